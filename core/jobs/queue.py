@@ -1,0 +1,142 @@
+"""The job table as a queue: at least once, leased, fenced; a handler is therefore idempotent."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from models.base import new_id
+from models.job import Job, PeriodicJob
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 40
+_BACKOFF_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+@dataclass(frozen=True)
+class LeasedJob:
+    """A job in hand. `lease_no` proves that it still is."""
+
+    id: UUID
+    kind: str
+    payload: Mapping[str, Any]
+    attempts: int
+    lease_no: int
+
+
+def enqueue(
+    session: Session,
+    kind: str,
+    *,
+    run_at: datetime,
+    now: datetime,
+    dedup: str | None = None,
+    **payload: Any,
+) -> None:
+    """Make work due, in the transaction that makes it true. With `dedup`, an open job of that name stands for it,
+    and is brought forward when this one is due earlier."""
+    if dedup is not None:
+        standing = session.scalars(
+            select(Job).where(Job.dedup == dedup, Job.done_at.is_(None), Job.dead_at.is_(None))
+        ).one_or_none()
+        if standing is not None:
+            standing.run_at = min(standing.run_at, run_at)
+            return
+    session.add(new_job(kind, run_at=run_at, now=now, dedup=dedup, payload=payload))
+
+
+def new_job(kind: str, *, run_at: datetime, now: datetime, dedup: str | None, payload: Mapping[str, Any]) -> Job:
+    return Job(
+        id=new_id(),
+        kind=kind,
+        payload=dict(payload),
+        dedup=dedup,
+        run_at=run_at,
+        created_at=now,
+        attempts=0,
+        lease_no=0,
+    )
+
+
+def lease_ready(session: Session, *, worker: str, limit: int, now: datetime) -> list[LeasedJob]:
+    """Take up to `limit` due jobs; a job whose lease has run out is due again."""
+    ready = (
+        select(Job.id)
+        .where(
+            Job.done_at.is_(None),
+            Job.dead_at.is_(None),
+            Job.run_at <= now,
+            or_(Job.lease_until.is_(None), Job.lease_until < now),
+        )
+        .order_by(Job.run_at, Job.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(session.scalars(ready))
+    if not ids:
+        return []
+    taken = session.execute(
+        update(Job)
+        .where(Job.id.in_(ids))
+        .values(lease_until=now + LEASE, lease_by=worker, attempts=Job.attempts + 1, lease_no=Job.lease_no + 1)
+        .returning(Job.id, Job.kind, Job.payload, Job.attempts, Job.lease_no)
+    )
+    return [LeasedJob(*row) for row in taken]
+
+
+def finish(session: Session, job: LeasedJob, *, now: datetime) -> bool:
+    """Returns False where the lease was lost: whoever holds it now decides."""
+    return _settle(session, job, done_at=now, lease_until=None)
+
+
+def put_back(session: Session, job: LeasedJob, *, error: str, now: datetime) -> bool:
+    """Try again later, with jitter; after many attempts park it as dead, where operators see it."""
+    if job.attempts >= MAX_ATTEMPTS:
+        return _settle(session, job, dead_at=now, lease_until=None, last_error=error[:500])
+    pause = backoff(job.attempts)
+    return _settle(session, job, run_at=now + pause, lease_until=None, last_error=error[:500])
+
+
+def postpone(session: Session, job: LeasedJob, *, until: datetime) -> bool:
+    """Not yet: the same job again at `until`, without counting as a failure."""
+    return _settle(session, job, run_at=until, lease_until=None, attempts=0)
+
+
+def backoff(attempt: int) -> timedelta:
+    """The pause after the `attempt`-th try: growing, with ±20 % so that many do not return at once."""
+    base = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS)) - 1]
+    return timedelta(seconds=base * random.uniform(0.8, 1.2))
+
+
+def _settle(session: Session, job: LeasedJob, **values: Any) -> bool:
+    changed = session.scalars(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_no == job.lease_no, Job.done_at.is_(None))
+        .values(lease_by=None, **values)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return bool(changed)
+
+
+def fire_due(session: Session, name: str, *, every: timedelta, now: datetime) -> bool:
+    """True for exactly one caller per period, however many schedulers ask."""
+    if not session.scalar(select(exists().where(PeriodicJob.name == name))):
+        session.add(PeriodicJob(id=new_id(), name=name, next_at=now + every))
+        session.flush()
+        return True
+    moved = session.scalars(
+        update(PeriodicJob)
+        .where(PeriodicJob.name == name, PeriodicJob.next_at <= now)
+        .values(next_at=now + every)
+        .returning(PeriodicJob.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return bool(moved)

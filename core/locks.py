@@ -1,0 +1,112 @@
+"""Row locks, one helper per record, always in this order:
+
+idempotency key → account → person (its alias root) → charge → appointment → hospital claim → waitlist entry → slot →
+payment → refund; several of one kind in id order.
+
+Each helper looks again while it holds the lock (`populate_existing`): what was read before may be old. On SQLite the
+one writer holds everything already, so the same statement only looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, selectinload
+
+from models.account import Account
+from models.appointment import Appointment
+from models.base import Base
+from models.charge import Charge
+from models.errors import NotFound
+from models.identity_check import IdentityCheck
+from models.payment import Payment, Refund
+from models.person import Dependent, Person
+from models.schedule import Slot
+
+R = TypeVar("R", bound=Base)
+
+
+def _locked(query: Select[R]) -> Select[R]:
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
+def _one(session: Session, record: type[R], record_id: UUID) -> R:
+    found = session.scalars(_locked(select(record).where(record.__table__.c.id == record_id))).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def lock_account(session: Session, account_id: UUID) -> Account:
+    """Raises: NotFound."""
+    return _one(session, Account, account_id)
+
+
+def lock_person(session: Session, person_id: UUID) -> Person:
+    """Lock the alias root, so that one human being is one lock whatever document was used. Raises: NotFound."""
+    person = _one(session, Person, person_id)
+    while person.alias_of_id is not None:
+        person = _one(session, Person, person.alias_of_id)
+    return person
+
+
+def lock_dependent(session: Session, dependent_id: UUID) -> Dependent:
+    """Taken after the account, with the person: a dependent belongs to one account. Raises: NotFound."""
+    return _one(session, Dependent, dependent_id)
+
+
+def lock_charge(session: Session, charge_id: UUID) -> Charge:
+    """With its lines. Raises: NotFound."""
+    query = select(Charge).where(Charge.id == charge_id).options(selectinload(Charge.lines))
+    found = session.scalars(_locked(query)).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def lock_appointment(session: Session, appointment_id: UUID) -> Appointment:
+    """Raises: NotFound."""
+    return _one(session, Appointment, appointment_id)
+
+
+def lock_appointments_of(session: Session, charge_id: UUID) -> list[Appointment]:
+    query = select(Appointment).where(Appointment.charge_id == charge_id).order_by(Appointment.id)
+    return list(session.scalars(_locked(query)))
+
+
+def lock_slot(session: Session, slot_id: UUID) -> Slot:
+    """Raises: NotFound."""
+    return _one(session, Slot, slot_id)
+
+
+def lock_slots(session: Session, slot_ids: Iterable[UUID]) -> list[Slot]:
+    query = select(Slot).where(Slot.id.in_(list(slot_ids))).order_by(Slot.id)
+    return list(session.scalars(_locked(query)))
+
+
+def lock_payment(session: Session, payment_id: UUID) -> Payment:
+    """Raises: NotFound."""
+    return _one(session, Payment, payment_id)
+
+
+def lock_payments_of(session: Session, charge_id: UUID) -> list[Payment]:
+    query = select(Payment).where(Payment.charge_id == charge_id).order_by(Payment.id)
+    return list(session.scalars(_locked(query)))
+
+
+def lock_refund(session: Session, refund_id: UUID) -> Refund:
+    """Raises: NotFound."""
+    return _one(session, Refund, refund_id)
+
+
+def lock_refunds_of(session: Session, charge_id: UUID) -> list[Refund]:
+    query = select(Refund).where(Refund.charge_id == charge_id).order_by(Refund.id)
+    return list(session.scalars(_locked(query)))
+
+
+def lock_identity_check(session: Session, check_id: UUID) -> IdentityCheck:
+    """Taken after its dependent. Raises: NotFound."""
+    return _one(session, IdentityCheck, check_id)

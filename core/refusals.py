@@ -1,0 +1,136 @@
+"""Every refusal over several records, one class and one stable code each (api.md, "Codes")."""
+
+from __future__ import annotations
+
+from models.errors import Conflict, Unavailable, ValidationFailed
+
+
+class RequestInProgress(Conflict):
+    """A twin of this request is at work; ask again in a moment."""
+
+    code = "request_in_progress"
+
+
+class IdempotencyKeyReused(ValidationFailed):
+    """The key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+
+class ProviderDown(Unavailable):
+    """A platform gives no trustworthy answer; nothing was lost."""
+
+    code = "provider_unavailable"
+
+
+# --- booking
+
+
+class SoldOut(Conflict):
+    """Nothing is free and nothing can come back."""
+
+    code = "sold_out"
+
+
+class NumbersInFlight(Conflict):
+    """None is free, but some are held and may return."""
+
+    code = "numbers_in_flight"
+
+
+class NotReleased(Conflict):
+    code = "not_released"
+
+
+class ScheduleClosed(Conflict):
+    code = "schedule_closed"
+
+
+class ScheduleSuspended(Conflict):
+    code = "schedule_suspended"
+
+
+class AlreadyBooked(Conflict):
+    """The person has an open appointment here already, made by this account."""
+
+    code = "already_booked"
+
+
+class PersonLimit(Conflict):
+    """A limit of the person is reached. Says nothing about where: it may be another account's appointment."""
+
+    code = "person_limit"
+
+
+class HoldOpen(Conflict):
+    """An unpaid number must be paid or cancelled first."""
+
+    code = "hold_open"
+
+
+class NotEligible(Conflict):
+    """Sex, age or visit kind do not fit the department."""
+
+    code = "not_eligible"
+
+
+class IdentityRequired(Conflict):
+    """The schedule asks for a higher identity level."""
+
+    code = "identity_required"
+
+
+class ConsentRequired(Conflict):
+    code = "consent_required"
+
+
+class FeeChanged(Conflict):
+    code = "fee_changed"
+
+
+class CancelDeadlinePassed(Conflict):
+    code = "cancel_deadline_passed"
+
+
+class NotCancellable(Conflict):
+    code = "not_cancellable"
+
+
+# --- payments
+
+
+class HoldEnding(Conflict):
+    """Too little of the hold is left to pay in."""
+
+    code = "hold_ending"
+
+
+class NotPayable(Conflict):
+    code = "not_payable"
+
+
+class AlreadyPaid(Conflict):
+    code = "already_paid"
+
+
+# --- dependents
+
+
+class DependentLimit(Conflict):
+    code = "dependent_limit"
+
+
+class DependentExists(Conflict):
+    code = "dependent_exists"
+
+
+class IdentityFrozen(Conflict):
+    """Matched identity fields do not change."""
+
+    code = "identity_frozen"
+
+
+class CheckLimit(Conflict):
+    """No more checks of this kind today; another way is open."""
+
+    code = "check_limit"

@@ -1,0 +1,39 @@
+"""The tables. Importing this package registers every one of them with `Base.metadata`."""
+
+from models import (
+    account,
+    appointment,
+    audit,
+    charge,
+    hospital,
+    idempotency,
+    identity_check,
+    job,
+    notice,
+    payment,
+    person,
+    platform,
+    policy,
+    schedule,
+    states,
+)
+from models.base import Base
+
+__all__ = [
+    "Base",
+    "account",
+    "appointment",
+    "audit",
+    "charge",
+    "hospital",
+    "idempotency",
+    "identity_check",
+    "job",
+    "notice",
+    "payment",
+    "person",
+    "platform",
+    "policy",
+    "schedule",
+    "states",
+]

@@ -1,0 +1,122 @@
+"""Who logs in: an account, the platform identities it is known by, its login sessions and its consents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, new_id, word
+from models.sealing import Vault
+
+
+class Provider(StrEnum):
+    """The ways to log in (api.md). One without a configured adapter is refused."""
+
+    WECHAT_MINIAPP = "wechat_miniapp"
+    WECHAT_OFFICIAL = "wechat_official"
+    ALIPAY_MINIAPP = "alipay_miniapp"
+    HANDOFF = "handoff"
+
+
+class IdKind(StrEnum):
+    OPEN_ID = "open_id"
+    UNION_ID = "union_id"
+    USER_ID = "user_id"
+
+
+class Purpose(StrEnum):
+    """What a consent is for. `service` and `sensitive_identity` are the account's, the others name a dependent."""
+
+    SERVICE = "service"
+    SENSITIVE_IDENTITY = "sensitive_identity"
+    FACE = "face"
+    HEALTH = "health"
+    MINOR = "minor"
+
+
+DEPENDENT_PURPOSES = frozenset({Purpose.FACE, Purpose.HEALTH, Purpose.MINOR})
+
+
+class Account(Base):
+    """Who logs in. What is booked hangs on it and on nothing of a platform."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    phone_sealed: Mapped[bytes | None]
+    phone_hash: Mapped[bytes | None] = mapped_column(index=True)
+    phone_hash_key: Mapped[int | None]
+    phone_masked: Mapped[str | None]
+
+    @property
+    def has_phone(self) -> bool:
+        return self.phone_sealed is not None
+
+
+class PlatformIdentity(Base):
+    """An id that a platform knows the account by, found by keyed hash of (provider, app, kind, id)."""
+
+    __tablename__ = "platform_identities"
+    __table_args__ = (UniqueConstraint("provider", "app", "kind", "subject_hash_key", "subject_hash"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    provider: Mapped[Provider] = mapped_column(word(Provider))
+    app: Mapped[str]
+    kind: Mapped[IdKind] = mapped_column(word(IdKind))
+    subject_hash: Mapped[bytes]
+    subject_hash_key: Mapped[int]
+    subject_sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+    @staticmethod
+    def hash_purpose(provider: str, app: str, kind: IdKind) -> str:
+        """The same id at another app or provider is another identity, so both are part of the digest."""
+        return f"platform_identity/{provider}/{app}/{kind}"
+
+    def seal_subject(self, vault: Vault, subject: str) -> None:
+        digest = vault.keyed_hash(self.hash_purpose(self.provider, self.app, self.kind), subject)
+        self.subject_hash, self.subject_hash_key = digest.digest, digest.key_id
+        self.subject_sealed = vault.seal("platform_identities.subject", self.id, subject)
+
+    def subject(self, vault: Vault) -> str:
+        return vault.open_text("platform_identities.subject", self.id, self.subject_sealed)
+
+
+class LoginSession(Base):
+    """One login. The token itself is never stored; its digest finds the row, and revoking is at once."""
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    platform_identity_id: Mapped[UUID] = mapped_column(ForeignKey("platform_identities.id"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    def is_live(self, *, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at
+
+
+class Consent(Base):
+    """One act of consenting or withdrawing, kept for ever; the newest row of a purpose counts."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("ix_consents_latest", "account_id", "purpose", "dependent_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    dependent_id: Mapped[UUID | None] = mapped_column(ForeignKey("dependents.id"))
+    purpose: Mapped[Purpose] = mapped_column(word(Purpose))
+    version: Mapped[str]
+    granted: Mapped[bool]
+    provider: Mapped[Provider] = mapped_column(word(Provider))
+    at: Mapped[datetime]

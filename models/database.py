@@ -1,0 +1,143 @@
+"""One database: its engine, and the two ways to open a session, `write` and `read`.
+
+PostgreSQL runs READ COMMITTED with explicit row locks and short timeouts. SQLite runs in WAL with BEGIN IMMEDIATE
+behind one writer lock, since Python's driver would otherwise open transactions late and lose updates silently.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from models.writer_lock import WriterLock
+
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+
+
+class CommitUnsure(Exception):
+    """COMMIT returned with a warning, or the connection broke in it: the outcome is unknown until asked again."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """What one role may wait for, in milliseconds."""
+
+    lock: int = 300
+    statement: int = 2_000
+    idle_in_transaction: int = 2_000
+
+
+class Database:
+    """The engine with its two doors. `write` is one transaction; `read` never takes a write lock."""
+
+    def __init__(self, url: str, *, timeouts: Timeouts | None = None, pool_size: int = 8) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = (
+            _sqlite_engine(self.url)
+            if self.is_sqlite
+            else _postgres_engine(self.url, timeouts or Timeouts(), pool_size)
+        )
+        self._readers = self.engine.execution_options(read_only=True) if self.is_sqlite else self.engine
+        self._sessions = sessionmaker(expire_on_commit=False)
+        self._writer = WriterLock(Path(f"{self.url.database}.writer")) if self.is_sqlite else None
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises: CommitUnsure."""
+        if self._writer is None:
+            with self._transaction() as session:
+                yield session
+        else:
+            with self._writer.held(), self._transaction() as session:
+                yield session
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._sessions(bind=self.engine) as session:
+            connection = session.connection()
+            yield session
+            session.flush()
+            warnings = _commit_warnings(connection)
+            warnings.clear()
+            try:
+                session.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise CommitUnsure("connection lost in COMMIT") from error
+                raise
+            if warnings:
+                raise CommitUnsure(warnings[0])
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for looking only; whatever was changed in it is rolled back."""
+        with self._sessions(bind=self._readers) as session:
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _commit_warnings(connection: Connection) -> list[str]:
+    warnings: list[str] = connection.info.setdefault("warnings", [])
+    return warnings
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("SQLite needs a file: the writer lock stands beside it")
+    engine = create_engine(url, pool_size=16, max_overflow=64)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        raw: sqlite3.Connection = (
+            connection.driver_connection if hasattr(connection, "driver_connection") else connection
+        )
+        raw.isolation_level = None
+        for pragma in _SQLITE_PRAGMAS:
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
+    options = (
+        f"-c lock_timeout={timeouts.lock} -c statement_timeout={timeouts.statement} "
+        f"-c idle_in_transaction_session_timeout={timeouts.idle_in_transaction} -c timezone=UTC"
+    )
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=3,
+        connect_args={"options": options, "connect_timeout": 3},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _hear_warnings(connection: Any, record: Any) -> None:
+        # A cancelled wait for a standby ends COMMIT with success and only a WARNING: that must not count as success.
+        def heard(diagnostic: Any) -> None:
+            if diagnostic.severity_nonlocalized == "WARNING":
+                record.info.setdefault("warnings", []).append(diagnostic.message_primary or "warning")
+
+        connection.add_notice_handler(heard)
+
+    return engine

@@ -1,0 +1,76 @@
+"""One attempt to prove who a dependent is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Document, new_id, word
+from models.sealing import Vault
+from models.states import Machine, Stateful
+
+
+class IdentityMethod(StrEnum):
+    WECHAT_FACE = "wechat_face"
+    ALIPAY_FACE = "alipay_face"
+    NAME_MATCH = "name_match"
+    PHONE_OTP = "phone_otp"
+    ON_SITE = "on_site"
+    GUARDIAN = "guardian"
+
+
+FACE_METHODS = frozenset({IdentityMethod.WECHAT_FACE, IdentityMethod.ALIPAY_FACE})
+
+
+class IdentityCheckStatus(StrEnum):
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class IdentityCheck(Stateful, Base):
+    """With method, what was matched, by whom and the platform's request id. No image is ever part of it."""
+
+    __tablename__ = "identity_checks"
+    __table_args__ = (Index("ix_identity_checks_pending", "status", "expires_at"),)
+
+    machine = Machine.IDENTITY_CHECK
+    moves = {  # noqa: RUF012
+        IdentityCheckStatus.PENDING: frozenset(
+            {IdentityCheckStatus.PASSED, IdentityCheckStatus.FAILED, IdentityCheckStatus.EXPIRED}
+        )
+    }
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    dependent_id: Mapped[UUID] = mapped_column(ForeignKey("dependents.id"), index=True)
+    method: Mapped[IdentityMethod] = mapped_column(word(IdentityMethod))
+    status: Mapped[IdentityCheckStatus] = mapped_column(word(IdentityCheckStatus))
+    moved: Mapped[int]
+    app: Mapped[str | None]
+    platform_identity_id: Mapped[UUID | None] = mapped_column(ForeignKey("platform_identities.id"))
+    out_seq_no: Mapped[str | None] = mapped_column(unique=True)
+    reference_sealed: Mapped[bytes | None]
+    evidence: Mapped[str | None]
+    level: Mapped[int]
+    reason: Mapped[str | None]
+    matched: Mapped[Any | None] = mapped_column(Document())
+    checked_by: Mapped[str | None]
+    request_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+    def seal_reference(self, vault: Vault, reference: str) -> None:
+        self.reference_sealed = vault.seal("identity_checks.reference", self.id, reference)
+
+    def reference(self, vault: Vault) -> str | None:
+        if self.reference_sealed is None:
+            return None
+        return vault.open_text("identity_checks.reference", self.id, self.reference_sealed)

@@ -1,0 +1,35 @@
+"""What we tell the patient, over whichever channel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, new_id, word
+
+
+class NoticeKind(StrEnum):
+    APPOINTMENT_BOOKED = "appointment_booked"
+    APPOINTMENT_CANCELLED = "appointment_cancelled"
+    REFUND_SUCCEEDED = "refund_succeeded"
+    PAYMENT_RETURNED = "payment_returned"
+
+
+class Notice(Base):
+    """One message, written in the transaction it tells of; `dedup` makes it one for ever. It holds ids, never names."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index("ix_notices_account", "account_id", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    appointment_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointments.id"))
+    kind: Mapped[NoticeKind] = mapped_column(word(NoticeKind))
+    reason: Mapped[str | None]
+    dedup: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]

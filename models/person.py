@@ -1,0 +1,195 @@
+"""The human being who is seen, the documents that name them, and an account's right to book for them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from models.base import Base, new_id, word
+from models.sealing import KeyedHash, Vault
+
+
+class IdType(StrEnum):
+    RESIDENT_ID = "resident_id"
+    HMT_RESIDENCE_PERMIT = "hmt_residence_permit"
+    HK_MACAO_PERMIT = "hk_macao_permit"
+    TAIWAN_PERMIT = "taiwan_permit"
+    FOREIGN_PERMANENT_RESIDENT = "foreign_permanent_resident"
+    PASSPORT = "passport"
+    BIRTH_CERTIFICATE = "birth_certificate"
+    HOUSEHOLD_REGISTER = "household_register"
+    OFFICER_CARD = "officer_card"
+    GUARDIAN_BOUND = "guardian_bound"
+
+
+class Relationship(StrEnum):
+    SELF = "self"
+    SPOUSE = "spouse"
+    SON = "son"
+    DAUGHTER = "daughter"
+    GRANDCHILD = "grandchild"
+    PARENT = "parent"
+    GRANDPARENT = "grandparent"
+    SIBLING = "sibling"
+    OTHER = "other"
+
+
+class Sex(StrEnum):
+    MALE = "male"
+    FEMALE = "female"
+
+
+class IdentityStatus(StrEnum):
+    UNVERIFIED = "unverified"
+    PENDING = "pending"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class IdentityLevel:
+    """How sure we are of a dependent: what was typed, what was matched, who was present."""
+
+    TYPED = 0
+    MATCHED = 1
+    PRESENT = 2
+
+
+class Person(Base):
+    """One human being, whatever account or channel books. `alias_of_id` points at the row they were merged into."""
+
+    __tablename__ = "persons"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    alias_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("persons.id"))
+    created_at: Mapped[datetime]
+
+
+class PersonIdentifier(Base):
+    """A document of a person: kind and keyed hash to find it by, the number sealed."""
+
+    __tablename__ = "person_identifiers"
+    __table_args__ = (UniqueConstraint("id_type", "number_hash_key", "number_hash"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"), index=True)
+    id_type: Mapped[IdType] = mapped_column(word(IdType))
+    number_hash: Mapped[bytes]
+    number_hash_key: Mapped[int]
+    number_sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+    @staticmethod
+    def hashes(vault: Vault, id_type: IdType, number: str) -> list[KeyedHash]:
+        return vault.keyed_hashes(f"person_identifier/{id_type}", number)
+
+    def seal_number(self, vault: Vault, number: str) -> None:
+        digest = self.hashes(vault, self.id_type, number)[0]
+        self.number_hash, self.number_hash_key = digest.digest, digest.key_id
+        self.number_sealed = vault.seal("person_identifiers.number", self.id, number)
+
+    def number(self, vault: Vault) -> str:
+        return vault.open_text("person_identifiers.number", self.id, self.number_sealed)
+
+
+class Dependent(Base):
+    """An account's right to book for a person, with what this account typed about them. `self` is one too.
+
+    Name, contact and identity level are this account's own: another account learns nothing from them.
+    """
+
+    __tablename__ = "dependents"
+    __table_args__ = (
+        Index(
+            "uq_dependents_live_person",
+            "account_id",
+            "person_id",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL"),
+            sqlite_where=text("archived_at IS NULL"),
+        ),
+        Index(
+            "uq_dependents_live_self",
+            "account_id",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL AND relationship = 'self'"),
+            sqlite_where=text("archived_at IS NULL AND relationship = 'self'"),
+        ),
+        Index(
+            "uq_dependents_live_default",
+            "account_id",
+            unique=True,
+            postgresql_where=text("archived_at IS NULL AND is_default"),
+            sqlite_where=text("archived_at IS NULL AND is_default"),
+        ),
+        Index("ix_dependents_person_id", "person_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    identifier_id: Mapped[UUID] = mapped_column(ForeignKey("person_identifiers.id"))
+    relationship_: Mapped[Relationship] = mapped_column("relationship", word(Relationship))
+    name_sealed: Mapped[bytes]
+    name_masked: Mapped[str]
+    id_type: Mapped[IdType] = mapped_column(word(IdType))
+    id_number_masked: Mapped[str]
+    sex: Mapped[Sex] = mapped_column(word(Sex))
+    birth_date: Mapped[date]
+    phone_sealed: Mapped[bytes]
+    phone_hash: Mapped[bytes]
+    phone_hash_key: Mapped[int]
+    phone_masked: Mapped[str]
+    region_code: Mapped[str | None]
+    address_sealed: Mapped[bytes | None]
+    guardian_dependent_id: Mapped[UUID | None] = mapped_column(ForeignKey("dependents.id"))
+    is_default: Mapped[bool]
+    identity_status: Mapped[IdentityStatus] = mapped_column(word(IdentityStatus))
+    identity_level: Mapped[int]
+    identity_method: Mapped[str | None]
+    identity_checked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+    identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
+
+    def seal_name(self, vault: Vault, name: str, *, masked: str) -> None:
+        self.name_sealed = vault.seal("dependents.name", self.id, name)
+        self.name_masked = masked
+
+    def name(self, vault: Vault) -> str:
+        return vault.open_text("dependents.name", self.id, self.name_sealed)
+
+    def seal_phone(self, vault: Vault, phone: str, *, masked: str) -> None:
+        """`phone` in E.164."""
+        digest = vault.keyed_hash("phone", phone)
+        self.phone_hash, self.phone_hash_key = digest.digest, digest.key_id
+        self.phone_sealed = vault.seal("dependents.phone", self.id, phone)
+        self.phone_masked = masked
+
+    def seal_address(self, vault: Vault, address: str | None) -> None:
+        self.address_sealed = None if address is None else vault.seal("dependents.address", self.id, address)
+
+    def age(self, *, on: date) -> int:
+        """Full years (周岁), reached on the birthday itself."""
+        years = on.year - self.birth_date.year
+        return years - ((on.month, on.day) < (self.birth_date.month, self.birth_date.day))
+
+    def note_check_pending(self) -> None:
+        """A check began. A standing proof is not lost by asking again."""
+        if self.identity_status is not IdentityStatus.VERIFIED:
+            self.identity_status = IdentityStatus.PENDING
+
+    def note_check_passed(self, *, level: int, method: str, at: datetime) -> None:
+        """A level once reached is never lowered by a weaker proof."""
+        self.identity_status = IdentityStatus.VERIFIED
+        if level >= self.identity_level:
+            self.identity_level, self.identity_method, self.identity_checked_at = level, method, at
+
+    def note_check_failed(self, *, expired: bool) -> None:
+        if self.identity_status is not IdentityStatus.VERIFIED:
+            self.identity_status = IdentityStatus.EXPIRED if expired else IdentityStatus.REJECTED

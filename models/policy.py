@@ -1,0 +1,38 @@
+"""Booking rules as data: one document per level. Which key wins is decided in core/booking/policy.py."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Document, new_id, word
+
+
+class PolicyLevel(StrEnum):
+    """From wide to narrow; per key the narrowest wins."""
+
+    PLATFORM = "platform"
+    HOSPITAL = "hospital"
+    DEPARTMENT = "department"
+    DOCTOR = "doctor"
+    SCHEDULE = "schedule"
+
+
+class BookingPolicyRow(Base):
+    """The document in force for one subject; `subject` is its code, empty for the platform."""
+
+    __tablename__ = "booking_policies"
+    __table_args__ = (UniqueConstraint("level", "subject"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    level: Mapped[PolicyLevel] = mapped_column(word(PolicyLevel))
+    subject: Mapped[str]
+    hospital_id: Mapped[UUID | None] = mapped_column(ForeignKey("hospitals.id"))
+    version: Mapped[int]
+    document: Mapped[Any] = mapped_column(Document())
+    updated_at: Mapped[datetime]

@@ -1,0 +1,141 @@
+"""A schedule is one doctor's (or clinic's) half day with its compiled terms; a slot is one bookable number of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.base import Base, Document, new_id, word
+from models.hospital import Period
+from models.states import Cause, Machine, Stateful
+
+
+class ScheduleStatus(StrEnum):
+    """What is told to patients. Only open, closed and suspended are stored; the clock and the slots give the rest."""
+
+    NOT_RELEASED = "not_released"
+    OPEN = "open"
+    FULL = "full"
+    CLOSED = "closed"
+    SUSPENDED = "suspended"
+
+
+class Schedule(Base):
+    """`terms` is the policy compiled for this half day; `revision` grows whenever what is left may have changed."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        UniqueConstraint("department_id", "doctor_code", "visit_date", "period", "clinic_type", "starts_at"),
+        Index("ix_schedules_department_day", "department_id", "visit_date"),
+        Index("ix_schedules_hospital_day", "hospital_id", "visit_date"),
+        CheckConstraint("fee_fen >= 0", name="fee"),
+        CheckConstraint("ends_at > starts_at", name="times"),
+        CheckConstraint("status IN ('open','closed','suspended')", name="status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    hospital_id: Mapped[UUID] = mapped_column(ForeignKey("hospitals.id"))
+    campus_id: Mapped[UUID] = mapped_column(ForeignKey("campuses.id"))
+    department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"))
+    doctor_id: Mapped[UUID | None] = mapped_column(ForeignKey("doctors.id"))
+    doctor_code: Mapped[str]
+    visit_date: Mapped[date]
+    period: Mapped[Period] = mapped_column(word(Period))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    clinic_type: Mapped[str]
+    fee_fen: Mapped[int]
+    status: Mapped[ScheduleStatus] = mapped_column(word(ScheduleStatus))
+    release_at: Mapped[datetime]
+    closes_at: Mapped[datetime]
+    cancel_before: Mapped[datetime]
+    terms: Mapped[Any] = mapped_column(Document())
+    terms_version: Mapped[str]
+    created_at: Mapped[datetime]
+
+    def shown_status(self, *, remaining: int, now: datetime) -> ScheduleStatus:
+        """What a patient is told at `now`."""
+        if self.status is not ScheduleStatus.OPEN:
+            return self.status
+        if now < self.release_at:
+            return ScheduleStatus.NOT_RELEASED
+        if now >= self.closes_at:
+            return ScheduleStatus.CLOSED
+        return ScheduleStatus.OPEN if remaining else ScheduleStatus.FULL
+
+
+class SlotStatus(StrEnum):
+    FREE = "free"
+    HELD = "held"
+    BOOKED = "booked"
+    WITHHELD = "withheld"
+    SUSPENDED = "suspended"
+
+
+class WithheldReason(StrEnum):
+    """Why a number is out of sale for the moment."""
+
+    CLOSING = "closing"
+    WAITLIST = "waitlist"
+    COOLING = "cooling"
+    CHANNEL = "channel"
+
+
+class Slot(Stateful, Base):
+    """One bookable number: time segment and sequence."""
+
+    __tablename__ = "slots"
+    __table_args__ = (
+        UniqueConstraint("schedule_id", "sequence"),
+        Index("ix_slots_claim", "schedule_id", "status", "sequence"),
+        CheckConstraint("(status = 'withheld') = (withheld_reason IS NOT NULL)", name="withheld_reason"),
+    )
+
+    machine = Machine.SLOT
+    moves = {  # noqa: RUF012
+        SlotStatus.FREE: frozenset({SlotStatus.HELD, SlotStatus.BOOKED, SlotStatus.WITHHELD, SlotStatus.SUSPENDED}),
+        SlotStatus.HELD: frozenset({SlotStatus.BOOKED, SlotStatus.WITHHELD, SlotStatus.SUSPENDED}),
+        SlotStatus.BOOKED: frozenset({SlotStatus.WITHHELD, SlotStatus.SUSPENDED}),
+        SlotStatus.WITHHELD: frozenset({SlotStatus.FREE, SlotStatus.HELD, SlotStatus.BOOKED, SlotStatus.SUSPENDED}),
+        SlotStatus.SUSPENDED: frozenset({SlotStatus.FREE, SlotStatus.WITHHELD}),
+    }
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    hospital_id: Mapped[UUID] = mapped_column(ForeignKey("hospitals.id"))
+    schedule_id: Mapped[UUID] = mapped_column(ForeignKey("schedules.id"))
+    sequence: Mapped[int]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    status: Mapped[SlotStatus] = mapped_column(word(SlotStatus))
+    withheld_reason: Mapped[WithheldReason | None] = mapped_column(word(WithheldReason))
+    moved: Mapped[int]
+
+    def hold(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """Somebody is about to pay for it."""
+        self.withheld_reason = None
+        self.enter(session, SlotStatus.HELD, at=at, cause=cause)
+
+    def book(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """It belongs to a booked appointment."""
+        self.withheld_reason = None
+        self.enter(session, SlotStatus.BOOKED, at=at, cause=cause)
+
+    def withhold(self, session: Session, *, why: WithheldReason, at: datetime, cause: Cause) -> None:
+        """Let go, but not on sale yet."""
+        self.withheld_reason = why
+        self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=why)
+
+    def free(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """Back on sale."""
+        self.withheld_reason = None
+        self.enter(session, SlotStatus.FREE, at=at, cause=cause)
+
+    def suspend(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """The clinic does not take place."""
+        self.withheld_reason = None
+        self.enter(session, SlotStatus.SUSPENDED, at=at, cause=cause)
