@@ -53,6 +53,14 @@ def lock_person(session: Session, person_id: UUID) -> Person:
     return person
 
 
+def root_of(session: Session, person_id: UUID) -> UUID:
+    """The alias root without a lock: good for an answer, never for a decision. Raises: NotFound."""
+    person = session.get(Person, person_id)
+    if person is None:
+        raise NotFound()
+    return person.id if person.alias_of_id is None else root_of(session, person.alias_of_id)
+
+
 def lock_dependent(session: Session, dependent_id: UUID) -> Dependent:
     """Taken after the account, with the person: a dependent belongs to one account. Raises: NotFound."""
     return _one(session, Dependent, dependent_id)

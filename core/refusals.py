@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.errors import Conflict, Unavailable, ValidationFailed
+from models.errors import Conflict, Unauthenticated, Unavailable, ValidationFailed
 
 
 class RequestInProgress(Conflict):
@@ -21,6 +21,15 @@ class ProviderDown(Unavailable):
     """A platform gives no trustworthy answer; nothing was lost."""
 
     code = "provider_unavailable"
+
+
+# --- login
+
+
+class LoginFailed(Unauthenticated):
+    """The platform does not vouch for the login code: wrong, used, or too old."""
+
+    code = "login_failed"
 
 
 # --- booking

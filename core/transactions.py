@@ -33,6 +33,7 @@ _RUN_AGAIN = frozenset({"40P01", "40001", "55P03"})
 _MADE_TWICE = (
     "uq_jobs_open_dedup",
     "uq_platform_identities_",
+    "uq_platform_tokens_",
     "uq_person_identifiers_",
     "uq_periodic_jobs_",
     "uq_idempotency_keys_",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.ports import Adapters
+from core.tickets import Tickets
 from core.transactions import Transactions
 from models.sealing import Vault
 
@@ -13,4 +14,5 @@ from models.sealing import Vault
 class Workbench:
     transactions: Transactions
     vault: Vault
+    tickets: Tickets
     adapters: Adapters

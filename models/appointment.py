@@ -80,7 +80,10 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 class Appointment(Stateful, Base):
-    """`number` is what a patient reads out at the desk. `person_id` is the alias root at the time of booking."""
+    """`number` is what a patient reads out at the desk. `person_id` is the alias root at the time of booking.
+
+    Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
+    """
 
     __tablename__ = "appointments"
     __table_args__ = (
@@ -140,6 +143,7 @@ class Appointment(Stateful, Base):
     payer_kind: Mapped[PayerKind] = mapped_column(word(PayerKind))
     fee_fen: Mapped[int]
     hold_expires_at: Mapped[datetime | None]
+    close_by: Mapped[datetime | None]
     cancel_before: Mapped[datetime]
     terms: Mapped[Any] = mapped_column(Document())
     one_per_department_day: Mapped[bool]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Document, new_id, word
 from models.sealing import Vault
-from models.states import Machine, Stateful
+from models.states import Cause, Machine, Stateful
 
 
 class IdentityMethod(StrEnum):
@@ -66,6 +68,47 @@ class IdentityCheck(Stateful, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status is IdentityCheckStatus.PENDING
+
+    @property
+    def is_face(self) -> bool:
+        return self.method in FACE_METHODS
+
+    @property
+    def is_started(self) -> bool:
+        """The platform has opened it; before that there is nothing to ask about."""
+        return self.reference_sealed is not None
+
+    def begin(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """The attempt is made known, before any platform hears of it."""
+        self.enter(session, IdentityCheckStatus.PENDING, at=at, cause=cause)
+
+    def succeed(self, session: Session, *, level: int, matched: Sequence[str], at: datetime, cause: Cause) -> None:
+        """Proven to `level`; `matched` names what agreed. Raises: IllegalTransition."""
+        self.enter(session, IdentityCheckStatus.PASSED, at=at, cause=cause)
+        self.level, self.matched, self.completed_at = level, list(matched), at
+
+    def fail(self, session: Session, *, reason: str, at: datetime, cause: Cause) -> None:
+        """Not proven; `reason` is a stable word for the patient. Raises: IllegalTransition."""
+        self.enter(session, IdentityCheckStatus.FAILED, at=at, cause=cause, reason=reason)
+        self.reason, self.completed_at = reason, at
+
+    def expire(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """Its time is over: what comes after that proves nothing. Raises: IllegalTransition."""
+        self.enter(session, IdentityCheckStatus.EXPIRED, at=at, cause=cause, reason="expired")
+        self.reason, self.completed_at = "expired", at
+
+    def seal_evidence(self, vault: Vault, evidence: str) -> None:
+        """Sealed although it is a digest: name and number are few enough to be found by trying."""
+        self.evidence = b64encode(vault.seal("identity_checks.evidence", self.id, evidence)).decode()
+
+    def opened_evidence(self, vault: Vault) -> str | None:
+        if self.evidence is None:
+            return None
+        return vault.open_text("identity_checks.evidence", self.id, b64decode(self.evidence))
 
     def seal_reference(self, vault: Vault, reference: str) -> None:
         self.reference_sealed = vault.seal("identity_checks.reference", self.id, reference)

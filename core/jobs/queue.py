@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from models.base import new_id
 from models.job import Job, PeriodicJob
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 40
 _BACKOFF_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -38,6 +38,7 @@ def enqueue(
     run_at: datetime,
     now: datetime,
     dedup: str | None = None,
+    bring_forward: bool = True,
     **payload: Any,
 ) -> None:
     """Make work due, in the transaction that makes it true. With `dedup`, an open job of that name stands for it,
@@ -47,7 +48,8 @@ def enqueue(
             select(Job).where(Job.dedup == dedup, Job.done_at.is_(None), Job.dead_at.is_(None))
         ).one_or_none()
         if standing is not None:
-            standing.run_at = min(standing.run_at, run_at)
+            if bring_forward:
+                standing.run_at = min(standing.run_at, run_at)
             return
     session.add(new_job(kind, run_at=run_at, now=now, dedup=dedup, payload=payload))
 

@@ -1,0 +1,240 @@
+"""May this dependent have a number of this schedule? One evaluation serves the answer and the booking itself.
+
+`eligibility` looks without a lock and tells every rule that refuses; booking evaluates the same rules once account and
+person are locked, so that two requests cannot both be the last one allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from core.booking.claim import Left, Wanted, count_left
+from core.booking.policy import Terms
+from core.locks import root_of
+from core.dependents.minors import minor_consent_missing
+from core.identity.consents import granted_purposes
+from core.refusals import (
+    AlreadyBooked,
+    ConsentRequired,
+    HoldOpen,
+    IdentityRequired,
+    NotReleased,
+    NumbersInFlight,
+    PersonLimit,
+    ScheduleClosed,
+    ScheduleSuspended,
+    SoldOut,
+)
+from models.account import Purpose
+from models.appointment import OPEN, Appointment, AppointmentStatus
+from models.errors import DomainError, NotFound
+from models.person import Dependent
+from models.schedule import Schedule, ScheduleStatus
+
+_LOOK_AGAIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An open appointment that counts against a limit."""
+
+    account_id: UUID
+    person_id: UUID
+    schedule_id: UUID
+    department_id: UUID
+    visit_date: Any
+    status: AppointmentStatus
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything the rules look at, at one instant."""
+
+    schedule: Schedule
+    terms: Terms
+    dependent: Dependent
+    person_id: UUID
+    standing: list[Standing]
+    consents: frozenset[Purpose]
+    minor_consent_missing: bool
+    left: Left | None
+    now: datetime
+
+    @property
+    def of_person(self) -> list[Standing]:
+        return [one for one in self.standing if one.person_id == self.person_id]
+
+
+def gather(
+    session: Session, *, schedule: Schedule, dependent: Dependent, person_id: UUID, now: datetime, left: Left | None
+) -> Case:
+    """Collect the case. Limits are exact only while account and person are locked."""
+    return Case(
+        schedule=schedule,
+        terms=Terms.from_document(schedule.terms),
+        dependent=dependent,
+        person_id=person_id,
+        standing=_standing(session, person_id, dependent.account_id),
+        consents=granted_purposes(session, dependent.account_id),
+        minor_consent_missing=minor_consent_missing(session, dependent, on=schedule.visit_date),
+        left=left,
+        now=now,
+    )
+
+
+def _standing(session: Session, person_id: UUID, account_id: UUID) -> list[Standing]:
+    """The person's open appointments under any account, and this account's unpaid ones for anybody."""
+    rows = session.execute(
+        select(
+            Appointment.account_id,
+            Appointment.person_id,
+            Appointment.schedule_id,
+            Appointment.department_id,
+            Appointment.visit_date,
+            Appointment.status,
+        ).where(
+            or_(
+                and_(Appointment.person_id == person_id, Appointment.status.in_(OPEN)),
+                and_(Appointment.account_id == account_id, Appointment.status == AppointmentStatus.PENDING),
+            )
+        )
+    )
+    return [Standing(*row) for row in rows]
+
+
+def refusals(case: Case) -> Iterator[DomainError]:
+    """Every rule that refuses, the most telling first; nothing where the number may be had."""
+    yield from _schedule_refusals(case)
+    yield from _consent_refusals(case)
+    if case.dependent.identity_level < case.terms.min_identity_level:
+        yield IdentityRequired(required_level=case.terms.min_identity_level, level=case.dependent.identity_level)
+    yield from _person_refusals(case)
+    yield from _hold_refusals(case)
+    if case.left is not None and not case.left.free:
+        yield full(case.left, now=case.now)
+
+
+def full(left: Left, *, now: datetime) -> DomainError:
+    """Sold out is said only when nothing can come back."""
+    if left.returning:
+        return NumbersInFlight(retry_at=now + _LOOK_AGAIN, returning=left.returning)
+    return SoldOut()
+
+
+def _schedule_refusals(case: Case) -> Iterator[DomainError]:
+    if case.schedule.status is ScheduleStatus.SUSPENDED:
+        yield ScheduleSuspended()
+    elif case.schedule.status is ScheduleStatus.CLOSED or case.now >= case.schedule.closes_at:
+        yield ScheduleClosed()
+    elif case.now < case.schedule.release_at:
+        yield NotReleased(retry_at=case.schedule.release_at, release_at=case.schedule.release_at)
+
+
+def _consent_refusals(case: Case) -> Iterator[DomainError]:
+    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
+        if purpose not in case.consents:
+            yield ConsentRequired(purpose=str(purpose))
+    if case.minor_consent_missing:
+        yield ConsentRequired(purpose=str(Purpose.MINOR), dependent_id=str(case.dependent.id))
+
+
+def _person_refusals(case: Case) -> Iterator[DomainError]:
+    terms, schedule = case.terms, case.schedule
+    here = [one for one in case.of_person if one.schedule_id == schedule.id]
+    if len(here) >= terms.max_open_per_person_schedule:
+        yield _own_or_hidden(case, here, AlreadyBooked)
+    same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
+    beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
+    if len(here) + len(beside) >= terms.max_open_per_person_department_day and not here:
+        yield _own_or_hidden(case, beside, AlreadyBooked)
+    if len(same_day) >= terms.max_per_person_day:
+        yield PersonLimit()
+
+
+def _hold_refusals(case: Case) -> Iterator[DomainError]:
+    unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
+    of_person = [one for one in unpaid if one.person_id == case.person_id]
+    of_account = [one for one in unpaid if one.account_id == case.dependent.account_id]
+    if len(of_person) >= case.terms.max_open_holds_person:
+        yield _own_or_hidden(case, of_person, HoldOpen)
+    elif len(of_account) >= case.terms.max_open_holds_account:
+        yield HoldOpen()
+
+
+def _own_or_hidden(case: Case, reached: list[Standing], own: type[DomainError]) -> DomainError:
+    """What another account did is never told: a limit reached through it is the generic one."""
+    if all(one.account_id == case.dependent.account_id for one in reached):
+        return own()
+    return PersonLimit()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One rule that refuses, with what else the patient may do."""
+
+    error: DomainError
+    alternatives: list[str]
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    allowed: bool
+    reasons: list[Reason]
+
+
+def explain(
+    session: Session, *, schedule: Schedule, dependent: Dependent, person_id: UUID, now: datetime
+) -> Eligibility:
+    """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
+    wanted = Wanted(schedule.id, later_than=sold_until(schedule, now=now))
+    left = count_left(session, wanted)
+    case = gather(session, schedule=schedule, dependent=dependent, person_id=person_id, now=now, left=left)
+    reasons = [Reason(error, _alternatives(error)) for error in refusals(case)]
+    return Eligibility(allowed=not reasons, reasons=reasons)
+
+
+def sold_until(schedule: Schedule, *, now: datetime) -> datetime:
+    """Numbers whose segment begins at this instant or before are not sold any more."""
+    terms = Terms.from_document(schedule.terms)
+    return now + timedelta(minutes=terms.segment_closes_minutes_before)
+
+
+_ALTERNATIVES: dict[type[DomainError], list[str]] = {
+    SoldOut: ["other_day", "other_doctor", "desk"],
+    NumbersInFlight: ["try_again", "other_day"],
+    NotReleased: ["wait_for_release"],
+    ScheduleClosed: ["other_day"],
+    ScheduleSuspended: ["other_day", "other_doctor"],
+    IdentityRequired: ["identity_check", "desk"],
+    ConsentRequired: ["give_consent"],
+    AlreadyBooked: ["cancel_first", "other_day"],
+    HoldOpen: ["pay_or_cancel"],
+    PersonLimit: ["other_day", "desk"],
+}
+
+
+def _alternatives(error: DomainError) -> list[str]:
+    return _ALTERNATIVES.get(type(error), [])
+
+
+def explain_for(
+    session: Session, *, schedule_id: UUID, dependent_id: UUID, account_id: UUID, now: datetime
+) -> Eligibility:
+    """`explain` for one's own dependent. Raises: NotFound."""
+    schedule = session.get(Schedule, schedule_id)
+    dependent = session.scalars(
+        select(Dependent).where(
+            Dependent.id == dependent_id, Dependent.account_id == account_id, Dependent.archived_at.is_(None)
+        )
+    ).one_or_none()
+    if schedule is None or dependent is None:
+        raise NotFound()
+    root = root_of(session, dependent.person_id)
+    return explain(session, schedule=schedule, dependent=dependent, person_id=root, now=now)

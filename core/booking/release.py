@@ -1,0 +1,147 @@
+"""Close before release: a number whose hold has ended stays held until its prepay is known to be closed.
+
+A payment found on the way wins. Where the platform cannot be reached, the policy's cap ends the wait: the number is
+let go, the payment stays `unknown` and is asked on, and money that comes after that is returned.
+A freed number goes back on sale by a job of its own, never in the transaction that lets it go.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from core.booking.policy import Terms
+from core.jobs.queue import LeasedJob, enqueue
+from core.locks import lock_slot
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.close import close_at_platform
+from core.payments.settle import close_soon
+from core.workbench import Workbench
+from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, CancelReason
+from models.schedule import Slot, SlotStatus, WithheldReason
+from models.states import Actor, Cause, CauseKind
+
+_CLOSE_AGAIN = timedelta(seconds=5)
+
+
+def end_hold(workbench: Workbench, job: LeasedJob) -> datetime | None:
+    """The time to pay is over: close what is open, then let the number go. Comes back while the answer is unknown."""
+    appointment_id = UUID(job.payload["appointment_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    charge_id = workbench.transactions.read(lambda session, _now: _charge_of(session, appointment_id))
+    if charge_id is None:
+        return None
+    not_before = workbench.transactions.read(lambda session, now: _too_early(session, appointment_id, now))
+    if not_before is not None:
+        return not_before
+    close_at_platform(workbench, charge_id, cause=cause)
+    return workbench.transactions.write(
+        lambda session, now: _end(session, appointment_id, charge_id, now=now, cause=cause)
+    )
+
+
+def _charge_of(session: Session, appointment_id: UUID) -> UUID | None:
+    """The charge of a hold that is still open."""
+    return session.scalar(
+        select(Appointment.charge_id).where(
+            Appointment.id == appointment_id, Appointment.status == AppointmentStatus.PENDING
+        )
+    )
+
+
+def _too_early(session: Session, appointment_id: UUID, now: datetime) -> datetime | None:
+    expires = session.scalar(select(Appointment.hold_expires_at).where(Appointment.id == appointment_id))
+    return expires if expires is not None and now < expires else None
+
+
+def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
+    account = lock_charge_account(session, charge_id)
+    appointment = next(one for one in account.appointments if one.id == appointment_id)
+    if appointment.status is not AppointmentStatus.PENDING:
+        return None
+    if account.live_payments and _may_wait(appointment, now=now):
+        return now + _CLOSE_AGAIN
+    _give_up_on(session, account, now=now, cause=cause)
+    appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
+    account.charge.void(appointment.id, at=now)
+    let_slot_go(session, account, appointment, now=now, cause=cause)
+    return None
+
+
+def _may_wait(appointment: Appointment, *, now: datetime) -> bool:
+    """Until the cap, the number waits for a platform that does not answer."""
+    return appointment.close_by is not None and now < appointment.close_by
+
+
+def _give_up_on(session: Session, account: ChargeAccount, *, now: datetime, cause: Cause) -> None:
+    for payment in account.live_payments:
+        payment.lost_sight(session, at=now, cause=cause, reason="cap_passed")
+        payment.let_go = True
+
+
+def close_payments(workbench: Workbench, job: LeasedJob) -> datetime | None:
+    """Close every open prepay of a charge whose claim has ended or is paid, then let its withheld numbers go."""
+    charge_id = UUID(job.payload["charge_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    close_at_platform(workbench, charge_id, cause=cause)
+    return workbench.transactions.write(lambda session, now: _closed(session, charge_id, now=now, cause=cause))
+
+
+def _closed(session: Session, charge_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
+    account = lock_charge_account(session, charge_id)
+    ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
+    if account.live_payments and any(_may_wait(one, now=now) for one in account.appointments):
+        return now + _CLOSE_AGAIN
+    if ended:
+        _give_up_on(session, account, now=now, cause=cause)
+    for appointment in ended:
+        slot = account.slots[appointment.slot_id]
+        if slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.CLOSING:
+            slot.withheld_reason = WithheldReason.COOLING
+            return_slot_later(session, appointment, now=now)
+    return None
+
+
+def let_slot_go(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """The claim on the slot has ended. While a prepay may still be paid, the number stays withheld for its closing;
+    else a job puts it back on sale after the policy's pause."""
+    slot = account.slots[appointment.slot_id]
+    if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
+        return  # suspended meanwhile: not ours to sell again
+    if account.live_payments:
+        slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=cause)
+        close_soon(session, account, now=now)
+    else:
+        slot.withhold(session, why=WithheldReason.COOLING, at=now, cause=cause)
+        return_slot_later(session, appointment, now=now)
+
+
+def return_slot_later(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Have the appointment's slot back on sale after the pause of the terms it was sold under."""
+    pause = timedelta(seconds=Terms.from_document(appointment.terms).return_after_seconds)
+    slot_id = str(appointment.slot_id)
+    enqueue(session, "return_slot", run_at=now + pause, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
+
+
+def return_slot(workbench: Workbench, job: LeasedJob) -> None:
+    """Put a withheld number back on sale, unless somebody holds it or its prepay is still being closed."""
+    slot_id = UUID(job.payload["slot_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+
+    def step(session: Session, now: datetime) -> None:
+        slot = lock_slot(session, slot_id)
+        cooled = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.COOLING
+        if cooled and not _is_held(session, slot):
+            slot.free(session, at=now, cause=cause)
+
+    workbench.transactions.write(step)
+
+
+def _is_held(session: Session, slot: Slot) -> bool:
+    held = select(exists().where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT)))
+    return bool(session.scalar(held))

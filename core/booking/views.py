@@ -1,0 +1,128 @@
+"""An appointment with everything a patient is shown beside it, read in few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from core.paging import Page, make_cursor, read_cursor
+from models.appointment import Appointment, AppointmentStatus
+from models.charge import Charge, ChargeLine
+from models.errors import NotFound
+from models.hospital import Department, Doctor, Hospital, Period
+from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.person import Dependent
+from models.schedule import Schedule, Slot
+
+
+@dataclass(frozen=True)
+class Money:
+    """A charge in figures: `paid_fen` was received and is neither given back nor on its way back."""
+
+    due_fen: int
+    paid_fen: int
+    lines: list[ChargeLine]
+
+
+@dataclass(frozen=True)
+class AppointmentView:
+    """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient."""
+
+    appointment: Appointment
+    hospital: Hospital
+    department: Department
+    doctor: Doctor | None
+    schedule: Schedule
+    slot: Slot
+    dependent: Dependent
+    charge: Charge
+    payments: list[Payment]
+    refunds: list[Refund]
+
+    @property
+    def period(self) -> Period:
+        return self.schedule.period
+
+    @property
+    def money(self) -> Money:
+        received = sum(one.received_fen or 0 for one in self.payments)
+        back = sum(one.amount_fen for one in self.refunds if one.status is not RefundStatus.CLOSED)
+        return Money(due_fen=self.charge.due_fen, paid_fen=received - back, lines=self.charge.lines)
+
+    @property
+    def payment(self) -> Payment | None:
+        """The one that brought the money, else the newest."""
+        paid = [one for one in self.payments if one.status is PaymentStatus.SUCCEEDED]
+        return next(reversed(paid or self.payments), None)
+
+    @property
+    def refund(self) -> Refund | None:
+        return self.refunds[-1] if self.refunds else None
+
+
+def view_appointment(session: Session, *, appointment_id: UUID, account_id: UUID) -> AppointmentView:
+    """One's own appointment. Raises: NotFound."""
+    views = _views(session, Appointment.id == appointment_id, Appointment.account_id == account_id, limit=1)
+    if not views:
+        raise NotFound()
+    return views[0]
+
+
+def list_appointments(
+    session: Session,
+    *,
+    account_id: UUID,
+    status: AppointmentStatus | None,
+    dependent_id: UUID | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[AppointmentView]:
+    """One's own appointments, newest first. Raises: ValidationFailed."""
+    conditions: list[Any] = [Appointment.account_id == account_id]
+    if status is not None:
+        conditions.append(Appointment.status == status)
+    if dependent_id is not None:
+        conditions.append(Appointment.dependent_id == dependent_id)
+    if cursor is not None:
+        conditions.append(Appointment.id < read_cursor(cursor))
+    found = _views(session, *conditions, limit=limit + 1)
+    more = len(found) > limit
+    return Page(found[:limit], make_cursor(found[limit - 1].appointment.id) if more else None)
+
+
+def _views(session: Session, *conditions: Any, limit: int) -> list[AppointmentView]:
+    rows = session.execute(
+        select(Appointment, Hospital, Department, Doctor, Schedule, Slot, Dependent, Charge)
+        .join(Hospital, Hospital.id == Appointment.hospital_id)
+        .join(Schedule, Schedule.id == Appointment.schedule_id)
+        .join(Department, Department.id == Appointment.department_id)
+        .join(Slot, Slot.id == Appointment.slot_id)
+        .join(Dependent, Dependent.id == Appointment.dependent_id)
+        .join(Charge, Charge.id == Appointment.charge_id)
+        .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
+        .where(*conditions)
+        .options(selectinload(Charge.lines))
+        .order_by(Appointment.id.desc())
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    ).all()
+    charge_ids = [row.Charge.id for row in rows]
+    payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
+    refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
+    return [AppointmentView(*row, payments.get(row.Charge.id, []), refunds.get(row.Charge.id, [])) for row in rows]
+
+
+def _of(record: type[Payment] | type[Refund], charge_ids: list[UUID]) -> Any:
+    return select(record).where(record.charge_id.in_(charge_ids)).order_by(record.id)
+
+
+def _by_charge(records: Sequence[Any]) -> dict[UUID, list[Any]]:
+    grouped: dict[UUID, list[Any]] = {}
+    for record in records:
+        grouped.setdefault(record.charge_id, []).append(record)
+    return grouped

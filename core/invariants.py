@@ -1,0 +1,151 @@
+"""What must always hold, each as one query: a row that comes back is a broken promise (architecture.md, section 5).
+
+The same text runs on both databases. Moves are checked against the tables of the models themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Session
+
+from models.appointment import Appointment, HospitalClaim
+from models.base import UTCDateTime
+from models.identity_check import IdentityCheck
+from models.payment import Payment, Refund
+from models.schedule import Slot
+from models.states import Stateful
+
+MACHINES: tuple[type[Stateful], ...] = (Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck)
+
+_HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
+_OPEN = "('pending','booked','arrived')"
+
+# Money received on a charge that is neither given back nor on its way back.
+_KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.charge_id = c.id AND p.status = 'succeeded')
+ - (SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.charge_id = c.id AND r.status <> 'closed')"""
+
+_QUERIES = {
+    "slot_has_one_appointment": f"SELECT slot_id FROM appointments WHERE status IN {_HOLDS} "
+    "GROUP BY slot_id HAVING COUNT(*) > 1",
+    "slot_agrees_with_appointment": "SELECT a.id FROM appointments a JOIN slots s ON s.id = a.slot_id "
+    f"WHERE a.status IN {_HOLDS} AND s.status <> 'suspended' "
+    "AND s.status <> CASE WHEN a.status = 'pending' THEN 'held' ELSE 'booked' END",
+    "taken_slot_has_appointment": "SELECT s.id FROM slots s WHERE s.status IN ('held','booked') AND NOT EXISTS "
+    f"(SELECT 1 FROM appointments a WHERE a.slot_id = s.id AND a.status IN {_HOLDS})",
+    "slot_is_accounted_for": "SELECT id FROM slots "
+    "WHERE status NOT IN ('free','held','booked','withheld','suspended')",
+    "number_is_given_once": "SELECT schedule_id FROM slots GROUP BY schedule_id, sequence HAVING COUNT(*) > 1",
+    "person_once_per_schedule": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
+    "GROUP BY person_id, schedule_id HAVING COUNT(*) > 1",
+    "person_once_per_department_day": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} "
+    "AND NOT beside_replaced AND one_per_department_day "
+    "GROUP BY person_id, department_id, visit_date HAVING COUNT(*) > 1",
+    "person_within_day_limit": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
+    "GROUP BY person_id, visit_date HAVING COUNT(*) > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
+    "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
+    "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
+    "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "
+    "GROUP BY account_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
+    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} <> CASE WHEN EXISTS "
+    f"(SELECT 1 FROM appointments a WHERE a.charge_id = c.id AND a.status IN {_HOLDS} "
+    "AND a.pay_mode = 'online' AND NOT a.awaiting_payment) THEN (SELECT COALESCE(SUM(l.amount_fen), 0) "
+    "FROM charge_lines l WHERE l.charge_id = c.id AND l.voided_at IS NULL) ELSE 0 END",
+    "line_lives_with_its_appointment": "SELECT l.id FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
+    "WHERE (l.voided_at IS NOT NULL) <> (a.status = 'cancelled')",
+    "price_is_the_fee": "SELECT a.id FROM appointments a WHERE a.fee_fen <> (SELECT COALESCE(SUM(l.amount_fen), 0) "
+    "FROM charge_lines l WHERE l.appointment_id = a.id)",
+    "refunds_within_payment": "SELECT p.id FROM payments p JOIN refunds r ON r.payment_id = p.id "
+    "WHERE r.status <> 'closed' GROUP BY p.id, p.received_fen HAVING SUM(r.amount_fen) > COALESCE(p.received_fen, 0)",
+    "key_is_not_stuck": "SELECT id FROM idempotency_keys WHERE state = 'running' "
+    "AND (lease_until IS NULL OR lease_until < :two_hours_ago)",
+    "kept_key_has_its_reply": "SELECT id FROM idempotency_keys WHERE state = 'done' AND reply_sealed IS NULL",
+    "appointment_is_own": "SELECT a.id FROM appointments a JOIN dependents d ON d.id = a.dependent_id "
+    "JOIN charges c ON c.id = a.charge_id WHERE d.account_id <> a.account_id OR c.account_id <> a.account_id",
+    "payment_is_own": "SELECT p.id FROM payments p JOIN charges c ON c.id = p.charge_id "
+    "JOIN platform_identities i ON i.id = p.payer_identity_id "
+    "WHERE p.account_id <> c.account_id OR i.account_id <> p.account_id",
+    "hospital_is_one": "SELECT a.id FROM appointments a JOIN slots s ON s.id = a.slot_id "
+    "JOIN schedules d ON d.id = s.schedule_id JOIN charges c ON c.id = a.charge_id "
+    "WHERE a.schedule_id <> s.schedule_id OR a.hospital_id <> s.hospital_id OR a.hospital_id <> d.hospital_id "
+    "OR a.hospital_id <> c.hospital_id OR a.department_id <> d.department_id",
+    "check_is_own": "SELECT k.id FROM identity_checks k JOIN dependents d ON d.id = k.dependent_id "
+    "WHERE k.account_id <> d.account_id",
+    "patient_cancelled_in_time": "SELECT e.id FROM state_events e JOIN appointments a ON a.id = e.record_id "
+    "WHERE e.machine = 'appointment' AND e.to_status = 'cancelled' AND e.from_status = 'booked' "
+    "AND e.reason = 'patient' AND e.at >= a.cancel_before",
+    "hold_ends_at_its_cap": "SELECT id FROM appointments WHERE status = 'pending' AND awaiting_payment "
+    "AND close_by < :a_minute_ago",
+    "hold_ends_with_its_prepay": "SELECT a.id FROM appointments a WHERE a.status = 'pending' AND a.awaiting_payment "
+    "AND a.hold_expires_at < :a_minute_ago AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.charge_id = a.charge_id "
+    "AND p.status IN ('created','pending','unknown') AND NOT p.let_go)",
+    "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
+    "AND created_at < :last_retry",
+    "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",
+    "inbox_is_applied": "SELECT id FROM platform_events WHERE state = 'received' AND received_at < :a_minute_ago",
+    "job_is_not_stuck": "SELECT id FROM jobs WHERE dead_at IS NOT NULL OR (done_at IS NULL AND run_at < :ten_minutes_ago "
+    "AND (lease_until IS NULL OR lease_until < :ten_minutes_ago))",
+    "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
+    "AND NOT EXISTS (SELECT 1 FROM platform_events m "
+    "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",
+    "check_result_is_used_once": "SELECT dependent_id FROM identity_checks WHERE out_seq_no IS NOT NULL "
+    "GROUP BY dependent_id, out_seq_no HAVING COUNT(*) > 1",
+}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One row that should not be."""
+
+    invariant: str
+    row: str
+
+
+def check_invariants(session: Session, *, now: datetime) -> list[Broken]:
+    """Run every query; an empty list is health."""
+    instants = {
+        "a_minute_ago": now - timedelta(minutes=1),
+        "ten_minutes_ago": now - timedelta(minutes=10),
+        "two_hours_ago": now - timedelta(hours=2),
+        "last_retry": now - timedelta(hours=26),
+    }
+    broken = []
+    for name, sql in invariants():
+        used = {key: value for key, value in instants.items() if f":{key}" in sql}
+        query = text(sql).bindparams(*(bindparam(key, type_=UTCDateTime()) for key in used))
+        broken += [Broken(name, str(row[0])) for row in session.execute(query, used)]
+    return broken
+
+
+def invariants() -> Iterator[tuple[str, str]]:
+    """Name and query of each."""
+    yield from _QUERIES.items()
+    for machine in MACHINES:
+        yield from _of_machine(machine)
+
+
+def _of_machine(record: type[Stateful]) -> Iterator[tuple[str, str]]:
+    name, table = record.machine, record.__tablename__  # type: ignore[attr-defined]
+    events = f"FROM state_events e WHERE e.machine = '{name}' AND e.record_id = t.id"
+    unborn = "t.status <> 'free' OR t.moved <> 0" if record is Slot else "1 = 1"
+    yield (
+        f"{name}_replays_to_its_state",
+        f"SELECT t.id FROM {table} t WHERE CASE WHEN EXISTS (SELECT 1 {events}) THEN "
+        f"t.moved <> (SELECT COUNT(*) {events}) OR t.moved <> (SELECT MAX(e.seq) {events}) "
+        f"OR NOT EXISTS (SELECT 1 {events} AND e.seq = t.moved AND e.to_status = t.status) ELSE {unborn} END",
+    )
+    yield (
+        f"{name}_events_follow_on",
+        f"SELECT e.id FROM state_events e WHERE e.machine = '{name}' AND COALESCE(e.from_status, '-') <> "
+        "COALESCE((SELECT b.to_status FROM state_events b WHERE b.record_id = e.record_id AND b.seq = e.seq - 1), "
+        f"'{'free' if record is Slot else '-'}')",
+    )
+    legal = [f"'{was}>{to}'" for was, targets in record.moves.items() for to in targets]
+    yield (
+        f"{name}_moves_are_legal",
+        f"SELECT id FROM state_events WHERE machine = '{name}' AND from_status IS NOT NULL "
+        f"AND from_status || '>' || to_status NOT IN ({', '.join(sorted(legal))})",
+    )

@@ -1,0 +1,117 @@
+"""Takes due jobs and runs them, each under its lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import LeasedJob, enqueue, finish, fire_due, lease_ready, postpone, put_back
+from core.workbench import Workbench
+from models.job import Job, PeriodicJob
+
+log = structlog.get_logger()
+
+# Returns when the job wants to run again, or None when it is done.
+Handler = Callable[[Workbench, LeasedJob], datetime | None]
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """A job that becomes due every so often, once however many workers look."""
+
+    kind: str
+    every: timedelta
+
+
+class Runner:
+    """Leases what is due and runs it in a few threads, so that one slow platform does not hold up the rest."""
+
+    def __init__(
+        self,
+        workbench: Workbench,
+        handlers: Mapping[str, Handler],
+        *,
+        periodic: tuple[Periodic, ...] = (),
+        name: str,
+        threads: int = 4,
+    ) -> None:
+        self._workbench, self._handlers, self._periodic = workbench, handlers, periodic
+        self._name, self._threads = name, threads
+
+    def run_due(self) -> int:
+        """Run everything that is due now, once; the number of jobs taken."""
+        self._fire_periodic()
+        if not self._workbench.transactions.read(_anything_due):
+            return 0
+        jobs = self._workbench.transactions.write(
+            lambda session, now: lease_ready(session, worker=self._name, limit=self._threads * 2, now=now)
+        )
+        if jobs:
+            with ThreadPoolExecutor(self._threads) as pool:
+                wait([pool.submit(self.run_one, job) for job in jobs])
+        return len(jobs)
+
+    def run_until(self, stop: threading.Event, *, idle_seconds: float = 0.2) -> None:
+        """Work until `stop` is set; what is in hand then is finished."""
+        while not stop.is_set():
+            try:
+                taken = self.run_due()
+            except Exception:
+                log.exception("worker_round_failed")  # the database may be away: look again
+                taken = 0
+            if not taken:
+                stop.wait(idle_seconds)
+
+    def run_one(self, job: LeasedJob) -> None:
+        """Run one leased job and write down how it ended. Never raises for the job's own failure."""
+        transactions = self._workbench.transactions
+        try:
+            again_at = self._handlers[job.kind](self._workbench, job)
+        except Exception as error:
+            log.warning("job_failed", kind=job.kind, job=str(job.id), attempt=job.attempts, exc_info=True)
+            reason = type(error).__name__
+            transactions.write(lambda session, now: put_back(session, job, error=reason, now=now))
+            return
+        if again_at is None:
+            transactions.write(lambda session, now: finish(session, job, now=now))
+        else:
+            transactions.write(lambda session, _now: postpone(session, job, until=again_at))
+
+    def _fire_periodic(self) -> None:
+        for one in self._periodic:
+            if self._workbench.transactions.read(partial(_is_due, periodic=one)):
+                self._workbench.transactions.write(partial(_fire, periodic=one))
+
+
+def _anything_due(session: Session, now: datetime) -> bool:
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    Job.done_at.is_(None),
+                    Job.dead_at.is_(None),
+                    Job.run_at <= now,
+                    or_(Job.lease_until.is_(None), Job.lease_until < now),
+                )
+            )
+        )
+    )
+
+
+def _is_due(session: Session, now: datetime, *, periodic: Periodic) -> bool:
+    from_row = select(PeriodicJob.next_at).where(PeriodicJob.name == periodic.kind)
+    next_at = session.scalar(from_row)
+    return next_at is None or next_at <= now
+
+
+def _fire(session: Session, now: datetime, *, periodic: Periodic) -> None:
+    if fire_due(session, periodic.kind, every=periodic.every, now=now):
+        enqueue(session, periodic.kind, run_at=now, now=now, dedup=f"periodic:{periodic.kind}")

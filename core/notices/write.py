@@ -1,0 +1,38 @@
+"""Notices are written in the transaction they tell of; sending them is a job of the channel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.appointment import Appointment
+from models.base import new_id
+from models.notice import Notice, NoticeKind
+
+
+def tell(
+    session: Session,
+    kind: NoticeKind,
+    appointment: Appointment,
+    *,
+    now: datetime,
+    reason: str | None = None,
+    subject: str | None = None,
+) -> None:
+    """Write one notice; the same news about the same subject is told once."""
+    dedup = f"{kind}:{subject or appointment.id}"
+    if session.scalar(select(Notice.id).where(Notice.dedup == dedup)) is not None:
+        return
+    session.add(
+        Notice(
+            id=new_id(),
+            account_id=appointment.account_id,
+            appointment_id=appointment.id,
+            kind=kind,
+            reason=reason,
+            dedup=dedup,
+            created_at=now,
+        )
+    )

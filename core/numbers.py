@@ -1,0 +1,30 @@
+"""The numbers people and platforms see. Random, never counted: a number does not tell how many were sold."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from core.clock import hospital_day
+
+_DIGITS = "0123456789"
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+def appointment_number(*, now: datetime) -> str:
+    """What a patient reads out at the desk: the day it was made and nine digits."""
+    return hospital_day(now).strftime("%y%m%d") + "".join(secrets.choice(_DIGITS) for _ in range(9))
+
+
+def trade_number(*, now: datetime) -> str:
+    """Our number of a payment: 26 of 0-9A-Z, within every platform's alphabet and length."""
+    return _platform_number("P", now=now)
+
+
+def refund_number(*, now: datetime) -> str:
+    """Our number of a refund, made and stored before it is sent."""
+    return _platform_number("R", now=now)
+
+
+def _platform_number(kind: str, *, now: datetime) -> str:
+    return kind + hospital_day(now).strftime("%Y%m%d") + "".join(secrets.choice(_LETTERS) for _ in range(17))

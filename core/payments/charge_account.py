@@ -1,0 +1,67 @@
+"""A charge with everything that hangs on it, locked in the house's order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.locks import (
+    lock_appointments_of,
+    lock_charge,
+    lock_payments_of,
+    lock_refunds_of,
+    lock_slots,
+)
+from models.appointment import Appointment
+from models.charge import Charge
+from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.schedule import Slot
+
+
+@dataclass
+class ChargeAccount:
+    """One charge, its appointments with their slots, its payments and their refunds; all rows locked."""
+
+    charge: Charge
+    appointments: list[Appointment]
+    slots: dict[UUID, Slot]
+    payments: list[Payment]
+    refunds: list[Refund]
+
+    def payment(self, payment_id: UUID) -> Payment:
+        return next(one for one in self.payments if one.id == payment_id)
+
+    def refund(self, refund_id: UUID) -> Refund:
+        return next(one for one in self.refunds if one.id == refund_id)
+
+    @property
+    def live_payments(self) -> list[Payment]:
+        """Payments that may still bring money the charge waits for."""
+        return [one for one in self.payments if one.is_live and not one.let_go]
+
+    def kept_fen(self, payment: Payment) -> int:
+        """What of a payment is neither given back nor on its way back."""
+        if payment.status is not PaymentStatus.SUCCEEDED or payment.received_fen is None:
+            return 0
+        back = sum(
+            one.amount_fen
+            for one in self.refunds
+            if one.payment_id == payment.id and one.status is not RefundStatus.CLOSED
+        )
+        return payment.received_fen - back
+
+
+def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:
+    """Charge → appointments → slots → payments → refunds. Raises: NotFound."""
+    charge = lock_charge(session, charge_id)
+    appointments = lock_appointments_of(session, charge_id)
+    slots = lock_slots(session, [one.slot_id for one in appointments])
+    return ChargeAccount(
+        charge=charge,
+        appointments=appointments,
+        slots={one.id: one for one in slots},
+        payments=lock_payments_of(session, charge_id),
+        refunds=lock_refunds_of(session, charge_id),
+    )

@@ -1,0 +1,65 @@
+"""Closing what is open at a platform, and writing down what it says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.payments.charge_account import lock_charge_account
+from core.payments.settle import apply_trade_answer
+from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
+from core.workbench import Workbench
+from models.appointment import Appointment
+from models.errors import NotFound
+from models.payment import Payment
+from models.states import Cause
+
+
+def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
+    """Ask each platform to close what is open, and write down what it says. What stays unanswered stays open."""
+    for payment in workbench.transactions.read(lambda session, _now: _open_payments(session, charge_id)):
+        gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        answer = close_one(gateway, payment)
+        if answer is not None:
+            write_answer(workbench, payment, answer, cause=cause)
+
+
+def _open_payments(session: Session, charge_id: UUID) -> list[Payment]:
+    payments = session.scalars(select(Payment).where(Payment.charge_id == charge_id, ~Payment.let_go))
+    return [one for one in payments if one.is_live]
+
+
+def close_one(gateway: PaymentGateway, payment: Payment) -> TradeAnswer | None:
+    """The platform's last word about one number, or None where it gives none.
+
+    A number that the platform never knew counts as closed: no prepay of it was ever handed out."""
+    try:
+        outcome = gateway.close_payment(payment.out_trade_no)
+        if outcome is CloseOutcome.ALREADY_PAID:
+            return gateway.find_payment(payment.out_trade_no)
+    except ProviderError:
+        return None
+    return TradeAnswer(payment.out_trade_no, TradeState.CLOSED)
+
+
+def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:
+    """Apply an answer in a transaction of its own, under the charge's locks."""
+
+    def step(session: Session, now: datetime) -> None:
+        account = lock_charge_account(session, payment.charge_id)
+        apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
+
+    workbench.transactions.write(step)
+
+
+def own_charge(session: Session, appointment_id: UUID, account_id: UUID) -> UUID:
+    """The charge of one's own appointment. Raises: NotFound."""
+    found = session.scalar(
+        select(Appointment.charge_id).where(Appointment.id == appointment_id, Appointment.account_id == account_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found

@@ -1,0 +1,247 @@
+"""The inbox: a verified message is stored first and applied by a job. The message is a hint; where it and our rows
+differ, the platform's own answer moves money."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import LeasedJob, new_job
+from core.payments.charge_account import lock_charge_account
+from core.payments.refunds import apply_refund_answer
+from core.payments.settle import apply_trade_answer
+from core.ports import MessageKind, PaymentGateway, PlatformMessage, RefundAnswer, TradeAnswer, TradeState
+from core.workbench import Workbench
+from models.base import canonical_json, new_id
+from models.payment import Payment, Refund
+from models.platform import EventState, PlatformEvent, RefusedEvent
+from models.states import Actor, Cause, CauseKind
+
+log = structlog.get_logger()
+
+_REFUSED_KEPT = 1000
+
+
+def receive_event(
+    session: Session,
+    message: PlatformMessage,
+    *,
+    provider: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> None:
+    """Store a verified message and the job that will apply it. A twin is counted and changes nothing."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    digest = hashlib.sha256(canonical_json(_content(message))).digest()
+    event_id = session.scalars(
+        insert(PlatformEvent)
+        .values(
+            id=new_id(),
+            provider=provider,
+            merchant=message.merchant,
+            event_id=message.event_id,
+            kind=message.kind,
+            headers=dict(headers),
+            body=body,
+            digest=digest,
+            received_at=now,
+            state=EventState.RECEIVED,
+            copies=1,
+        )
+        .on_conflict_do_nothing(index_elements=["provider", "merchant", "event_id"])
+        .returning(PlatformEvent.id)
+    ).one_or_none()
+    if event_id is not None:
+        payload = {"platform_event_id": str(event_id)}
+        session.add(new_job("apply_event", run_at=now, now=now, dedup=f"apply_event:{event_id}", payload=payload))
+        return
+    _count_twin(session, message, provider=provider, digest=digest, headers=headers, body=body, now=now)
+
+
+def _content(message: PlatformMessage) -> dict[str, object]:
+    """What a message says, without how it was encrypted this time."""
+    said = {"kind": message.kind, "app": message.app, "trade": message.trade, "refund": message.refund}
+    return {key: str(asdict(one)) if isinstance(one, TradeAnswer | RefundAnswer) else one for key, one in said.items()}
+
+
+def _count_twin(
+    session: Session,
+    message: PlatformMessage,
+    *,
+    provider: str,
+    digest: bytes,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> None:
+    first = session.scalars(
+        select(PlatformEvent)
+        .where(
+            PlatformEvent.provider == provider,
+            PlatformEvent.merchant == message.merchant,
+            PlatformEvent.event_id == message.event_id,
+        )
+        .with_for_update()
+    ).one()
+    first.copies += 1
+    if bytes(first.digest) != digest:
+        log.warning("event_id_reused", provider=provider, merchant=message.merchant, alarm=True)
+        keep_refused(
+            session,
+            provider=provider,
+            merchant=message.merchant,
+            reason="event_id_reused",
+            headers=headers,
+            body=body,
+            now=now,
+        )
+
+
+def keep_refused(
+    session: Session,
+    *,
+    provider: str,
+    merchant: str,
+    reason: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+) -> None:
+    """Keep what nothing proves for inspection; the table is capped, the oldest go first."""
+    session.add(
+        RefusedEvent(
+            id=new_id(),
+            provider=provider,
+            merchant=merchant,
+            reason=reason,
+            headers=dict(headers),
+            body=body[:8192],
+            received_at=now,
+        )
+    )
+    session.flush()
+    newest = select(RefusedEvent.id).order_by(RefusedEvent.id.desc()).limit(_REFUSED_KEPT).scalar_subquery()
+    session.execute(
+        delete(RefusedEvent).where(RefusedEvent.id.not_in(newest)).execution_options(synchronize_session=False)
+    )
+
+
+def apply_event(workbench: Workbench, job: LeasedJob) -> None:
+    """Apply one stored message, once."""
+    stored_id = UUID(job.payload["platform_event_id"])
+    stored = workbench.transactions.read(lambda session, _now: session.get(PlatformEvent, stored_id))
+    if stored is None or stored.state is not EventState.RECEIVED:
+        return
+    message = workbench.adapters.reader(stored.provider, stored.merchant).read(bytes(stored.body))
+    if message.kind is MessageKind.PAYMENT and message.trade is not None:
+        _apply_payment(workbench, stored_id, message, message.trade)
+    elif message.kind is MessageKind.REFUND and message.refund is not None:
+        _apply_refund(workbench, stored_id, message, message.refund)
+    else:
+        _mark(workbench, stored_id, EventState.IGNORED, "not_about_money")
+
+
+def _apply_payment(workbench: Workbench, stored_id: UUID, message: PlatformMessage, trade: TradeAnswer) -> None:
+    payment = workbench.transactions.read(
+        lambda session, _now: session.scalars(
+            select(Payment).where(Payment.merchant == message.merchant, Payment.out_trade_no == trade.out_trade_no)
+        ).one_or_none()
+    )
+    if payment is None:
+        log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
+        _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
+        return
+    agrees = _agrees(payment, message, trade)
+    truth = trade if agrees else _truth(workbench, payment)
+
+    def step(session: Session, now: datetime) -> None:
+        account = lock_charge_account(session, payment.charge_id)
+        stored = _take(session, stored_id)
+        if stored is None:
+            return
+        apply_trade_answer(session, account, account.payment(payment.id), truth, now=now, cause=_event_cause(stored_id))
+        _settle(stored, EventState.APPLIED if agrees else EventState.QUARANTINED, now=now)
+
+    workbench.transactions.write(step)
+
+
+def _agrees(payment: Payment, message: PlatformMessage, trade: TradeAnswer) -> bool:
+    """Number and merchant found the row; amount, currency and app must be what we asked for, and it must be paid."""
+    return (
+        trade.state is TradeState.PAID
+        and trade.amount_fen == payment.amount_fen
+        and trade.currency == payment.currency
+        and message.app == payment.app
+    )
+
+
+def _truth(workbench: Workbench, payment: Payment) -> TradeAnswer:
+    """The message and our row differ: ask. Raises: ProviderUnavailable, and the job comes back."""
+    log.warning("event_differs", payment=str(payment.id), alarm=True)
+    gateway: PaymentGateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    return gateway.find_payment(payment.out_trade_no)
+
+
+def _apply_refund(workbench: Workbench, stored_id: UUID, message: PlatformMessage, said: RefundAnswer) -> None:
+    found = workbench.transactions.read(
+        lambda session, _now: session.execute(
+            select(Refund, Payment)
+            .join(Payment, Payment.id == Refund.payment_id)
+            .where(Payment.merchant == message.merchant, Refund.out_refund_no == said.out_refund_no)
+        ).one_or_none()
+    )
+    if found is None:
+        log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
+        _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
+        return
+    refund, payment = found
+    agrees = said.amount_fen == refund.amount_fen
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    truth = said if agrees else gateway.find_refund(refund.out_refund_no)
+
+    def step(session: Session, now: datetime) -> None:
+        account = lock_charge_account(session, refund.charge_id)
+        stored = _take(session, stored_id)
+        if stored is None:
+            return
+        apply_refund_answer(session, account, account.refund(refund.id), truth, now=now, cause=_event_cause(stored_id))
+        _settle(stored, EventState.APPLIED if agrees else EventState.QUARANTINED, now=now)
+
+    workbench.transactions.write(step)
+
+
+def _event_cause(stored_id: UUID) -> Cause:
+    return Cause(Actor.PLATFORM, CauseKind.PLATFORM_EVENT, str(stored_id))
+
+
+def _take(session: Session, stored_id: UUID) -> PlatformEvent | None:
+    """The row, locked, while it is still to be applied."""
+    stored = session.scalars(
+        select(PlatformEvent)
+        .where(PlatformEvent.id == stored_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    return stored if stored.state is EventState.RECEIVED else None
+
+
+def _settle(stored: PlatformEvent, state: EventState, *, now: datetime, outcome: str | None = None) -> None:
+    stored.state, stored.applied_at, stored.outcome = state, now, outcome
+
+
+def _mark(workbench: Workbench, stored_id: UUID, state: EventState, outcome: str) -> None:
+    def step(session: Session, now: datetime) -> None:
+        stored = _take(session, stored_id)
+        if stored is not None:
+            _settle(stored, state, now=now, outcome=outcome)
+
+    workbench.transactions.write(step)

@@ -1,0 +1,234 @@
+"""Handing out a prepay: intent and number first, then the call, then its answer.
+
+Asking again for the same channel, app and payer of an unpaid charge returns the same payment by an identical request,
+with fresh client parameters, never a second number. Any other channel, app or payer first closes the one that stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import enqueue
+from core.numbers import trade_number
+from core.payments.ask import FIRST_ASK
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.close import close_at_platform, own_charge, write_answer
+from core.ports import (
+    PaymentGateway,
+    PaymentOrder,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+    TradeAnswer,
+    TradeState,
+)
+from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
+from core.transactions import OutcomeUnknown
+from core.workbench import Workbench
+from models.account import PlatformIdentity
+from models.appointment import Appointment, AppointmentStatus
+from models.base import new_id
+from models.hospital import Hospital
+from models.payment import Channel, Payment, PaymentStatus
+from models.sealing import Vault
+from models.states import Cause
+
+# Less than this before the hold ends no prepay is made: the platform's own shortest life of one is a minute.
+LAST_CALL = timedelta(seconds=90)
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays: a platform identity of the account, as it logged in."""
+
+    account_id: UUID
+    identity_id: UUID
+    provider: str
+    app: str
+
+
+@dataclass(frozen=True)
+class PaymentIntent:
+    """What the first transaction decided. Without a payment, another one must be closed before."""
+
+    appointment_id: UUID
+    charge_id: UUID
+    channel: Channel
+    payer: Payer
+    payment: Payment | None
+
+    @property
+    def step(self) -> str:
+        return f"pay:{self.appointment_id}"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The payment with what shows its pay sheet; or why there is none yet."""
+
+    payment_id: UUID
+    charge_id: UUID
+    client_params: Mapping[str, Any] | None = None
+    error: Exception | None = None
+
+
+def intend_payment(
+    session: Session,
+    workbench: Workbench,
+    *,
+    appointment_id: UUID,
+    channel: Channel,
+    payer: Payer,
+    now: datetime,
+    cause: Cause,
+) -> PaymentIntent:
+    """Find the payment that stands for this payer, or make its row and number.
+
+    Raises: NotFound, AlreadyPaid, NotPayable, HoldEnding, NotConfigured."""
+    account = lock_charge_account(session, own_charge(session, appointment_id, payer.account_id))
+    appointment = next(one for one in account.appointments if one.id == appointment_id)
+    _refuse_unless_payable(account, appointment, now=now)
+    gateway = _gateway(session, workbench, account, channel, payer)
+    standing = next(iter(account.live_payments), None)
+    payment = standing
+    if standing is None:
+        payment = _make(session, account, appointment, gateway, payer, now=now, cause=cause)
+    elif (standing.channel, standing.app, standing.payer_identity_id) != (channel, gateway.app, payer.identity_id):
+        payment = None
+    return PaymentIntent(appointment_id, account.charge.id, channel, payer, payment)
+
+
+def _refuse_unless_payable(account: ChargeAccount, appointment: Appointment, *, now: datetime) -> None:
+    if any(account.kept_fen(one) for one in account.payments):
+        raise AlreadyPaid()
+    if appointment.status is not AppointmentStatus.PENDING or not appointment.awaiting_payment:
+        raise NotPayable()
+    if appointment.hold_expires_at is None or appointment.hold_expires_at - now < LAST_CALL:
+        raise HoldEnding()
+
+
+def _gateway(
+    session: Session, workbench: Workbench, account: ChargeAccount, channel: Channel, payer: Payer
+) -> PaymentGateway:
+    hospital = session.get_one(Hospital, account.charge.hospital_id)
+    return workbench.adapters.gateway(channel, hospital.merchant, provider=payer.provider, app=payer.app)
+
+
+def _make(
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    gateway: PaymentGateway,
+    payer: Payer,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> Payment:
+    payment = Payment(
+        id=new_id(),
+        hospital_id=appointment.hospital_id,
+        account_id=payer.account_id,
+        charge_id=account.charge.id,
+        channel=Channel(gateway.channel),
+        app=gateway.app,
+        merchant=gateway.merchant,
+        payer_identity_id=payer.identity_id,
+        amount_fen=account.charge.due_fen,
+        currency=account.charge.currency,
+        description=f"预约挂号费 {appointment.number}",
+        out_trade_no=trade_number(now=now),
+        expires_at=appointment.hold_expires_at,
+        let_go=False,
+        asked_times=0,
+        created_at=now,
+    )
+    payment.enter(session, PaymentStatus.CREATED, at=now, cause=cause)
+    ask_at = now + FIRST_ASK
+    enqueue(session, "ask_payment", run_at=ask_at, now=now, dedup=f"ask:{payment.id}", payment_id=str(payment.id))
+    account.payments.append(payment)
+    return payment
+
+
+def open_at_platform(workbench: Workbench, intent: PaymentIntent, *, cause: Cause) -> Opened:
+    """Call the platform, closing an older prepay of another payer first.
+
+    Raises: AlreadyPaid, NotPayable, HoldEnding, ProviderDown."""
+    payment = intent.payment or _make_room(workbench, intent, cause=cause)
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    order = workbench.transactions.read(lambda session, _now: _order(session, payment, workbench.vault))
+    try:
+        return Opened(payment.id, payment.charge_id, client_params=gateway.open_payment(order))
+    except ProviderUnavailable as error:
+        return Opened(payment.id, payment.charge_id, error=error)
+    except ProviderRefused as error:
+        # Refused, perhaps because the number is paid or closed already: only the platform's own state decides.
+        return _after_refusal(workbench, gateway, payment, error, cause=cause)
+
+
+def _make_room(workbench: Workbench, intent: PaymentIntent, *, cause: Cause) -> Payment:
+    close_at_platform(workbench, intent.charge_id, cause=cause)
+
+    def step(session: Session, now: datetime) -> Payment | None:
+        return intend_payment(
+            session,
+            workbench,
+            appointment_id=intent.appointment_id,
+            channel=intent.channel,
+            payer=intent.payer,
+            now=now,
+            cause=cause,
+        ).payment
+
+    payment = workbench.transactions.write(step)
+    if payment is None:
+        raise ProviderDown()
+    return payment
+
+
+def _order(session: Session, payment: Payment, vault: Vault) -> PaymentOrder:
+    identity = session.get_one(PlatformIdentity, payment.payer_identity_id)
+    return PaymentOrder(
+        out_trade_no=payment.out_trade_no,
+        amount_fen=payment.amount_fen,
+        currency=payment.currency,
+        description=payment.description,
+        payer=identity.subject(vault),
+        expires_at=payment.expires_at,
+    )
+
+
+def _after_refusal(
+    workbench: Workbench, gateway: PaymentGateway, payment: Payment, error: ProviderRefused, *, cause: Cause
+) -> Opened:
+    try:
+        answer = gateway.find_payment(payment.out_trade_no)
+    except ProviderError as unanswered:
+        return Opened(payment.id, payment.charge_id, error=unanswered)
+    if answer.state is TradeState.NO_SUCH_NUMBER and not error.retryable:
+        answer = TradeAnswer(payment.out_trade_no, TradeState.FAILED)
+    write_answer(workbench, payment, answer, cause=cause)
+    paid = answer.state is TradeState.PAID
+    return Opened(payment.id, payment.charge_id, error=AlreadyPaid() if paid else error)
+
+
+def note_opened(session: Session, opened: Opened, *, now: datetime, cause: Cause) -> tuple[Payment, Exception | None]:
+    """Write the platform's answer down. With it comes the refusal to tell, where the pay sheet cannot be shown."""
+    account = lock_charge_account(session, opened.charge_id)
+    payment = account.payment(opened.payment_id)
+    if opened.error is None:
+        if payment.status in {PaymentStatus.CREATED, PaymentStatus.UNKNOWN}:
+            payment.accepted(session, at=now, cause=cause)
+        return payment, None
+    if isinstance(opened.error, ProviderUnavailable):
+        if opened.error.sent and payment.status is PaymentStatus.CREATED:
+            payment.lost_sight(session, at=now, cause=cause, reason="no_answer")
+        return payment, OutcomeUnknown() if opened.error.sent else ProviderDown()
+    if isinstance(opened.error, ProviderError):
+        return payment, ProviderDown()
+    return payment, opened.error

@@ -1,0 +1,217 @@
+"""Money back. Money out is last: first the claim ends, then the refund is due, then it is sent under its number."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import LeasedJob, backoff, enqueue
+from core.notices.write import tell
+from core.numbers import refund_number
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.ports import (
+    PaymentGateway,
+    ProviderRefused,
+    ProviderUnavailable,
+    RefundAnswer,
+    RefundOrder,
+    RefundState,
+)
+from core.workbench import Workbench
+from models.base import new_id
+from models.errors import IllegalTransition
+from models.notice import NoticeKind
+from models.payment import Payment, Refund, RefundLine, RefundReason, RefundStatus
+from models.states import Actor, Cause, CauseKind
+
+log = structlog.get_logger()
+
+# The platform's event comes within seconds; asking is the second leg.
+_FIRST_LOOK = timedelta(seconds=20)
+_SLOW_LOOK = timedelta(hours=1)
+
+
+def due_refund(
+    session: Session,
+    account: ChargeAccount,
+    payment: Payment,
+    *,
+    reason: RefundReason,
+    now: datetime,
+    cause: Cause,
+    replaces: Refund | None = None,
+) -> Refund | None:
+    """Make everything that is still kept of `payment` due for return. None where nothing is kept."""
+    amount = replaces.amount_fen if replaces is not None else account.kept_fen(payment)
+    if amount <= 0:
+        return None
+    refund = Refund(
+        id=new_id(),
+        hospital_id=payment.hospital_id,
+        payment_id=payment.id,
+        charge_id=payment.charge_id,
+        amount_fen=amount,
+        out_refund_no=refund_number(now=now),
+        reason=reason,
+        replaces_id=None if replaces is None else replaces.id,
+        asked_times=0,
+        created_at=now,
+    )
+    refund.enter(session, RefundStatus.DUE, at=now, cause=cause, reason=reason)
+    account.refunds.append(refund)
+    session.flush()
+    _allocate(session, account, refund)
+    enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{refund.id}", refund_id=str(refund.id))
+    return refund
+
+
+def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:
+    """Say which void lines the money belongs to; a surplus belongs to none."""
+    left = refund.amount_fen
+    for line in account.charge.lines:
+        share = min(left, line.amount_fen) if line.voided_at is not None else 0
+        if share > 0:
+            session.add(RefundLine(id=new_id(), refund_id=refund.id, charge_line_id=line.id, amount_fen=share))
+            left -= share
+
+
+_STATUS_OF = {
+    RefundState.PROCESSING: RefundStatus.PROCESSING,
+    RefundState.SUCCEEDED: RefundStatus.SUCCEEDED,
+    RefundState.ABNORMAL: RefundStatus.ABNORMAL,
+    RefundState.CLOSED: RefundStatus.CLOSED,
+}
+
+
+def apply_refund_answer(
+    session: Session, account: ChargeAccount, refund: Refund, answer: RefundAnswer, *, now: datetime, cause: Cause
+) -> None:
+    """Follow the platform's word about one refund. A word that comes too late changes nothing."""
+    refund.platform_refund_no = answer.platform_refund_no or refund.platform_refund_no
+    refund.received_account = answer.received_account or refund.received_account
+    if answer.state is RefundState.NO_SUCH_NUMBER:
+        if refund.status is RefundStatus.UNKNOWN:
+            refund.become(session, RefundStatus.DUE, at=now, cause=cause, reason="no_such_number")
+        return
+    try:
+        moved = refund.become(session, _STATUS_OF[answer.state], at=now, cause=cause)
+    except IllegalTransition as late:
+        log.info("refund_word_out_of_order", refund=str(refund.id), was=late.was, said=late.wanted)
+        return
+    if moved:
+        _after_move(session, account, refund, now=now, cause=cause)
+
+
+def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
+    if refund.status is RefundStatus.SUCCEEDED:
+        for appointment in account.appointments:
+            tell(session, NoticeKind.REFUND_SUCCEEDED, appointment, now=now, subject=str(refund.id))
+    elif refund.status is RefundStatus.CLOSED:
+        due_refund(
+            session,
+            account,
+            account.payment(refund.payment_id),
+            reason=refund.reason,
+            now=now,
+            cause=cause,
+            replaces=refund,
+        )
+    elif refund.status is RefundStatus.ABNORMAL:
+        log.warning("refund_abnormal", refund=str(refund.id), alarm=True)
+
+
+def push_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
+    """Send a due refund, ask about one that was sent, and come back until it is settled."""
+    refund_id = UUID(job.payload["refund_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now))
+    if found is None:
+        return None
+    refund, payment = found
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    answer = _speak(gateway, refund, payment)
+    return workbench.transactions.write(lambda session, now: _note(session, refund, answer, now=now, cause=cause))
+
+
+def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> tuple[Refund, Payment] | None:
+    charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
+    if charge_id is None:
+        return None
+    account = lock_charge_account(session, charge_id)
+    refund = account.refund(refund_id)
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
+        return None
+    refund.asked_at, refund.asked_times = now, refund.asked_times + 1
+    return refund, account.payment(refund.payment_id)
+
+
+def _speak(
+    gateway: PaymentGateway, refund: Refund, payment: Payment
+) -> RefundAnswer | ProviderRefused | ProviderUnavailable:
+    try:
+        if refund.status is RefundStatus.DUE:
+            return gateway.open_refund(_order(refund, payment))
+        return gateway.find_refund(refund.out_refund_no)
+    except (ProviderRefused, ProviderUnavailable) as error:
+        return error
+
+
+def _order(refund: Refund, payment: Payment) -> RefundOrder:
+    return RefundOrder(
+        out_refund_no=refund.out_refund_no,
+        out_trade_no=payment.out_trade_no,
+        amount_fen=refund.amount_fen,
+        total_fen=payment.received_fen or payment.amount_fen,
+        currency=payment.received_currency or payment.currency,
+        reason=_WORDS[refund.reason],
+    )
+
+
+_WORDS = {
+    RefundReason.CANCELLED: "预约已取消",
+    RefundReason.LATE_PAYMENT: "支付到账时号源已释放",
+    RefundReason.SURPLUS: "重复支付退回",
+    RefundReason.AMOUNT_DIFFERS: "支付金额与应付金额不符",
+}
+
+
+def _note(
+    session: Session,
+    seen: Refund,
+    answer: RefundAnswer | ProviderRefused | ProviderUnavailable,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> datetime | None:
+    account = lock_charge_account(session, seen.charge_id)
+    refund = account.refund(seen.id)
+    if isinstance(answer, ProviderUnavailable):
+        if answer.sent and refund.status is RefundStatus.DUE:
+            refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="no_answer")
+    elif isinstance(answer, ProviderRefused):
+        _note_refusal(session, refund, answer, now=now, cause=cause)
+    else:
+        apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
+    return _next_look(refund, now=now)
+
+
+def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:
+    """Fixable refusals keep the number and wait; a refusal for good goes to the desk, where two people decide."""
+    refund.last_refusal = answer.code
+    log.warning("refund_refused", refund=str(refund.id), code=answer.code, alarm=True)
+    if not answer.retryable and refund.status in {RefundStatus.DUE, RefundStatus.UNKNOWN}:
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=answer.code)
+
+
+def _next_look(refund: Refund, *, now: datetime) -> datetime | None:
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
+        return None
+    if refund.status is RefundStatus.ABNORMAL:
+        return now + _SLOW_LOOK
+    if refund.status is RefundStatus.PROCESSING and refund.asked_times <= 1:
+        return now + _FIRST_LOOK
+    return now + backoff(refund.asked_times)

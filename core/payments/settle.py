@@ -1,0 +1,114 @@
+"""What a platform's word about one payment means for its charge: the one place where money moves an appointment.
+
+Kept money of a charge equals its live lines; any success beyond that becomes a refund. There is no revival: money for
+a claim that has ended goes back, and the patient is told.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import enqueue
+from core.notices.write import tell
+from core.payments.charge_account import ChargeAccount
+from core.payments.refunds import due_refund
+from core.ports import TradeAnswer, TradeState
+from models.appointment import Appointment, AppointmentStatus
+from models.notice import NoticeKind
+from models.payment import Payment, PaymentStatus, RefundReason
+from models.states import Cause
+
+log = structlog.get_logger()
+
+
+def apply_trade_answer(
+    session: Session, account: ChargeAccount, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause
+) -> None:
+    """Follow the platform's word. Hearing the same again changes nothing; a word that comes too late neither."""
+    if answer.state is TradeState.PAID:
+        _paid(session, account, payment, answer, now=now, cause=cause)
+    elif not payment.is_live:
+        return
+    elif answer.state is TradeState.UNPAID:
+        payment.accepted(session, at=now, cause=cause)
+    elif answer.state is TradeState.CLOSED:
+        payment.close(session, at=now, cause=cause)
+    elif answer.state is TradeState.NO_SUCH_NUMBER:
+        payment.never_arrived(session, at=now, cause=cause)
+    elif answer.state is TradeState.FAILED:
+        if payment.status is PaymentStatus.PENDING:
+            payment.lost_sight(session, at=now, cause=cause, reason="payment_error")
+        payment.refuse(session, at=now, cause=cause, reason="payment_error")
+
+
+def _paid(
+    session: Session, account: ChargeAccount, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause
+) -> None:
+    news = payment.succeed(
+        session,
+        received_fen=answer.amount_fen if answer.amount_fen is not None else payment.amount_fen,
+        currency=answer.currency or payment.currency,
+        platform_trade_no=answer.platform_trade_no,
+        paid_at=answer.paid_at or now,
+        at=now,
+        cause=cause,
+    )
+    if not news:
+        return
+    payment.funding = answer.funding
+    waiting = [one for one in account.appointments if _waits_for_money(one)]
+    reason = _why_not_kept(account, payment, waiting)
+    if reason is not None:
+        _return(session, account, payment, reason, now=now, cause=cause)
+        return
+    for appointment in waiting:
+        appointment.payment_arrived(session, at=now, cause=cause)
+        if appointment.status is AppointmentStatus.BOOKED:
+            account.slots[appointment.slot_id].book(session, at=now, cause=cause)
+            tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    _let_others_go(session, account, payment, now=now)
+
+
+def _waits_for_money(appointment: Appointment) -> bool:
+    return appointment.status is AppointmentStatus.PENDING and appointment.awaiting_payment
+
+
+def _why_not_kept(account: ChargeAccount, payment: Payment, waiting: list[Appointment]) -> RefundReason | None:
+    if not payment.paid_as_asked:
+        return RefundReason.AMOUNT_DIFFERS
+    kept_elsewhere = sum(account.kept_fen(one) for one in account.payments if one is not payment)
+    if kept_elsewhere:
+        return RefundReason.SURPLUS
+    if not waiting or account.charge.due_fen != payment.amount_fen:
+        return RefundReason.LATE_PAYMENT
+    return None
+
+
+def _return(
+    session: Session,
+    account: ChargeAccount,
+    payment: Payment,
+    reason: RefundReason,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    log.warning("payment_returned", payment=str(payment.id), reason=str(reason), alarm=reason != "late_payment")
+    due_refund(session, account, payment, reason=reason, now=now, cause=cause)
+    for appointment in account.appointments:
+        tell(session, NoticeKind.PAYMENT_RETURNED, appointment, now=now, reason=reason, subject=str(payment.id))
+
+
+def _let_others_go(session: Session, account: ChargeAccount, kept: Payment, *, now: datetime) -> None:
+    """The charge is paid: a prepay that is still open elsewhere is closed, so that nobody pays twice."""
+    if any(one is not kept for one in account.live_payments):
+        close_soon(session, account, now=now)
+
+
+def close_soon(session: Session, account: ChargeAccount, *, now: datetime) -> None:
+    """Have every open prepay of the charge closed at its platform by a job."""
+    charge_id = str(account.charge.id)
+    enqueue(session, "close_payments", run_at=now, now=now, dedup=f"close_payments:{charge_id}", charge_id=charge_id)

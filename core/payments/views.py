@@ -1,0 +1,52 @@
+"""A payment as its payer is shown it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models.errors import NotFound
+from models.payment import Channel, Payment, PaymentStatus
+
+
+@dataclass(frozen=True)
+class PaymentView:
+    id: UUID
+    channel: Channel
+    status: PaymentStatus
+    amount_fen: int
+    out_trade_no: str
+    expires_at: datetime
+    paid_at: datetime | None
+    funding: str | None
+    client_params: Mapping[str, Any] | None = None
+
+
+def view_payment(payment: Payment, *, client_params: Mapping[str, Any] | None = None) -> PaymentView:
+    return PaymentView(
+        id=payment.id,
+        channel=payment.channel,
+        status=payment.status,
+        amount_fen=payment.amount_fen,
+        out_trade_no=payment.out_trade_no,
+        expires_at=payment.expires_at,
+        paid_at=payment.paid_at,
+        funding=payment.funding,
+        client_params=client_params,
+    )
+
+
+def own_payment(session: Session, *, payment_id: UUID, account_id: UUID) -> PaymentView:
+    """Raises: NotFound."""
+    payment = session.scalars(
+        select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
+    ).one_or_none()
+    if payment is None:
+        raise NotFound()
+    return view_payment(payment)

@@ -1,0 +1,193 @@
+"""Stand-ins for what the core asks of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.ports import (
+    CloseOutcome,
+    FaceVerifier,
+    GatewayLimits,
+    InvalidSignature,
+    LoginPlatform,
+    MessageReader,
+    NotConfigured,
+    PaymentGateway,
+    PaymentOrder,
+    PlatformMessage,
+    ProviderRefused,
+    ProviderUnavailable,
+    RefundAnswer,
+    RefundOrder,
+    RefundState,
+    Reply,
+    TradeAnswer,
+    TradeState,
+)
+
+START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+"""Where every test's clock begins: a Sunday, 10:00 at the hospital."""
+
+
+class ManualClock:
+    """A clock that stands still until told otherwise."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move on, and return the new present."""
+        self._now += by
+        return self._now
+
+    def set(self, instant: datetime) -> None:
+        self._now = instant
+
+
+class FakeGateway:
+    """A payment platform in memory, with its own ledger; `down` makes it silent, before or after it took the call."""
+
+    channel = "wechat_jsapi"
+    provider = "wechat_pay"
+    limits = GatewayLimits(timedelta(seconds=60), timedelta(days=365), 50)
+
+    def __init__(self, clock: ManualClock, *, merchant: str = "demo", app: str = "patient") -> None:
+        self.clock, self.merchant, self.app = clock, merchant, app
+        self.trades: dict[str, TradeAnswer] = {}
+        self.orders: dict[str, PaymentOrder] = {}
+        self.refunds: dict[str, RefundAnswer] = {}
+        self.down: str | None = None
+        self.refuse_refunds: ProviderRefused | None = None
+        self.refund_settles_as = RefundState.PROCESSING
+        self.calls: list[tuple[str, str]] = []
+
+    def _silent(self, when: str, verb: str, number: str) -> None:
+        if when == "before":
+            self.calls.append((verb, number))
+        if self.down == when:
+            raise ProviderUnavailable(f"silent {when} {verb}", sent=True)
+
+    def open_payment(self, order: PaymentOrder) -> Mapping[str, Any]:
+        self._silent("before", "open_payment", order.out_trade_no)
+        known = self.trades.get(order.out_trade_no)
+        if known is not None and (known.state is not TradeState.UNPAID or self.orders[order.out_trade_no] != order):
+            raise ProviderRefused("OUT_TRADE_NO_USED")
+        self.orders[order.out_trade_no] = order
+        self.trades.setdefault(order.out_trade_no, TradeAnswer(order.out_trade_no, TradeState.UNPAID))
+        self._silent("after", "open_payment", order.out_trade_no)
+        return {"prepay": f"for {order.out_trade_no}"}
+
+    def pay(self, out_trade_no: str, *, amount_fen: int | None = None, currency: str = "CNY") -> TradeAnswer:
+        """The patient pays. Returns what an event would say."""
+        order = self.orders[out_trade_no]
+        assert self.trades[out_trade_no].state is TradeState.UNPAID, "only an open number can be paid"
+        paid = TradeAnswer(
+            out_trade_no,
+            TradeState.PAID,
+            amount_fen=order.amount_fen if amount_fen is None else amount_fen,
+            currency=currency,
+            platform_trade_no=f"T{out_trade_no}",
+            paid_at=self.clock.now(),
+            funding="BANK",
+        )
+        self.trades[out_trade_no] = paid
+        return paid
+
+    def find_payment(self, out_trade_no: str) -> TradeAnswer:
+        self._silent("before", "find_payment", out_trade_no)
+        return self.trades.get(out_trade_no) or TradeAnswer(out_trade_no, TradeState.NO_SUCH_NUMBER)
+
+    def close_payment(self, out_trade_no: str) -> CloseOutcome:
+        self._silent("before", "close_payment", out_trade_no)
+        known = self.trades.get(out_trade_no)
+        if known is None:
+            return CloseOutcome.NO_SUCH_NUMBER
+        if known.state is TradeState.PAID:
+            return CloseOutcome.ALREADY_PAID
+        self.trades[out_trade_no] = TradeAnswer(out_trade_no, TradeState.CLOSED)
+        self._silent("after", "close_payment", out_trade_no)
+        return CloseOutcome.CLOSED
+
+    def open_refund(self, order: RefundOrder) -> RefundAnswer:
+        self._silent("before", "open_refund", order.out_refund_no)
+        if self.refuse_refunds is not None:
+            raise self.refuse_refunds
+        if order.out_refund_no not in self.refunds:
+            self.refunds[order.out_refund_no] = RefundAnswer(
+                order.out_refund_no, self.refund_settles_as, order.amount_fen, f"F{order.out_refund_no}"
+            )
+        self._silent("after", "open_refund", order.out_refund_no)
+        return self.refunds[order.out_refund_no]
+
+    def settle_refund(self, out_refund_no: str, state: RefundState) -> RefundAnswer:
+        """The platform finishes with a refund. Returns what an event would say."""
+        self.refunds[out_refund_no] = replace(self.refunds[out_refund_no], state=state)
+        return self.refunds[out_refund_no]
+
+    def find_refund(self, out_refund_no: str) -> RefundAnswer:
+        self._silent("before", "find_refund", out_refund_no)
+        return self.refunds.get(out_refund_no) or RefundAnswer(out_refund_no, RefundState.NO_SUCH_NUMBER)
+
+
+class FakeReader:
+    """Reads messages that FakeGateway's answers were pickled into by `FakeAdapters.message`."""
+
+    provider = "wechat_pay"
+
+    def __init__(self, merchant: str = "demo") -> None:
+        self.merchant = merchant
+        self.messages: dict[bytes, PlatformMessage] = {}
+
+    def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> PlatformMessage:
+        return self.read(body)
+
+    def read(self, body: bytes) -> PlatformMessage:
+        if body not in self.messages:
+            raise InvalidSignature("unknown")
+        return self.messages[body]
+
+    def accepted(self) -> Reply:
+        return Reply(204)
+
+    def refused(self) -> Reply:
+        return Reply(401)
+
+
+class FakeAdapters:
+    """One merchant, one app, and the platform in memory behind them."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.the_gateway = FakeGateway(clock)
+        self.the_reader = FakeReader()
+        self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
+        self.faces: list[FaceVerifier] = []
+
+    def login(self, provider: str, app: str | None) -> LoginPlatform:
+        if (provider, app) not in self.logins:
+            raise NotConfigured(provider)
+        return self.logins[provider, app]
+
+    def face_verifiers(self, provider: str, app: str) -> list[FaceVerifier]:
+        return self.faces
+
+    def face_verifier(self, method: str, app: str) -> FaceVerifier:
+        return next(one for one in self.faces if one.method == method)
+
+    def gateway(self, channel: str, merchant: str | None, *, provider: str, app: str) -> PaymentGateway:
+        if channel != self.the_gateway.channel:
+            raise NotConfigured(channel)
+        return self.the_gateway
+
+    def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
+        return self.the_gateway
+
+    def reader(self, provider: str, merchant: str) -> MessageReader:
+        if merchant != self.the_reader.merchant:
+            raise NotConfigured(merchant)
+        return self.the_reader
