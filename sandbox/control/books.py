@@ -1,0 +1,146 @@
+"""`/control`: credentials, ledger, calls, tokens, clock."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from sandbox.clock import utc_time
+from sandbox.context import this_sandbox
+from sandbox.control.access import check_access
+from sandbox.control.body import between, read
+from sandbox.store import write_meta
+from sandbox.wechat.tokens import token_counts
+from sandbox.wechat_pay import cashier
+
+CLOCK_OFFSET = "clock_offset"
+TEN_YEARS = 10 * 366 * 86400
+
+books = Blueprint("control_books", __name__, url_prefix="/control")
+books.before_request(check_access)
+
+
+@books.get("/credentials")
+def credentials() -> Response:
+    """Everything a client needs to speak as each app and merchant."""
+    keys, root = this_sandbox().keys, request.host_url.rstrip("/")
+    return jsonify(
+        {
+            "wechat_miniapp": [
+                {"app": app.name, "appid": app.appid, "secret": app.secret, "base_url": f"{root}/wechat"}
+                for app in keys.apps
+            ],
+            "wechat_pay": [
+                {
+                    "merchant": merchant.name,
+                    "mchid": merchant.mchid,
+                    "appid": merchant.appid,
+                    "serial_no": merchant.serial_no,
+                    "private_key": merchant.private_key_pem,
+                    "apiv3_key": merchant.apiv3_key,
+                    "public_key_id": merchant.public_key_id,
+                    "public_key": merchant.platform_public_pem,
+                    "base_url": f"{root}/wechat-pay",
+                }
+                for merchant in keys.merchants
+            ],
+        }
+    )
+
+
+@books.get("/ledger")
+def ledger() -> Response:
+    """Orders and refunds as the platform knows them."""
+    items = [
+        _timed(entry)
+        for entry in cashier.ledger(this_sandbox())
+        if _wanted(entry, "kind", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
+    ]
+    return jsonify({"items": items})
+
+
+@books.get("/messages")
+def messages() -> Response:
+    """Messages sent to people; this version plays no platform that sends any."""
+    return jsonify({"items": []})
+
+
+@books.get("/calls")
+def calls() -> Response:
+    """Every platform call in order of arrival, whether or not it was answered."""
+    rows = this_sandbox().store.all("select * from calls order by id")
+    items = [
+        {
+            "id": row["id"],
+            "at": utc_time(row["at"]),
+            "operation": row["operation"],
+            "method": row["method"],
+            "path": row["path"],
+            "number": row["number"],
+            "caller": row["caller"],
+            "count": row["count"],
+            "status": row["status"],
+        }
+        for row in rows
+    ]
+    items = [item for item in items if _wanted(item, "operation", "number", "caller", "method", "path", "status")]
+    return jsonify({"items": items, "count": len(items)})
+
+
+@books.delete("/calls")
+def forget_calls() -> tuple[str, int]:
+    """Empty the log of calls."""
+    with this_sandbox().store.transaction() as tx:
+        tx.execute("delete from calls")
+    return "", 204
+
+
+@books.get("/tokens")
+def tokens() -> Response:
+    """How often each app fetched an access token: a test can demand `one fetch`."""
+    sandbox = this_sandbox()
+    items = []
+    for row in token_counts(sandbox):
+        app = sandbox.keys.app(row["appid"])
+        items.append(
+            {
+                "app": app.name if app else None,
+                "appid": row["appid"],
+                "family": row["family"],
+                "fetches": row["fetches"],
+                "issued": row["issued"],
+            }
+        )
+    return jsonify({"items": items})
+
+
+@books.get("/clock")
+def read_clock() -> Response:
+    """The sandbox's time and its distance from real time."""
+    clock = this_sandbox().clock
+    return jsonify({"now": utc_time(clock.now()), "offset_seconds": clock.offset})
+
+
+@books.post("/clock")
+def move_clock() -> Response:
+    """Move lifetimes and schedules: `{"advance_seconds": n}` or `{"offset_seconds": n}`; signed stamps stay real."""
+    sandbox = this_sandbox()
+    given = read(optional={"advance_seconds": (int, float), "offset_seconds": (int, float)})
+    offset = given.get("offset_seconds", sandbox.clock.offset) + given.get("advance_seconds", 0)
+    between("offset_seconds", offset, -TEN_YEARS, TEN_YEARS)
+    sandbox.clock.offset = float(offset)
+    write_meta(sandbox.store, CLOCK_OFFSET, str(float(offset)))
+    sandbox.wake()
+    return read_clock()
+
+
+def _wanted(item: dict[str, Any], *names: str) -> bool:
+    return all(request.args.get(name, item.get(name)) == item.get(name) for name in names)
+
+
+def _timed(entry: dict[str, Any]) -> dict[str, Any]:
+    success = entry["success_at"]
+    return {
+        **entry,
+        "created_at": utc_time(entry["created_at"]),
+        "success_at": None if success is None else utc_time(success),
+    }

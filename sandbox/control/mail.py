@@ -1,0 +1,91 @@
+"""`/control/notices`: what was sent and how it was answered; sending again; sending what was never true."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from sandbox.clock import utc_time
+from sandbox.context import this_sandbox
+from sandbox.control.access import check_access
+from sandbox.control.body import ControlError, between, read
+from sandbox.control.forgery import FIELDS, Forgery, forge
+from sandbox.control.scripts import MOST_COPIES
+from sandbox.wechat_pay import delivery
+from sandbox.wechat_pay.delivery import Attempt
+
+mail = Blueprint("control_mail", __name__, url_prefix="/control/notices")
+mail.before_request(check_access)
+
+
+@mail.get("")
+def list_notices() -> Response:
+    """Every notice with its attempts."""
+    sandbox = this_sandbox()
+    rows = sandbox.store.all("select * from notices order by created_at, id")
+    items = [delivery.describe_notice(sandbox, row) for row in rows]
+    wanted = [
+        item
+        for item in items
+        if all(
+            request.args.get(name, item[name]) == item[name]
+            for name in ("id", "kind", "event_type", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
+        )
+    ]
+    return jsonify({"items": [_timed(item) for item in wanted]})
+
+
+@mail.post("/<event_id>/resend")
+def resend_notice(event_id: str) -> Response:
+    """Send a genuine notice again, now, and wait for the answers."""
+    given = read(optional={"copies": int, "concurrently": bool})
+    copies = given.get("copies", 1)
+    between("copies", copies, 1, MOST_COPIES)
+    attempts = delivery.resend(this_sandbox(), event_id, copies, concurrently=given.get("concurrently", False))
+    if attempts is None:
+        raise ControlError(404, "notice_not_found", event_id)
+    return jsonify({"id": event_id, "attempts": [_attempt(attempt) for attempt in attempts]})
+
+
+@mail.post("/forge")
+def forge_notice() -> Response:
+    """Craft any message, and send it where `url` says; without `url` it is only returned."""
+    given = read({"merchant": str}, FIELDS)
+    sandbox = this_sandbox()
+    merchant = sandbox.keys.merchant_named(given["merchant"])
+    if merchant is None:
+        raise ControlError(404, "merchant_not_found", given["merchant"])
+    between("copies", given.get("copies", 1), 1, MOST_COPIES)
+    message = forge(sandbox.keys, merchant, given)
+    return jsonify(
+        {
+            "id": message.event_id,
+            "headers": message.headers,
+            "body": message.body.decode("utf-8", "replace"),
+            "attempts": [_attempt(attempt) for attempt in _send(message, given)],
+        }
+    )
+
+
+def _send(message: Forgery, given: dict[str, Any]) -> list[Attempt]:
+    if "url" not in given:
+        return []
+    now = this_sandbox().clock.now()
+    return delivery.spread(
+        lambda: delivery.post(given["url"], message.headers, message.body, now),
+        given.get("copies", 1),
+        concurrently=given.get("concurrently", False),
+    )
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {**asdict(attempt), "at": utc_time(attempt.at), "accepted": attempt.accepted}
+
+
+def _timed(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **item,
+        "created_at": utc_time(item["created_at"]),
+        "next_at": None if item["next_at"] is None else utc_time(item["next_at"]),
+        "attempts": [{**attempt, "at": utc_time(attempt["at"])} for attempt in item["attempts"]],
+    }

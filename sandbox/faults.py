@@ -1,0 +1,87 @@
+"""Scripted faults: what shall go wrong, where, how often, for whom. Taking one is part of the transaction it spoils."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.store import Row, Tx
+
+TRANSPORT_KINDS = frozenset(
+    {"delay", "drop_before", "drop_after", "error", "error_after", "rate_limited", "garbled", "cut", "slow_body"}
+)
+SIGNATURE_KINDS = frozenset({"bad_signature", "signtest", "unsigned", "stale", "unknown_serial", "forged"})
+OUTCOME_KINDS = frozenset({"abnormal", "closed", "not_enough", "account_abnormal", "processing"})
+TIMING_KINDS = frozenset({"drop", "duplicate", "reorder", "late"})
+REFUND_CONTENT_KINDS = frozenset({"wrong_amount", "wrong_merchant", "other_merchant", "unknown_number"})
+CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_currency", "wrong_app"}
+
+PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
+API_TARGETS = ("login", "token", "face.start", "face.query")
+KINDS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(API_TARGETS, TRANSPORT_KINDS),
+    **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
+    "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,
+    "notice.payment": TIMING_KINDS | SIGNATURE_KINDS | CONTENT_KINDS,
+    "notice.refund": TIMING_KINDS | SIGNATURE_KINDS | REFUND_CONTENT_KINDS,
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault as it is applied: its kind and the figures that came with it."""
+
+    kind: str
+    params: Mapping[str, Any]
+
+    def seconds(self, default: float) -> float:
+        """The time this fault speaks of."""
+        return float(self.params.get("seconds", default))
+
+    def dump(self) -> str:
+        """As text, to be kept beside a notice."""
+        return json.dumps({"kind": self.kind, **self.params})
+
+
+def load_fault(text: str | None) -> Fault | None:
+    """Read back what `Fault.dump` wrote."""
+    if text is None:
+        return None
+    params = json.loads(text)
+    return Fault(params.pop("kind"), params)
+
+
+def script(
+    tx: Tx, target: str, kind: str, *, times: int | None, match: Mapping[str, str], params: Mapping[str, Any]
+) -> int:
+    """Keep a rule; rules of one target are tried in the order they were made."""
+    added = tx.execute(
+        "insert into faults (target, kind, params, match, remaining) values (?, ?, ?, ?, ?)",
+        (target, kind, json.dumps(params), json.dumps(match), times),
+    )
+    return int(added.lastrowid or 0)
+
+
+def take(tx: Tx, target: str, facts: Mapping[str, str | None], kinds: frozenset[str]) -> Fault | None:
+    """Use up one turn of the first rule that fits, or None."""
+    for rule in tx.execute(
+        "select * from faults where target = ? and (remaining is null or remaining > 0) order by id", (target,)
+    ):
+        match: dict[str, str] = json.loads(rule["match"])
+        if rule["kind"] in kinds and all(facts.get(name) == value for name, value in match.items()):
+            tx.execute("update faults set remaining = remaining - 1, taken = taken + 1 where id = ?", (rule["id"],))
+            return Fault(rule["kind"], json.loads(rule["params"]))
+    return None
+
+
+def describe(rule: Row) -> dict[str, Any]:
+    """A rule as `/control/faults` shows it."""
+    return {
+        "id": rule["id"],
+        "target": rule["target"],
+        "kind": rule["kind"],
+        "times": rule["remaining"],
+        "taken": rule["taken"],
+        "match": json.loads(rule["match"]),
+        **json.loads(rule["params"]),
+    }

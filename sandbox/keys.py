@@ -1,0 +1,162 @@
+"""The installation's apps, merchants and keys: made at first start, kept in one file that only its owner reads."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+
+from sandbox.crypto import random_digits, random_letters
+
+APP_NAMES = ("patient", "other")
+MERCHANT_NAMES = ("demo", "gulou", "xiehe")
+FILE_NAME = "credentials.json"
+
+
+@dataclass(frozen=True)
+class App:
+    """A mini-program."""
+
+    name: str
+    appid: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """A merchant number in public-key mode: its own key and certificate serial, and the platform's key for it."""
+
+    name: str
+    mchid: str
+    appid: str
+    serial_no: str
+    apiv3_key: str
+    public_key_id: str
+    private_key_pem: str
+    platform_key_pem: str
+
+    @cached_property
+    def public_key(self) -> RSAPublicKey:
+        """The key that checks what the merchant signs."""
+        return load_private_key(self.private_key_pem).public_key()
+
+    @cached_property
+    def platform_key(self) -> RSAPrivateKey:
+        """The key the platform signs with for this merchant."""
+        return load_private_key(self.platform_key_pem)
+
+    @cached_property
+    def platform_public_pem(self) -> str:
+        """pub_key.pem as the merchant platform hands it out."""
+        return (
+            self.platform_key.public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            .decode()
+        )
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """All parties of this installation; `stranger` signs forgeries and belongs to nobody."""
+
+    apps: tuple[App, ...]
+    merchants: tuple[Merchant, ...]
+    stranger_pem: str
+
+    @cached_property
+    def stranger(self) -> RSAPrivateKey:
+        """A key that no merchant trusts."""
+        return load_private_key(self.stranger_pem)
+
+    def app(self, appid: str) -> App | None:
+        """The app of this appid."""
+        return next((app for app in self.apps if app.appid == appid), None)
+
+    def app_named(self, name: str | None) -> App | None:
+        """The app of this name; the first configured one where none is named."""
+        return self.apps[0] if name is None else next((app for app in self.apps if app.name == name), None)
+
+    def merchant(self, mchid: str) -> Merchant | None:
+        """The merchant of this number."""
+        return next((merchant for merchant in self.merchants if merchant.mchid == mchid), None)
+
+    def merchant_named(self, name: str) -> Merchant | None:
+        """The merchant of this name."""
+        return next((merchant for merchant in self.merchants if merchant.name == name), None)
+
+
+def load_private_key(pem: str) -> RSAPrivateKey:
+    """Read an RSA key. Raises: ValueError for any other kind."""
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("not an RSA key")
+    return key
+
+
+def open_keyring(home: Path) -> Keyring:
+    """Read the installation's keys, making them at the first start."""
+    path = home / FILE_NAME
+    if not path.exists():
+        write_private(path, json.dumps(_new_installation(), indent=1).encode())
+    path.chmod(0o600)
+    return _read(json.loads(path.read_text()))
+
+
+def make_home(home: Path) -> None:
+    """Create the sandbox's folder, readable by its owner only."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 so that it is there in full or not at all."""
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def _read(stored: Mapping[str, Any]) -> Keyring:
+    return Keyring(
+        apps=tuple(App(**app) for app in stored["wechat_miniapp"]),
+        merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
+        stranger_pem=stored["stranger"],
+    )
+
+
+def _new_installation() -> dict[str, Any]:
+    with ThreadPoolExecutor(2) as pool:
+        pems = iter(list(pool.map(lambda _: _new_key_pem(), range(2 * len(MERCHANT_NAMES) + 1))))
+    apps = [{"name": name, "appid": f"wx{secrets.token_hex(8)}", "secret": secrets.token_hex(16)} for name in APP_NAMES]
+    merchants = [_new_merchant(name, apps[0]["appid"], next(pems), next(pems)) for name in MERCHANT_NAMES]
+    return {"wechat_miniapp": apps, "wechat_pay": merchants, "stranger": next(pems)}
+
+
+def _new_merchant(name: str, appid: str, private_key_pem: str, platform_key_pem: str) -> dict[str, str]:
+    return {
+        "name": name,
+        "mchid": f"16{random_digits(8)}",
+        "appid": appid,
+        "serial_no": f"5{secrets.token_hex(20)[1:]}".upper(),
+        "apiv3_key": random_letters(32),
+        "public_key_id": f"PUB_KEY_ID_01{random_digits(26)}",
+        "private_key_pem": private_key_pem,
+        "platform_key_pem": platform_key_pem,
+    }
+
+
+def _new_key_pem() -> str:
+    return (
+        generate_private_key(public_exponent=65537, key_size=2048)
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )

@@ -1,0 +1,55 @@
+"""The tables of the sandbox's own state file. Instants are seconds of the sandbox's clock, money is integer fen."""
+
+TABLES = """
+create table if not exists meta (key text primary key, value text not null);
+create table if not exists users (
+  appid text not null, open_id text not null, union_id text, phone text, session_key text, created_at real not null,
+  primary key (appid, open_id));
+create table if not exists login_codes (
+  code text primary key, appid text not null, open_id text not null, created_at real not null, used_at real);
+create table if not exists access_tokens (
+  token text primary key, appid text not null, family text not null, issued_at real not null,
+  expires_at real not null, dies_at real not null, forced integer not null default 0);
+create index if not exists access_tokens_of_app on access_tokens (appid, family, issued_at);
+create table if not exists token_fetches (
+  appid text not null, family text not null, fetches integer not null, primary key (appid, family));
+create table if not exists verifications (
+  verify_id text primary key, appid text not null, out_seq_no text not null, openid text not null,
+  cert_hash text not null, verify_ret integer not null default 0, created_at real not null,
+  unique (appid, out_seq_no));
+create table if not exists nonces (
+  mchid text not null, nonce text not null, seen_at real not null, primary key (mchid, nonce));
+create index if not exists nonces_by_age on nonces (seen_at);
+create table if not exists trades (
+  mchid text not null, out_trade_no text not null, appid text not null, openid text not null, params text not null,
+  amount_fen integer not null, attach text, notify_url text not null, time_expire real not null, state text not null,
+  transaction_id text unique, success_at real, created_at real not null, failures integer not null default 0,
+  primary key (mchid, out_trade_no));
+create index if not exists trades_by_number on trades (out_trade_no);
+create table if not exists prepays (
+  prepay_id text primary key, mchid text not null, out_trade_no text not null, created_at real not null);
+create index if not exists prepays_of_trade on prepays (mchid, out_trade_no, created_at);
+create table if not exists refunds (
+  refund_id text primary key, mchid text not null, out_refund_no text not null, out_trade_no text not null,
+  transaction_id text not null, params text not null, amount_fen integer not null, total_fen integer not null,
+  notify_url text, state text not null, outcome text not null, settle_at real, success_at real,
+  created_at real not null, unique (mchid, out_refund_no));
+create index if not exists refunds_of_trade on refunds (mchid, out_trade_no);
+create index if not exists refunds_due on refunds (settle_at) where settle_at is not null;
+create table if not exists notices (
+  id text primary key, kind text not null, event_type text not null, mchid text not null, out_trade_no text not null,
+  out_refund_no text, url text not null, body blob not null, fault text, fault_body blob, signer text not null,
+  state text not null, step integer not null default 0, next_at real, created_at real not null);
+create index if not exists notices_due on notices (next_at) where next_at is not null;
+create table if not exists attempts (
+  id integer primary key autoincrement, event_id text not null, at real not null, status integer, answer text,
+  error text, elapsed_ms integer not null, fault text, resent integer not null);
+create index if not exists attempts_of_notice on attempts (event_id);
+create table if not exists faults (
+  id integer primary key autoincrement, target text not null, kind text not null, params text not null,
+  match text not null, remaining integer, taken integer not null default 0);
+create table if not exists calls (
+  id integer primary key autoincrement, at real not null, operation text not null, method text not null,
+  path text not null, number text, caller text, count integer not null, status text, answered_at real);
+create index if not exists calls_by_number on calls (operation, number);
+"""

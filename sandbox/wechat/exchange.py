@@ -1,0 +1,142 @@
+"""Calls of api.weixin.qq.com: HTTP 200 also for errors, `errcode` with a rid (protocol section 0)."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from sandbox.context import Sandbox
+from sandbox.exchange import Answer, Exchange, Refusal, Result, compact_json, read_object, text_or_none
+from sandbox.faults import Fault
+from sandbox.keys import App
+
+#: The platform names the charset in a parameter of its own making, and some interfaces answer as plain text.
+JSON_TYPE = "application/json; encoding=utf-8"
+PLAIN_TYPE = "text/plain"
+
+SYSTEM_BUSY = -1
+MESSAGES: Mapping[int, str] = {
+    -1: "system error",
+    40001: "invalid credential, access_token is invalid or not latest",
+    40002: "invalid grant_type",
+    40003: "invalid openid",
+    40013: "invalid appid",
+    40029: "invalid code",
+    40066: "invalid url",
+    40097: "invalid args",
+    40125: "invalid appsecret",
+    40163: "code been used",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41004: "appsecret missing",
+    41008: "missing code",
+    42001: "access_token expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    44002: "empty post data",
+    45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
+    47001: "data format error",
+    84001: "invalid verify_id",
+    84006: "name or id empty",
+    84011: "out_seq_no used",
+    84012: "out_seq_no mismatch",
+    84013: "cert_hash mismatch",
+    84014: "openid mismatch",
+}
+
+
+class ApiError(Refusal):
+    """An error of api.weixin.qq.com: HTTP 200, errcode, errmsg, rid."""
+
+    def __init__(self, errcode: int, hint: str | None = None) -> None:
+        message = MESSAGES.get(errcode, "error") if hint is None else f"{MESSAGES.get(errcode, 'error')}: {hint}"
+        super().__init__(error_answer(errcode, message))
+        self.errcode = errcode
+
+
+def error_answer(errcode: int, message: str) -> Answer:
+    """An error with the rid that the platform's support asks for."""
+    rid = f"{int(time.time()):08x}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
+    return Answer(
+        200, compact_json({"errcode": errcode, "errmsg": f"{message}, rid: {rid}"}), {"Content-Type": JSON_TYPE}
+    )
+
+
+class ApiExchange(Exchange[App]):
+    """A call whose caller proves itself by appid and secret, or by an access token."""
+
+    def __init__(self, sandbox: Sandbox, operation: str, number: str | None, content_type: str = JSON_TYPE) -> None:
+        body = read_object(request.get_data())
+        facts = {name: text_or_none(body.get(name)) for name in ("appid", "openid", "out_seq_no", "verify_id")}
+        facts |= {name: request.args[name] for name in ("appid", "js_code") if name in request.args}
+        super().__init__(sandbox, operation, number, facts)
+        self.content_type = content_type
+
+    def success(self, result: Result) -> Answer:
+        """Values as they are; read calls leave errcode out (section 0)."""
+        return Answer(200, compact_json(result or {}), {"Content-Type": self.content_type})
+
+    def failure(self, fault: Fault) -> Answer:
+        """-1 or 45011 at HTTP 200, unless the script names another errcode or a bare HTTP status."""
+        status = int(fault.params.get("status", 200))
+        if status != 200:
+            return Answer(status, b"<html><body>error</body></html>", {"Content-Type": "text/html"})
+        errcode = int(fault.params.get("code", 45011 if fault.kind == "rate_limited" else SYSTEM_BUSY))
+        return error_answer(errcode, str(fault.params.get("message", MESSAGES.get(errcode, "error"))))
+
+    def remember(self, app: App) -> App:
+        """Note whom the call is made for."""
+        self.caller_name = app.name
+        self.facts |= {"app": app.name, "appid": app.appid}
+        return app
+
+
+class AppExchange(ApiExchange):
+    """Proved by appid and secret, in the query or in a JSON body."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        operation: str,
+        number: str | None,
+        given: Mapping[str, object],
+        content_type: str = JSON_TYPE,
+    ) -> None:
+        super().__init__(sandbox, operation, number, content_type)
+        self._given = given
+
+    def admit(self) -> App:
+        """Raises: ApiError 41002, 41004, 40013, 40125."""
+        appid, secret = self._given.get("appid"), self._given.get("secret")
+        if not isinstance(appid, str) or not appid:
+            raise ApiError(41002)
+        if not isinstance(secret, str) or not secret:
+            raise ApiError(41004)
+        app = self.sandbox.keys.app(appid)
+        if app is None:
+            raise ApiError(40013)
+        if not secrets.compare_digest(app.secret.encode(), secret.encode()):
+            raise ApiError(40125)
+        return self.remember(app)
+
+
+def json_body() -> dict[str, Any]:
+    """The JSON object of a POST. Raises: ApiError 44002, 41002 for a form, 47001."""
+    raw = request.get_data()
+    if not raw:
+        raise ApiError(44002)
+    if request.mimetype == "application/x-www-form-urlencoded":
+        # A form is read as a body without fields (section 0.1), whatever it holds.
+        raise ApiError(41002)
+    try:
+        body = json.loads(raw)
+        compact_json(body)  # refuses half a surrogate pair
+    except (ValueError, RecursionError):
+        raise ApiError(47001) from None
+    if not isinstance(body, dict):
+        raise ApiError(47001)
+    return body

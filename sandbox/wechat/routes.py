@@ -1,0 +1,91 @@
+"""The paths of api.weixin.qq.com under `/wechat`."""
+
+from flask import Blueprint, Response, request
+
+from sandbox.context import Sandbox, this_sandbox
+from sandbox.exchange import Result, read_object, text_or_none
+from sandbox.keys import App
+from sandbox.wechat import face, login, tokens
+from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, ApiExchange, AppExchange, json_body
+
+api = Blueprint("wechat", __name__, url_prefix="/wechat")
+
+
+class TokenExchange(ApiExchange):
+    """Proved by the access token in the query; only POST with a JSON body (section 0)."""
+
+    def admit(self) -> App:
+        """Raises: ApiError 43002, 41001, 40001, 42001."""
+        _require("POST")
+        return self.remember(tokens.holder_of(self.sandbox, request.args.get("access_token")))
+
+
+@api.route("/sns/jscode2session", methods=["GET", "POST"])
+def jscode2session() -> Response:
+    """Login; answers as text/plain, the variant clients tend to forget."""
+    sandbox, code = this_sandbox(), request.args.get("js_code")
+
+    def act(app: App) -> Result:
+        _require("GET")
+        if request.args.get("grant_type") != "authorization_code":
+            raise ApiError(40002)
+        return login.exchange_code(sandbox, app, code)
+
+    return AppExchange(sandbox, "login", code, request.args, PLAIN_TYPE).serve(act)
+
+
+@api.route("/cgi-bin/token", methods=["GET", "POST"])
+def plain_token() -> Response:
+    """A new access token at each call."""
+    sandbox = this_sandbox()
+
+    def act(app: App) -> Result:
+        _require("GET")
+        if request.args.get("grant_type") != "client_credential":
+            raise ApiError(40002)
+        return tokens.fetch_plain_token(sandbox, app)
+
+    return AppExchange(sandbox, "token", request.args.get("appid"), request.args).serve(act)
+
+
+class StableTokenExchange(AppExchange):
+    """Reads its JSON body first: what is not JSON has no appid, whatever the query says."""
+
+    def admit(self) -> App:
+        """Raises: ApiError 43002, 44002, 47001, 41002, 41004, 40002, 40013, 40125."""
+        _require("POST")
+        if json_body().get("grant_type") != "client_credential":
+            raise ApiError(40002)
+        return super().admit()
+
+
+@api.route("/cgi-bin/stable_token", methods=["GET", "POST"])
+def stable_token() -> Response:
+    """The same access token for everyone who asks."""
+    sandbox, given = this_sandbox(), read_object(request.get_data())
+    exchange = StableTokenExchange(sandbox, "token", text_or_none(given.get("appid")), given)
+    return exchange.serve(lambda app: tokens.fetch_stable_token(sandbox, app, given))
+
+
+@api.route("/cityservice/face/identify/getverifyid", methods=["GET", "POST"])
+def getverifyid() -> Response:
+    """Begin a face verification."""
+    sandbox = this_sandbox()
+    return _face_exchange(sandbox, "face.start").serve(lambda app: face.start(sandbox, app, json_body()))
+
+
+@api.route("/cityservice/face/identify/queryverifyinfo", methods=["GET", "POST"])
+def queryverifyinfo() -> Response:
+    """Ask how a face verification ended."""
+    sandbox = this_sandbox()
+    return _face_exchange(sandbox, "face.query").serve(lambda app: face.query(sandbox, app, json_body()))
+
+
+def _face_exchange(sandbox: Sandbox, operation: str) -> TokenExchange:
+    number = text_or_none(read_object(request.get_data()).get("out_seq_no"))
+    return TokenExchange(sandbox, operation, number)
+
+
+def _require(method: str) -> None:
+    if request.method != method:
+        raise ApiError(43001 if method == "GET" else 43002)

@@ -1,0 +1,121 @@
+"""Vectors of the platform's own pages and SDKs, run on the sandbox's primitives (protocol section 7)."""
+
+import base64
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+from cryptography.x509 import load_der_x509_certificate
+
+from sandbox import crypto
+
+BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+VECTORS = Path(__file__).parent.parent / "vectors" / "wechat"
+
+
+def vectors(name: str) -> list[Any]:
+    entries = json.loads((VECTORS / f"{name}.json").read_text())["vectors"]
+    return [pytest.param(entry["inputs"], entry["expected"], id=entry["id"]) for entry in entries]
+
+
+def private_key(inputs: dict[str, Any]) -> RSAPrivateKey:
+    key = load_der_private_key(base64.b64decode(inputs["private_key_pkcs8_b64"]), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
+
+
+def public_key(inputs: dict[str, Any]) -> RSAPublicKey:
+    if "public_key_spki_b64" in inputs:
+        key = load_der_public_key(base64.b64decode(inputs["public_key_spki_b64"]))
+    else:
+        key = load_der_x509_certificate(base64.b64decode(inputs["certificate_b64"])).public_key()
+    assert isinstance(key, RSAPublicKey)
+    return key
+
+
+def changed(text: str) -> list[str]:
+    """Texts that differ from this one in one character: each one turned, and the last in the bits base64 ignores."""
+    last = len(text.rstrip("=")) - 1
+    ignored = [text[:last] + BASE64[BASE64.index(text[last]) ^ 1] + text[last + 1 :]]
+    return [text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :] for at in range(len(text))] + ignored
+
+
+def test_the_changed_texts_hold_one_that_decodes_alike() -> None:
+    assert [base64.b64decode(text) for text in changed("QQ==")[-1:]] == [b"A"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_request_sign"))
+def test_request_signatures(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    message = inputs["message"].encode()
+    if "method" in inputs and not inputs["url"].endswith("image-upload"):
+        assert message == crypto.request_text(
+            inputs["method"], inputs["url"], inputs["timestamp"], inputs["nonce_str"], inputs["body"].encode()
+        )
+    key = private_key(inputs)
+    assert crypto.rsa_sign(key, message) == expected["signature"]
+    assert crypto.rsa_verify(key.public_key(), message, expected["signature"])
+    assert not any(crypto.rsa_verify(key.public_key(), message, other) for other in changed(expected["signature"]))
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_client_pay_sign"))
+def test_pay_sheet_signatures(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    text = crypto.pay_text(inputs["appId"], inputs["timeStamp"], inputs["nonceStr"], inputs["fourth_line"])
+    assert text.decode() == inputs["message"]
+    assert crypto.rsa_sign(private_key(inputs), text) == expected["signature"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_response_verify"))
+def test_answer_signatures(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    if "headers" in inputs:
+        headers = inputs["headers"]
+        signature = headers["Wechatpay-Signature"]
+        text = crypto.answer_text(headers["Wechatpay-Timestamp"], headers["Wechatpay-Nonce"], inputs["body"].encode())
+    else:
+        signature, text = inputs["signature"], inputs["message"].encode()
+    key = public_key(inputs)
+    assert crypto.rsa_verify(key, text, signature) is expected["valid"]
+    assert not any(crypto.rsa_verify(key, text, other) for other in changed(signature))
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_aead"))
+def test_sealed_texts(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    key, aad = inputs["key"].encode(), inputs["associated_data"]
+    assert crypto.unseal(key, inputs["nonce"], aad, inputs["ciphertext"]) == expected["plaintext"].encode()
+    assert crypto.seal(key, inputs["nonce"], aad, expected["plaintext"].encode()) == inputs["ciphertext"]
+    assert all(crypto.unseal(key, inputs["nonce"], aad, other) is None for other in changed(inputs["ciphertext"]))
+    assert crypto.unseal(key, inputs["nonce"], aad + "x", inputs["ciphertext"]) is None
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_notification"))
+def test_notices(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    headers, body = inputs["headers"], inputs["body"].encode()
+    text = crypto.answer_text(headers["Wechatpay-Timestamp"], headers["Wechatpay-Nonce"], body)
+    assert crypto.rsa_verify(public_key(inputs), text, headers["Wechatpay-Signature"])
+    event = json.loads(body)
+    resource = event["resource"]
+    plaintext = crypto.unseal(
+        inputs["apiv3_key"].encode(), resource["nonce"], resource["associated_data"], resource["ciphertext"]
+    )
+    assert (event["id"], event["event_type"]) == (expected["id"], expected["event_type"])
+    assert plaintext == expected["resource_plaintext"].encode()
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_authorization_layout"))
+def test_authorization_layout(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    given = crypto.parse_authorization(expected["authorization"], inputs["schema"])
+    text = crypto.request_text(
+        inputs["method"], inputs["url"], inputs["timestamp"], inputs["nonce_str"], inputs["body"].encode()
+    )
+    fields = {name: inputs[name] for name in ("mchid", "serial_no", "nonce_str", "timestamp")}
+    assert given == crypto.Authorization(signature=f"Sign:{text.decode()}", **fields)
+    assert crypto.parse_authorization(expected["authorization"]) is None
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("face_verify"))
+def test_face_digest(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert crypto.cert_text(**inputs) == expected["string"]
+    assert crypto.cert_hash(**inputs) == expected["cert_hash"]

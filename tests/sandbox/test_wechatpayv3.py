@@ -1,0 +1,75 @@
+"""The sandbox against wechatpayv3: the same codec on both ends would prove nothing (protocol section 8.11)."""
+
+import json
+from typing import Any
+
+from sandbox.testing import Received, eventually
+
+
+def opened(box: Any, received: Received, merchant: str = "demo") -> dict[str, Any]:
+    event: dict[str, Any] = box.wxpay(merchant).callback(received.headers, received.body)
+    return event
+
+
+def test_wechatpayv3_places_queries_and_closes_an_order(box: Any) -> None:
+    wxpay, number = box.wxpay(), box.number()
+    status, text = wxpay.pay("挂号费", number, {"total": 2500, "currency": "CNY"}, payer={"openid": box.openid})
+    assert status == 200
+    assert json.loads(text)["prepay_id"].startswith("wx")
+
+    status, text = wxpay.query(out_trade_no=number)
+    order = json.loads(text)
+    assert (status, order["trade_state"], order["amount"]["total"]) == (200, "NOTPAY", 2500)
+    assert "transaction_id" not in order
+
+    assert wxpay.close(number)[0] == 204
+    assert json.loads(wxpay.query(out_trade_no=number)[1])["trade_state"] == "CLOSED"
+
+
+def test_wechatpayv3_is_paid_and_opens_the_notice(box: Any) -> None:
+    number = box.number()
+    box.wxpay().pay("挂号费", number, {"total": 2500}, payer={"openid": box.openid}, attach="附加")
+    box.control.post(f"/payments/{number}/pay")
+    eventually(lambda: box.receiver.received)
+
+    event = opened(box, box.receiver.received[0])
+    assert event["event_type"] == "TRANSACTION.SUCCESS"
+    assert event["resource"]["out_trade_no"] == number
+    assert event["resource"]["amount"] == {
+        "total": 2500,
+        "currency": "CNY",
+        "payer_total": 2500,
+        "payer_currency": "CNY",
+    }
+    by_id = json.loads(box.wxpay().query(transaction_id=event["resource"]["transaction_id"])[1])
+    assert by_id == event["resource"]
+
+
+def test_wechatpayv3_refunds_and_opens_the_refund_notice(box: Any) -> None:
+    number, wxpay = box.paid(), box.wxpay()
+    box.notice(number)
+    status, text = wxpay.refund(
+        "R1",
+        {"refund": 500, "total": 1500, "currency": "CNY"},
+        out_trade_no=number,
+        reason="停诊",
+        notify_url=box.receiver.base_url + "/refunds",
+    )
+    assert (status, json.loads(text)["status"]) == (200, "PROCESSING")
+
+    box.notice(number, kind="refund")
+    received = box.receiver.received[-1]
+    assert received.path == "/refunds"
+    event = opened(box, received)
+    assert event["event_type"] == "REFUND.SUCCESS"
+    assert event["resource"]["refund_status"] == "SUCCESS"
+    assert {"appid", "status"}.isdisjoint(event["resource"])
+    assert json.loads(wxpay.query_refund("R1")[1])["status"] == "SUCCESS"
+    assert json.loads(wxpay.query(out_trade_no=number)[1])["trade_state"] == "REFUND"
+
+
+def test_a_notice_of_one_merchant_is_nothing_to_another(box: Any) -> None:
+    box.notice(box.paid())
+    received = box.receiver.received[0]
+    stolen = {**received.headers, "Wechatpay-Serial": box.merchants["gulou"].credentials["public_key_id"]}
+    assert box.wxpay("gulou").callback(stolen, received.body) is None
