@@ -1,0 +1,90 @@
+"""WeChat Pay's trades and refunds in the core's words. A query and a message tell them in the same form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from core.ports import RefundAnswer, RefundState, TradeAnswer, TradeState
+from integrations.wechat._schemas import PaidTradeSchema, TradeSchema, load
+
+TRADE_STATES = {
+    "SUCCESS": TradeState.PAID,
+    "REFUND": TradeState.PAID,  # a refund was asked for at least once: it was paid all the same
+    "NOTPAY": TradeState.UNPAID,
+    "USERPAYING": TradeState.UNPAID,
+    "CLOSED": TradeState.CLOSED,
+    "REVOKED": TradeState.CLOSED,
+    "PAYERROR": TradeState.FAILED,
+}
+
+REFUND_STATES = {
+    "PROCESSING": RefundState.PROCESSING,
+    "SUCCESS": RefundState.SUCCEEDED,
+    "ABNORMAL": RefundState.ABNORMAL,
+    "CLOSED": RefundState.CLOSED,
+}
+
+
+@dataclass(frozen=True)
+class ToldTrade:
+    """A trade with the merchant and app that WeChat says it belongs to."""
+
+    mchid: str
+    appid: str | None
+    answer: TradeAnswer
+
+
+@dataclass(frozen=True)
+class ToldRefund:
+    """A refund with the payment that WeChat says it belongs to; a query names no merchant."""
+
+    mchid: str | None
+    out_trade_no: str
+    answer: RefundAnswer
+
+
+def told_trade(content: dict[str, Any]) -> ToldTrade:
+    """Amount, currency and trade number are there when it was paid. Raises: ValidationError."""
+    values = load(TradeSchema(), content)
+    state = TRADE_STATES.get(values["trade_state"])
+    if state is None:
+        raise ValidationError({"trade_state": ["unknown"]})
+    amount: dict[str, Any] = {}
+    if state is TradeState.PAID:
+        values = load(PaidTradeSchema(), content)
+        amount = values["amount"]
+    answer = TradeAnswer(
+        out_trade_no=values["out_trade_no"],
+        state=state,
+        amount_fen=amount.get("total"),
+        currency=amount.get("currency"),
+        platform_trade_no=values.get("transaction_id"),
+        paid_at=_utc(values.get("success_time")),
+        funding=values.get("bank_type"),
+    )
+    return ToldTrade(values["mchid"], values.get("appid"), answer)
+
+
+def told_refund(schema: Schema, content: dict[str, Any]) -> ToldRefund:
+    """`schema`: RefundSchema for an answer, RefundNoticeSchema for a message. Raises: ValidationError."""
+    values = load(schema, content)
+    state = REFUND_STATES.get(values["status"])
+    if state is None:
+        raise ValidationError({"status": ["unknown"]})
+    answer = RefundAnswer(
+        out_refund_no=values["out_refund_no"],
+        state=state,
+        amount_fen=values["amount"]["refund"],
+        platform_refund_no=values["refund_id"],
+        succeeded_at=_utc(values.get("success_time")),
+        received_account=values.get("user_received_account"),
+    )
+    return ToldRefund(values.get("mchid"), values["out_trade_no"], answer)
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else instant.astimezone(UTC)

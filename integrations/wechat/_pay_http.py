@@ -1,0 +1,159 @@
+"""Transport for api.mch.weixin.qq.com: signs what goes out, proves what comes in, and turns its codes into our errors.
+
+Sources: wechat.md 4.1, 4.2, 4.8; PAY /doc/v3/merchant/{4012365336, 4012525167, 4013070356, 4012791862}.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from marshmallow import ValidationError
+
+from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable
+from integrations.wechat._schemas import RefusalSchema, load
+from integrations.wechat._signing import Credential, prove, sign, signed_text
+from integrations.wechat._transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
+from integrations.wechat.config import MerchantAccount
+
+Clock = Callable[[], datetime]
+
+
+class _Means(Enum):
+    UNKNOWN_OUTCOME = "it may have been done: ask, then repeat with the same numbers"
+    LATER = "not done; the same request may succeed later"
+    NO = "not done"
+
+
+SPELLINGS = {
+    "ORDER_PAID": "ORDERPAID",
+    "ORDERCLOSED": "ORDER_CLOSED",
+    "ORDER_NOT_EXIST": "ORDERNOTEXIST",
+    "RATELIMIT_EXCEEDED": "FREQUENCY_LIMITED",
+}
+"""The same code as older or newer pages write it. Ours is the one on the right."""
+
+CODES = {
+    "SYSTEM_ERROR": _Means.UNKNOWN_OUTCOME,
+    "BANK_ERROR": _Means.UNKNOWN_OUTCOME,
+    "BIZERR_NEED_RETRY": _Means.UNKNOWN_OUTCOME,
+    "FREQUENCY_LIMITED": _Means.LATER,
+    "NOT_ENOUGH": _Means.LATER,
+    "SIGN_ERROR": _Means.NO,
+    "PARAM_ERROR": _Means.NO,
+    "INVALID_REQUEST": _Means.NO,
+    "APPID_MCHID_NOT_MATCH": _Means.NO,
+    "MCH_NOT_EXISTS": _Means.NO,
+    "NO_AUTH": _Means.NO,
+    "RULE_LIMIT": _Means.NO,
+    "TRADE_ERROR": _Means.NO,
+    "ACCOUNT_ERROR": _Means.NO,
+    "REQUEST_BLOCKED": _Means.NO,
+    "OUT_TRADE_NO_USED": _Means.NO,
+    "ORDERPAID": _Means.NO,
+    "ORDER_CLOSED": _Means.NO,
+    "ORDERNOTEXIST": _Means.NO,
+    "OPENID_MISMATCH": _Means.NO,
+    "USER_ACCOUNT_ABNORMAL": _Means.NO,
+    "RESOURCE_NOT_EXISTS": _Means.NO,
+}
+
+_SAFE_FIELD = re.compile(r"/[a-z_/]{1,80}")
+_SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,80}")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PayHttp:
+    """Speaks API v3 for one merchant number in public-key mode."""
+
+    def __init__(
+        self, account: MerchantAccount, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, clock: Clock = utc_now
+    ) -> None:
+        self._base_url = account.base_url.rstrip("/")
+        self._credential = Credential(account.mchid, account.serial_no)
+        self._private_key = account.private_key()
+        self._public_key = account.public_key()
+        self._public_key_id = account.public_key_id
+        self._clock = clock
+        self._transport = Transport(timeouts=timeouts, secret_urls=False)
+
+    def send(
+        self, method: str, path: str, payload: Mapping[str, Any] | None = None, *, expects: int = 200
+    ) -> dict[str, Any]:
+        """Send `path` (with its query, and without any prefix of the base URL: that is what is signed).
+
+        Only a proven answer with the expected status is success; its content is empty for 204.
+        Raises: ProviderUnavailable, ProviderRefused.
+        """
+        body = b"" if payload is None else json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        answer = self._transport.exchange(
+            method, self._base_url + path, headers=self._headers(method, path, body), body=body or None
+        )
+        if answer.status >= 400:
+            raise _refusal(answer)
+        self._prove(answer)
+        if answer.status != expects:
+            raise ProviderUnavailable(f"answered with HTTP {answer.status}")
+        if expects == 204:
+            return {}
+        try:
+            return strict_object(answer.body)
+        except ValueError:
+            raise ProviderUnavailable("answer is not a JSON object") from None
+
+    def stamp(self, before: tuple[str, ...], after: tuple[str | bytes, ...]) -> tuple[str, str, str]:
+        """Sign lines around a fresh timestamp and nonce; returns timestamp (seconds), nonce and signature."""
+        timestamp, nonce = str(int(self._clock().timestamp())), secrets.token_hex(16).upper()
+        return timestamp, nonce, sign(self._private_key, signed_text(*before, timestamp, nonce, *after))
+
+    def _headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
+        timestamp, nonce, signature = self.stamp((method, path), (body,))
+        return {
+            "Authorization": self._credential.authorization(nonce=nonce, timestamp=timestamp, signature=signature),
+            "Content-Type": "application/json",
+            "Wechatpay-Serial": self._public_key_id,  # which key WeChat shall answer with
+        }
+
+    def _prove(self, answer: Answer) -> None:
+        """A probe, a stale stamp or a wrong signature leaves the outcome unknown: it is never a failure (4.2)."""
+        try:
+            prove(answer.headers, answer.body, key=self._public_key, key_id=self._public_key_id, now=self._clock())
+        except InvalidSignature as error:
+            raise ProviderUnavailable(f"answer is not proven: {error.reason}") from error
+
+
+def _refusal(answer: Answer) -> ProviderError:
+    """4xx and 5xx are not signed. One without a code of WeChat Pay is somebody else's word, so it proves nothing."""
+    if answer.status >= 500:
+        return ProviderUnavailable(f"answered with HTTP {answer.status}{_request_id(answer)}")
+    try:
+        refusal = load(RefusalSchema(), strict_object(answer.body))
+    except (ValueError, ValidationError):
+        return ProviderUnavailable(f"answered with HTTP {answer.status} and no code{_request_id(answer)}")
+    code = SPELLINGS.get(refusal["code"], refusal["code"])
+    means = CODES.get(code)
+    where = f"HTTP {answer.status}{_field(refusal.get('detail'))}{_request_id(answer)}"
+    if means is _Means.UNKNOWN_OUTCOME:
+        return ProviderUnavailable(f"{code} {where}")
+    if means is None:
+        where = f"(a code that is not listed) {where}"
+    return ProviderRefused(code, where, retryable=means is _Means.LATER)
+
+
+def _field(detail: object) -> str:
+    """Which field was wrong. Never its value, and never the message, which may repeat the value."""
+    name = detail.get("field") if isinstance(detail, dict) else None
+    return f" field {name}" if isinstance(name, str) and _SAFE_FIELD.fullmatch(name) else ""
+
+
+def _request_id(answer: Answer) -> str:
+    found = answer.headers.get("Request-ID", "")
+    return f" request {found}" if _SAFE_ID.fullmatch(found) else ""

@@ -1,0 +1,165 @@
+"""The shapes of WeChat's answers. Only what we read is named; the rest is ignored, a secret among it included."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+
+from core.ports import ProviderUnavailable
+
+
+class _AnswerSchema(Schema):
+    """What WeChat leaves out it sometimes sends as null or as an empty text: both count as absent."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @pre_load
+    def _drop_empty(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None and value != ""}
+
+
+def _whole(*, required: bool = False, least: int | None = None, most: int | None = None) -> fields.Integer:
+    """A whole number on the wire: not a text, not 1.0, not true."""
+    return fields.Integer(strict=True, required=required, validate=validate.Range(min=least, max=most))
+
+
+def _text(longest: int, *, required: bool = False) -> fields.String:
+    return fields.String(required=required, validate=validate.Length(min=1, max=longest))
+
+
+def load_answer(schema: Schema, content: Any) -> dict[str, Any]:
+    """Raises: ProviderUnavailable."""
+    try:
+        return load(schema, content)
+    except ValidationError as error:
+        raise misfit(error) from None
+
+
+def misfit(error: ValidationError) -> ProviderUnavailable:
+    """For an answer that does not fit: names its fields, never their values.
+
+    To be raised `from None`: the error of marshmallow carries the whole answer.
+    """
+    return ProviderUnavailable(f"answer does not fit: {', '.join(sorted(map(str, error.messages_dict)))}")
+
+
+def load(schema: Schema, content: Any) -> dict[str, Any]:
+    """Raises: ValidationError."""
+    return cast("dict[str, Any]", schema.load(content))
+
+
+# --- api.weixin.qq.com (wechat.md 0.1, 1.1, 2.1) --------------------------------------------------------------------
+
+
+class SessionSchema(_AnswerSchema):
+    """jscode2session. `session_key` is not named on purpose: it never leaves this answer."""
+
+    openid = _text(128, required=True)
+    unionid = _text(128)
+
+
+class StableTokenSchema(_AnswerSchema):
+    """stable_token; `expires_in` in seconds."""
+
+    access_token = _text(4096, required=True)
+    expires_in = _whole(required=True, least=1)
+
+
+class VerifyIdSchema(_AnswerSchema):
+    """getverifyid; `expires_in` in seconds."""
+
+    verify_id = _text(256, required=True)
+    expires_in = _whole(required=True, least=1, most=86400)
+
+
+class VerifyInfoSchema(_AnswerSchema):
+    """queryverifyinfo."""
+
+    verify_ret = _whole()
+
+
+# --- WeChat Pay (wechat.md 4.4 to 4.8) -------------------------------------------------------------------------------
+
+
+class PrepaySchema(_AnswerSchema):
+    """JSAPI create."""
+
+    prepay_id = _text(128, required=True)
+
+
+class _TradeAmountSchema(_AnswerSchema):
+    total = _whole(required=True, least=1)
+    currency = _text(16, required=True)
+
+
+class TradeSchema(_AnswerSchema):
+    """Query by number, and the opened resource of TRANSACTION.SUCCESS; an unpaid order lacks the optional half.
+
+    Its amount is not read: parts of it are missing while the order is unpaid, and it counts only when it was paid.
+    """
+
+    mchid = _text(32, required=True)
+    appid = _text(64)
+    out_trade_no = _text(64, required=True)
+    trade_state = _text(32, required=True)
+    transaction_id = _text(64)
+    bank_type = _text(64)
+    success_time = fields.AwareDateTime(format="iso")
+
+
+class PaidTradeSchema(TradeSchema):
+    """The same for an order that was paid: then number and amount must be there."""
+
+    transaction_id = _text(64, required=True)
+    amount = fields.Nested(_TradeAmountSchema, required=True)
+
+
+class _RefundAmountSchema(_AnswerSchema):
+    refund = _whole(required=True, least=1)
+
+
+class RefundSchema(_AnswerSchema):
+    """Refund and refund query."""
+
+    out_refund_no = _text(64, required=True)
+    out_trade_no = _text(64, required=True)
+    refund_id = _text(64, required=True)
+    status = _text(32, required=True)
+    success_time = fields.AwareDateTime(format="iso")
+    user_received_account = _text(256)
+    amount = fields.Nested(_RefundAmountSchema, required=True)
+
+
+class RefundNoticeSchema(RefundSchema):
+    """The opened resource of REFUND.*: `refund_status` where a query says `status`; no appid, no currency."""
+
+    mchid = _text(32, required=True)
+    status = fields.String(required=True, data_key="refund_status", validate=validate.Length(min=1, max=32))
+
+
+class RefusalSchema(_AnswerSchema):
+    """The body of a 4xx or 5xx."""
+
+    code = fields.String(required=True, validate=validate.Regexp(r"\A[A-Z][A-Z0-9_]{1,63}\Z"))
+    detail = fields.Raw()
+
+
+class ResourceSchema(_AnswerSchema):
+    """The sealed part of a message."""
+
+    algorithm = _text(64, required=True)
+    ciphertext = _text(1024 * 1024, required=True)
+    nonce = _text(64, required=True)
+    associated_data = fields.String(load_default="")
+
+
+class EnvelopeSchema(_AnswerSchema):
+    """A message as it came over the wire."""
+
+    id = _text(64, required=True)
+    event_type = _text(64, required=True)
+    resource = fields.Nested(ResourceSchema, required=True)

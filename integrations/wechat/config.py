@@ -1,0 +1,120 @@
+"""What a WeChat client must know. Checked when it is made, so that a wrong key stops the start and not a patient.
+
+An error names the field and never shows its value.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+MINIAPP_URL = "https://api.weixin.qq.com"
+MERCHANT_URL = "https://api.mch.weixin.qq.com"
+APIV3_KEY_BYTES = 32
+SMALLEST_RSA_BITS = 2048
+LONGEST_NOTIFY_URL = 255
+
+_WORD = re.compile(r"[0-9A-Za-z_.-]{1,128}")
+_DIGITS = re.compile(r"[0-9]{1,32}")
+_HEX = re.compile(r"[0-9A-Fa-f]{1,64}")
+
+
+@dataclass(frozen=True)
+class MiniappAccount:
+    """One mini-program: `app` is our name of it, `appid` WeChat's. Raises: ValueError."""
+
+    app: str
+    appid: str
+    secret: str = field(repr=False)
+    base_url: str = MINIAPP_URL
+
+    def __post_init__(self) -> None:
+        _require_match(_WORD, "app", self.app)
+        _require_match(_WORD, "appid", self.appid)
+        _require_match(_WORD, "secret", self.secret)
+        _require_url("base_url", self.base_url)
+
+
+@dataclass(frozen=True)
+class MerchantAccount:
+    """One merchant number in public-key mode (wechat.md 4.3: the only mode that new merchants get).
+
+    `merchant` is our name of it. `serial_no` is the serial of the merchant's own certificate, which WeChat uses to
+    find the key behind our signatures; `public_key_id` (PUB_KEY_ID_…) names the key behind WeChat's.
+    Raises: ValueError.
+    """
+
+    merchant: str
+    mchid: str
+    appid: str
+    serial_no: str
+    private_key_pem: str = field(repr=False)
+    apiv3_key: str = field(repr=False)
+    public_key_id: str
+    public_key_pem: str = field(repr=False)
+    base_url: str = MERCHANT_URL
+
+    def __post_init__(self) -> None:
+        _require_match(_WORD, "merchant", self.merchant)
+        _require_match(_DIGITS, "mchid", self.mchid)
+        _require_match(_WORD, "appid", self.appid)
+        _require_match(_HEX, "serial_no", self.serial_no)
+        _require_match(_WORD, "public_key_id", self.public_key_id)
+        if len(self.apiv3_key.encode()) != APIV3_KEY_BYTES:
+            raise ValueError(f"apiv3_key must be {APIV3_KEY_BYTES} bytes long")
+        self.private_key()
+        self.public_key()
+        _require_url("base_url", self.base_url)
+
+    def private_key(self) -> RSAPrivateKey:
+        """The key that signs what we send. Raises: ValueError."""
+        try:
+            key = load_pem_private_key(self.private_key_pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            # Not chained: nothing that read the key may speak about it.
+            raise ValueError("private_key_pem is not an unencrypted PEM private key") from None
+        if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_RSA_BITS:
+            raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
+        return key
+
+    def public_key(self) -> RSAPublicKey:
+        """The key that proves what WeChat Pay sends. Raises: ValueError."""
+        try:
+            key = load_pem_public_key(self.public_key_pem.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            raise ValueError("public_key_pem is not a PEM public key") from None
+        if not isinstance(key, RSAPublicKey) or key.key_size < SMALLEST_RSA_BITS:
+            raise ValueError(f"public_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
+        return key
+
+
+def require_notify_url(name: str, url: str) -> str:
+    """Return `url` if WeChat Pay would take it: absolute, at most 255 characters, no query (4.4).
+
+    Raises: ValueError.
+    """
+    _require_url(name, url)
+    if len(url) > LONGEST_NOTIFY_URL:
+        raise ValueError(f"{name} is longer than {LONGEST_NOTIFY_URL} characters")
+    return url
+
+
+def _require_match(pattern: re.Pattern[str], name: str, value: str) -> None:
+    if pattern.fullmatch(value) is None:
+        raise ValueError(f"{name} is missing or has characters that do not belong there")
+
+
+def _require_url(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"{name} is not a URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(f"{name} must be an absolute http(s) URL without credentials")
+    if "?" in url or "#" in url:
+        raise ValueError(f"{name} must have no query and no fragment")

@@ -1,0 +1,82 @@
+"""The sandbox as a process of its own, reached only over HTTP: nothing here imports a line of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from integrations.wechat import MerchantAccount
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    base_url: str
+
+    def credentials(self, kind: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = requests.get(f"{self.base_url}/control/credentials", timeout=10).json()[kind]
+        return found
+
+    def control(self, path: str, **wanted: Any) -> dict[str, Any]:
+        answer = requests.post(f"{self.base_url}/control/{path}", json=wanted, timeout=10)
+        answer.raise_for_status()
+        done: dict[str, Any] = answer.json()
+        return done
+
+    def ledger(self, out_trade_no: str) -> list[dict[str, Any]]:
+        items = requests.get(f"{self.base_url}/control/ledger", timeout=10).json()["items"]
+        return [item for item in items if item["out_trade_no"] == out_trade_no]
+
+    def misbehave(self, target: str, kind: str, **options: Any) -> None:
+        """Once, on the next message or answer of this kind."""
+        self.control("faults", target=target, kind=kind, times=1, **options)
+
+    def behave(self) -> None:
+        requests.delete(f"{self.base_url}/control/faults", timeout=10).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Its retry schedule runs a thousand times faster; its stamps stay real."""
+    home = tmp_path_factory.mktemp("sandbox")
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--data-dir", str(home)]
+    command += ["--time-scale", "1000", "--settle-delay", "0.05"]
+    with (
+        (home / "log").open("wb") as log,
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        first = process.stdout.readline().split()
+        try:
+            if len(first) < 2:
+                pytest.fail((home / "log").read_text())
+            yield Sandbox(first[1])
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def wechat_merchants(sandbox: Sandbox) -> list[MerchantAccount]:
+    """Each with a key, a serial and an APIv3 key of its own; some share an app."""
+    in_pem = {"private_key": "private_key_pem", "public_key": "public_key_pem"}
+    return [
+        MerchantAccount(**{in_pem.get(name, name): value for name, value in told.items()})
+        for told in sandbox.credentials("wechat_pay")
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_is_left(sandbox: Sandbox) -> Iterator[None]:
+    yield
+    sandbox.behave()

@@ -1,0 +1,264 @@
+"""Messages that an independent reading of WeChat Pay signs, seals and sends to a port of ours."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from core.ports import (
+    InvalidSignature,
+    MessageKind,
+    PaymentOrder,
+    PlatformMessage,
+    RefundOrder,
+    RefundState,
+    TradeState,
+)
+from integrations.wechat import MerchantAccount, WeChatPayGateway, WeChatPayMessageReader
+
+OPENID = "oConformance0002"
+SIGNED = ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    message: PlatformMessage | None
+    reason: str | None
+
+
+@dataclass
+class Mailbox:
+    """Answers as our callback route does: with the reader's own words."""
+
+    reader: WeChatPayMessageReader
+    url: str = ""
+    deliveries: queue.Queue[Delivery] = field(default_factory=queue.Queue)
+
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        try:
+            message = self.reader.check(headers, body, now=datetime.now(UTC))
+        except InvalidSignature as error:
+            self.deliveries.put(Delivery(path, headers, body, None, error.reason))
+            return self.reader.refused().status, self.reader.refused().body
+        self.deliveries.put(Delivery(path, headers, body, message, None))
+        return self.reader.accepted().status, b""
+
+    def next(self) -> Delivery:
+        return self.deliveries.get(timeout=20)
+
+
+@pytest.fixture
+def mailbox(wechat_merchants: list[MerchantAccount]) -> Iterator[Mailbox]:
+    box = Mailbox(WeChatPayMessageReader(wechat_merchants[0], app="patient"))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, word = box.receive(self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            if word:
+                self.send_header("Content-Length", str(len(word)))
+            self.end_headers()
+            self.wfile.write(word)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing to print."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        box.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield box
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def gateway(mailbox: Mailbox, wechat_merchants: list[MerchantAccount]) -> WeChatPayGateway:
+    return WeChatPayGateway(
+        wechat_merchants[0],
+        app="patient",
+        payment_notify_url=f"{mailbox.url}/payments",
+        refund_notify_url=f"{mailbox.url}/refunds",
+    )
+
+
+@pytest.fixture
+def order(sandbox: Any, gateway: WeChatPayGateway) -> PaymentOrder:
+    sandbox.control("login-codes", provider="wechat_miniapp", open_id=OPENID)
+    number, until = "P" + secrets.token_hex(12).upper(), datetime.now(UTC) + timedelta(minutes=15)
+    opened = PaymentOrder(number, 5000, "CNY", "人民医院 挂号费", OPENID, until)
+    gateway.open_payment(opened)
+    return opened
+
+
+@pytest.fixture(params=["payment", "refund"])
+def delivery(
+    request: pytest.FixtureRequest, sandbox: Any, mailbox: Mailbox, gateway: WeChatPayGateway, order: PaymentOrder
+) -> Delivery:
+    """A good message of each kind in turn."""
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    payment = mailbox.next()
+    if request.param == "payment":
+        return payment
+    number = "R" + secrets.token_hex(12).upper()
+    gateway.open_refund(RefundOrder(number, order.out_trade_no, 2000, 5000, "CNY", "患者退号"))
+    return mailbox.next()
+
+
+def is_refused(reader: WeChatPayMessageReader, headers: dict[str, str], body: bytes) -> bool:
+    try:
+        reader.check(headers, body, now=datetime.now(UTC))
+    except InvalidSignature:
+        return True
+    return False
+
+
+def test_payment_and_refund_are_told_at_their_own_addresses(
+    sandbox: Any, mailbox: Mailbox, gateway: WeChatPayGateway, order: PaymentOrder
+) -> None:
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    told = mailbox.next()
+    assert told.path == "/payments"
+    assert told.message is not None
+    assert (told.message.kind, told.message.app) == (MessageKind.PAYMENT, "patient")
+    assert told.message.trade == gateway.find_payment(order.out_trade_no)
+    number = "R" + secrets.token_hex(12).upper()
+    gateway.open_refund(RefundOrder(number, order.out_trade_no, 2000, 5000, "CNY", "患者退号"))
+    told = mailbox.next()
+    assert told.path == "/refunds"
+    assert told.message is not None
+    assert told.message.refund == gateway.find_refund(number)
+    assert told.message.refund is not None
+    assert told.message.refund.state is RefundState.SUCCEEDED
+    assert told.message.summary["out_trade_no"] == order.out_trade_no
+
+
+def test_a_stored_body_opens_again_without_its_headers(mailbox: Mailbox, delivery: Delivery) -> None:
+    assert mailbox.reader.read(delivery.body) == delivery.message
+
+
+def test_every_byte_of_the_body_counts(mailbox: Mailbox, delivery: Delivery) -> None:
+    assert not is_refused(mailbox.reader, delivery.headers, delivery.body)
+    for place, byte in enumerate(delivery.body):
+        changed = delivery.body[:place] + bytes([byte ^ 1]) + delivery.body[place + 1 :]
+        assert is_refused(mailbox.reader, delivery.headers, changed), place
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_every_character_of_a_signed_header_counts(mailbox: Mailbox, delivery: Delivery, name: str) -> None:
+    value = delivery.headers[name]
+    for place, character in enumerate(value):
+        for other in {chr(ord(character) ^ 1), character.swapcase()} - {character}:
+            changed = value[:place] + other + value[place + 1 :]
+            assert is_refused(mailbox.reader, delivery.headers | {name: changed}, delivery.body), (place, other)
+
+
+@pytest.mark.parametrize(
+    ("age", "fresh"), [(0, True), (299, True), (300, False), (301, False), (-299, True), (-300, False)]
+)
+def test_a_stamp_is_fresh_for_299_seconds(mailbox: Mailbox, delivery: Delivery, age: int, fresh: bool) -> None:
+    now = datetime.fromtimestamp(int(delivery.headers["Wechatpay-Timestamp"]) + age, UTC)
+    if fresh:
+        assert mailbox.reader.check(delivery.headers, delivery.body, now=now) == delivery.message
+        return
+    with pytest.raises(InvalidSignature, match="stale"):
+        mailbox.reader.check(delivery.headers, delivery.body, now=now)
+
+
+def test_another_merchants_reader_refuses_it(
+    mailbox: Mailbox, delivery: Delivery, wechat_merchants: list[MerchantAccount]
+) -> None:
+    """Also one that has everything but the one thing: the serial, the key, the number, the app."""
+    ours, other = wechat_merchants[0], wechat_merchants[1]
+    cases = {
+        "unknown_serial": other,
+        "bad_signature": replace(ours, public_key_pem=other.public_key_pem),
+        "sealed": replace(ours, apiv3_key=other.apiv3_key),
+        "foreign_merchant": replace(ours, mchid=other.mchid),
+    }
+    if delivery.message is not None and delivery.message.kind is MessageKind.PAYMENT:
+        cases["foreign_app"] = replace(ours, appid="wx0000000000000000")
+    for reason, account in cases.items():
+        reader = WeChatPayMessageReader(account, app="patient")
+        with pytest.raises(InvalidSignature, match=f"^{reason}$"):
+            reader.check(delivery.headers, delivery.body, now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reasons"),
+    [
+        ("unsigned", {"missing_header"}),
+        ("bad_signature", {"bad_signature"}),
+        ("forged", {"bad_signature"}),
+        ("signtest", {"signtest", "bad_header"}),
+        ("stale", {"stale"}),
+        ("unknown_serial", {"unknown_serial"}),
+    ],
+)
+def test_a_false_signature_is_refused_and_the_true_one_comes_after_it(
+    sandbox: Any, mailbox: Mailbox, order: PaymentOrder, fault: str, reasons: set[str]
+) -> None:
+    sandbox.misbehave("notice.payment", fault)
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    first = mailbox.next()
+    assert first.reason in reasons
+    second = mailbox.next()
+    assert second.message is not None
+    assert second.message.trade is not None
+    assert second.message.trade.out_trade_no == order.out_trade_no
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("other_merchant", "unknown_serial"), ("wrong_merchant", "foreign_merchant"), ("wrong_app", "foreign_app")],
+)
+def test_a_true_signature_under_what_is_not_ours_is_refused_each_time(
+    sandbox: Any, mailbox: Mailbox, order: PaymentOrder, fault: str, reason: str
+) -> None:
+    sandbox.misbehave("notice.payment", fault)
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    assert [mailbox.next().reason, mailbox.next().reason] == [reason, reason]
+
+
+@pytest.mark.parametrize(
+    ("fault", "differs"),
+    [("wrong_amount", "amount_fen"), ("wrong_currency", "currency"), ("unknown_number", "out_trade_no")],
+)
+def test_a_signed_message_with_other_facts_is_told_as_it_is(
+    *,
+    sandbox: Any,
+    mailbox: Mailbox,
+    gateway: WeChatPayGateway,
+    order: PaymentOrder,
+    fault: str,
+    differs: str,
+) -> None:
+    """To compare it with our rows is the core's work; the reader must neither hide nor repair it."""
+    sandbox.misbehave("notice.payment", fault)
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    told = mailbox.next().message
+    assert told is not None
+    assert told.trade is not None
+    assert told.trade.state is TradeState.PAID
+    truth = gateway.find_payment(order.out_trade_no)
+    assert getattr(told.trade, differs) != getattr(truth, differs)
+
+
+def test_a_message_sent_twice_has_one_id(sandbox: Any, mailbox: Mailbox, order: PaymentOrder) -> None:
+    sandbox.misbehave("notice.payment", "duplicate")
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    first, second = mailbox.next().message, mailbox.next().message
+    assert first == second
+    assert first is not None
