@@ -166,7 +166,9 @@ class Appointment(Stateful, Base):
         return self.status is AppointmentStatus.BOOKED and now < self.cancel_before
 
     def payment_arrived(self, session: Session, *, at: datetime, cause: Cause) -> None:
-        """The fee is paid; once nothing is awaited any more the number is the patient's."""
+        """The fee is paid; once nothing is awaited any more the number is the patient's. Raises: IllegalTransition."""
+        if self.status is not AppointmentStatus.PENDING:
+            raise IllegalTransition(self.machine, self.status, AppointmentStatus.BOOKED)
         self.awaiting_payment = False
         self._confirm_when_ready(session, at=at, cause=cause)
 

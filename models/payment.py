@@ -260,9 +260,9 @@ class Refund(Stateful, Base):
         Raises: IllegalTransition."""
         if self.status is status:
             return False
+        self.enter(session, status, at=at, cause=cause, reason=reason)
         if status is RefundStatus.SUCCEEDED:
             self.succeeded_at = at
-        self.enter(session, status, at=at, cause=cause, reason=reason)
         return True
 
 

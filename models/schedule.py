@@ -117,25 +117,25 @@ class Slot(Stateful, Base):
 
     def hold(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Somebody is about to pay for it."""
-        self.withheld_reason = None
         self.enter(session, SlotStatus.HELD, at=at, cause=cause)
+        self.withheld_reason = None
 
     def book(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """It belongs to a booked appointment."""
-        self.withheld_reason = None
         self.enter(session, SlotStatus.BOOKED, at=at, cause=cause)
+        self.withheld_reason = None
 
     def withhold(self, session: Session, *, why: WithheldReason, at: datetime, cause: Cause) -> None:
         """Let go, but not on sale yet."""
-        self.withheld_reason = why
         self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=why)
+        self.withheld_reason = why
 
     def free(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Back on sale."""
-        self.withheld_reason = None
         self.enter(session, SlotStatus.FREE, at=at, cause=cause)
+        self.withheld_reason = None
 
     def suspend(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The clinic does not take place."""
-        self.withheld_reason = None
         self.enter(session, SlotStatus.SUSPENDED, at=at, cause=cause)
+        self.withheld_reason = None

@@ -134,7 +134,7 @@ def _schedule_refusals(case: Case) -> Iterator[DomainError]:
     elif case.schedule.status is ScheduleStatus.CLOSED or case.now >= case.schedule.closes_at:
         yield ScheduleClosed()
     elif case.now < case.schedule.release_at:
-        yield NotReleased(retry_at=case.schedule.release_at, release_at=case.schedule.release_at)
+        yield NotReleased(retry_at=case.schedule.release_at)
 
 
 def _consent_refusals(case: Case) -> Iterator[DomainError]:

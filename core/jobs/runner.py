@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from core.workbench import Workbench
 from models.job import Job, PeriodicJob
 
 log = structlog.get_logger()
+
+_LOOK_SECONDS = 1.0
 
 # Returns when the job wants to run again, or None when it is done.
 Handler = Callable[[Workbench, LeasedJob], datetime | None]
@@ -45,6 +48,7 @@ class Runner:
     ) -> None:
         self._workbench, self._handlers, self._periodic = workbench, handlers, periodic
         self._name, self._threads = name, threads
+        self._looked_at = 0.0
 
     def run_due(self) -> int:
         """Run everything that is due now, once; the number of jobs taken."""
@@ -86,6 +90,9 @@ class Runner:
             transactions.write(lambda session, _now: postpone(session, job, until=again_at))
 
     def _fire_periodic(self) -> None:
+        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
         for one in self._periodic:
             if self._workbench.transactions.read(partial(_is_due, periodic=one)):
                 self._workbench.transactions.write(partial(_fire, periodic=one))

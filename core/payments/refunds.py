@@ -31,7 +31,7 @@ from models.states import Actor, Cause, CauseKind
 log = structlog.get_logger()
 
 # The platform's event comes within seconds; asking is the second leg.
-_FIRST_LOOK = timedelta(seconds=20)
+_FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 
 
@@ -202,7 +202,7 @@ def _note(
 def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:
     """Fixable refusals keep the number and wait; a refusal for good goes to the desk, where two people decide."""
     refund.last_refusal = answer.code
-    log.warning("refund_refused", refund=str(refund.id), code=answer.code, alarm=True)
+    log.warning("refund_refused", refund=str(refund.id), refusal=answer.code, alarm=True)
     if not answer.retryable and refund.status in {RefundStatus.DUE, RefundStatus.UNKNOWN}:
         refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=answer.code)
 

@@ -1,0 +1,38 @@
+"""Routes for patients, one file per resource. Each file's blueprints are listed here."""
+
+from miniapp_api.openapi import Blueprint
+from miniapp_api.patient import (
+    account,
+    appointments,
+    consents,
+    departments,
+    dependents,
+    eligibility,
+    hospitals,
+    identity_checks,
+    payments,
+    schedules,
+    sessions,
+    time,
+)
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    account.blueprint,
+    appointments.blueprint,
+    consents.blueprint,
+    consents.texts,
+    departments.blueprint,
+    departments.doctors_blueprint,
+    dependents.blueprint,
+    eligibility.blueprint,
+    hospitals.blueprint,
+    hospitals.search_blueprint,
+    identity_checks.blueprint,
+    identity_checks.of_dependents,
+    payments.of_appointments,
+    payments.blueprint,
+    schedules.blueprint,
+    sessions.blueprint,
+    sessions.current,
+    time.blueprint,
+)

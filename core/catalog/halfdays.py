@@ -1,0 +1,156 @@
+"""Half days on their way into the tables: one schedule each, with its slots, born free and inserted in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.booking.policy import BookingPolicy, CompiledTerms, compile_terms
+from core.clock import HOSPITAL_ZONE
+from models.base import new_id
+from models.hospital import Period
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+
+HalfDayKey = tuple[UUID, str, date, Period, str, datetime]
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class HalfDay:
+    """One clinic on one day. `starts` and `ends` are the hospital's time of day; whole segments fill it."""
+
+    hospital_id: UUID
+    campus_id: UUID
+    department_id: UUID
+    doctor_id: UUID | None
+    doctor_code: str
+    visit_date: date
+    period: Period
+    starts: time
+    ends: time
+    clinic_type: str
+    fee_fen: int
+    segment_minutes: int
+    numbers_per_segment: int
+
+    @property
+    def starts_at(self) -> datetime:
+        return datetime.combine(self.visit_date, self.starts, tzinfo=HOSPITAL_ZONE).astimezone(UTC)
+
+    @property
+    def ends_at(self) -> datetime:
+        return datetime.combine(self.visit_date, self.ends, tzinfo=HOSPITAL_ZONE).astimezone(UTC)
+
+    @property
+    def segment(self) -> timedelta:
+        return timedelta(minutes=self.segment_minutes)
+
+    @property
+    def key(self) -> HalfDayKey:
+        """As the unique constraint of schedules has it."""
+        return (
+            self.department_id,
+            self.doctor_code,
+            self.visit_date,
+            self.period,
+            self.clinic_type,
+            self.starts_at,
+        )
+
+    def compiled(self, policies: Iterable[BookingPolicy]) -> CompiledTerms:
+        """`policies` from wide to narrow."""
+        return compile_terms(
+            policies,
+            visit_date=self.visit_date,
+            starts_at=self.starts_at,
+            last_segment_starts_at=self.ends_at - self.segment,
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """How much was published."""
+
+    schedules: int = 0
+    slots: int = 0
+
+    def __add__(self, other: Made) -> Made:
+        return Made(self.schedules + other.schedules, self.slots + other.slots)
+
+
+def standing_keys(session: Session, department_ids: Iterable[UUID], *, first: date, last: date) -> set[HalfDayKey]:
+    """The half days that these departments have already, both days included."""
+    rows = session.execute(
+        select(
+            Schedule.department_id,
+            Schedule.doctor_code,
+            Schedule.visit_date,
+            Schedule.period,
+            Schedule.clinic_type,
+            Schedule.starts_at,
+        ).where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
+    )
+    return {row._tuple() for row in rows}
+
+
+def insert_half_days(session: Session, compiled: Sequence[tuple[HalfDay, CompiledTerms]], *, now: datetime) -> Made:
+    """Put them on the table. A slot is born free, without an event: a replay of its events starts at free."""
+    schedules, slots = [], []
+    for half_day, terms in compiled:
+        row = _schedule_row(half_day, terms, now)
+        schedules.append(row)
+        slots += _slot_rows(half_day, row["id"])
+    for rows, table in ((schedules, Schedule), (slots, Slot)):
+        for at in range(0, len(rows), _AT_ONCE):
+            session.execute(insert(table), rows[at : at + _AT_ONCE])
+    return Made(len(schedules), len(slots))
+
+
+def _schedule_row(half_day: HalfDay, compiled: CompiledTerms, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "hospital_id": half_day.hospital_id,
+        "campus_id": half_day.campus_id,
+        "department_id": half_day.department_id,
+        "doctor_id": half_day.doctor_id,
+        "doctor_code": half_day.doctor_code,
+        "visit_date": half_day.visit_date,
+        "period": half_day.period,
+        "starts_at": half_day.starts_at,
+        "ends_at": half_day.ends_at,
+        "clinic_type": half_day.clinic_type,
+        "fee_fen": half_day.fee_fen,
+        "status": ScheduleStatus.OPEN,
+        "release_at": compiled.release_at,
+        "closes_at": compiled.closes_at,
+        "cancel_before": compiled.cancel_before,
+        "terms": compiled.terms.to_document(),
+        "terms_version": compiled.terms.version,
+        "created_at": now,
+    }
+
+
+def _slot_rows(half_day: HalfDay, schedule_id: UUID) -> list[dict[str, Any]]:
+    segments = int((half_day.ends_at - half_day.starts_at) / half_day.segment)
+    starts = [half_day.starts_at + half_day.segment * segment for segment in range(segments)]
+    numbers = [one for one in starts for _ in range(half_day.numbers_per_segment)]
+    return [
+        {
+            "id": new_id(),
+            "hospital_id": half_day.hospital_id,
+            "schedule_id": schedule_id,
+            "sequence": sequence,
+            "starts_at": starts_at,
+            "ends_at": starts_at + half_day.segment,
+            "status": SlotStatus.FREE,
+            "withheld_reason": None,
+            "moved": 0,
+        }
+        for sequence, starts_at in enumerate(numbers, start=1)
+    ]

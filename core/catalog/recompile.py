@@ -1,0 +1,99 @@
+"""A policy that changed reaches the schedules to come. What was sold keeps the terms it was sold under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from core.booking.policy import BookingPolicy, PolicyBook, compile_terms, policy_version
+from core.clock import hospital_day
+from core.transactions import Transactions
+from models.hospital import Department, Doctor, Hospital
+from models.schedule import Schedule, Slot
+
+_AT_ONCE = 200
+
+
+def recompile_terms(transactions: Transactions) -> int:
+    """Compile anew every schedule from today on whose terms are not those of the policies in force; how many."""
+    stale = transactions.read(lambda session, now: _stale(session, now=now))
+    changed = 0
+    for one in stale:
+        for at in range(0, len(one.schedule_ids), _AT_ONCE):
+            ids = one.schedule_ids[at : at + _AT_ONCE]
+            changed += transactions.write(partial(_compile, policies=one.policies, ids=ids))
+    return changed
+
+
+@dataclass(frozen=True)
+class _Stale:
+    """Schedules of one clinic, and the policies they should be under, from wide to narrow."""
+
+    policies: list[BookingPolicy]
+    schedule_ids: Sequence[UUID]
+
+
+def _stale(session: Session, *, now: datetime) -> list[_Stale]:
+    group, today = aliased(Department), hospital_day(now)
+    versions = session.execute(
+        select(Schedule.department_id, Schedule.doctor_id, Schedule.terms_version)
+        .add_columns(Hospital.code, Department.code, group.code, Doctor.code)
+        .join(Hospital, Hospital.id == Schedule.hospital_id)
+        .join(Department, Department.id == Schedule.department_id)
+        .join(group, group.id == Department.parent_id, isouter=True)
+        .join(Doctor, Doctor.id == Schedule.doctor_id, isouter=True)
+        .where(Schedule.visit_date >= today)
+        .distinct()
+    ).all()
+    book = PolicyBook.read(session, {code for row in versions for code in row[3:] if code})
+    found = []
+    for department_id, doctor_id, version, hospital, department, above, doctor in versions:
+        departments = [code for code in (above, department) if code]
+        policies = book.levels(hospital=hospital, departments=departments, doctor=doctor or "")
+        if policy_version(policies) != version:
+            ids = session.scalars(
+                select(Schedule.id).where(
+                    Schedule.department_id == department_id,
+                    Schedule.doctor_id.is_(None) if doctor_id is None else Schedule.doctor_id == doctor_id,
+                    Schedule.visit_date >= today,
+                    Schedule.terms_version == version,
+                )
+            ).all()
+            found.append(_Stale(policies, ids))
+    return found
+
+
+def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy], ids: Sequence[UUID]) -> int:
+    rows = session.execute(
+        select(
+            Schedule.id, Schedule.visit_date, Schedule.starts_at, func.max(Slot.starts_at, type_=Slot.starts_at.type)
+        )
+        .join(Slot, Slot.schedule_id == Schedule.id)
+        .where(Schedule.id.in_(ids))
+        .group_by(Schedule.id)
+        .order_by(Schedule.id)
+    ).all()
+    values = []
+    for schedule_id, visit_date, starts_at, last_segment in rows:
+        compiled = compile_terms(
+            policies, visit_date=visit_date, starts_at=starts_at, last_segment_starts_at=last_segment
+        )
+        values.append(
+            {
+                "id": schedule_id,
+                "release_at": compiled.release_at,
+                "closes_at": compiled.closes_at,
+                "cancel_before": compiled.cancel_before,
+                "terms": compiled.terms.to_document(),
+                "terms_version": compiled.terms.version,
+            }
+        )
+    if values:
+        session.execute(update(Schedule), values)
+    return len(values)

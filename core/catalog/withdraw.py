@@ -1,0 +1,74 @@
+"""Half days that nobody can have a number of yet make room for a changed roster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from core.catalog.halfdays import HalfDayKey
+from core.clock import HOSPITAL_ZONE
+from models.hospital import Roster
+from models.schedule import Schedule, Slot, SlotStatus
+
+_AT_ONCE = 500
+
+
+def withdraw_unreleased(session: Session, rosters: Iterable[Roster], *, keep: Set[HalfDayKey], now: datetime) -> int:
+    """Take away the half days of these rosters that are not released, and whose numbers nobody ever touched; how many.
+
+    `keep` names half days that stand for themselves, not for a roster."""
+    kinds = {_kind(roster) for roster in rosters}
+    departments = sorted({roster.department_id for roster in rosters})
+    doomed: list[UUID] = []
+    for at in range(0, len(departments), _AT_ONCE):
+        touched = exists().where(Slot.schedule_id == Schedule.id, or_(Slot.status != SlotStatus.FREE, Slot.moved > 0))
+        for schedule in session.scalars(
+            select(Schedule).where(
+                Schedule.department_id.in_(departments[at : at + _AT_ONCE]), Schedule.release_at > now, ~touched
+            )
+        ):
+            if _kind_of_schedule(schedule) in kinds and _key(schedule) not in keep:
+                doomed.append(schedule.id)
+    for at in range(0, len(doomed), _AT_ONCE):
+        ids = doomed[at : at + _AT_ONCE]
+        session.execute(delete(Slot).where(Slot.schedule_id.in_(ids)))
+        session.execute(delete(Schedule).where(Schedule.id.in_(ids)))
+    return len(doomed)
+
+
+def _kind(roster: Roster) -> tuple[object, ...]:
+    return (
+        roster.department_id,
+        roster.doctor_code,
+        roster.weekday,
+        roster.period,
+        roster.clinic_type,
+        roster.starts,
+    )
+
+
+def _kind_of_schedule(schedule: Schedule) -> tuple[object, ...]:
+    """The roster it can only have come from."""
+    return (
+        schedule.department_id,
+        schedule.doctor_code,
+        schedule.visit_date.isoweekday(),
+        schedule.period,
+        schedule.clinic_type,
+        schedule.starts_at.astimezone(HOSPITAL_ZONE).time(),
+    )
+
+
+def _key(schedule: Schedule) -> HalfDayKey:
+    return (
+        schedule.department_id,
+        schedule.doctor_code,
+        schedule.visit_date,
+        schedule.period,
+        schedule.clinic_type,
+        schedule.starts_at,
+    )

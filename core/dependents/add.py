@@ -1,0 +1,138 @@
+"""Add a dependent: the account's right to book for a person.
+
+The account's own rows decide what is refused. What other accounts have typed is never looked at, so nothing of it can
+show: two accounts that name one person differently both get what they typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from uuid import UUID
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core.clock import hospital_day
+from core.dependents.contact import read_contact, write_contact
+from core.dependents.documents import ResidentId, masked_number, read_resident_id
+from core.dependents.fields import Fields
+from core.dependents.names import masked_name, read_name
+from core.dependents.persons import KnownPerson, find_or_make_person
+from core.identity.consents import require_consent
+from core.identity.own import dependents_of
+from core.locks import lock_account
+from core.refusals import DependentExists, DependentLimit
+from models.account import Purpose
+from models.base import new_id
+from models.errors import FieldError, ValidationFailed
+from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex
+from models.sealing import Vault
+
+DEPENDENTS_MAX = 5
+"""Besides oneself (rules.md 1.1.4)."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class NewDependent:
+    """What was typed. `birth_date` and `sex` may be left out: the number says them."""
+
+    name: str = field(repr=False)
+    id_type: IdType
+    id_number: str | None = field(repr=False)
+    phone: str = field(repr=False)
+    relationship: Relationship
+    birth_date: date | None = field(default=None, repr=False)
+    sex: Sex | None = None
+    address: str | None = field(default=None, repr=False)
+    region_code: str | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The same in the form to store."""
+
+    name: str = field(repr=False)
+    document: ResidentId = field(repr=False)
+    contact: dict[str, str | None] = field(repr=False)
+
+
+def add_dependent(
+    session: Session, *, account_id: UUID, wanted: NewDependent, vault: Vault, now: datetime
+) -> Dependent:
+    """Store the dependent, unverified. The account's first one becomes its default.
+
+    A minor is stored too: who books for them is asked at booking (`core/dependents/minors.py`).
+    Raises: ValidationFailed, ConsentRequired, DependentExists, DependentLimit.
+    """
+    read = _read(wanted, today=hospital_day(now))
+    lock_account(session, account_id)
+    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
+        require_consent(session, account_id, purpose)
+    standing = session.scalars(dependents_of(account_id)).all()
+    person = find_or_make_person(session, id_type=wanted.id_type, number=read.document.number, vault=vault, now=now)
+    _refuse_double(standing, wanted.relationship, person)
+    _refuse_too_many(standing, wanted.relationship)
+    dependent = Dependent(
+        id=new_id(),
+        account_id=account_id,
+        person_id=person.person_id,
+        identifier_id=person.identifier_id,
+        relationship_=wanted.relationship,
+        id_type=wanted.id_type,
+        id_number_masked=masked_number(read.document.number),
+        sex=read.document.sex,
+        birth_date=read.document.birth_date,
+        is_default=not any(one.is_default for one in standing),
+        identity_status=IdentityStatus.UNVERIFIED,
+        identity_level=IdentityLevel.TYPED,
+        created_at=now,
+    )
+    dependent.seal_name(vault, read.name, masked=masked_name(read.name))
+    write_contact(dependent, read.contact, vault)
+    session.add(dependent)
+    session.flush()
+    for warning in read.document.warnings:
+        log.info("dependent_document_warning", dependent=str(dependent.id), warning=warning)
+    return dependent
+
+
+def _read(wanted: NewDependent, *, today: date) -> _Read:
+    """Raises: ValidationFailed, with every fault at once."""
+    if wanted.id_type is not IdType.RESIDENT_ID:
+        raise ValidationFailed(FieldError("#/id_type", "unsupported_id_type"))
+    fields = Fields()
+    name = fields.read("name", read_name, wanted.name)
+    document = None
+    if wanted.id_number is None:
+        fields.refuse("id_number", "missing")
+    else:
+        document = fields.read("id_number", partial(read_resident_id, today=today), wanted.id_number)
+    typed = {"phone": wanted.phone, "address": wanted.address, "region_code": wanted.region_code}
+    contact = read_contact(typed, fields)
+    if document is not None and wanted.birth_date not in (None, document.birth_date):
+        fields.refuse("birth_date", "contradicts_id_number")
+    if document is not None and wanted.sex not in (None, document.sex):
+        fields.refuse("sex", "contradicts_id_number")
+    fields.done()
+    assert name is not None  # noqa: S101 - done() has raised otherwise
+    assert document is not None  # noqa: S101
+    return _Read(name, document, contact)
+
+
+def _refuse_double(standing: Sequence[Dependent], relationship: Relationship, person: KnownPerson) -> None:
+    """Oneself exists once, and so does every person."""
+    for one in standing:
+        is_second_self = relationship is Relationship.SELF and one.relationship_ is Relationship.SELF
+        if is_second_self or one.person_id == person.person_id:
+            raise DependentExists(dependent_id=str(one.id))
+
+
+def _refuse_too_many(standing: Sequence[Dependent], relationship: Relationship) -> None:
+    others = [one for one in standing if one.relationship_ is not Relationship.SELF]
+    if relationship is not Relationship.SELF and len(others) >= DEPENDENTS_MAX:
+        raise DependentLimit(limit=DEPENDENTS_MAX)

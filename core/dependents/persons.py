@@ -1,0 +1,80 @@
+"""The person behind a document, whichever account names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, exists, insert, literal, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from models.base import new_id
+from models.person import IdType, Person, PersonIdentifier
+from models.sealing import KeyedHash, Vault
+
+
+@dataclass(frozen=True)
+class KnownPerson:
+    person_id: UUID
+    identifier_id: UUID
+
+
+def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault: Vault, now: datetime) -> KnownPerson:
+    """The person that this document names. `number` in its normal form.
+
+    Known or new, the same statements run and the same work is done, so that nobody learns from an answer or from its
+    time whether some other account has named this person before.
+    """
+    digests = PersonIdentifier.hashes(vault, id_type, number)
+    draft = PersonIdentifier(id=new_id(), person_id=new_id(), id_type=id_type, created_at=now)
+    draft.seal_number(vault, number)
+    _make_unless_known(session, draft, _is_known(id_type, digests))
+    found = session.execute(
+        select(PersonIdentifier.person_id, PersonIdentifier.id)
+        .where(_names(id_type, digests))
+        .order_by(PersonIdentifier.id)
+        .limit(1)
+    ).one()
+    # Where two transactions met the person first at once, the later one's row of a person stands alone: away with it.
+    lonely = ~exists().where(PersonIdentifier.person_id == draft.person_id)
+    session.execute(
+        delete(Person).where(Person.id == draft.person_id, lonely).execution_options(synchronize_session=False)
+    )
+    return KnownPerson(*found)
+
+
+def _make_unless_known(session: Session, draft: PersonIdentifier, known: ColumnElement[bool]) -> None:
+    persons, identifiers = Person.__table__, PersonIdentifier.__table__
+    person = {"id": draft.person_id, "created_at": draft.created_at}
+    session.execute(
+        insert(Person).from_select(
+            list(person),
+            select(*(literal(value, persons.c[name].type) for name, value in person.items())).where(~known),
+        )
+    )
+    identifier = {name: getattr(draft, name) for name in identifiers.c.keys()}  # noqa: SIM118 - columns, not a dict
+    own_insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(
+        own_insert(PersonIdentifier)
+        .from_select(
+            list(identifier),
+            select(*(literal(value, identifiers.c[name].type) for name, value in identifier.items())).where(~known),
+        )
+        .on_conflict_do_nothing(index_elements=["id_type", "number_hash_key", "number_hash"])
+    )
+
+
+def _is_known(id_type: IdType, digests: list[KeyedHash]) -> ColumnElement[bool]:
+    return exists().where(_names(id_type, digests))
+
+
+def _names(id_type: IdType, digests: list[KeyedHash]) -> ColumnElement[bool]:
+    """The rows of this document, under whichever key they were hashed."""
+    return (PersonIdentifier.id_type == id_type) & or_(
+        *(
+            (PersonIdentifier.number_hash_key == digest.key_id) & (PersonIdentifier.number_hash == digest.digest)
+            for digest in digests
+        )
+    )

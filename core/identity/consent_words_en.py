@@ -1,0 +1,110 @@
+"""The consent texts in English, for reading; the Chinese ones bind. See consent_texts.py before changing a word."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from models.account import Purpose
+
+WHO = "Who: the operator of Yuezhen. Its name and address, as verified by the platform, are on the mini-program's page."
+RIGHTS = (
+    "Your rights: see, copy, correct and delete your data, have the rules explained, close your account. You can "
+    "withdraw your consent as easily as you gave it, under My – Permissions; that takes effect at once and leaves what "
+    "was done before lawful. We answer within 15 working days, and give a reason where we refuse. You may also "
+    "complain to the cyberspace or health authorities."
+)
+CONTACT = (
+    "Contact: the telephone number and mail address on the mini-program's page, or the service desk of your hospital."
+)
+
+
+def _text(*items: str) -> str:
+    return "\n\n".join((WHO, *items, RIGHTS, CONTACT))
+
+
+TEXTS = MappingProxyType(
+    {
+        Purpose.SERVICE: (
+            "Terms of service and privacy notice",
+            _text(
+                "Purpose: to log you in, to book, pay, cancel and refund hospital appointments for you and the "
+                "patients you add, and to tell you the outcome.",
+                "How: the login platform tells us your user id in this mini-program; you fill in what a booking needs; "
+                "the payment platform tells us what was paid and refunded. Data stays in mainland China, encrypted in "
+                "transit and at rest.",
+                "Data: platform user id, login times and network logs, appointments, order numbers and amounts. We "
+                "never receive your platform password or your card number.",
+                "Retention: a login ends when it expires or you log out; appointments and account data until you close "
+                "the account; network logs at least 6 months; payment records as long as accounting law asks. Then "
+                "they are deleted or made anonymous.",
+                "Effect on you: without it you cannot book here, but you can look at hospitals, departments and "
+                "schedules, and register at the hospital's desk.",
+            ),
+        ),
+        Purpose.SENSITIVE_IDENTITY: (
+            "Separate consent: identity data",
+            _text(
+                "Purpose: hospitals see patients under their real name, and name and document must match on the day; "
+                "it keeps numbers from being resold and identities from being misused.",
+                "How: you fill it in; we check its form, and compare it by the identity check that you choose "
+                "separately; it is given to the one hospital you book with. Document numbers are stored encrypted and "
+                "shown only in part.",
+                "Data (sensitive): the patient's name, document type and number, the sex and birth date that the "
+                "number says, phone, relationship to you; address and region if you choose to give them.",
+                "Retention: until you remove the patient or close the account; what belongs to an appointment, as long "
+                "as medical and accounting law asks.",
+                "Effect on you: a leaked document number can be misused, so only what a booking needs is collected. "
+                "Without it no patient can be added; everything else works, and the hospital's desk is open to you. "
+                "When you fill it in for somebody else, make sure that they (or their guardian) agree.",
+            ),
+        ),
+        Purpose.FACE: (
+            "Separate consent: face verification",
+            _text(
+                "Purpose: to make sure that the patient is the one holding the phone, against the misuse of "
+                "identities. For this one identity check only.",
+                "How: the official component of the platform you are using (such as WeChat) captures and compares. We "
+                "give that platform the name, the document number and your user id there, and receive only passed or "
+                "failed, a number and a time. Images, video and templates never reach our servers and are not kept.",
+                "Data (sensitive): the name and document number that are checked, the result, its number and time.",
+                "Retention: the verification itself ends after 1 hour at most; its result is kept as a fact until you "
+                "remove the patient or close the account.",
+                "Necessity and effect on you: some numbers are only given to patients who have shown that they are "
+                "present. Face verification is not the only way: showing the document at the hospital's desk counts "
+                "the same, and refusing affects nothing else. It is not used below the age of 14, and at most 3 times "
+                "a day for each patient.",
+            ),
+        ),
+        Purpose.HEALTH: (
+            "Separate consent: health data",
+            _text(
+                "Purpose: to let the hospital and doctor you book with know what you come for, and whether the "
+                "department fits.",
+                "How: you fill it in; it is given to the one hospital you book with. Stored encrypted, never used for "
+                "marketing, never part of a message preview or an address.",
+                "Data (sensitive): the department, your complaint, allergies and medical history, the state of the "
+                "visit.",
+                "Retention: what you filled in, until you delete it after the visit or close the account; medical "
+                "records are kept by the hospital under the law, not by this service.",
+                "Effect on you: leaked health data can lead to discrimination, so all of it is voluntary. Without it "
+                "you can still book, and tell the doctor in person.",
+            ),
+        ),
+        Purpose.MINOR: (
+            "Guardian's consent: data of a minor",
+            _text(
+                "Purpose: a parent or other guardian books, pays, cancels and receives messages for a minor.",
+                "How: the guardian fills it in and manages it; it is given to the one hospital booked with; staff need "
+                "an approval, which is logged, to look at it. Stored encrypted, never used for marketing or "
+                "recommendations.",
+                "Data (all of it sensitive below the age of 14): the minor's name, document type and number, sex, "
+                "birth date, relationship to the guardian and its proof, phone, appointments.",
+                "Retention: until the guardian removes the patient or closes the account; what belongs to an "
+                "appointment, as long as the law asks.",
+                "Effect on the minor: booking needs the guardian's consent; no face of a child below 14 is used. "
+                "Without it no online booking is possible, and the guardian can register at the hospital's desk.",
+            ),
+        ),
+    }
+)
+"""Title and text of each purpose."""

@@ -1,0 +1,125 @@
+"""Consents: which text an account agreed to or withdrew from, when, and over which channel (rules.md L-01 to L-03)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.identity.consent_texts import current_version, is_known_version
+from core.identity.outcomes import fail_pending_faces
+from core.identity.own import own_dependent
+from core.locks import lock_account
+from core.refusals import ConsentRequired
+from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
+from models.base import new_id
+from models.errors import FieldError, ValidationFailed
+from models.states import Cause
+
+DUE_AT_LOGIN = (Purpose.SERVICE,)
+
+
+def record_consent(
+    session: Session,
+    *,
+    account_id: UUID,
+    purpose: Purpose,
+    version: str,
+    granted: bool,
+    dependent_id: UUID | None,
+    provider: str,
+    now: datetime,
+    cause: Cause,
+) -> Consent:
+    """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
+
+    Withdrawing the consent to face verification also ends the checks of that kind that are open.
+    Raises: ValidationFailed, NotFound.
+    """
+    _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
+    lock_account(session, account_id)
+    if dependent_id is not None:
+        own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    newest = newest_consent(session, account_id=account_id, purpose=purpose, dependent_id=dependent_id)
+    if newest is not None and (newest.version, newest.granted) == (version, granted):
+        return newest
+    consent = Consent(
+        id=new_id(),
+        account_id=account_id,
+        dependent_id=dependent_id,
+        purpose=purpose,
+        version=version,
+        granted=granted,
+        provider=Provider(provider),
+        at=now,
+    )
+    session.add(consent)
+    if purpose is Purpose.FACE and dependent_id is not None and not granted:
+        fail_pending_faces(session, dependent_id=dependent_id, now=now, cause=cause)
+    return consent
+
+
+def newest_consent(
+    session: Session, *, account_id: UUID, purpose: Purpose, dependent_id: UUID | None = None
+) -> Consent | None:
+    """The row that counts."""
+    query = select(Consent).where(
+        Consent.account_id == account_id,
+        Consent.purpose == purpose,
+        Consent.dependent_id.is_not_distinct_from(dependent_id),
+    )
+    return session.scalars(query.order_by(Consent.at.desc(), Consent.id.desc()).limit(1)).one_or_none()
+
+
+def standing_consents(session: Session, *, account_id: UUID) -> list[Consent]:
+    """The newest row of each purpose, and of each dependent where the purpose names one, oldest first."""
+    place = func.row_number().over(
+        partition_by=(Consent.purpose, Consent.dependent_id), order_by=(Consent.at.desc(), Consent.id.desc())
+    )
+    ranked = select(Consent.id, place.label("place")).where(Consent.account_id == account_id).subquery()
+    query = select(Consent).join(ranked, ranked.c.id == Consent.id).where(ranked.c.place == 1)
+    return list(session.scalars(query.order_by(Consent.at, Consent.id)))
+
+
+def granted(session: Session, account_id: UUID, purpose: Purpose, dependent_id: UUID | None = None) -> bool:
+    """Whether the account stands by the text in force. An older version does not count: the new one is to be shown."""
+    newest = newest_consent(session, account_id=account_id, purpose=purpose, dependent_id=dependent_id)
+    return newest is not None and newest.granted and newest.version == current_version(purpose)
+
+
+def granted_purposes(session: Session, account_id: UUID) -> frozenset[Purpose]:
+    """The account's own purposes (those that name no dependent) that it stands by, in the text in force."""
+    return frozenset(
+        consent.purpose
+        for consent in standing_consents(session, account_id=account_id)
+        if consent.dependent_id is None and consent.granted and consent.version == current_version(consent.purpose)
+    )
+
+
+def require_consent(session: Session, account_id: UUID, purpose: Purpose, dependent_id: UUID | None = None) -> None:
+    """Raises: ConsentRequired, naming the purpose and the version to show."""
+    if not granted(session, account_id, purpose, dependent_id):
+        about: dict[str, Any] = {} if dependent_id is None else {"dependent_id": str(dependent_id)}
+        raise ConsentRequired(purpose=str(purpose), version=current_version(purpose), **about)
+
+
+def consents_due(session: Session, *, account_id: UUID) -> list[Purpose]:
+    """What must be agreed to before anything else; the other purposes are asked for when they are needed."""
+    return [purpose for purpose in DUE_AT_LOGIN if not granted(session, account_id, purpose)]
+
+
+def _refuse_ill_formed(purpose: Purpose, version: str, *, granted: bool, dependent_id: UUID | None) -> None:
+    faults = []
+    if purpose in DEPENDENT_PURPOSES and dependent_id is None:
+        faults.append(FieldError("#/dependent_id", "missing"))
+    if purpose not in DEPENDENT_PURPOSES and dependent_id is not None:
+        faults.append(FieldError("#/dependent_id", "not_allowed"))
+    if not is_known_version(purpose, version):
+        faults.append(FieldError("#/version", "unknown_version"))
+    elif granted and version != current_version(purpose):
+        faults.append(FieldError("#/version", "outdated_version"))
+    if faults:
+        raise ValidationFailed(*faults)

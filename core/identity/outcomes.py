@@ -1,0 +1,71 @@
+"""How an identity check ends, and what its dependent gains or loses by it. The caller holds the dependent's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from core.locks import lock_dependent, lock_identity_check
+from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus
+from models.person import Dependent, IdentityLevel
+from models.states import Cause
+
+FACE_MATCHED = ("name", "id_number", "face")
+DESK_MATCHED = ("name", "id_number", "document_seen", "holder_seen")
+CONSENT_WITHDRAWN = "consent_withdrawn"
+
+
+def pass_check(
+    session: Session,
+    check: IdentityCheck,
+    dependent: Dependent,
+    *,
+    matched: Sequence[str],
+    now: datetime,
+    cause: Cause,
+) -> None:
+    """The person was present. Raises: IllegalTransition, so one result proves once."""
+    check.succeed(session, level=IdentityLevel.PRESENT, matched=matched, at=now, cause=cause)
+    dependent.note_check_passed(level=IdentityLevel.PRESENT, method=check.method, at=now)
+
+
+def fail_check(
+    session: Session, check: IdentityCheck, dependent: Dependent, *, reason: str, now: datetime, cause: Cause
+) -> None:
+    check.fail(session, reason=reason, at=now, cause=cause)
+    _note_end(session, check, dependent, expired=False)
+
+
+def expire_check(session: Session, check: IdentityCheck, dependent: Dependent, *, now: datetime, cause: Cause) -> None:
+    check.expire(session, at=now, cause=cause)
+    _note_end(session, check, dependent, expired=True)
+
+
+def fail_pending_faces(session: Session, *, dependent_id: UUID, now: datetime, cause: Cause) -> None:
+    """Withdrawing the consent to face verification takes effect at once (rules.md L-03). Takes the locks itself."""
+    dependent = lock_dependent(session, dependent_id)
+    pending = select(IdentityCheck.id).where(
+        IdentityCheck.dependent_id == dependent_id,
+        IdentityCheck.method.in_(FACE_METHODS),
+        IdentityCheck.status == IdentityCheckStatus.PENDING,
+    )
+    for check_id in session.scalars(pending.order_by(IdentityCheck.id)).all():
+        check = lock_identity_check(session, check_id)
+        if check.is_pending:
+            fail_check(session, check, dependent, reason=CONSENT_WITHDRAWN, now=now, cause=cause)
+
+
+def _note_end(session: Session, check: IdentityCheck, dependent: Dependent, *, expired: bool) -> None:
+    """One way has failed. While another is still open, the dependent stays pending."""
+    session.flush()
+    other = exists().where(
+        IdentityCheck.dependent_id == dependent.id,
+        IdentityCheck.id != check.id,
+        IdentityCheck.status == IdentityCheckStatus.PENDING,
+    )
+    if not session.scalar(select(other)):
+        dependent.note_check_failed(expired=expired)

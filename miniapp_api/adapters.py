@@ -1,0 +1,86 @@
+"""The registry: which platform, app and merchant is served by which adapter. The one place where a name decides."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from core.ports import FaceVerifier, LoginPlatform, MessageReader, NotConfigured, PaymentGateway, TokenStore
+from integrations.wechat import (
+    MerchantAccount,
+    MiniappAccount,
+    WeChatFaceVerifier,
+    WeChatMiniappLogin,
+    WeChatPayGateway,
+    WeChatPayMessageReader,
+)
+from miniapp_api.config import Config
+
+T = TypeVar("T")
+
+
+class Registry:
+    """Implements core.ports.Adapters from the accounts of the configuration. Makes no call to anybody.
+
+    A payment needs a merchant account and a mini-program with one appid: a merchant serves the mini-program whose
+    appid stands in its row, and no other.
+    """
+
+    def __init__(self, config: Config, tokens: TokenStore) -> None:
+        self._logins: dict[tuple[str, str], LoginPlatform] = {}
+        self._faces: dict[tuple[str, str], FaceVerifier] = {}
+        self._gateways: dict[tuple[str, str, str], PaymentGateway] = {}
+        self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
+        self._readers: dict[tuple[str, str], MessageReader] = {}
+        for miniapp in config.platforms.wechat_miniapp:
+            self._add_miniapp(miniapp, tokens)
+            for merchant in config.platforms.wechat_pay:
+                if merchant.appid == miniapp.appid:
+                    self._add_merchant(merchant, miniapp, config.public_base_url)
+
+    def login(self, provider: str, app: str | None) -> LoginPlatform:
+        if app is not None:
+            return _found(self._logins.get((provider, app)))
+        return _found(next((login for (name, _), login in self._logins.items() if name == provider), None))
+
+    def face_verifiers(self, provider: str, app: str) -> list[FaceVerifier]:
+        if (provider, app) not in self._logins:
+            return []
+        own = {WeChatMiniappLogin.provider: [WeChatFaceVerifier.method]}.get(provider, [])
+        return [verifier for (method, at), verifier in self._faces.items() if method in own and at == app]
+
+    def face_verifier(self, method: str, app: str) -> FaceVerifier:
+        return _found(self._faces.get((method, app)))
+
+    def gateway(self, channel: str, merchant: str | None, *, provider: str, app: str) -> PaymentGateway:
+        able = self._payers.get((channel, provider, app), [])
+        return _found(next((gateway for gateway in able if merchant in (None, gateway.merchant)), None))
+
+    def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
+        return _found(self._gateways.get((channel, merchant, app)))
+
+    def reader(self, provider: str, merchant: str) -> MessageReader:
+        return _found(self._readers.get((provider, merchant)))
+
+    def _add_miniapp(self, account: MiniappAccount, tokens: TokenStore) -> None:
+        login, face = WeChatMiniappLogin(account), WeChatFaceVerifier(account, tokens)
+        self._logins[login.provider, login.app] = login
+        self._faces[face.method, face.app] = face
+
+    def _add_merchant(self, account: MerchantAccount, miniapp: MiniappAccount, base_url: str) -> None:
+        gateway = WeChatPayGateway(
+            account,
+            app=miniapp.app,
+            payment_notify_url=f"{base_url}/callbacks/wechat-pay/{account.merchant}",
+            refund_notify_url=f"{base_url}/callbacks/wechat-refund/{account.merchant}",
+        )
+        reader = WeChatPayMessageReader(account, app=miniapp.app)
+        self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
+        payers = self._payers.setdefault((gateway.channel, WeChatMiniappLogin.provider, gateway.app), [])
+        payers.append(gateway)
+        self._readers[reader.provider, reader.merchant] = reader
+
+
+def _found(adapter: T | None) -> T:
+    if adapter is None:
+        raise NotConfigured("no adapter is configured for this")
+    return adapter

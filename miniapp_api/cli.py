@@ -1,0 +1,100 @@
+"""Operator commands: `flask --app wsgi COMMAND`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+
+from core.booking.history import history_of
+from core.booking.visit_pass import read_visit_pass
+from core.invariants import check_invariants
+from core.tickets import BadTicket
+from miniapp_api import cli_catalog, cli_people
+from miniapp_api.keys import write_keys
+from miniapp_api.services import services
+from miniapp_api.worker import work
+from migrations import upgrade
+from models.errors import NotFound
+
+
+def register(app: Flask) -> None:
+    """Give the app its commands."""
+    for command in (worker, migrate, make_keys, invariants, history, check_pass):
+        app.cli.add_command(command)
+    for command in (*cli_catalog.commands, *cli_people.commands):
+        app.cli.add_command(command)
+
+
+def _print(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@click.command("worker")
+@with_appcontext
+def worker() -> None:
+    """Run deferred work until stopped."""
+    work(services().workbench)
+
+
+@click.command("migrate")
+@with_appcontext
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    upgrade(services().config.database_url)
+    _print({"migrated": True})
+
+
+@click.command("make-keys")
+@click.argument("path", type=click.Path(path_type=Path))
+def make_keys(path: Path) -> None:
+    """Write a new key file (mode 0600). An existing one is never touched."""
+    try:
+        write_keys(path)
+    except FileExistsError:
+        sys.exit(f"{path} exists already; keys are never overwritten")
+
+
+@click.command("invariants")
+@with_appcontext
+def invariants() -> None:
+    """Check what must always hold; exits 1 when something does not."""
+    broken = services().workbench.transactions.read(lambda session, now: check_invariants(session, now=now))
+    for one in broken:
+        _print({"invariant": one.invariant, "row": one.row})
+    if broken:
+        sys.exit(1)
+    _print({"broken": 0})
+
+
+@click.command("history")
+@click.argument("appointment_id", type=click.UUID)
+@with_appcontext
+def history(appointment_id: UUID) -> None:
+    """Every move of an appointment, its slot, payments and refunds, each with its cause."""
+    moves = services().workbench.transactions.read(lambda session, _now: history_of(session, appointment_id))
+    if not moves:
+        sys.exit("no such appointment")
+    for move in moves:
+        _print(move)
+
+
+@click.command("check-pass")
+@click.argument("code")
+@with_appcontext
+def check_pass(code: str) -> None:
+    """What the desk sees when it reads a visit pass; exits 1 when it is not good."""
+    workbench = services().workbench
+    try:
+        found = workbench.transactions.read(
+            lambda session, now: read_visit_pass(session, workbench.tickets, code, now=now)
+        )
+    except (BadTicket, NotFound) as error:
+        sys.exit(f"not a good pass: {error}")
+    _print({"appointment_id": found.id, "number": found.number, "status": found.status, "visit_date": found.visit_date})

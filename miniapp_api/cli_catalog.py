@@ -1,0 +1,83 @@
+"""Operator commands of the catalogue: load a directory, publish the coming days."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from core.catalog.directory import Loaded, load_directory
+from core.catalog.faults import InvalidDirectory
+from core.catalog.folder import read_directory
+from core.catalog.halfdays import Made
+from core.catalog.pinyin import InvalidOverrides, Overrides
+from core.catalog.publish import HORIZON_DAYS, extend_schedules
+from core.catalog.recompile import recompile_terms
+from core.catalog.texts import spell_out
+from miniapp_api.services import services
+
+_READINGS = Path(__file__).resolve().parent.parent / "data" / "pinyin_overrides.json"
+
+
+@click.command("load-directory")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--readings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=_READINGS,
+    help="Table of pinyin readings that the dictionary does not know.",
+)
+@with_appcontext
+def load_directory_command(folder: Path, readings: Path) -> None:
+    """Load hospitals, departments, doctors, rosters and rules from FOLDER, and publish the coming days.
+
+    All or nothing: with any bad row nothing is written, each is told with file, line and reason, and the exit is 1.
+    """
+    transactions = services().workbench.transactions
+    try:
+        directory = read_directory(folder)
+        texts = spell_out(directory, Overrides.read(readings))
+        loaded = transactions.write(lambda session, now: load_directory(session, directory, texts=texts, now=now))
+    except InvalidOverrides as error:
+        sys.exit(f"the table of readings is unusable, nothing was written: {error}")
+    except InvalidDirectory as error:
+        _say(str(fault) for fault in error.faults)
+        sys.exit(f"{len(error.faults)} faults, nothing was written")
+    made = extend_schedules(transactions)
+    recompiled = recompile_terms(transactions)
+    _say([*_summary(loaded), _published(made), f"terms renewed: {recompiled} schedules"])
+
+
+@click.command("extend-schedules")
+@click.option("--days", type=click.IntRange(1, 366), default=HORIZON_DAYS, show_default=True)
+@with_appcontext
+def extend_schedules_command(days: int) -> None:
+    """Publish the rosters of the coming days; what stands is left alone."""
+    transactions = services().workbench.transactions
+    made = extend_schedules(transactions, days=days)
+    recompiled = recompile_terms(transactions)
+    _say([_published(made), f"terms renewed: {recompiled} schedules"])
+
+
+commands: tuple[click.Command, ...] = (load_directory_command, extend_schedules_command)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _summary(loaded: Loaded) -> Iterable[str]:
+    for file, tally in loaded.files.items():
+        yield (
+            f"{file}: {tally.added} new, {tally.changed} changed, {tally.retired} retired, {tally.unchanged} unchanged"
+        )
+    if loaded.withdrawn:
+        yield f"withdrawn before release, because their roster changed: {loaded.withdrawn} schedules"
+
+
+def _published(made: Made) -> str:
+    return f"published: {made.schedules} schedules with {made.slots} numbers"

@@ -1,0 +1,56 @@
+"""Operator commands about people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+from uuid import UUID
+
+import click
+from flask.cli import with_appcontext
+
+from core.identity.on_site import verify_on_site
+from miniapp_api.services import services
+from models.base import new_id
+from models.errors import NotFound
+from models.states import Actor, Cause, CauseKind
+
+OPERATOR_MAX = 64
+
+
+def _operator(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    name = value.strip()
+    if not name or len(name) > OPERATOR_MAX or not name.isprintable():
+        raise click.BadParameter(f"1 to {OPERATOR_MAX} printable characters")
+    return name
+
+
+@click.command("verify-on-site")
+@click.argument("dependent_id", type=click.UUID)
+@click.option("--operator", required=True, callback=_operator, help="Who vouches for it; goes into the audit log.")
+@click.option(
+    "--document-seen",
+    is_flag=True,
+    required=True,
+    help="You have seen the holder and the document, and both agree with what is stored.",
+)
+@with_appcontext
+def verify_dependent(dependent_id: UUID, operator: str, document_seen: bool) -> None:
+    """Pass a dependent's identity check at the desk. Prints one line of JSON."""
+    if not document_seen:
+        raise click.UsageError("--document-seen is missing: nobody is verified unseen")
+    cause = Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+
+    def step(session: Any, now: Any) -> dict[str, Any]:
+        check = verify_on_site(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
+        return {"dependent_id": dependent_id, "check_id": check.id, "status": check.status, "level": check.level}
+
+    try:
+        told = services().workbench.transactions.write(step)
+    except NotFound:
+        sys.exit("no such dependent")
+    click.echo(json.dumps(told, default=str))
+
+
+commands: list[click.Command] = [verify_dependent]

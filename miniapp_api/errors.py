@@ -1,0 +1,188 @@
+"""The only file that knows both the core's errors and HTTP: any failure → application/problem+json (RFC 9457).
+
+The body never holds a stack trace, SQL or a secret; `instance` is the request id that the log lines carry.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import structlog
+from blinker import Namespace
+from flask import Flask, Response, g, request
+from marshmallow import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from core.ports import LoginRefused, NotConfigured, ProviderError
+from miniapp_api.body import escape_pointer
+from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES, Words
+from miniapp_api.services import services
+from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
+from schemas.base import instant_text
+
+PROBLEM_TYPE = "application/problem+json"
+LANGUAGES = ("zh-CN", "zh", "en")
+_MOST_FIELDS = 50
+_PROVIDER_CODES: tuple[tuple[type[ProviderError], str], ...] = (
+    (LoginRefused, "login_failed"),
+    (NotConfigured, "validation_failed"),
+    (ProviderError, "provider_unavailable"),
+)
+
+problem_sent = Namespace().signal("problem-sent")
+"""Sent for every problem with `endpoint` (None for an unknown path) and `code`, so that tests can compare."""
+
+log = structlog.get_logger()
+
+
+def register(app: Flask) -> None:
+    """Answer every failure of `app` from here."""
+    app.register_error_handler(DomainError, _refusal)
+    app.register_error_handler(ProviderError, _provider_failure)
+    app.register_error_handler(ValidationError, _bad_payload)
+    app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(Exception, _crash)
+
+
+def code_of(refusal: type[DomainError] | type[ProviderError]) -> str:
+    """The code that a patient sees when this is raised."""
+    if issubclass(refusal, DomainError):
+        return refusal.code
+    return next(code for kind, code in _PROVIDER_CODES if issubclass(refusal, kind))
+
+
+def title_of(code: str) -> str:
+    """The code's title in the language of this request."""
+    return _words(code).title
+
+
+def problem(
+    code: str,
+    *,
+    fields: Iterable[FieldError] = (),
+    retry_at: datetime | None = None,
+    facts: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The reply for one code. `fields` point into the payload; `facts` are for the caller's own eyes."""
+    status, words, english = PROBLEMS[code].status, _words(code), _speaks_english()
+    body: dict[str, Any] = {
+        "type": f"urn:yuezhen:problem:{code}",
+        "title": words.title,
+        "status": status,
+        "detail": words.detail,
+        "code": code,
+        "instance": f"urn:uuid:{g.get('request_id', '')}",
+    }
+    errors = [_field(error, english) for error in fields][:_MOST_FIELDS]
+    body |= {"errors": errors} if errors else {}
+    body |= {"retry_at": instant_text(retry_at)} if retry_at else {}
+    body |= {"facts": dict(facts)} if facts else {}
+    text = json.dumps(body, ensure_ascii=False, default=_plain)
+    # A caller's own key may stand in a pointer; a half character in it must not break the reply.
+    response = Response(text.encode("utf-8", "backslashreplace"), status=status, content_type=PROBLEM_TYPE)
+    response.headers["Content-Language"] = "en" if english else "zh-CN"
+    response.headers["Vary"] = "Accept-Language"
+    if retry_at is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil((retry_at - _now()).total_seconds())))
+    response.headers.update(headers or {})
+    g.problem_code = code
+    problem_sent.send(None, endpoint=request.endpoint, code=code)
+    return response
+
+
+def flatten(messages: Mapping[Any, Any] | list[Any], *, at: str = "#") -> list[FieldError]:
+    """marshmallow's nested messages as a list of pointers and codes."""
+    if isinstance(messages, list):
+        return [
+            error
+            for message in messages
+            for error in (
+                [FieldError(at, _code_word(message))] if isinstance(message, str) else flatten(message, at=at)
+            )
+        ]
+    return [
+        error
+        for key, inner in messages.items()
+        for error in flatten(inner, at=at if key == "_schema" else f"{at}/{escape_pointer(str(key))}")
+    ]
+
+
+def _code_word(message: str) -> str:
+    return message if message.isidentifier() and message.islower() else "invalid"
+
+
+def _field(error: FieldError, english: bool) -> dict[str, str]:
+    detail = error.detail or FIELD_WORDS.get(error.code, (error.code, error.code))[english]
+    return {"pointer": error.pointer, "code": error.code, "detail": detail}
+
+
+def _refusal(error: DomainError) -> Response:
+    return problem(
+        error.code,
+        fields=error.errors if isinstance(error, ValidationFailed) else (),
+        retry_at=error.retry_at,
+        facts=error.facts,
+        headers={"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None,
+    )
+
+
+def _provider_failure(error: ProviderError) -> Response:
+    log.warning("provider_failed", kind=type(error).__name__, exc_info=error)
+    return problem(code_of(type(error)))
+
+
+def _bad_payload(error: ValidationError) -> Response:
+    return problem("validation_failed", fields=flatten(error.messages))
+
+
+def _http_failure(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return Response(status=status, headers=_own_headers(error))
+    fallback = "malformed_request" if status < 500 else "internal_error"
+    return problem(STATUS_CODES.get(status, fallback), headers=_own_headers(error))
+
+
+def _own_headers(error: HTTPException) -> dict[str, str]:
+    """Allow and Retry-After belong to the answer; its HTML type does not."""
+    return {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+
+
+def _crash(error: Exception) -> Response:
+    log.error("crashed", exc_info=error)
+    return problem("internal_error")
+
+
+def _words(code: str) -> Words:
+    row = PROBLEMS[code]
+    return row.en if _speaks_english() else row.zh
+
+
+def _speaks_english() -> bool:
+    return request.accept_languages.best_match(LANGUAGES, default="zh-CN") == "en"
+
+
+def _now() -> datetime:
+    try:
+        return services().workbench.transactions.clock.now()
+    except SQLAlchemyError:  # the database is away: the machine's own clock is good enough to say "later"
+        return datetime.now(UTC)
+
+
+def _plain(value: Any) -> Any:
+    """Facts as JSON: instants, days, ids and words."""
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID | Enum):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no fact")

@@ -1,0 +1,85 @@
+"""How often one may ask: by network address, by account, and for logins. Counted in the memory of this process.
+
+The address is the connection's own, or the one that exactly `TRUSTED_PROXIES` of our proxies vouch for. Addresses of
+IPv6 count as their /64, since one line holds all of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from datetime import timedelta
+
+from flask import Flask, current_app, request
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from miniapp_api.auth import current_caller
+from miniapp_api.config import Config
+from miniapp_api.services import services
+from models.errors import TooMany
+
+_EXTENSION = "yuezhen-limits"
+
+
+class Limits:
+    """The three limits of one app and what was used of them."""
+
+    def __init__(self, config: Config) -> None:
+        self.address, self.account, self.login = (
+            parse(rate) for rate in (config.address_limit, config.account_limit, config.login_limit)
+        )
+        self._counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def use(self, limit: RateLimitItem, kind: str, who: str) -> None:
+        """Count one request. Raises: TooMany."""
+        if self._counter.hit(limit, kind, who):
+            return
+        wait = self._counter.get_window_stats(limit, kind, who).reset_time - time.time()
+        now = services().workbench.transactions.clock.now()
+        raise TooMany(retry_at=now + timedelta(seconds=max(1.0, wait)))
+
+
+def register(app: Flask, config: Config) -> None:
+    """Set the limits of `app`, and whom to believe about addresses."""
+    app.extensions[_EXTENSION] = Limits(config)
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+
+
+def limit_address() -> None:
+    """Raises: TooMany."""
+    limits = _limits()
+    limits.use(limits.address, "address", address_group(request.remote_addr))
+
+
+def limit_account() -> None:
+    """Raises: TooMany."""
+    limits = _limits()
+    limits.use(limits.account, "account", str(current_caller().account_id))
+
+
+def limit_logins() -> None:
+    """Raises: TooMany."""
+    limits = _limits()
+    limits.use(limits.login, "login", address_group(request.remote_addr))
+
+
+def address_group(address: str | None) -> str:
+    """Whom an address stands for: itself, or its /64 (an IPv4 address written as IPv6 is still that one)."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+
+
+def _limits() -> Limits:
+    limits: Limits = current_app.extensions[_EXTENSION]
+    return limits

@@ -1,0 +1,153 @@
+"""Appointments: book, look, cancel, show the visit pass."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from core.booking.book import Wish, book_appointment
+from core.booking.cancel import cancel_appointment
+from core.booking.views import list_appointments, view_appointment
+from core.booking.visit_pass import issue_visit_pass
+from core.refusals import (
+    AlreadyBooked,
+    CancelDeadlinePassed,
+    ConsentRequired,
+    FeeChanged,
+    HoldOpen,
+    IdentityRequired,
+    NotCancellable,
+    NotPayable,
+    NotReleased,
+    NumbersInFlight,
+    PersonLimit,
+    ScheduleClosed,
+    ScheduleSuspended,
+    SoldOut,
+)
+from miniapp_api.auth import current_caller
+from miniapp_api.command import Command, reading, run_command
+from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.services import services
+from models.errors import NotFound
+from schemas.appointment import (
+    AppointmentPageReply,
+    AppointmentReply,
+    BookAppointmentSchema,
+    CancelAppointmentSchema,
+    ListAppointmentsQuery,
+    VisitPassReply,
+)
+
+blueprint = patient_blueprint("appointments", "/api/v1/appointments")
+
+BOOKING_REFUSALS = (
+    AlreadyBooked,
+    ConsentRequired,
+    HoldOpen,
+    IdentityRequired,
+    NotReleased,
+    NumbersInFlight,
+    PersonLimit,
+    ScheduleClosed,
+    ScheduleSuspended,
+    SoldOut,
+)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "",
+    body=BookAppointmentSchema,
+    reply=AppointmentReply,
+    status=201,
+    keyed=True,
+    refusals=(NotFound, FeeChanged, *BOOKING_REFUSALS),
+    summary="Book a number",
+)
+def create_appointment(body: dict[str, Any]) -> Response:
+    def step(command: Command) -> Any:
+        account_id = command.caller.account_id
+        appointment = book_appointment(
+            command.session,
+            account_id=account_id,
+            wish=Wish(**body),
+            now=command.now,
+            cause=command.cause,
+            vault=command.vault,
+        )
+        return view_appointment(command.session, appointment_id=appointment.id, account_id=account_id)
+
+    return run_command(step, AppointmentReply(), status=201, keyed=True)
+
+
+@endpoint(blueprint, "GET", "", query=ListAppointmentsQuery, reply=AppointmentPageReply, summary="One's own appointments")
+def list_own_appointments(query: dict[str, Any]) -> Response:
+    account_id = current_caller().account_id
+    return reading(
+        lambda session, _now: list_appointments(
+            session,
+            account_id=account_id,
+            status=query.get("status"),
+            dependent_id=query.get("dependent_id"),
+            cursor=query.get("cursor"),
+            limit=query["limit"],
+        ),
+        AppointmentPageReply(),
+    )
+
+
+@endpoint(blueprint, "GET", "/<uuid:appointment_id>", reply=AppointmentReply, refusals=(NotFound,), summary="One appointment")
+def get_appointment(appointment_id: UUID) -> Response:
+    account_id = current_caller().account_id
+    return reading(
+        lambda session, _now: view_appointment(session, appointment_id=appointment_id, account_id=account_id),
+        AppointmentReply(),
+    )
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/<uuid:appointment_id>/cancellation",
+    body=CancelAppointmentSchema,
+    reply=AppointmentReply,
+    keyed=True,
+    refusals=(NotFound, NotCancellable, CancelDeadlinePassed),
+    summary="Cancel before the deadline",
+)
+def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Response:
+    def step(command: Command) -> Any:
+        account_id = command.caller.account_id
+        cancel_appointment(
+            command.session,
+            appointment_id=appointment_id,
+            account_id=account_id,
+            now=command.now,
+            cause=command.cause,
+        )
+        command.session.flush()
+        return view_appointment(command.session, appointment_id=appointment_id, account_id=account_id)
+
+    return run_command(step, AppointmentReply(), keyed=True)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/<uuid:appointment_id>/visit-pass",
+    reply=VisitPassReply,
+    refusals=(NotFound, NotPayable),
+    summary="A short-lived code for the desk",
+)
+def get_visit_pass(appointment_id: UUID) -> Response:
+    account_id, tickets = current_caller().account_id, services().workbench.tickets
+    return reading(
+        lambda session, now: issue_visit_pass(
+            session, tickets, appointment_id=appointment_id, account_id=account_id, now=now
+        ),
+        VisitPassReply(),
+    )

@@ -1,0 +1,107 @@
+"""Dependents: add, look, change how they are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from core.dependents.add import NewDependent, add_dependent
+from core.dependents.contact import Change, change_contact
+from core.dependents.views import DependentView, list_dependents, own_dependent_view, view_dependent
+from core.ports import FaceVerifier
+from core.refusals import ConsentRequired, DependentExists, DependentLimit, IdentityFrozen
+from miniapp_api.auth import current_caller
+from miniapp_api.command import Command, reading, run_command
+from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.services import services
+from models.errors import NotFound
+from models.person import Dependent
+from schemas.base import PageQuery, page_schema
+from schemas.dependent import IDENTITY_FIELDS, AddDependentSchema, ChangeDependentSchema, DependentSchema
+
+blueprint = patient_blueprint("dependents", "/api/v1/dependents")
+
+
+def callers_verifiers() -> Sequence[FaceVerifier]:
+    """The ways to verify a face that work where the caller is logged in."""
+    caller = current_caller()
+    return services().workbench.adapters.face_verifiers(caller.provider, caller.app)
+
+
+@endpoint(blueprint, "GET", "", query=PageQuery, reply=page_schema(DependentSchema), summary="One's own dependents")
+def list_own_dependents(query: dict[str, Any]) -> Response:
+    """The first one added first."""
+    account_id, verifiers = current_caller().account_id, callers_verifiers()
+    return reading(
+        lambda session, now: list_dependents(session, account_id=account_id, verifiers=verifiers, now=now, **query),
+        page_schema(DependentSchema)(),
+    )
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "",
+    body=AddDependentSchema,
+    reply=DependentSchema,
+    status=201,
+    keyed=True,
+    refusals=(ConsentRequired, DependentExists, DependentLimit),
+    summary="Add a dependent",
+)
+def create_dependent(body: dict[str, Any]) -> Response:
+    """Only `resident_id` is taken so far. A minor is stored too, and asked about at booking."""
+    wanted = NewDependent(**{"id_number": None, **body})
+
+    def step(command: Command) -> DependentView:
+        account_id = command.caller.account_id
+        added = add_dependent(
+            command.session, account_id=account_id, wanted=wanted, vault=command.vault, now=command.now
+        )
+        return _view(command, added)
+
+    return run_command(step, DependentSchema(), status=201, keyed=True)
+
+
+@endpoint(
+    blueprint, "GET", "/<uuid:dependent_id>", reply=DependentSchema, refusals=(NotFound,), summary="One dependent"
+)
+def get_dependent(dependent_id: UUID) -> Response:
+    account_id, verifiers = current_caller().account_id, callers_verifiers()
+    return reading(
+        lambda session, now: own_dependent_view(
+            session, account_id=account_id, dependent_id=dependent_id, verifiers=verifiers, now=now
+        ),
+        DependentSchema(),
+    )
+
+
+@endpoint(
+    blueprint,
+    "PATCH",
+    "/<uuid:dependent_id>",
+    body=ChangeDependentSchema,
+    reply=DependentSchema,
+    refusals=(NotFound, IdentityFrozen),
+    summary="Change how a dependent is reached",
+)
+def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
+    """Phone, address and region. Who somebody is does not change here."""
+    identity = tuple(name for name in IDENTITY_FIELDS if name in body)
+    change = Change({name: value for name, value in body.items() if name not in identity}, identity)
+
+    def step(command: Command) -> DependentView:
+        account_id = command.caller.account_id
+        changed = change_contact(
+            command.session, account_id=account_id, dependent_id=dependent_id, change=change, vault=command.vault
+        )
+        return _view(command, changed)
+
+    return run_command(step, DependentSchema())
+
+
+def _view(command: Command, dependent: Dependent) -> DependentView:
+    return view_dependent(command.session, dependent, verifiers=callers_verifiers(), now=command.now)

@@ -1,0 +1,47 @@
+"""May this dependent have a number here? Every rule that refuses, in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from core.booking.eligibility import explain_for
+from miniapp_api.auth import current_caller
+from miniapp_api.command import reading
+from miniapp_api.errors import title_of
+from miniapp_api.openapi import endpoint, patient_blueprint
+from models.errors import NotFound
+from schemas.appointment import EligibilityQuery, EligibilityReply
+
+blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/<uuid:schedule_id>/eligibility",
+    query=EligibilityQuery,
+    reply=EligibilityReply,
+    refusals=(NotFound,),
+    summary="Every rule that refuses",
+)
+def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
+    account_id, dependent_id = current_caller().account_id, query["dependent_id"]
+
+    def look(session: Any, now: Any) -> dict[str, Any]:
+        said = explain_for(session, schedule_id=schedule_id, dependent_id=dependent_id, account_id=account_id, now=now)
+        reasons = [
+            {
+                "code": reason.error.code,
+                "title": title_of(reason.error.code),
+                "until": reason.error.retry_at,
+                "facts": dict(reason.error.facts),
+                "alternatives": reason.alternatives,
+            }
+            for reason in said.reasons
+        ]
+        return {"allowed": said.allowed, "reasons": reasons}
+
+    return reading(look, EligibilityReply())

@@ -1,0 +1,130 @@
+"""Identity checks: begin one, and ask how it ended. The platform is called between the transactions, never in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from core.identity.checks import (
+    BegunCheck,
+    CheckRequest,
+    StartIntent,
+    ask_start,
+    begin_check,
+    resume_check,
+    store_start,
+)
+from core.identity.completion import ask_result, complete_check, look_up_question, shown_status
+from core.ports import FaceStart, FaceVerifier, ProviderRefused
+from core.refusals import CheckLimit, ConsentRequired, ProviderDown
+from core.workbench import Workbench
+from miniapp_api.auth import current_caller
+from miniapp_api.command import Command, run_command, run_two_step
+from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.dependents import callers_verifiers
+from miniapp_api.services import services
+from models.errors import NotFound
+from models.identity_check import IdentityMethod
+from schemas.identity_check import BeginCheckSchema, CheckStateSchema, CompleteCheckSchema, IdentityCheckSchema
+
+of_dependents = patient_blueprint("dependent_identity_checks", "/api/v1/dependents", tag="identity_checks")
+blueprint = patient_blueprint("identity_checks", "/api/v1/identity-checks")
+
+
+@dataclass(frozen=True)
+class BeginCheck:
+    """The two-step command behind POST …/identity-checks."""
+
+    workbench: Workbench
+    dependent_id: UUID
+    method: IdentityMethod
+    verifiers: Sequence[FaceVerifier]
+
+    def begin(self, command: Command) -> StartIntent:
+        caller = command.caller
+        request = CheckRequest(caller.account_id, caller.identity_id, self.dependent_id, self.method, self.verifiers)
+        return begin_check(command.session, request=request, vault=command.vault, now=command.now, cause=command.cause)
+
+    def resume(self, command: Command, step: str) -> StartIntent:
+        return resume_check(
+            command.session, account_id=command.caller.account_id, step=step, vault=command.vault, now=command.now
+        )
+
+    def call(self, intent: StartIntent) -> FaceStart | ProviderRefused | None:
+        return ask_start(self.workbench.adapters, intent)
+
+    def finish(
+        self, command: Command, intent: StartIntent, outcome: FaceStart | ProviderRefused | None
+    ) -> dict[str, Any]:
+        begun = store_start(
+            command.session,
+            intent=intent,
+            outcome=outcome,
+            vault=command.vault,
+            now=command.now,
+            cause=command.cause,
+        )
+        return _told(begun)
+
+
+@endpoint(
+    of_dependents,
+    "POST",
+    "/<uuid:dependent_id>/identity-checks",
+    body=BeginCheckSchema,
+    reply=IdentityCheckSchema,
+    status=201,
+    keyed=True,
+    refusals=(NotFound, ConsentRequired, CheckLimit, ProviderDown),
+    summary="Begin an identity check",
+)
+def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
+    """`on_site` waits for the hospital's desk, up to 30 days, and is the same check however often it is asked for.
+
+    A check that the platform refused to open comes back as `failed` and is kept under its key: try again with a new
+    one, or at the desk.
+    """
+    plan = BeginCheck(services().workbench, dependent_id, body["method"], callers_verifiers())
+    return run_two_step(plan, IdentityCheckSchema(), status=201)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/<uuid:check_id>/completion",
+    body=CompleteCheckSchema,
+    reply=CheckStateSchema,
+    refusals=(NotFound,),
+    summary="How an identity check ended",
+)
+def complete_identity_check(check_id: UUID, body: dict[str, Any]) -> Response:
+    """The platform is asked. What the client was told is no proof, and is not even looked at."""
+    workbench, account_id = services().workbench, current_caller().account_id
+    question = workbench.transactions.read(
+        lambda session, now: look_up_question(
+            session, account_id=account_id, check_id=check_id, vault=workbench.vault, now=now
+        )
+    )
+    answer = ask_result(workbench.adapters, question)
+    return run_command(
+        lambda command: complete_check(
+            command.session, check_id=check_id, answer=answer, now=command.now, cause=command.cause
+        ),
+        CheckStateSchema(),
+    )
+
+
+def _told(begun: BegunCheck) -> dict[str, Any]:
+    check = begun.check
+    return {
+        "id": check.id,
+        "method": check.method,
+        "status": shown_status(check),
+        "expires_at": check.expires_at,
+        "client_params": begun.client_params,
+        "reason": check.reason,
+    }

@@ -1,0 +1,33 @@
+"""One schedule: its time segments, and what remains in each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response
+
+from core.catalog.timetable import schedule_segments
+from core.paging import Page
+from miniapp_api.cacheable import reading_shared
+from miniapp_api.openapi import endpoint, open_blueprint
+from models.errors import NotFound
+from schemas.schedule import SegmentsPageSchema
+
+blueprint = open_blueprint("schedules", "/api/v1/schedules")
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/<uuid:schedule_id>/slots",
+    reply=SegmentsPageSchema,
+    also={304: None},
+    refusals=(NotFound,),
+    summary="The time segments of a schedule, and what remains in each",
+)
+def get_schedule_slots(schedule_id: UUID) -> Response:
+    return reading_shared(
+        ("slots", schedule_id),
+        lambda session, now: Page(schedule_segments(session, schedule_id, now=now), None),
+        SegmentsPageSchema(),
+    )

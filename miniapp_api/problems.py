@@ -1,0 +1,216 @@
+"""The registry of api.md, "Codes": for each code its status and what the patient reads, in Chinese and in English.
+
+Titles are short and plain; the second sentence says what helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One code. `zh` and `en` are what is told, by language."""
+
+    status: int
+    zh: Words
+    en: Words
+
+
+def _problem(status: int, zh: str, zh_detail: str, en: str, en_detail: str) -> Problem:
+    return Problem(status, Words(zh, zh_detail), Words(en, en_detail))
+
+
+_p = _problem
+
+PROBLEMS: Mapping[str, Problem] = {
+    # --- the request itself
+    "idempotency_key_required": _p(
+        400, "请求缺少编号", "请更新小程序后再试。",
+        "Idempotency-Key is missing", "Send 16 to 128 visible ASCII characters."),
+    "malformed_json": _p(
+        400, "请求内容无法识别", "请更新小程序后再试。",
+        "The body cannot be read", "Send one JSON object in UTF-8, each key once."),
+    "malformed_request": _p(
+        400, "请求无法识别", "请更新小程序后再试。",
+        "The request cannot be read", "Please check how it was sent."),
+    "unauthenticated": _p(
+        401, "请先登录", "登录已过期或尚未登录，请重新登录。",
+        "Please log in", "You are not logged in, or the login has ended."),
+    "login_failed": _p(
+        401, "登录未成功", "请重新进入小程序再登录一次。",
+        "The login did not work", "Please open the mini-program again and log in once more."),
+    "not_found": _p(
+        404, "没有找到", "内容不存在或已被移除。",
+        "Not found", "It does not exist, or no longer."),
+    "method_not_allowed": _p(
+        405, "不支持此操作", "请更新小程序后再试。",
+        "Method not allowed", "The Allow header lists what works here."),
+    "request_timeout": _p(
+        408, "网络太慢", "请检查网络后再试一次。",
+        "The request took too long", "Please check the network and try again."),
+    "payload_too_large": _p(
+        413, "提交的内容太多", "请减少内容后再试。",
+        "Too much was sent", "Please send less."),
+    "uri_too_long": _p(
+        414, "请求地址太长", "请更新小程序后再试。",
+        "The address is too long", "Please send a shorter one."),
+    "unsupported_media_type": _p(
+        415, "请求格式不支持", "请更新小程序后再试。",
+        "Unsupported media type", "Send application/json in UTF-8, not compressed."),
+    "validation_failed": _p(
+        422, "填写的内容有误", "请检查标出的内容后再提交。",
+        "Something is not right yet", "Please check the fields that are named."),
+    "idempotency_key_reused": _p(
+        422, "请求编号重复", "请返回上一页重新提交。",
+        "Idempotency-Key was used before", "It belongs to another request. Send a new key."),
+    "rate_limited": _p(
+        429, "操作太频繁", "请稍等片刻再试。",
+        "Too many requests", "Please wait a moment and try again."),
+    "header_fields_too_large": _p(
+        431, "请求头太大", "请更新小程序后再试。",
+        "The headers are too large", "Please send fewer or shorter headers."),
+    # --- booking
+    "request_in_progress": _p(
+        409, "正在处理中", "上一次提交还在处理，请稍等片刻。",
+        "Still being processed", "Your earlier request is under way. Please wait a moment."),
+    "sold_out": _p(
+        409, "号已约满", "可以看看其他时段、医生或日期。",
+        "Fully booked", "Another time, doctor or day may still be free."),
+    "numbers_in_flight": _p(
+        409, "暂时没有余号", "有号正在支付中，可能会释放，请稍后再看。",
+        "None free right now", "Some are being paid for and may come back. Please look again later."),
+    "not_released": _p(
+        409, "还没到放号时间", "放号后即可预约。",
+        "Not released yet", "It can be booked once numbers are released."),
+    "schedule_closed": _p(
+        409, "本时段已停止预约", "可以看看其他时段或日期。",
+        "Booking has closed", "Another time or day may still be open."),
+    "schedule_suspended": _p(
+        409, "医生已停诊", "可以看看其他医生或日期。",
+        "The clinic is suspended", "Another doctor or day may be open."),
+    "already_booked": _p(
+        409, "已经预约过了", "该就诊人在此已有预约，可在“我的预约”中查看。",
+        "Already booked", "This dependent has an appointment here. See your appointments."),
+    "person_limit": _p(
+        409, "已达到预约上限", "该就诊人暂时不能再约，请换个日期或联系医院。",
+        "The limit is reached", "This dependent cannot book more here. Try another day or ask the hospital."),
+    "restricted": _p(
+        409, "暂时不能预约", "请联系医院了解原因。",
+        "Booking is restricted", "Please ask the hospital about the reason."),
+    "hold_open": _p(
+        409, "有一个号还未支付", "请先支付或取消那个号。",
+        "A number is waiting for payment", "Please pay for it or cancel it first."),
+    "not_eligible": _p(
+        409, "不符合该科室的就诊条件", "请核对就诊人的年龄、性别，或换一个科室。",
+        "Not eligible here", "Please check age and sex, or choose another department."),
+    "identity_required": _p(
+        409, "需要先完成实名核验", "请先为就诊人完成核验，也可以到医院窗口办理。",
+        "Identity check needed", "Please complete a check first. The hospital desk can do it too."),
+    "consent_required": _p(
+        409, "需要您的同意", "请先阅读并同意相关说明。",
+        "Your consent is needed", "Please read the text and agree first."),
+    "fee_changed": _p(
+        409, "挂号费有变化", "请核对新的费用后再提交。",
+        "The fee has changed", "Please look at the new fee and confirm."),
+    "cancel_deadline_passed": _p(
+        409, "已过退号时间", "如不能就诊，请联系医院。",
+        "Too late to cancel online", "If you cannot come, please call the hospital."),
+    "not_cancellable": _p(
+        409, "这个预约不能取消", "请刷新后查看它的状态。",
+        "It cannot be cancelled", "Please refresh and look at its state."),
+    # --- payment
+    "hold_ending": _p(
+        409, "支付时间快到了", "剩余时间不够支付，请重新预约。",
+        "The hold is about to end", "Too little time is left to pay. Please book again."),
+    "not_payable": _p(
+        409, "现在不能支付", "请刷新后查看预约的状态。",
+        "It cannot be paid now", "Please refresh and look at the appointment."),
+    "already_paid": _p(
+        409, "已经支付过了", "无需再次支付。",
+        "Already paid", "There is nothing left to pay."),
+    # --- dependents
+    "dependent_limit": _p(
+        409, "就诊人数量已满", "请先删除不再需要的就诊人。",
+        "No more dependents", "Please remove one that is no longer needed."),
+    "dependent_exists": _p(
+        409, "就诊人已存在", "您已添加过这位就诊人。",
+        "Already added", "This dependent is on your list."),
+    "dependent_in_use": _p(
+        409, "就诊人还有未完成的预约", "请在预约结束或取消后再操作。",
+        "The dependent has open appointments", "Please try again once they have ended."),
+    "identity_frozen": _p(
+        409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
+        "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
+    "check_limit": _p(
+        409, "今天的核验次数已用完", "请明天再试，或到医院窗口办理。",
+        "No more checks today", "Please try tomorrow, or go to the hospital desk."),
+    "join_conflict": _p(
+        409, "账号不能合并", "请联系客服处理。",
+        "The accounts cannot be joined", "Please contact us."),
+    # --- ours
+    "provider_unavailable": _p(
+        503, "平台暂时没有回应", "没有丢失任何内容，请稍后再试。",
+        "The platform does not answer", "Nothing is lost. Please try again in a while."),
+    "overloaded": _p(
+        503, "现在人太多了", "没有产生任何操作，请稍后再试。",
+        "Too busy right now", "Nothing was done. Please try again in a moment."),
+    "maintenance": _p(
+        503, "系统维护中", "请稍后再来。",
+        "Under maintenance", "Please come back later."),
+    "outcome_unknown": _p(
+        503, "结果还在确认", "请用同样的内容再提交一次，不会重复。",
+        "The outcome is not known yet", "Ask again with the same Idempotency-Key. Nothing will be done twice."),
+    "internal_error": _p(
+        500, "我们出错了", "请稍后再试，联系客服时请提供请求编号。",
+        "Something went wrong here", "Please try again later, and name the request id when you contact us."),
+}  # fmt: skip
+
+FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    "missing": ("请填写", "is missing"),
+    "unknown_field": ("不支持此项", "is not known here"),
+    "null_not_allowed": ("不能为空", "must not be null"),
+    "too_short": ("太短", "is too short"),
+    "too_long": ("太长", "is too long"),
+    "bad_length": ("长度不对", "has the wrong length"),
+    "too_small": ("太小", "is too small"),
+    "too_large": ("太大", "is too large"),
+    "out_of_range": ("超出范围", "is out of range"),
+    "unknown_word": ("没有这个选项", "is not one of the words known here"),
+    "bad_format": ("格式不对", "has the wrong format"),
+    "bad_checksum": ("号码有误，请核对", "does not pass its checksum"),
+    "invalid_character": ("含有不支持的字符", "has a character that cannot be kept"),
+    "invalid_cursor": ("翻页位置无效", "is not a cursor of this list"),
+    "repeated": ("重复了", "stands there twice"),
+    "not_a_string": ("应为文字", "must be a string"),
+    "not_a_boolean": ("应为是或否", "must be true or false"),
+    "not_a_whole_number": ("应为整数", "must be a whole number"),
+    "not_a_list": ("应为列表", "must be a list"),
+    "not_an_object": ("应为对象", "must be an object"),
+    "not_an_id": ("编号有误", "is not an id"),
+    "not_an_instant": ("时间格式不对", "must be an instant such as 2026-11-22T02:00:00Z"),
+    "not_a_day": ("日期格式不对", "must be a day such as 2026-11-22"),
+    "not_configured": ("暂不支持", "is not available here"),
+}
+"""What is said of one field, in Chinese and in English; a code without a row here is told as it is."""
+
+STATUS_CODES: Mapping[int, str] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "payload_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    431: "header_fields_too_large",
+    500: "internal_error",
+    503: "overloaded",
+}
+"""What an HTTP error of the framework is called; any other 4xx is `malformed_request`."""

@@ -1,0 +1,60 @@
+"""The job runner's wiring: which use case does which job, and what comes back by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from core.booking.release import close_payments, end_hold, return_slot
+from core.catalog.publish import extend_schedules_job
+from core.identity.completion import settle_identity_check
+from core.idempotency import forget_old_keys
+from core.jobs.queue import LeasedJob
+from core.jobs.runner import Handler, Periodic, Runner
+from core.payments.ask import ask_payment
+from core.payments.inbox import apply_event
+from core.payments.refunds import push_refund
+from core.payments.sweep import sweep
+from core.workbench import Workbench
+
+
+def _forget_old_keys(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    workbench.transactions.write(lambda session, now: forget_old_keys(session, now=now))
+    return None
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "apply_event": apply_event,
+    "ask_payment": ask_payment,
+    "close_payments": close_payments,
+    "end_hold": end_hold,
+    "extend_schedules": extend_schedules_job,
+    "forget_old_keys": _forget_old_keys,
+    "push_refund": push_refund,
+    "return_slot": return_slot,
+    "settle_identity_check": settle_identity_check,
+    "sweep": sweep,
+}
+
+PERIODIC = (
+    Periodic("extend_schedules", timedelta(hours=1)),
+    Periodic("forget_old_keys", timedelta(minutes=30)),
+    Periodic("sweep", timedelta(minutes=1)),
+)
+
+
+def make_runner(workbench: Workbench) -> Runner:
+    """A runner with every job of the house."""
+    return Runner(workbench, HANDLERS, periodic=PERIODIC, name=f"{socket.gethostname()}:{os.getpid()}")
+
+
+def work(workbench: Workbench) -> None:
+    """Work until TERM or Ctrl-C; what is in hand then is finished first."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    make_runner(workbench).run_until(stop)

@@ -1,0 +1,209 @@
+"""Shapes of the directory: hospitals, departments, doctors, and the search over them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from marshmallow import ValidationError, fields, pre_dump
+
+from core.catalog.hospitals import HospitalDetail, Point
+from core.catalog.search import LONGEST_QUESTION
+from models.person import Sex
+from schemas.base import Id, PageQuery, ReplySchema, Strict, Text, Word, page_schema
+from schemas.rules_in_words import booking_notice, fee_terms, refund_terms, rules_of
+
+_ADCODE = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}", re.ASCII)
+_DEGREES = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?", re.ASCII)
+
+
+class Near(fields.Field[Point]):
+    """A point as `lat,lng` in degrees: `32.058,118.783`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Point:
+        parts = value.split(",") if isinstance(value, str) else []
+        if len(parts) != 2 or not all(_DEGREES.fullmatch(part) for part in parts):
+            raise ValidationError("bad_format")
+        lat, lng = (float(part) for part in parts)
+        if abs(lat) > 90 or abs(lng) > 180:
+            raise ValidationError("bad_format")
+        return Point(lat, lng)
+
+
+class Region(fields.String):
+    """A region's code, with or without the zeros behind it: `32`, `320000`, `3201`, `320106`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        code = super()._deserialize(value, attr, data, **kwargs)
+        if not isinstance(code, str) or not _ADCODE.fullmatch(code):
+            raise ValidationError("bad_format")
+        while code.endswith("00"):
+            code = code[:-2]
+        return code
+
+
+class HospitalsQuery(PageQuery):
+    q = Text(LONGEST_QUESTION, load_default=None, metadata={"description": "name, alias, pinyin or its initials"})
+    adcode = Region(load_default=None, metadata={"description": "province, city or district: `32`, `3201`, `320106`"})
+    near = Near(load_default=None, metadata={"type": "string", "description": "`lat,lng` in degrees: nearest first"})
+
+
+class DoctorsQuery(PageQuery):
+    pass
+
+
+class SearchQuery(Strict):
+    q = Text(LONGEST_QUESTION, required=True, metadata={"description": "name, alias, pinyin or its initials"})
+
+
+class WordsSchema(ReplySchema):
+    zh = fields.String()
+    en = fields.String()
+
+
+class HospitalNameSchema(ReplySchema):
+    id = Id()
+    name = fields.String()
+
+
+class DepartmentNameSchema(ReplySchema):
+    id = Id()
+    name = fields.String()
+
+
+class ListedHospitalSchema(ReplySchema):
+    id = Id(attribute="hospital.id")
+    code = fields.String(attribute="hospital.code")
+    name = fields.String(attribute="hospital.name")
+    aliases = fields.List(fields.String())
+    grade = fields.String(attribute="hospital.grade")
+    kind = fields.String(attribute="hospital.kind")
+    adcode = fields.String(attribute="hospital.adcode", metadata={"description": "code of the district"})
+    address = fields.String(attribute="hospital.address")
+    lat = fields.Float(attribute="hospital.lat", allow_none=True)
+    lng = fields.Float(attribute="hospital.lng", allow_none=True)
+    synthetic = fields.Boolean(attribute="hospital.synthetic", metadata={"description": "invented for a sample"})
+    distance_m = fields.Integer(allow_none=True, metadata={"description": "null unless `near` was asked"})
+
+
+HospitalsPageSchema = page_schema(ListedHospitalSchema)
+
+
+class CampusSchema(ReplySchema):
+    id = Id()
+    name = fields.String()
+    address = fields.String()
+    lat = fields.Float(allow_none=True)
+    lng = fields.Float(allow_none=True)
+
+
+class RuleSchema(ReplySchema):
+    key = fields.String(metadata={"description": "a stable word for the rule"})
+    value = fields.Dict(keys=fields.String(), metadata={"description": "the policy keys behind it"})
+    words = fields.Nested(WordsSchema)
+
+
+class FeeTermsSchema(ReplySchema):
+    currency = fields.String()
+    lowest_fee_fen = fields.Integer(allow_none=True, metadata={"description": "over all weekly clinics"})
+    highest_fee_fen = fields.Integer(allow_none=True)
+    pay_modes = fields.List(fields.String())
+    hold_minutes = fields.Integer()
+    words = fields.Nested(WordsSchema)
+
+
+class RefundTermsSchema(ReplySchema):
+    cancel_days_before = fields.Integer()
+    cancel_time = fields.String(metadata={"description": "HH:MM at the hospital"})
+    words = fields.Nested(WordsSchema)
+
+
+class HospitalSchema(ReplySchema):
+    id = Id()
+    code = fields.String()
+    name = fields.String()
+    aliases = fields.List(fields.String())
+    grade = fields.String()
+    kind = fields.String()
+    adcode = fields.String()
+    address = fields.String()
+    lat = fields.Float(allow_none=True)
+    lng = fields.Float(allow_none=True)
+    synthetic = fields.Boolean()
+    campuses = fields.List(fields.Nested(CampusSchema))
+    booking_notice = fields.Nested(WordsSchema)
+    rules = fields.List(fields.Nested(RuleSchema))
+    fee_terms = fields.Nested(FeeTermsSchema)
+    refund_terms = fields.Nested(RefundTermsSchema)
+
+    @pre_dump
+    def _spell_out(self, detail: HospitalDetail, **_: Any) -> dict[str, Any]:
+        hospital, policy = detail.hospital, detail.policy
+        plain = ("id", "code", "name", "grade", "kind", "adcode", "address", "lat", "lng", "synthetic")
+        return {name: getattr(hospital, name) for name in plain} | {
+            "aliases": detail.aliases,
+            "campuses": detail.campuses,
+            "booking_notice": booking_notice(policy, hospital.booking_notice),
+            "rules": rules_of(policy),
+            "fee_terms": {
+                "currency": "CNY",
+                "lowest_fee_fen": detail.lowest_fee_fen,
+                "highest_fee_fen": detail.highest_fee_fen,
+                "pay_modes": policy.pay_modes,
+                "hold_minutes": policy.hold_minutes,
+                "words": fee_terms(policy),
+            },
+            "refund_terms": {
+                "cancel_days_before": policy.cancel_days_before,
+                "cancel_time": policy.cancel_time,
+                "words": refund_terms(policy),
+            },
+        }
+
+
+class DepartmentNodeSchema(ReplySchema):
+    """`children` is empty on the second level. Ages are full years, both ends included; null is no bound."""
+
+    id = Id(attribute="department.id")
+    code = fields.String(attribute="department.code")
+    name = fields.String(attribute="department.name")
+    aliases = fields.List(fields.String())
+    subject_code = fields.String(attribute="department.subject_code", allow_none=True)
+    sex = Word(Sex, attribute="department.sex", allow_none=True, metadata={"description": "null: for everybody"})
+    min_age = fields.Integer(attribute="department.min_age", allow_none=True)
+    max_age = fields.Integer(attribute="department.max_age", allow_none=True)
+    online = fields.Boolean(attribute="department.online", metadata={"description": "has numbers online"})
+    synthetic = fields.Boolean(attribute="department.synthetic")
+    children = fields.List(fields.Nested("DepartmentNodeSchema"))
+
+
+DepartmentsPageSchema = page_schema(DepartmentNodeSchema)
+
+
+class DoctorSchema(ReplySchema):
+    id = Id(attribute="doctor.id")
+    name = fields.String(attribute="doctor.name")
+    title = fields.String(attribute="doctor.title")
+    sex = Word(Sex, attribute="doctor.sex", allow_none=True)
+    introduction = fields.String(attribute="doctor.introduction")
+    synthetic = fields.Boolean(attribute="doctor.synthetic")
+    department = fields.Nested(DepartmentNameSchema)
+    hospital = fields.Nested(HospitalNameSchema)
+
+
+DoctorsPageSchema = page_schema(DoctorSchema)
+
+
+class FoundDepartmentSchema(ReplySchema):
+    id = Id(attribute="department.id")
+    name = fields.String(attribute="department.name")
+    online = fields.Boolean(attribute="department.online")
+    hospital = fields.Nested(HospitalNameSchema)
+
+
+class FoundSchema(ReplySchema):
+    """The best few of each kind."""
+
+    hospitals = fields.List(fields.Nested(ListedHospitalSchema))
+    departments = fields.List(fields.Nested(FoundDepartmentSchema))
+    doctors = fields.List(fields.Nested(DoctorSchema))

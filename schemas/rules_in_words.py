@@ -1,0 +1,177 @@
+"""A hospital's booking rules for people: each with its value, in Chinese and in English.
+
+What helps nobody but scalpers (when a freed number comes back) and what only operators need is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from core.booking.policy import BookingPolicy
+
+
+@dataclass(frozen=True)
+class Words:
+    """One text in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: the policy keys behind it with their values, and what they mean to a patient."""
+
+    key: str
+    value: dict[str, Any]
+    words: Words
+
+
+_FIELDS = {
+    "phone": Words("手机号", "phone"),
+    "birth_date": Words("出生日期", "date of birth"),
+    "sex": Words("性别", "sex"),
+    "address": Words("住址", "address"),
+    "region_code": Words("所在地区", "region"),
+    "email": Words("电子邮箱", "e-mail"),
+    "insurance_number": Words("医保号", "insurance number"),
+    "allergies_and_history": Words("过敏史与既往史", "allergies and medical history"),
+    "complaint": Words("病情描述", "complaint"),
+}
+_LEVELS = (
+    Words("就诊人信息须真实。", "The patient's details must be true."),
+    Words("就诊人的姓名和证件号码须核验一致。", "The patient's name and document number must have been matched."),
+    Words(
+        "就诊人须完成人脸核验，或到医院窗口当面核验。",
+        "The patient must have been verified by face, or in person at the hospital's desk.",
+    ),
+)
+_PAY_MODES = {
+    "online": Words("在线支付", "online"),
+    "on_site": Words("到院支付", "at the hospital"),
+}
+
+
+def rules_of(policy: BookingPolicy) -> list[Rule]:
+    """The rules in the order in which a patient meets them. Every key of `policy` has a value."""
+    return [Rule(key, {name: getattr(policy, name) for name in names}, say(policy)) for key, names, say in _RULES]
+
+
+def fee_terms(policy: BookingPolicy) -> Words:
+    """How the fee is paid."""
+    modes = [_PAY_MODES[mode] for mode in policy.pay_modes or ()]
+    zh = f"挂号费{'或'.join(mode.zh for mode in modes)}。"
+    en = f"The fee is paid {' or '.join(mode.en for mode in modes)}."
+    if "online" in (policy.pay_modes or ()):
+        zh += f"在线支付须在{policy.hold_minutes}分钟内完成，逾时号源自动释放。"
+        en += f" Online payment must be complete within {policy.hold_minutes} minutes, or the number is let go."
+    return Words(zh, en)
+
+
+def refund_terms(policy: BookingPolicy) -> Words:
+    """What comes back, and until when."""
+    until = _until(policy)
+    return Words(
+        f"{until.zh}取消，已在线支付的费用全额原路退回；此后请到医院窗口办理。医院停诊的，全额退回。",
+        f"Cancelled {until.en}, a fee paid online is returned in full to where it came from; after that, please ask at "
+        "the hospital's desk. When the hospital calls the clinic off, the fee is returned in full.",
+    )
+
+
+def booking_notice(policy: BookingPolicy, own: str) -> Words:
+    """The hospital's own words where it has some; in English, and otherwise, what the rules come to."""
+    level, until = _LEVELS[policy.min_identity_level or 0], _until(policy)
+    zh = f"预约与就诊均须实名，请携带就诊人本人有效证件到院。{level.zh}如需取消，请在{until.zh}办理。"
+    en = (
+        "Bookings and visits are under the patient's real name: bring the patient's own valid document. "
+        f"{level.en} To cancel, do so {until.en}."
+    )
+    return Words(own or zh, en)
+
+
+def _until(policy: BookingPolicy) -> Words:
+    days, at = policy.cancel_days_before, policy.cancel_time
+    if not days:
+        return Words(f"就诊日{at}之前", f"before {at} (Beijing time) of the visit day")
+    return Words(
+        f"就诊日前{days}天的{at}之前", f"before {at} (Beijing time), {_count(days, 'day')} before the visit day"
+    )
+
+
+def _count(number: int | None, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _release(policy: BookingPolicy) -> Words:
+    days, at = policy.release_days_before, policy.release_time
+    if not days:
+        return Words(f"就诊当天{at}放号。", f"Numbers are released on the visit day at {at} (Beijing time).")
+    return Words(
+        f"提前{days}天放号，放号时间{at}。",
+        f"Numbers are released {_count(days, 'day')} ahead at {at} (Beijing time).",
+    )
+
+
+def _closing(policy: BookingPolicy) -> Words:
+    minutes = policy.closes_minutes_before
+    if not minutes:
+        return Words("每个时段开始前均可预约。", "A time segment can be booked until it begins.")
+    return Words(
+        f"每个时段最迟在开始前{minutes}分钟预约。",
+        f"A time segment can be booked until {_count(minutes, 'minute')} before it begins.",
+    )
+
+
+def _identity(policy: BookingPolicy) -> Words:
+    return _LEVELS[policy.min_identity_level or 0]
+
+
+def _details(policy: BookingPolicy) -> Words:
+    names = [_FIELDS[name] for name in policy.required_fields or ()]
+    if not names:
+        return Words("无须补充资料。", "No further details are asked for.")
+    return Words(
+        f"预约前须填写：{'、'.join(name.zh for name in names)}。",
+        f"To be filled in before booking: {', '.join(name.en for name in names)}.",
+    )
+
+
+def _limits(policy: BookingPolicy) -> Words:
+    schedule, department = policy.max_open_per_person_schedule, policy.max_open_per_person_department_day
+    day = policy.max_per_person_day
+    return Words(
+        f"同一就诊人：同一排班最多{schedule}个号，同一科室每天最多{department}个号，每天合计最多{day}个号。",
+        f"For one patient at most {_count(schedule, 'number')} of one clinic, {_count(department, 'number')} of one "
+        f"department on one day, and {_count(day, 'number')} on one day in all.",
+    )
+
+
+def _holds(policy: BookingPolicy) -> Words:
+    person, account = policy.max_open_holds_person, policy.max_open_holds_account
+    return Words(
+        f"待支付的预约：每位就诊人最多{person}个，每个账号最多{account}个。",
+        f"Unpaid at any time: at most {_count(person, 'number')} for one patient and {account} for one account.",
+    )
+
+
+def _cancelling(policy: BookingPolicy) -> Words:
+    until = _until(policy)
+    return Words(f"{until.zh}可在线取消。", f"Can be cancelled online {until.en}.")
+
+
+_RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
+    ("release", ("release_days_before", "release_time"), _release),
+    ("closing", ("closes_minutes_before",), _closing),
+    ("identity", ("min_identity_level",), _identity),
+    ("details", ("required_fields",), _details),
+    (
+        "limits",
+        ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),
+        _limits,
+    ),
+    ("holds", ("max_open_holds_person", "max_open_holds_account"), _holds),
+    ("payment", ("pay_modes", "hold_minutes"), fee_terms),
+    ("cancelling", ("cancel_days_before", "cancel_time"), _cancelling),
+)

@@ -1,0 +1,72 @@
+"""Shapes of what can be booked: schedules of a department or a hospital's day, and the segments of one."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from models.hospital import Period
+from models.schedule import ScheduleStatus
+from schemas.base import Count, Day, Id, Instant, PageQuery, ReplySchema, Word, page_schema
+from schemas.hospital import DepartmentNameSchema
+
+
+class SchedulesQuery(PageQuery):
+    """`from` and `to` are days at the hospital, both included, at most 31 apart; today and two weeks on by default."""
+
+    first = Day(data_key="from", load_default=None)
+    last = Day(data_key="to", load_default=None)
+    doctor_id = Id(load_default=None)
+    limit = Count(load_default=100, validate=validate.Range(min=1, max=100))
+
+
+class HospitalDayQuery(PageQuery):
+    date = Day(required=True)
+    department_id = Id(load_default=None)
+    limit = Count(load_default=100, validate=validate.Range(min=1, max=100))
+
+
+class ScheduleDoctorSchema(ReplySchema):
+    id = Id()
+    name = fields.String()
+    title = fields.String()
+
+
+class ScheduleCampusSchema(ReplySchema):
+    id = Id()
+    name = fields.String()
+
+
+class ScheduleSchema(ReplySchema):
+    """`remaining` is 0 unless the status is `open`. For looking: booking decides anew."""
+
+    id = Id(attribute="schedule.id")
+    hospital_id = Id(attribute="schedule.hospital_id")
+    department = fields.Nested(DepartmentNameSchema)
+    doctor = fields.Nested(
+        ScheduleDoctorSchema, allow_none=True, metadata={"description": "null where the clinic has no named doctor"}
+    )
+    campus = fields.Nested(ScheduleCampusSchema)
+    visit_date = Day(attribute="schedule.visit_date")
+    period = Word(Period, attribute="schedule.period")
+    starts_at = Instant(attribute="schedule.starts_at")
+    ends_at = Instant(attribute="schedule.ends_at")
+    clinic_type = fields.String(attribute="schedule.clinic_type")
+    fee_fen = fields.Integer(attribute="schedule.fee_fen")
+    status = Word(ScheduleStatus)
+    remaining = fields.Integer()
+    release_at = Instant(attribute="schedule.release_at")
+    closes_at = Instant(attribute="schedule.closes_at")
+    cancel_before = Instant(attribute="schedule.cancel_before")
+
+
+SchedulesPageSchema = page_schema(ScheduleSchema)
+
+
+class SegmentSchema(ReplySchema):
+    starts_at = Instant()
+    ends_at = Instant()
+    total = fields.Integer()
+    remaining = fields.Integer()
+
+
+SegmentsPageSchema = page_schema(SegmentSchema)

@@ -1,0 +1,101 @@
+"""Names: every case of name_cases.json, the separators, the masks (rules.md 1.4)."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.dependents.names import masked_name, read_name
+from core.dependents.typed import InputFault
+
+CASES: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "data" / "name_cases.json").read_text(encoding="utf-8")
+)["cases"]
+
+
+def fault_of(typed: str) -> str:
+    with pytest.raises(InputFault) as refused:
+        read_name(typed)
+    return refused.value.code
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["valid"]], ids=lambda case: case["note"])
+def test_a_good_name_is_stored_in_its_normal_form(case: dict[str, Any]) -> None:
+    assert read_name(case["input"]) == case["normalized"]
+    assert len(read_name(case["input"])) == case.get("codepoints", len(case["normalized"]))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case["valid"]], ids=lambda case: case["note"])
+def test_a_bad_name_is_refused(case: dict[str, Any]) -> None:
+    assert fault_of(case["input"])
+
+
+@pytest.mark.parametrize("separator", list("•・．.‧∙⋅●᛫･·"))
+def test_ten_look_alikes_of_the_separator_become_one(separator: str) -> None:
+    assert read_name(f"测试姑丽 {separator} 样本") == "测试姑丽·样本"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("", "empty"),
+        (" \u3000\t", "empty"),
+        ("测试\x00", "control_characters"),
+        ("测\n试", "control_characters"),
+        ("测\u200b试", "control_characters"),
+        ("测试\u202e", "control_characters"),
+        ("测试\ud800", "control_characters"),
+        ("测试1", "bad_charset"),
+        ("测试<b>", "bad_charset"),
+        ("测试😀", "bad_charset"),
+        ("测试-艾力", "bad_charset"),
+        ("·测试", "bad_charset"),
+        ("测试··艾力", "bad_charset"),
+        ("·", "bad_charset"),
+        ("-", "bad_charset"),
+        ("{{7*7}}", "bad_charset"),
+        ("测" * 51, "too_long"),
+        ("A" * 101, "too_long"),
+        ("测\ue000", "bad_charset"),
+    ],
+)
+def test_each_fault_has_its_code(typed: str, code: str) -> None:
+    assert fault_of(typed) == code
+
+
+def test_length_counts_code_points() -> None:
+    assert len(read_name("𠮷" * 50)) == 50
+    assert fault_of("𠮷" * 51) == "too_long"
+    assert len(read_name("A" * 100)) == 100
+
+
+@pytest.mark.parametrize("name", ["测〇", "测𱍐", "测𮯰", "O'BRIEN", "ANNE-MARIE DE LA CRUZ", "José", "བསྟན་འཛིན"])
+def test_rare_and_foreign_names_pass(name: str) -> None:
+    assert read_name(name) == unicodedata.normalize("NFC", name)
+
+
+def test_composed_and_decomposed_letters_are_the_same_name() -> None:
+    assert read_name("Jose\u0301") == read_name("José")
+
+
+@pytest.mark.parametrize(
+    ("name", "mask"),
+    [("测", "*"), ("测试", "测*"), ("测试甲", "测**"), ("𠮷测", "𠮷*"), ("测试姑丽·样本", "测**"), ("MADONNA", "M**")],
+)
+def test_masks(name: str, mask: str) -> None:
+    assert masked_name(name) == mask
+
+
+@given(st.text(max_size=120))
+def test_reading_never_breaks_and_is_stable(typed: str) -> None:
+    name: str | None = None
+    with suppress(InputFault):
+        name = read_name(typed)
+    assert name is None or read_name(name) == name
