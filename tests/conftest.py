@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from fakes import ManualClock
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
@@ -30,6 +31,8 @@ ROOT = Path(__file__).parent.parent
 RUN_FOLDER = "YUEZHEN_TEST_RUN"
 # Two cores may be shared by many: a test that wants the short waits of production opens its own Database.
 PATIENT = Timeouts(lock=10_000, statement=30_000, idle_in_transaction=30_000)
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 _END_OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -1,0 +1,36 @@
+"""How gunicorn serves: threads for requests that wait on a database or a platform, processes where the database
+allows more than one writer."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+_local = os.environ.get("MODE") == "local"
+_postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
+_shm = Path("/dev/shm")  # noqa: S108 - gunicorn makes a private file in it
+_PR_SET_PDEATHSIG = 1
+
+bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('API_PORT', '8000')}")
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_PROCESSES", "2")) if _postgres else 1  # SQLite: one process, one writer queue
+threads = 16
+# Longer than the longest chain of calls to a platform that one request makes.
+timeout = 60
+graceful_timeout = 8 if _local else 30
+keepalive = 65
+control_socket_disable = True
+# The heartbeat file must not wait for a disk.
+worker_tmp_dir = str(_shm) if os.access(_shm, os.W_OK) else None
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """Where the arbiter is killed outright its workers end with it at once, and let go of the port."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != arbiter.pid:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,100 @@
+"""The registry serves what the accounts say, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from sqlalchemy.engine import URL
+
+from core.ports import Adapters, NotConfigured
+from integrations.wechat import MerchantAccount, MiniappAccount
+from miniapp_api.adapters import Registry
+from miniapp_api.config import Config
+from miniapp_api.platforms import Platforms
+
+
+class NoTokens:
+    """A token store that nobody asks: building the registry calls nobody."""
+
+    def token(self, name: str, fetch: Callable[[], tuple[str, timedelta]], *, rejected: str | None = None) -> str:
+        raise AssertionError(name)
+
+
+@pytest.fixture
+def database_url(sqlite_url: URL) -> str:
+    return str(sqlite_url)
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> RSAPrivateKey:
+    return generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
+    private = rsa_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def merchant(name: str, appid: str) -> MerchantAccount:
+        return MerchantAccount(name, "1900000001", appid, "AB12", private, "k" * 32, "PUB_KEY_ID_01", public)
+
+    platforms = Platforms(
+        (MiniappAccount("main", "wx1", "secret"), MiniappAccount("second", "wx2", "secret")),
+        (merchant("gulou", "wx1"), merchant("renmin", "wx1"), merchant("elsewhere", "wx9")),
+    )
+    return Registry(replace(config, platforms=platforms, public_base_url="https://a.cn"), NoTokens())
+
+
+def test_a_login_is_found_by_name_and_the_first_one_without(registry: Adapters) -> None:
+    assert registry.login("wechat_miniapp", None).app == "main"
+    assert registry.login("wechat_miniapp", "second").app == "second"
+
+
+def test_a_face_check_belongs_to_the_app_one_is_logged_in_at(registry: Adapters) -> None:
+    assert [verifier.method for verifier in registry.face_verifiers("wechat_miniapp", "second")] == ["wechat_face"]
+    assert registry.face_verifiers("alipay_miniapp", "main") == []
+    assert registry.face_verifiers("wechat_miniapp", "third") == []
+    assert registry.face_verifier("wechat_face", "main").app == "main"
+
+
+def test_a_payment_goes_through_a_merchant_with_the_appid_of_the_app(registry: Adapters) -> None:
+    first = registry.gateway("wechat_jsapi", None, provider="wechat_miniapp", app="main")
+    named = registry.gateway("wechat_jsapi", "renmin", provider="wechat_miniapp", app="main")
+    assert (first.merchant, named.merchant, named.app) == ("gulou", "renmin", "main")
+    assert registry.gateway_of("wechat_jsapi", "renmin", "main") is named
+
+
+def test_a_message_is_read_by_its_merchant(registry: Adapters) -> None:
+    assert registry.reader("wechat_pay", "gulou").merchant == "gulou"
+
+
+def test_what_is_not_configured_is_refused(registry: Adapters) -> None:
+    asked: list[Callable[[], object]] = [
+        lambda: registry.login("alipay_miniapp", None),
+        lambda: registry.login("wechat_miniapp", "third"),
+        lambda: registry.face_verifier("alipay_face", "main"),
+        lambda: registry.face_verifier("wechat_face", "third"),
+        lambda: registry.gateway("wechat_h5", None, provider="wechat_miniapp", app="main"),
+        lambda: registry.gateway("wechat_jsapi", None, provider="alipay_miniapp", app="main"),
+        lambda: registry.gateway("wechat_jsapi", None, provider="wechat_miniapp", app="second"),
+        lambda: registry.gateway("wechat_jsapi", "elsewhere", provider="wechat_miniapp", app="main"),
+        lambda: registry.gateway_of("wechat_jsapi", "elsewhere", "main"),
+        lambda: registry.reader("alipay", "gulou"),
+        lambda: registry.reader("wechat_pay", "nobody"),
+    ]
+    for ask in asked:
+        with pytest.raises(NotConfigured):
+            ask()
+
+
+def test_the_platform_is_told_where_to_send_its_events(registry: Adapters) -> None:
+    gateway = vars(registry.gateway_of("wechat_jsapi", "gulou", "main"))
+    assert {value for value in gateway.values() if str(value).startswith("https://a.cn")} == {
+        "https://a.cn/callbacks/wechat-pay/gulou",
+        "https://a.cn/callbacks/wechat-refund/gulou",
+    }

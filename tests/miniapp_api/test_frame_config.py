@@ -1,0 +1,270 @@
+"""A start with a fault is no start; the message names every fault at once and shows nothing secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from miniapp_api.app import create_app
+from miniapp_api.config import Config, ConfigError, Mode
+from miniapp_api.keys import make_keys, write_keys
+
+SECRET = "s3cret-canary"
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> RSAPrivateKey:
+    return generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
+    private = rsa_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return {
+        "wechat_miniapp": [
+            {"app": "main", "appid": "wx1", "secret": SECRET, "base_url": "https://api.weixin.qq.com", "more": 1}
+        ],
+        "wechat_pay": [
+            {
+                "merchant": "gulou", "mchid": "1900000001", "appid": "wx1", "serial_no": "AB12", "private_key": private,
+                "apiv3_key": "k" * 32, "public_key_id": "PUB_KEY_ID_01", "public_key": public,
+                "base_url": "https://api2.mch.weixin.qq.com",
+            }
+        ],
+        "alipay": "not ours to read",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def production(tmp_path: Path, platforms: dict[str, Any]) -> dict[str, str]:
+    write_keys(tmp_path / "k.json")
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps(platforms))
+    file.chmod(0o600)
+    return {
+        "DATABASE_URL": f"postgresql://yuezhen:{SECRET}@db/yuezhen",
+        "KEYS_FILE": str(tmp_path / "k.json"),
+        "PLATFORMS_FILE": str(file),
+        "PUBLIC_BASE_URL": "https://api.example.cn/",
+    }
+
+
+def faults_of(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        Config.from_environ(environ)
+    assert SECRET not in str(raised.value)
+    assert all(fault in str(raised.value) for fault in raised.value.faults)
+    return raised.value.faults
+
+
+def rewrite(path: str, change: Callable[[Any], Any]) -> None:
+    content = json.loads(Path(path).read_text())
+    Path(path).write_text(json.dumps(change(content)))
+
+
+def test_production_is_what_one_gets_without_asking(production: dict[str, str]) -> None:
+    config = Config.from_environ(production)
+    assert config.mode is Mode.PRODUCTION
+    assert config.public_base_url == "https://api.example.cn"
+    assert (config.trusted_proxies, config.body_limit, config.session_lifetime) == (0, 65536, timedelta(hours=720))
+    assert [account.app for account in config.platforms.wechat_miniapp] == ["main"]
+    assert [account.merchant for account in config.platforms.wechat_pay] == ["gulou"]
+
+
+def test_a_local_start_needs_only_its_folder(environ: dict[str, str], tmp_path: Path) -> None:
+    config = Config.from_environ(environ)
+    assert config.database_url == f"sqlite:///{tmp_path}/yuezhen.db"
+    assert config.public_base_url == "http://127.0.0.1:8000"
+    assert Config.from_environ({**environ, "API_PORT": "8123"}).public_base_url == "http://127.0.0.1:8123"
+
+
+def test_no_secret_is_shown(production: dict[str, str]) -> None:
+    config = Config.from_environ(production)
+    shown = repr(config) + repr(config.keys) + repr(config.platforms) + str(config)
+    for secret in (SECRET, "PRIVATE KEY", "k" * 32, *_raw_keys(production["KEYS_FILE"])):
+        assert secret not in shown
+
+
+def _raw_keys(path: str) -> list[str]:
+    return [key for ring in json.loads(Path(path).read_text()).values() for key in ring["keys"].values()]
+
+
+def test_an_empty_environment_is_told_everything_at_once() -> None:
+    assert faults_of({}) == [
+        "KEYS_FILE is missing", "PLATFORMS_FILE is missing", "PUBLIC_BASE_URL is missing", "DATABASE_URL is missing",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODE", "debug"), ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", "sqlite://"), ("DATABASE_URL", SECRET),
+        ("DATABASE_URL", "sqlite:///:memory:"), ("PUBLIC_BASE_URL", "http://api.example.cn"),
+        ("PUBLIC_BASE_URL", "https://"), ("PUBLIC_BASE_URL", "https://a/?b=c"), ("PUBLIC_BASE_URL", "https://u:p@a"),
+        ("PUBLIC_BASE_URL", "https://[::1"), ("TRUSTED_PROXIES", "-1"), ("TRUSTED_PROXIES", "11"),
+        ("TRUSTED_PROXIES", "one"), ("TRUSTED_PROXIES", "１"), ("SESSION_HOURS", "0"), ("SESSION_HOURS", "1e3"),
+        ("RATE_LIMIT_ADDRESS", "0/minute"), ("RATE_LIMIT_ACCOUNT", "many"), ("RATE_LIMIT_LOGIN", "5/fortnight"),
+        ("LOG_LEVEL", "TRACE"), ("BODY_LIMIT", "1"), ("BODY_LIMIT", "9" * 50),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named_and_not_shown(production: dict[str, str], name: str, value: str) -> None:
+    (fault,) = faults_of({**production, name: value})
+    assert fault.startswith(f"{name} must ")
+
+
+def test_create_app_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KEYS_FILE", "DATABASE_URL", "PLATFORMS_FILE", "PUBLIC_BASE_URL", "MODE", "DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError):
+        create_app()
+
+
+# --- keys
+
+
+def test_new_keys_are_fresh_private_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "keys.json"
+    write_keys(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        write_keys(path)
+    assert path.read_bytes() == before
+    assert len({json.dumps(ring) for content in (make_keys(), make_keys()) for ring in content.values()}) == 6
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o606, 0o601])
+def test_keys_that_others_can_read_are_refused(production: dict[str, str], mode: int) -> None:
+    os.chmod(production["KEYS_FILE"], mode)
+    assert faults_of(production) == ["KEYS_FILE can be read by others: its mode must be 0600"]
+
+
+def _set(ring: str, **values: Any) -> Callable[[Any], Any]:
+    return lambda content: {**content, ring: {**content[ring], **values}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: [], lambda _: "x", lambda content: {"sealing": content["sealing"]},
+        lambda content: {**content, "hashing": content["sealing"]},
+        _set("sealing", active=2), _set("sealing", active="1"), _set("sealing", active=True),
+        _set("sealing", keys={}), _set("sealing", keys={"1": SECRET}), _set("sealing", keys={"1": 5}),
+        _set("sealing", keys={"1": base64.b64encode(b"short").decode()}),
+        _set("sealing", keys={"1": base64.b64encode(bytes(32)).decode()}),
+        _set("sealing", keys={"x": "", "1": ""}), _set("sealing", keys={"65536": ""}), _set("sealing", keys=[]),
+    ],
+)  # fmt: skip
+def test_keys_that_are_none_are_refused(production: dict[str, str], change: Callable[[Any], Any]) -> None:
+    rewrite(production["KEYS_FILE"], change)
+    (fault,) = faults_of(production)
+    assert fault.startswith("KEYS_FILE ")
+
+
+def test_a_key_file_that_cannot_be_read_is_told(production: dict[str, str], tmp_path: Path) -> None:
+    assert faults_of({**production, "KEYS_FILE": "/nowhere"}) == [
+        "KEYS_FILE cannot be read (No such file or directory)"
+    ]
+    assert faults_of({**production, "KEYS_FILE": str(tmp_path)}) == ["KEYS_FILE cannot be read (Is a directory)"]
+    Path(production["KEYS_FILE"]).write_text(SECRET)
+    assert faults_of(production) == ["KEYS_FILE is not JSON"]
+
+
+def test_older_keys_stay_in_the_ring(production: dict[str, str]) -> None:
+    second = base64.b64encode(os.urandom(32)).decode()
+    rewrite(
+        production["KEYS_FILE"],
+        lambda content: {
+            **content,
+            "sealing": {"active": 2, "keys": {**content["sealing"]["keys"], "2": second}},
+        },
+    )
+    assert set(Config.from_environ(production).keys.sealing.keys) == {1, 2}
+
+
+# --- platforms
+
+
+def _row(name: str, **values: Any) -> Callable[[Any], Any]:
+    return lambda content: {**content, name: [{**content[name][0], **values}]}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://api.weixin.qq.com", "https://api.weixin.qq.com.evil.cn", "https://api.weixin.qq.com@evil.cn",
+     "https://api.weixin.qq.com:8443", "https://api.weixin.qq.com/x", "https://127.0.0.1:8100/wechat",
+     "https://api.mch.weixin.qq.com", "https://API.weixin.qq.com"],
+)  # fmt: skip
+def test_production_speaks_to_the_platform_itself_only(production: dict[str, str], url: str) -> None:
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_miniapp", base_url=url))
+    (fault,) = faults_of(production)
+    assert fault.startswith("PLATFORMS_FILE wechat_miniapp[0]: base_url ")
+    local = {**production, "MODE": "local"}
+    if "@" not in url:
+        assert Config.from_environ(local).platforms.wechat_miniapp[0].base_url == url
+
+
+@pytest.mark.parametrize("host", ["api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"])
+def test_both_hosts_of_wechat_pay_are_its_own(production: dict[str, str], host: str) -> None:
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_pay", base_url=f"https://{host}/"))
+    assert Config.from_environ(production).platforms.wechat_pay[0].base_url == f"https://{host}/"
+
+
+def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
+    def without_urls(content: Any) -> Any:
+        for name in ("wechat_miniapp", "wechat_pay"):
+            del content[name][0]["base_url"]
+        return content
+
+    rewrite(production["PLATFORMS_FILE"], without_urls)
+    assert Config.from_environ(production).platforms.wechat_pay[0].base_url == "https://api.mch.weixin.qq.com"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda _: [], "is not a JSON object"),
+        (lambda _: {}, "names no wechat_miniapp: nobody could log in"),
+        (lambda content: {**content, "wechat_pay": {}}, "wechat_pay is not a list"),
+        (lambda content: {**content, "wechat_pay": ["x"]}, "wechat_pay[0]: is not an object"),
+        (_row("wechat_pay", mchid=5), "wechat_pay[0]: missing: mchid"),
+        (_row("wechat_pay", mchid="", public_key=None), "wechat_pay[0]: missing: mchid, public_key"),
+        (_row("wechat_pay", apiv3_key=SECRET), "wechat_pay[0]: apiv3_key must be 32 bytes long"),
+        (
+            _row("wechat_pay", private_key=SECRET),
+            "wechat_pay[0]: private_key_pem is not an unencrypted PEM private key",
+        ),
+        (
+            lambda content: {**content, "wechat_miniapp": content["wechat_miniapp"] * 2},
+            "wechat_miniapp: one app stands there twice",
+        ),
+    ],
+)
+def test_an_account_that_is_none_is_named(production: dict[str, str], change: Callable[[Any], Any], fault: str) -> None:
+    rewrite(production["PLATFORMS_FILE"], change)
+    assert faults_of(production) == [f"PLATFORMS_FILE {fault}"]
+
+
+def test_the_file_of_accounts_is_private_in_production(production: dict[str, str]) -> None:
+    os.chmod(production["PLATFORMS_FILE"], 0o644)
+    assert faults_of(production) == ["PLATFORMS_FILE can be read by others: its mode must be 0600"]
+    assert Config.from_environ({**production, "MODE": "local"})
+    assert faults_of({**production, "PLATFORMS_FILE": "/nowhere"}) == [
+        "PLATFORMS_FILE cannot be read (No such file or directory)"
+    ]
+
+
+def test_production_replies_ask_for_https(production: dict[str, str]) -> None:
+    client = create_app(Config.from_environ(production)).test_client()
+    assert client.get("/healthz").headers["Strict-Transport-Security"].startswith("max-age=31536000")

@@ -1,0 +1,236 @@
+"""What breaks the promises about numbers, persons, holds and who owns what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import literal_column
+from sqlalchemy.orm import Session
+
+from models.account import PlatformIdentity
+from models.appointment import Appointment, AppointmentStatus
+from models.base import new_id
+from models.charge import Charge
+from models.identity_check import IdentityCheck
+from models.payment import Payment, PaymentStatus
+from models.person import Dependent
+from models.schedule import Schedule, Slot, SlotStatus
+from models.states import StateEvent
+from plants import World, any_id, change, clone, plant, quiet, read_row
+
+HOLDING = (
+    AppointmentStatus.PENDING,
+    AppointmentStatus.BOOKED,
+    AppointmentStatus.ARRIVED,
+    AppointmentStatus.FULFILLED,
+    AppointmentStatus.NOSHOW,
+)
+
+
+# --- numbers
+
+
+def _two_on_one_slot(session: Session, world: World, *, status: AppointmentStatus) -> None:
+    change(session, Appointment, world.paid, status=status)
+    clone(session, Appointment, world.paid, person_id=new_id())
+
+
+for _status in HOLDING:
+    plant("slot_has_one_appointment")(partial(_two_on_one_slot, status=_status))
+
+
+@quiet("slot_has_one_appointment")
+def _one_of_two_is_cancelled(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, person_id=new_id(), status=AppointmentStatus.CANCELLED)
+
+
+def _slot_says(session: Session, world: World, *, of: str, status: SlotStatus) -> None:
+    change(session, Slot, world.of(session, Slot, getattr(world, of)), status=status)
+
+
+for _of, _wrong in (("paid", SlotStatus.HELD), ("paid", SlotStatus.FREE), ("held", SlotStatus.BOOKED)):
+    plant("slot_agrees_with_appointment")(partial(_slot_says, of=_of, status=_wrong))
+quiet("slot_agrees_with_appointment")(partial(_slot_says, of="paid", status=SlotStatus.SUSPENDED))
+
+
+def _taken_for_nobody(session: Session, world: World, *, status: SlotStatus) -> None:
+    change(session, Slot, any_id(session, Slot, status=SlotStatus.FREE), status=status)
+
+
+for _taken in (SlotStatus.HELD, SlotStatus.BOOKED):
+    plant("taken_slot_has_appointment")(partial(_taken_for_nobody, status=_taken))
+
+
+@plant("taken_slot_has_appointment")
+def _cancelled_without_letting_go(session: Session, world: World) -> None:
+    change(session, Appointment, world.held, status=AppointmentStatus.CANCELLED)
+
+
+def _after_the_visit(session: Session, world: World, *, status: AppointmentStatus) -> None:
+    change(session, Appointment, world.paid, status=status)
+
+
+for _status in HOLDING[2:]:
+    for _name in ("slot_agrees_with_appointment", "taken_slot_has_appointment", "kept_money_is_what_is_due"):
+        quiet(_name)(partial(_after_the_visit, status=_status))
+
+
+@plant("slot_is_accounted_for")
+def _slot_in_no_state(session: Session, world: World) -> None:
+    change(session, Slot, any_id(session, Slot), status=literal_column("'lost'"))
+
+
+@plant("number_is_given_once")
+def _same_number_twice(session: Session, world: World) -> None:
+    clone(session, Slot, any_id(session, Slot, status=SlotStatus.FREE))
+
+
+# --- persons and accounts
+
+
+@plant("person_once_per_schedule")
+def _same_schedule_twice(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, slot_id=new_id())
+
+
+@plant("person_once_per_department_day")
+def _same_department_and_day_twice(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, slot_id=new_id(), schedule_id=new_id())
+
+
+@quiet("person_once_per_department_day")
+def _where_the_terms_allow_it(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, schedule_id=new_id(), one_per_department_day=False)
+
+
+@quiet("person_once_per_schedule")
+@quiet("person_once_per_department_day")
+def _beside_the_one_it_replaces(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, slot_id=new_id(), beside_replaced=True)
+
+
+@plant("person_within_day_limit")
+def _three_on_one_day(session: Session, world: World) -> None:
+    for _ in range(2):
+        clone(session, Appointment, world.paid, schedule_id=new_id(), department_id=new_id())
+
+
+@quiet("person_within_day_limit")
+def _two_on_one_day(session: Session, world: World) -> None:
+    clone(session, Appointment, world.paid, schedule_id=new_id(), department_id=new_id())
+
+
+@plant("person_within_hold_limit")
+def _two_holds_of_a_person(session: Session, world: World) -> None:
+    clone(session, Appointment, world.held, account_id=new_id(), schedule_id=new_id(), department_id=new_id())
+
+
+@plant("account_within_hold_limit")
+def _three_holds_of_an_account(session: Session, world: World) -> None:
+    for _ in range(2):
+        clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id())
+
+
+@quiet("account_within_hold_limit")
+def _two_holds_of_an_account(session: Session, world: World) -> None:
+    clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id())
+
+
+# --- holds and deadlines
+
+
+@plant("patient_cancelled_in_time")
+def _cancelled_at_the_deadline(session: Session, world: World) -> None:
+    event_id = any_id(session, StateEvent, record_id=world.cancelled, to_status="cancelled")
+    change(session, Appointment, world.cancelled, cancel_before=read_row(session, StateEvent, event_id)["at"])
+
+
+@quiet("patient_cancelled_in_time")
+def _cancelled_just_before_the_deadline(session: Session, world: World) -> None:
+    event_id = any_id(session, StateEvent, record_id=world.cancelled, to_status="cancelled")
+    at = read_row(session, StateEvent, event_id)["at"]
+    change(session, Appointment, world.cancelled, cancel_before=at + timedelta(milliseconds=1))
+
+
+@plant("hold_ends_at_its_cap")
+def _held_past_the_cap(session: Session, world: World) -> None:
+    change(session, Appointment, world.held, close_by=world.now - timedelta(seconds=61))
+
+
+@quiet("hold_ends_at_its_cap")
+def _held_until_just_past_the_cap(session: Session, world: World) -> None:
+    change(session, Appointment, world.held, close_by=world.now - timedelta(seconds=60))
+
+
+@quiet("hold_ends_with_its_prepay")
+def _waiting_for_the_close(session: Session, world: World) -> None:
+    change(session, Appointment, world.held, hold_expires_at=world.now - timedelta(minutes=10))
+
+
+def _prepay_is_over(session: Session, world: World, **payment: object) -> None:
+    _waiting_for_the_close(session, world)
+    change(session, Payment, world.of(session, Payment, world.held), **payment)
+
+
+plant("hold_ends_with_its_prepay")(partial(_prepay_is_over, status=PaymentStatus.CLOSED))
+plant("hold_ends_with_its_prepay")(partial(_prepay_is_over, status=PaymentStatus.FAILED))
+plant("hold_ends_with_its_prepay")(partial(_prepay_is_over, let_go=True))
+
+
+# --- who owns what
+
+
+@plant("appointment_is_own")
+def _another_accounts_dependent(session: Session, world: World) -> None:
+    change(session, Appointment, world.paid, dependent_id=world.stranger.dependent_id)
+
+
+@plant("appointment_is_own")
+def _another_accounts_charge(session: Session, world: World) -> None:
+    change(session, Charge, world.of(session, Charge, world.paid), account_id=world.stranger.account_id)
+
+
+@plant("payment_is_own")
+def _another_account_pays(session: Session, world: World) -> None:
+    change(session, Charge, world.of(session, Charge, world.paid), account_id=world.stranger.account_id)
+
+
+@plant("payment_is_own")
+def _another_accounts_identity_pays(session: Session, world: World) -> None:
+    payment = read_row(session, Payment, world.of(session, Payment, world.paid))
+    change(session, PlatformIdentity, payment["payer_identity_id"], account_id=world.stranger.account_id)
+
+
+@plant("check_is_own")
+def _another_accounts_check(session: Session, world: World) -> None:
+    change(session, Dependent, world.stranger.dependent_id, account_id=new_id())
+
+
+@plant("check_result_is_used_once")
+def _one_result_for_two_checks(session: Session, world: World) -> None:
+    clone(session, IdentityCheck, world.check)
+
+
+@plant("hospital_is_one")
+def _appointment_of_another_schedule(session: Session, world: World) -> None:
+    change(session, Appointment, world.paid, schedule_id=new_id())
+
+
+@plant("hospital_is_one")
+def _slot_of_another_hospital(session: Session, world: World) -> None:
+    change(session, Slot, world.of(session, Slot, world.paid), hospital_id=new_id())
+
+
+@plant("hospital_is_one")
+def _charge_of_another_hospital(session: Session, world: World) -> None:
+    change(session, Charge, world.of(session, Charge, world.paid), hospital_id=new_id())
+
+
+def _schedule_says(session: Session, world: World, *, column: str) -> None:
+    schedule_id = read_row(session, Appointment, world.paid)["schedule_id"]
+    change(session, Schedule, schedule_id, **{column: new_id()})
+
+
+plant("hospital_is_one")(partial(_schedule_says, column="hospital_id"))
+plant("hospital_is_one")(partial(_schedule_says, column="department_id"))

@@ -1,0 +1,128 @@
+"""What breaks the promises about money, and what comes close without breaking them."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from models.appointment import Appointment, AppointmentStatus
+from models.charge import Charge, ChargeLine
+from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from plants import World, change, clone, drop, plant, quiet
+
+# --- kept money of a charge
+
+
+@plant("kept_money_is_what_is_due")
+def _kept_after_cancelling(session: Session, world: World) -> None:
+    drop(session, Refund, world.of(session, Refund, world.cancelled))
+
+
+@plant("kept_money_is_what_is_due")
+def _refund_closed_without_a_successor(session: Session, world: World) -> None:
+    change(session, Refund, world.of(session, Refund, world.cancelled), status=RefundStatus.CLOSED)
+
+
+@plant("kept_money_is_what_is_due")
+def _booked_without_money(session: Session, world: World) -> None:
+    drop(session, Payment, world.of(session, Payment, world.paid))
+
+
+@plant("kept_money_is_what_is_due")
+def _booked_with_money_that_did_not_arrive(session: Session, world: World) -> None:
+    change(session, Payment, world.of(session, Payment, world.paid), status=PaymentStatus.CLOSED)
+
+
+@plant("kept_money_is_what_is_due")
+def _a_fen_short(session: Session, world: World) -> None:
+    change(session, Payment, world.of(session, Payment, world.paid), received_fen=4999)
+
+
+@plant("kept_money_is_what_is_due")
+def _a_fen_too_much(session: Session, world: World) -> None:
+    change(session, Payment, world.of(session, Payment, world.paid), received_fen=5001)
+
+
+@plant("kept_money_is_what_is_due")
+def _a_fen_not_given_back(session: Session, world: World) -> None:
+    change(session, Refund, world.of(session, Refund, world.cancelled), amount_fen=4999)
+
+
+@plant("kept_money_is_what_is_due")
+def _paid_twice(session: Session, world: World) -> None:
+    clone(session, Payment, world.of(session, Payment, world.paid))
+
+
+@plant("kept_money_is_what_is_due")
+def _given_back_while_booked(session: Session, world: World) -> None:
+    payment, charge = world.of(session, Payment, world.paid), world.of(session, Charge, world.paid)
+    clone(session, Refund, world.of(session, Refund, world.cancelled), payment_id=payment, charge_id=charge)
+
+
+@plant("kept_money_is_what_is_due")
+def _nothing_due_for_what_was_paid(session: Session, world: World) -> None:
+    change(session, ChargeLine, world.of(session, ChargeLine, world.paid), voided_at=world.now)
+
+
+@plant("kept_money_is_what_is_due")
+def _paid_and_still_waiting(session: Session, world: World) -> None:
+    change(session, Appointment, world.paid, status=AppointmentStatus.PENDING, awaiting_payment=True)
+
+
+@quiet("kept_money_is_what_is_due")
+@quiet("refunds_within_payment")
+def _refund_closed_beside_kept_money(session: Session, world: World) -> None:
+    payment, charge = world.of(session, Payment, world.paid), world.of(session, Charge, world.paid)
+    refund = world.of(session, Refund, world.cancelled)
+    clone(session, Refund, refund, payment_id=payment, charge_id=charge, amount_fen=5001, status=RefundStatus.CLOSED)
+
+
+@quiet("kept_money_is_what_is_due")
+def _a_line_that_ended_earlier(session: Session, world: World) -> None:
+    clone(session, ChargeLine, world.of(session, ChargeLine, world.paid), voided_at=world.now)
+
+
+# --- lines and prices
+
+
+@plant("line_lives_with_its_appointment")
+def _live_appointment_void_line(session: Session, world: World) -> None:
+    change(session, ChargeLine, world.of(session, ChargeLine, world.paid), voided_at=world.now)
+
+
+@plant("line_lives_with_its_appointment")
+def _ended_appointment_live_line(session: Session, world: World) -> None:
+    change(session, ChargeLine, world.of(session, ChargeLine, world.cancelled), voided_at=None)
+
+
+@plant("price_is_the_fee")
+def _no_line_at_all(session: Session, world: World) -> None:
+    drop(session, ChargeLine, world.of(session, ChargeLine, world.paid))
+
+
+@plant("price_is_the_fee")
+def _charged_twice(session: Session, world: World) -> None:
+    clone(session, ChargeLine, world.of(session, ChargeLine, world.paid))
+
+
+@plant("price_is_the_fee")
+def _charged_less(session: Session, world: World) -> None:
+    change(session, ChargeLine, world.of(session, ChargeLine, world.paid), amount_fen=4999)
+
+
+# --- refunds of a payment
+
+
+@plant("refunds_within_payment")
+def _a_fen_more_than_was_paid(session: Session, world: World) -> None:
+    change(session, Refund, world.of(session, Refund, world.cancelled), amount_fen=5001)
+
+
+@plant("refunds_within_payment")
+def _given_back_twice(session: Session, world: World) -> None:
+    clone(session, Refund, world.of(session, Refund, world.cancelled))
+
+
+@plant("refunds_within_payment")
+def _given_back_before_it_came(session: Session, world: World) -> None:
+    payment, charge = world.of(session, Payment, world.held), world.of(session, Charge, world.held)
+    clone(session, Refund, world.of(session, Refund, world.cancelled), payment_id=payment, charge_id=charge)

@@ -1,0 +1,27 @@
+"""An operator's command in the surroundings of `make run`: `python tools/flask_here.py invariants`.
+
+Reads API_PORT, SANDBOX_PORT, DATABASE_URL and DATA_DIR as `make run` does, so that both mean the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from places import CannotRun, Places
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    try:
+        environ = Places.from_environ(os.environ, root=ROOT).environ(os.environ)
+    except CannotRun as reason:
+        sys.exit(str(reason))
+    os.chdir(ROOT)
+    os.execve(sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *sys.argv[1:]], environ)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""The gunicorn entry."""
+
+from miniapp_api.app import create_app
+
+app = create_app()
