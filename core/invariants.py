@@ -36,8 +36,7 @@ _QUERIES = {
     "AND s.status <> CASE WHEN a.status = 'pending' THEN 'held' ELSE 'booked' END",
     "taken_slot_has_appointment": "SELECT s.id FROM slots s WHERE s.status IN ('held','booked') AND NOT EXISTS "
     f"(SELECT 1 FROM appointments a WHERE a.slot_id = s.id AND a.status IN {_HOLDS})",
-    "slot_is_accounted_for": "SELECT id FROM slots "
-    "WHERE status NOT IN ('free','held','booked','withheld','suspended')",
+    "slot_is_accounted_for": "SELECT id FROM slots WHERE status NOT IN ('free','held','booked','withheld','suspended')",
     "number_is_given_once": "SELECT schedule_id FROM slots GROUP BY schedule_id, sequence HAVING COUNT(*) > 1",
     "person_once_per_schedule": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
     "GROUP BY person_id, schedule_id HAVING COUNT(*) > 1",
@@ -86,8 +85,8 @@ _QUERIES = {
     "AND created_at < :last_retry",
     "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",
     "inbox_is_applied": "SELECT id FROM platform_events WHERE state = 'received' AND received_at < :a_minute_ago",
-    "job_is_not_stuck": "SELECT id FROM jobs WHERE dead_at IS NOT NULL OR (done_at IS NULL AND run_at < :ten_minutes_ago "
-    "AND (lease_until IS NULL OR lease_until < :ten_minutes_ago))",
+    "job_is_not_stuck": "SELECT id FROM jobs WHERE dead_at IS NOT NULL "
+    "OR (done_at IS NULL AND run_at < :ten_minutes_ago AND (lease_until IS NULL OR lease_until < :ten_minutes_ago))",
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "
     "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",

@@ -16,11 +16,12 @@ from core.booking.history import history_of
 from core.booking.visit_pass import read_visit_pass
 from core.invariants import check_invariants
 from core.tickets import BadTicket
-from miniapp_api import cli_catalog, cli_people
+from migrations import upgrade
+from miniapp_api.cli_catalog import commands as catalog_commands
+from miniapp_api.cli_people import commands as people_commands
 from miniapp_api.keys import write_keys
 from miniapp_api.services import services
 from miniapp_api.worker import work
-from migrations import upgrade
 from models.errors import NotFound
 
 
@@ -28,7 +29,7 @@ def register(app: Flask) -> None:
     """Give the app its commands."""
     for command in (worker, migrate, make_keys, invariants, history, check_pass):
         app.cli.add_command(command)
-    for command in (*cli_catalog.commands, *cli_people.commands):
+    for command in (*catalog_commands, *people_commands):
         app.cli.add_command(command)
 
 

@@ -35,6 +35,7 @@ from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 I = TypeVar("I", bound="Intent")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 
@@ -79,7 +80,7 @@ class Unsettled:
     error: Exception
 
 
-class TwoStep(Protocol[I, O, R]):
+class TwoStep(Protocol[I, O, R_co]):
     """A keyed command that calls a platform between two transactions."""
 
     def begin(self, command: Command) -> I:
@@ -91,7 +92,7 @@ class TwoStep(Protocol[I, O, R]):
     def call(self, intent: I) -> O:
         """Call the platform, outside of any transaction. An error let out means that nothing is known."""
 
-    def finish(self, command: Command, intent: I, outcome: O) -> R | Unsettled:
+    def finish(self, command: Command, intent: I, outcome: O) -> R_co | Unsettled:
         """Write the answer and return what is replied."""
 
 
@@ -105,11 +106,9 @@ def run_command(
     workbench, wanted = services().workbench, _keyed_request() if keyed else None
 
     def once(session: Session, now: datetime) -> StoredReply:
-        row = None
-        if wanted is not None:
-            row = take_key(session, workbench.vault, wanted, now=now)
-            if isinstance(row, StoredReply):
-                return row
+        row = None if wanted is None else take_key(session, workbench.vault, wanted, now=now)
+        if isinstance(row, StoredReply):
+            return row
         result = step(_command(session, now, workbench.vault))
         session.flush()
         reply = StoredReply(status, dump(schema, result))

@@ -198,6 +198,28 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_an_instant": ("时间格式不对", "must be an instant such as 2026-11-22T02:00:00Z"),
     "not_a_day": ("日期格式不对", "must be a day such as 2026-11-22"),
     "not_configured": ("暂不支持", "is not available here"),
+    # --- people
+    "empty": ("请填写", "is empty"),
+    "bad_charset": ("含有不允许的字符", "has a character that does not belong there"),
+    "control_characters": ("含有看不见的字符,请重新输入", "has invisible characters; please type it anew"),
+    "unsupported_id_type": ("暂不支持该证件类型", "this document type is not supported yet"),
+    "doc_type_mismatch": ("号码与证件类型不符", "is the number of another type of document"),
+    "bad_date": ("号码中的出生日期不存在", "has a birth date that does not exist"),
+    "future_date": ("号码中的出生日期在未来", "has a birth date in the future"),
+    "too_old": ("号码中的出生日期太早", "has a birth date too long ago"),
+    "legacy_form": ("15位证件号码已停用,请填写18位号码", "is a 15-digit number, no longer valid; give the 18-digit one"),
+    "bad_sequence": ("号码有误,请核对", "has a sequence that was never given"),
+    "contradicts_id_number": ("与证件号码不一致", "does not agree with the document number"),
+    "landline": ("请填写手机号", "must be a mobile number"),
+    "satellite": ("不支持该号段", "is a satellite number"),
+    "iot": ("不支持该号段", "is a number for machines"),
+    "unassigned": ("手机号有误,请核对", "is no number in use"),
+    "unknown_region": ("没有这个地区代码", "is not an area code"),
+    "not_changeable": ("不能修改,请删除后重新添加", "does not change; remove the dependent and add it anew"),
+    "method_not_open": ("该核验方式暂不可用", "is not open to this dependent now"),
+    "unknown_version": ("没有这个版本", "is no version of this text"),
+    "outdated_version": ("说明已更新,请重新阅读", "is no longer in force; please read the new text"),
+    "not_allowed": ("此处不需要填写", "does not belong here"),
 }
 """What is said of one field, in Chinese and in English; a code without a row here is told as it is."""
 

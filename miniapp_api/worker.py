@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from core.booking.release import close_payments, end_hold, return_slot
 from core.catalog.publish import extend_schedules_job
-from core.identity.completion import settle_identity_check
 from core.idempotency import forget_old_keys
+from core.identity.completion import settle_identity_check
 from core.jobs.queue import LeasedJob
 from core.jobs.runner import Handler, Periodic, Runner
 from core.payments.ask import ask_payment

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVarTuple, Unpack
+from typing import TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import Select, exists, func, insert, select, update
@@ -74,7 +74,7 @@ def count_left(session: Session, wanted: Wanted) -> Left:
     return Left(free=row[0], returning=row[1])
 
 
-def _suited(query: Select[Unpack[Ts]], wanted: Wanted) -> Select[Unpack[Ts]]:
+def _suited(query: Select[*Ts], wanted: Wanted) -> Select[*Ts]:
     query = query.where(Slot.schedule_id == wanted.schedule_id, Slot.starts_at > wanted.later_than)
     if wanted.segment_starts_at is not None:
         query = query.where(Slot.starts_at == wanted.segment_starts_at)

@@ -6,7 +6,7 @@ person are locked, so that two requests cannot both be the last one allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from core.booking.claim import Left, Wanted, count_left
 from core.booking.policy import Terms
-from core.locks import root_of
 from core.dependents.minors import minor_consent_missing
 from core.identity.consents import granted_purposes
+from core.locks import root_of
 from core.refusals import (
     AlreadyBooked,
     ConsentRequired,
@@ -196,8 +196,13 @@ def explain(
     wanted = Wanted(schedule.id, later_than=sold_until(schedule, now=now))
     left = count_left(session, wanted)
     case = gather(session, schedule=schedule, dependent=dependent, person_id=person_id, now=now, left=left)
-    reasons = [Reason(error, _alternatives(error)) for error in refusals(case)]
+    reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
+
+
+def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:
+    """The generic limit said twice would tell that two rules met another account's appointment."""
+    return list({(error.code, repr(error.facts)): error for error in errors}.values())
 
 
 def sold_until(schedule: Schedule, *, now: datetime) -> datetime:

@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 from core.booking.policy import Terms
 from core.jobs.queue import LeasedJob, enqueue
 from core.locks import lock_slot
+from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.close import close_at_platform
 from core.payments.settle import close_soon
 from core.workbench import Workbench
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, CancelReason
+from models.notice import NoticeKind
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind
 
@@ -68,6 +70,7 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
     appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
     let_slot_go(session, account, appointment, now=now, cause=cause)
+    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.PAYMENT_TIMEOUT)
     return None
 
 

@@ -96,7 +96,7 @@ def standing_keys(session: Session, department_ids: Iterable[UUID], *, first: da
             Schedule.starts_at,
         ).where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
     )
-    return {row._tuple() for row in rows}
+    return {(*row,) for row in rows}
 
 
 def insert_half_days(session: Session, compiled: Sequence[tuple[HalfDay, CompiledTerms]], *, now: datetime) -> Made:

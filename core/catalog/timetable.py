@@ -183,4 +183,4 @@ def remaining_of(session: Session, schedules: Sequence[Schedule], *, now: dateti
         .where(Slot.status == SlotStatus.FREE, or_(*on_sale))
         .group_by(Slot.schedule_id)
     )
-    return dict(row._tuple() for row in rows)
+    return dict((*row,) for row in rows)

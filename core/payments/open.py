@@ -224,7 +224,8 @@ def note_opened(session: Session, opened: Opened, *, now: datetime, cause: Cause
     if opened.error is None:
         if payment.status in {PaymentStatus.CREATED, PaymentStatus.UNKNOWN}:
             payment.accepted(session, at=now, cause=cause)
-        return payment, None
+        ended = payment.status in {PaymentStatus.CLOSED, PaymentStatus.FAILED}  # cancelled while we were asking
+        return payment, NotPayable() if ended else None
     if isinstance(opened.error, ProviderUnavailable):
         if opened.error.sent and payment.status is PaymentStatus.CREATED:
             payment.lost_sight(session, at=now, cause=cause, reason="no_answer")

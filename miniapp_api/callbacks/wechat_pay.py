@@ -49,7 +49,7 @@ def _receive(merchant: str) -> Response:
         raise NotFound() from None
     body = request.get_data(cache=False)
     try:
-        message = reader.check(request.headers, body, now=workbench.transactions.clock.now())
+        message = reader.check(dict(request.headers), body, now=workbench.transactions.clock.now())
     except InvalidSignature as error:
         _keep_refused(reader, error.reason, body)
         return _reply(reader.refused())

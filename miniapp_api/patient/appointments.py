@@ -84,7 +84,9 @@ def create_appointment(body: dict[str, Any]) -> Response:
     return run_command(step, AppointmentReply(), status=201, keyed=True)
 
 
-@endpoint(blueprint, "GET", "", query=ListAppointmentsQuery, reply=AppointmentPageReply, summary="One's own appointments")
+@endpoint(
+    blueprint, "GET", "", query=ListAppointmentsQuery, reply=AppointmentPageReply, summary="One's own appointments"
+)
 def list_own_appointments(query: dict[str, Any]) -> Response:
     account_id = current_caller().account_id
     return reading(
@@ -100,7 +102,9 @@ def list_own_appointments(query: dict[str, Any]) -> Response:
     )
 
 
-@endpoint(blueprint, "GET", "/<uuid:appointment_id>", reply=AppointmentReply, refusals=(NotFound,), summary="One appointment")
+@endpoint(
+    blueprint, "GET", "/<uuid:appointment_id>", reply=AppointmentReply, refusals=(NotFound,), summary="One appointment"
+)
 def get_appointment(appointment_id: UUID) -> Response:
     account_id = current_caller().account_id
     return reading(
