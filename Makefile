@@ -10,7 +10,7 @@ DIRECTORY ?=
 export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY
 
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP := $(PY) -m pip install --quiet --quiet --disable-pip-version-check
 LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -34,7 +34,7 @@ check: $(VENV)/test.stamp ## format, lint, types and import contracts
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	MYPYPATH=tools $(PY) -m mypy --strict tools wsgi.py gunicorn.conf.py
+	MYPYPATH=tools $(PY) -m mypy --strict tools bench wsgi.py gunicorn.conf.py
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/test.stamp ## bookings per second over HTTP, beside bare SQL

@@ -24,6 +24,7 @@ timeout = 60
 graceful_timeout = 8 if _local else 30
 keepalive = 65
 control_socket_disable = True
+logger_class = "miniapp_api.gunicorn_logs.Logger"
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = str(_shm) if os.access(_shm, os.W_OK) else None
 

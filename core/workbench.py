@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.ports import Adapters
+from core.registry import Adapters
 from core.tickets import Tickets
 from core.transactions import Transactions
 from models.sealing import Vault

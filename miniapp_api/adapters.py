@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from core.ports import FaceVerifier, LoginPlatform, MessageReader, NotConfigured, PaymentGateway, TokenStore
+from core.ports import FaceVerifier, LoginPlatform, MessageReader, PaymentGateway, TokenStore
+from core.registry import NotConfigured
 from integrations.wechat import (
     MerchantAccount,
     MiniappAccount,

@@ -8,7 +8,7 @@ from flask import Flask
 
 from core.clock import Clock, DatabaseClock
 from core.identity.platform_tokens import DatabaseTokenStore
-from core.ports import Adapters
+from core.registry import Adapters
 from core.tickets import Tickets
 from core.transactions import Transactions
 from core.workbench import Workbench

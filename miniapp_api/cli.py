@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from core.tickets import BadTicket
 from migrations import upgrade
 from miniapp_api.cli_catalog import commands as catalog_commands
 from miniapp_api.cli_people import commands as people_commands
-from miniapp_api.keys import write_keys
 from miniapp_api.services import services
 from miniapp_api.worker import work
 from models.errors import NotFound
@@ -27,7 +25,7 @@ from models.errors import NotFound
 
 def register(app: Flask) -> None:
     """Give the app its commands."""
-    for command in (worker, migrate, make_keys, invariants, history, check_pass):
+    for command in (worker, migrate, invariants, history, check_pass):
         app.cli.add_command(command)
     for command in (*catalog_commands, *people_commands):
         app.cli.add_command(command)
@@ -50,16 +48,6 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     upgrade(services().config.database_url)
     _print({"migrated": True})
-
-
-@click.command("make-keys")
-@click.argument("path", type=click.Path(path_type=Path))
-def make_keys(path: Path) -> None:
-    """Write a new key file (mode 0600). An existing one is never touched."""
-    try:
-        write_keys(path)
-    except FileExistsError:
-        sys.exit(f"{path} exists already; keys are never overwritten")
 
 
 @click.command("invariants")

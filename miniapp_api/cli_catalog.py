@@ -12,12 +12,12 @@ from flask.cli import with_appcontext
 from core.catalog.directory import Loaded, load_directory
 from core.catalog.faults import InvalidDirectory
 from core.catalog.folder import read_directory
-from core.catalog.halfdays import Made
 from core.catalog.pinyin import InvalidOverrides, Overrides
 from core.catalog.publish import HORIZON_DAYS, extend_schedules
 from core.catalog.recompile import recompile_terms
 from core.catalog.texts import spell_out
 from miniapp_api.services import services
+from models.errors import Unavailable
 
 _READINGS = Path(__file__).resolve().parent.parent / "data" / "pinyin_overrides.json"
 
@@ -46,9 +46,10 @@ def load_directory_command(folder: Path, readings: Path) -> None:
     except InvalidDirectory as error:
         _say(str(fault) for fault in error.faults)
         sys.exit(f"{len(error.faults)} faults, nothing was written")
-    made = extend_schedules(transactions)
-    recompiled = recompile_terms(transactions)
-    _say([*_summary(loaded), _published(made), f"terms renewed: {recompiled} schedules"])
+    except Unavailable as error:
+        sys.exit(f"the database is busy or away ({error.code}): run the command again")
+    _say(_summary(loaded))
+    _publish(HORIZON_DAYS)
 
 
 @click.command("extend-schedules")
@@ -56,10 +57,7 @@ def load_directory_command(folder: Path, readings: Path) -> None:
 @with_appcontext
 def extend_schedules_command(days: int) -> None:
     """Publish the rosters of the coming days; what stands is left alone."""
-    transactions = services().workbench.transactions
-    made = extend_schedules(transactions, days=days)
-    recompiled = recompile_terms(transactions)
-    _say([_published(made), f"terms renewed: {recompiled} schedules"])
+    _publish(days)
 
 
 commands: tuple[click.Command, ...] = (load_directory_command, extend_schedules_command)
@@ -79,5 +77,11 @@ def _summary(loaded: Loaded) -> Iterable[str]:
         yield f"withdrawn before release, because their roster changed: {loaded.withdrawn} schedules"
 
 
-def _published(made: Made) -> str:
-    return f"published: {made.schedules} schedules with {made.slots} numbers"
+def _publish(days: int) -> None:
+    transactions = services().workbench.transactions
+    try:
+        made = extend_schedules(transactions, days=days)
+        renewed = recompile_terms(transactions)
+    except Unavailable as error:
+        sys.exit(f"publishing stopped, the database is busy or away ({error.code}): a worker goes on within the hour")
+    _say([f"published: {made.schedules} schedules with {made.slots} numbers", f"terms renewed: {renewed} schedules"])

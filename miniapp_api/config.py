@@ -5,7 +5,7 @@
 | `MODE` | `production`, or `local` for one's own machine | `production` |
 | `DATABASE_URL` | `postgresql://…` or `sqlite:////absolute/path` | local: `yuezhen.db` in `DATA_DIR`; production: required |
 | `DATA_DIR` | folder for what this machine keeps | `data-local` in the working directory |
-| `KEYS_FILE` | JSON with the three key rings, mode 0600 (`flask --app wsgi make-keys FILE`) | local: `keys.json` in `DATA_DIR`; production: required |
+| `KEYS_FILE` | JSON with the three key rings, mode 0600 (`python -m miniapp_api.keys FILE`) | local: `keys.json` in `DATA_DIR`; production: required |
 | `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, serial_no, private_key, apiv3_key, public_key_id, public_key, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
 | `PUBLIC_BASE_URL` | where the platforms reach us; https in production | local: `http://127.0.0.1:8000` (or `API_PORT`); production: required |
 | `TRUSTED_PROXIES` | how many proxies of ours stand in front and set `X-Forwarded-For` | `0` |
@@ -37,7 +37,7 @@ from miniapp_api.keys import Keys, KeysUnusable, read_keys
 from miniapp_api.platforms import Platforms, PlatformsUnusable, read_platforms
 
 _RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Mode(StrEnum):
@@ -105,7 +105,7 @@ class _Look:
             address_limit=self.rate("RATE_LIMIT_ADDRESS", "60000/minute" if self.local else "600/minute"),
             account_limit=self.rate("RATE_LIMIT_ACCOUNT", "6000/minute" if self.local else "300/minute"),
             login_limit=self.rate("RATE_LIMIT_LOGIN", "6000/minute" if self.local else "30/minute"),
-            log_level=self.one_of("LOG_LEVEL", _LEVELS, "INFO"),
+            log_level=self.one_of("LOG_LEVEL", LOG_LEVELS, "INFO"),
             body_limit=self.whole("BODY_LIMIT", 64 * 1024, smallest=1024, largest=1024 * 1024),
         )
         if self.faults or keys is None or platforms is None:

@@ -17,10 +17,12 @@ import structlog
 from blinker import Namespace
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from core.ports import LoginRefused, NotConfigured, ProviderError
+from core.ports import LoginRefused, ProviderError
+from core.registry import NotConfigured
 from miniapp_api.body import escape_pointer
 from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES, Words
 from miniapp_api.services import services
@@ -48,6 +50,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(ProviderError, _provider_failure)
     app.register_error_handler(ValidationError, _bad_payload)
     app.register_error_handler(HTTPException, _http_failure)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(Exception, _crash)
 
 
@@ -154,6 +158,12 @@ def _http_failure(error: HTTPException) -> Response:
 def _own_headers(error: HTTPException) -> dict[str, str]:
     """Allow and Retry-After belong to the answer; its HTML type does not."""
     return {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+
+
+def _database_away(error: SQLAlchemyError) -> Response:
+    """Outside of a transaction, as when the clock is asked: what is in one becomes Overloaded there."""
+    log.error("database_away", exc_info=error)
+    return problem("overloaded")
 
 
 def _crash(error: Exception) -> Response:

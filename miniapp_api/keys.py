@@ -7,6 +7,7 @@ import binascii
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,3 +101,19 @@ def _key(name: str, value: Any) -> bytes:
     if len(key) != _KEY_BYTES or len(set(key)) == 1:
         raise KeysUnusable(f'has a key in the ring "{name}" that is not {_KEY_BYTES} random bytes in base64')
     return key
+
+
+def main() -> None:
+    """`python -m miniapp_api.keys FILE`: the first keys, made before any app can start."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m miniapp_api.keys FILE")
+    try:
+        write_keys(Path(sys.argv[1]))
+    except FileExistsError:
+        sys.exit(f"{sys.argv[1]} exists already; keys are never overwritten")
+    except OSError as error:
+        sys.exit(f"{sys.argv[1]} cannot be written: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -98,7 +98,7 @@ def _commit_warnings(connection: Connection) -> list[str]:
 def _sqlite_engine(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file: the writer lock stands beside it")
-    engine = create_engine(url, pool_size=16, max_overflow=64)
+    engine = create_engine(url, pool_size=16, max_overflow=64, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -127,6 +127,7 @@ def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=3,
+        hide_parameters=True,  # an error's text must not carry what was bound
         connect_args={"options": options, "connect_timeout": 3},
     )
 

@@ -9,7 +9,7 @@ from models.charge import FeeKind, Leg
 from models.hospital import Period
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
-from schemas.base import Day, Instant, ReplySchema, Strict
+from schemas.base import Count, Day, Instant, ReplySchema, Strict, Whole
 
 
 class BookAppointmentSchema(Strict):
@@ -18,7 +18,7 @@ class BookAppointmentSchema(Strict):
     segment_starts_at = Instant()
     pay = fields.Enum(PayMode, by_value=True, required=True)
     payer_kind = fields.Enum(PayerKind, by_value=True, load_default=PayerKind.SELF_PAY)
-    expected_fee_fen = fields.Integer(strict=True, validate=validate.Range(min=0, max=10_000_000))
+    expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000))
     complaint = fields.String(validate=validate.Length(max=500))
 
 
@@ -26,7 +26,7 @@ class ListAppointmentsQuery(Strict):
     status = fields.Enum(AppointmentStatus, by_value=True)
     dependent_id = fields.UUID()
     cursor = fields.String(validate=validate.Length(max=200))
-    limit = fields.Integer(validate=validate.Range(min=1, max=100), load_default=20)
+    limit = Count(validate=validate.Range(min=1, max=100), load_default=20)
 
 
 class CancelAppointmentSchema(Strict):

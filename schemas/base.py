@@ -91,8 +91,16 @@ class Strict(Schema):
         elif isinstance(field_obj, Instant | Day):
             messages["invalid"] = field_obj.fault
         field_obj.error_messages = messages
+        field_obj.validators = [part for validator in field_obj.validators for part in _halves(validator)]
         for validator in field_obj.validators:
             _speak_in_codes(validator)
+
+
+def _halves(validator: Any) -> list[Any]:
+    """A length between two bounds as two checks, so that the code says which one was passed."""
+    if isinstance(validator, validate.Length) and None not in (validator.min, validator.max) and not validator.error:
+        return [validate.Length(min=validator.min), validate.Length(max=validator.max)]
+    return [validator]
 
 
 def _speak_in_codes(validator: Any) -> None:

@@ -43,7 +43,9 @@ class Region(fields.String):
 
 
 class HospitalsQuery(PageQuery):
-    q = Text(LONGEST_QUESTION, load_default=None, metadata={"description": "name, alias, pinyin or its initials"})
+    q = Text(
+        LONGEST_QUESTION, empty=True, load_default="", metadata={"description": "name, alias, pinyin or its initials"}
+    )
     adcode = Region(load_default=None, metadata={"description": "province, city or district: `32`, `3201`, `320106`"})
     near = Near(load_default=None, metadata={"type": "string", "description": "`lat,lng` in degrees: nearest first"})
 

@@ -43,7 +43,9 @@ _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(Base.metada
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of the run names the folder; workers inherit it."""
-    os.environ.setdefault(RUN_FOLDER, f"{tempfile.gettempdir()}/yuezhen-test-{os.getpid()}")
+    if RUN_FOLDER not in os.environ:
+        os.environ[RUN_FOLDER] = f"{tempfile.gettempdir()}/yuezhen-test-{os.getpid()}"
+        shutil.rmtree(os.environ[RUN_FOLDER], ignore_errors=True)  # of an older process with this number
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from core.ports import (
     InvalidSignature,
     LoginPlatform,
     MessageReader,
-    NotConfigured,
     PaymentGateway,
     PaymentOrder,
     PlatformMessage,
@@ -27,6 +26,7 @@ from core.ports import (
     TradeAnswer,
     TradeState,
 )
+from core.registry import NotConfigured
 
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Where every test's clock begins: a Sunday, 10:00 at the hospital."""

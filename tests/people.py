@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from core.identity.checks import BegunCheck, CheckRequest, StartIntent, ask_star
 from core.identity.completion import CheckState, ask_result, complete_check, look_up_question
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
-from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, LoginPlatform, NotConfigured, PlatformUser
+from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, LoginPlatform, PlatformUser
+from core.registry import NotConfigured
 from core.transactions import Transactions
 from models.account import Purpose
 from models.identity_check import IdentityCheck, IdentityMethod
@@ -33,6 +34,15 @@ def resident_id(*, birth: date = date(1990, 1, 1), order: int = 997, area: str =
     """A number with a true checksum. An odd `order` is a man's; 996 to 999 were never issued for such births."""
     head = f"{area}{birth:%Y%m%d}{order:03d}"
     return head + check_character(head)
+
+
+def rotated(vault: Vault) -> Vault:
+    """The same keys, and new ones that are used from now on."""
+    sealing, hashing = vault._sealing, vault._hashing
+    return Vault(
+        sealing=replace(sealing, active=2, keys={**sealing.keys, 2: b"s" * 32}),
+        hashing=replace(hashing, active=2, keys={**hashing.keys, 2: b"h" * 32}),
+    )
 
 
 def agree(
@@ -100,7 +110,7 @@ class FakeVerifier:
 
 
 @dataclass
-class FakeAdapters:
+class PeopleAdapters:
     """Port Adapters, as far as people are concerned."""
 
     logins: list[FakeLogin] = field(default_factory=list)
@@ -134,7 +144,7 @@ class Desk:
     transactions: Transactions
     vault: Vault
     verifier: FakeVerifier
-    adapters: FakeAdapters
+    adapters: PeopleAdapters
     account_id: UUID
     identity_id: UUID
     dependent_id: UUID
@@ -205,4 +215,4 @@ def make_desk(
         return account.id, identity.id, dependent.id, identity.subject(vault)
 
     verifier = FakeVerifier()
-    return Desk(transactions, vault, verifier, FakeAdapters(verifiers=[verifier]), *transactions.write(make))
+    return Desk(transactions, vault, verifier, PeopleAdapters(verifiers=[verifier]), *transactions.write(make))

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from fakes import ManualClock
 from flask.testing import FlaskClient
-from people import APP, PROVIDER, FakeAdapters, FakeLogin, FakeVerifier
+from people import APP, PROVIDER, FakeLogin, FakeVerifier, PeopleAdapters
 from werkzeug.test import TestResponse
 
 from core.identity.consent_texts import current_version
@@ -78,7 +78,7 @@ class Clinic:
 @contextmanager
 def open_clinic(config: Config, clock: ManualClock) -> Iterator[Clinic]:
     users, verifier = Users(), FakeVerifier()
-    app = create_app(config, adapters=FakeAdapters([users], [verifier]), clock=clock)
+    app = create_app(config, adapters=PeopleAdapters([users], [verifier]), clock=clock)
     clinic = Clinic(app, clock, users, verifier)
     yield clinic
     clinic.workbench.transactions.database.close()

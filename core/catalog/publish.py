@@ -27,7 +27,7 @@ from core.workbench import Workbench
 from models.hospital import Department, Doctor, Hospital, Roster
 
 HORIZON_DAYS = 15
-_ROSTERS_AT_ONCE = 50
+_ROSTERS_AT_ONCE = 25
 _BEGINNING = UUID(int=0)
 
 log = structlog.get_logger()

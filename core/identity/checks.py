@@ -24,8 +24,9 @@ from core.identity.outcomes import expire_check, fail_check
 from core.identity.own import own_check, own_dependent
 from core.jobs.queue import enqueue
 from core.locks import lock_account, lock_dependent, lock_identity_check
-from core.ports import Adapters, FaceStart, FaceSubject, FaceVerifier, ProviderError, ProviderRefused
+from core.ports import FaceStart, FaceSubject, FaceVerifier, ProviderError, ProviderRefused
 from core.refusals import CheckLimit, ProviderDown
+from core.registry import Adapters
 from models.account import PlatformIdentity, Purpose
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed

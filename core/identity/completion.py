@@ -16,7 +16,8 @@ from core.identity.checks import lock_check
 from core.identity.outcomes import FACE_MATCHED, expire_check, fail_check, pass_check
 from core.identity.own import own_check
 from core.jobs.queue import LeasedJob
-from core.ports import Adapters, FaceOutcome, FaceResult, ProviderError, ProviderRefused
+from core.ports import FaceOutcome, FaceResult, ProviderError, ProviderRefused
+from core.registry import Adapters
 from core.workbench import Workbench
 from models.account import PlatformIdentity
 from models.identity_check import IdentityCheck, IdentityCheckStatus

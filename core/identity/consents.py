@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -92,10 +93,15 @@ def granted(session: Session, account_id: UUID, purpose: Purpose, dependent_id: 
 
 def granted_purposes(session: Session, account_id: UUID) -> frozenset[Purpose]:
     """The account's own purposes (those that name no dependent) that it stands by, in the text in force."""
+    standing = standing_consents(session, account_id=account_id)
+    return purposes_stood_by((one.purpose, one.version, one.granted) for one in standing if one.dependent_id is None)
+
+
+def purposes_stood_by(acts: Iterable[tuple[Purpose, str, bool]]) -> frozenset[Purpose]:
+    """The purposes that an account stands by in the text in force, from (purpose, version, granted), oldest first."""
+    newest = {purpose: (version, given) for purpose, version, given in acts}
     return frozenset(
-        consent.purpose
-        for consent in standing_consents(session, account_id=account_id)
-        if consent.dependent_id is None and consent.granted and consent.version == current_version(consent.purpose)
+        purpose for purpose, (version, given) in newest.items() if given and version == current_version(purpose)
     )
 
 

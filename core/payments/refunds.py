@@ -200,10 +200,12 @@ def _note(
 
 
 def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:
-    """Fixable refusals keep the number and wait; a refusal for good goes to the desk, where two people decide."""
+    """Fixable refusals keep the number and wait; a refusal for good goes to the desk, where two people decide.
+
+    While the outcome of a sent refund is unknown, a refused question decides nothing."""
     refund.last_refusal = answer.code
     log.warning("refund_refused", refund=str(refund.id), refusal=answer.code, alarm=True)
-    if not answer.retryable and refund.status in {RefundStatus.DUE, RefundStatus.UNKNOWN}:
+    if not answer.retryable and refund.status is RefundStatus.DUE:
         refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=answer.code)
 
 

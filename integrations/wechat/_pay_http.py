@@ -26,7 +26,7 @@ Clock = Callable[[], datetime]
 
 class _Means(Enum):
     UNKNOWN_OUTCOME = "it may have been done: ask, then repeat with the same numbers"
-    LATER = "not done; the same request may succeed later"
+    LATER = "not done; the same may succeed later: slower, after topping up, or once our configuration is mended"
     NO = "not done"
 
 
@@ -44,12 +44,12 @@ CODES = {
     "BIZERR_NEED_RETRY": _Means.UNKNOWN_OUTCOME,
     "FREQUENCY_LIMITED": _Means.LATER,
     "NOT_ENOUGH": _Means.LATER,
-    "SIGN_ERROR": _Means.NO,
+    "SIGN_ERROR": _Means.LATER,
     "PARAM_ERROR": _Means.NO,
     "INVALID_REQUEST": _Means.NO,
-    "APPID_MCHID_NOT_MATCH": _Means.NO,
-    "MCH_NOT_EXISTS": _Means.NO,
-    "NO_AUTH": _Means.NO,
+    "APPID_MCHID_NOT_MATCH": _Means.LATER,
+    "MCH_NOT_EXISTS": _Means.LATER,
+    "NO_AUTH": _Means.LATER,
     "RULE_LIMIT": _Means.NO,
     "TRADE_ERROR": _Means.NO,
     "ACCOUNT_ERROR": _Means.NO,

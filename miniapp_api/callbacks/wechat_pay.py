@@ -6,7 +6,8 @@ import structlog
 from flask import Response, request
 
 from core.payments.inbox import keep_refused, receive_event
-from core.ports import InvalidSignature, MessageReader, NotConfigured, PlatformMessage, Reply
+from core.ports import InvalidSignature, MessageReader, PlatformMessage, Reply
+from core.registry import NotConfigured
 from miniapp_api.callbacks.throttle import Throttle
 from miniapp_api.openapi import endpoint, signed_blueprint
 from miniapp_api.services import services

@@ -41,7 +41,7 @@ _NOT_MODIFIED = {304: None}
     summary="Find a hospital by name, alias, pinyin, region or distance",
 )
 def get_hospitals(query: dict[str, Any]) -> Response:
-    wish = HospitalWish(query["q"], query["adcode"], query["near"])
+    wish = HospitalWish(query["q"] or None, query["adcode"], query["near"])
 
     def look(session: Any, _now: Any) -> Any:
         return list_hospitals(session, wish, cursor=query["cursor"], limit=query["limit"])

@@ -8,8 +8,9 @@ from flask import Response
 
 from core.identity.consent_texts import consent_text
 from core.identity.login import LoggedIn, ask_who, log_in, log_out
-from core.ports import LoginPlatform, NotConfigured
+from core.ports import LoginPlatform
 from core.refusals import LoginFailed, ProviderDown
+from core.registry import NotConfigured
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, run_command
 from miniapp_api.openapi import endpoint, open_blueprint, patient_blueprint

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from integrations.wechat import MerchantAccount
+from core.ports import PaymentOrder
+from integrations.wechat import MerchantAccount, MiniappAccount, WeChatPayGateway
 
 ROOT = Path(__file__).parents[2]
+OPENID = "oConformance0001"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Sandbox:
         done: dict[str, Any] = answer.json()
         return done
 
+    def login_code(self) -> str:
+        """A fresh code; makes the person too, where it is new."""
+        code: str = self.control("login-codes", provider="wechat_miniapp", open_id=OPENID, union_id="u1")["code"]
+        return code
+
     def ledger(self, out_trade_no: str) -> list[dict[str, Any]]:
         items = requests.get(f"{self.base_url}/control/ledger", timeout=10).json()["items"]
         return [item for item in items if item["out_trade_no"] == out_trade_no]
@@ -42,6 +51,20 @@ class Sandbox:
 
     def behave(self) -> None:
         requests.delete(f"{self.base_url}/control/faults", timeout=10).raise_for_status()
+
+
+@dataclass
+class MemoryTokens:
+    """A TokenStore that counts its fetches and can be told a lie."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    fetches: int = 0
+
+    def token(self, name: str, fetch: Callable[[], tuple[str, timedelta]], *, rejected: str | None = None) -> str:
+        if name not in self.kept or self.kept[name] == rejected:
+            self.fetches += 1
+            self.kept[name] = fetch()[0]
+        return self.kept[name]
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +97,43 @@ def wechat_merchants(sandbox: Sandbox) -> list[MerchantAccount]:
         MerchantAccount(**{in_pem.get(name, name): value for name, value in told.items()})
         for told in sandbox.credentials("wechat_pay")
     ]
+
+
+@pytest.fixture(scope="module")
+def miniapps(sandbox: Sandbox) -> list[MiniappAccount]:
+    return [MiniappAccount(**told) for told in sandbox.credentials("wechat_miniapp")]
+
+
+@pytest.fixture
+def wechat_tokens() -> MemoryTokens:
+    return MemoryTokens()
+
+
+@pytest.fixture(scope="module")
+def wechat_gateway(wechat_merchants: list[MerchantAccount]) -> WeChatPayGateway:
+    """Its messages go to a port that nobody listens on: they have a file of their own."""
+    nobody = "http://127.0.0.1:9"
+    return WeChatPayGateway(
+        wechat_merchants[0],
+        app="patient",
+        payment_notify_url=nobody,
+        refund_notify_url=nobody,
+        timeouts=(2.0, 3.0),
+    )
+
+
+@pytest.fixture
+def wechat_order(sandbox: Sandbox) -> PaymentOrder:
+    """Of a person who can pay; nobody has sent it yet."""
+    sandbox.login_code()
+    return PaymentOrder(
+        out_trade_no="P" + secrets.token_hex(12).upper(),
+        amount_fen=5000,
+        currency="CNY",
+        description="人民医院 挂号费",
+        payer=OPENID,
+        expires_at=datetime.now(UTC) + timedelta(minutes=15),
+    )
 
 
 @pytest.fixture(autouse=True)

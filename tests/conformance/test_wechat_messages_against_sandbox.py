@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,7 +24,6 @@ from core.ports import (
 )
 from integrations.wechat import MerchantAccount, WeChatPayGateway, WeChatPayMessageReader
 
-OPENID = "oConformance0002"
 SIGNED = ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature")
 
 
@@ -95,12 +94,9 @@ def gateway(mailbox: Mailbox, wechat_merchants: list[MerchantAccount]) -> WeChat
 
 
 @pytest.fixture
-def order(sandbox: Any, gateway: WeChatPayGateway) -> PaymentOrder:
-    sandbox.control("login-codes", provider="wechat_miniapp", open_id=OPENID)
-    number, until = "P" + secrets.token_hex(12).upper(), datetime.now(UTC) + timedelta(minutes=15)
-    opened = PaymentOrder(number, 5000, "CNY", "人民医院 挂号费", OPENID, until)
-    gateway.open_payment(opened)
-    return opened
+def order(gateway: WeChatPayGateway, wechat_order: PaymentOrder) -> PaymentOrder:
+    gateway.open_payment(wechat_order)
+    return wechat_order
 
 
 @pytest.fixture(params=["payment", "refund"])
@@ -262,3 +258,44 @@ def test_a_message_sent_twice_has_one_id(sandbox: Any, mailbox: Mailbox, order: 
     first, second = mailbox.next().message, mailbox.next().message
     assert first == second
     assert first is not None
+
+
+@pytest.mark.parametrize(
+    ("forged", "reason"),
+    [
+        ({}, None),
+        ({"stamp_offset": -295}, None),
+        ({"stamp_offset": -300}, "stale"),
+        ({"stamp_offset": 310}, "stale"),
+        ({"signed_by": "stranger"}, "bad_signature"),
+        ({"signed_by": "gulou"}, "unknown_serial"),
+        ({"sealed_by": "gulou"}, "sealed"),
+        ({"serial": "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"}, "unknown_serial"),
+        ({"signature_type": "WECHATPAY2-SM2-WITH-SM3"}, "signature_type"),
+        ({"algorithm": "AEAD_SM4_GCM"}, "algorithm"),
+        ({"body": "[]"}, "unreadable"),
+        ({"headers": {"Wechatpay-Nonce": None}}, "missing_header"),
+        ({"tamper": {"body": 40}}, "bad_signature"),
+        ({"tamper": {"signature": 40}}, "bad_signature"),
+    ],
+)
+def test_a_forged_message_is_told_by_what_is_wrong_with_it(
+    *,
+    sandbox: Any,
+    mailbox: Mailbox,
+    wechat_merchants: list[MerchantAccount],
+    forged: dict[str, Any],
+    reason: str | None,
+) -> None:
+    trade = {
+        "mchid": wechat_merchants[0].mchid,
+        "appid": wechat_merchants[0].appid,
+        "out_trade_no": "P0000000000000000000000001",
+        "trade_state": "SUCCESS",
+        "transaction_id": "4200000000000000000000000001",
+        "amount": {"total": 1, "currency": "CNY"},
+    }
+    wanted = {"merchant": "demo", "url": f"{mailbox.url}/forged"}
+    wanted |= {"plaintext": trade} if "body" not in forged else {}
+    sandbox.control("notices/forge", **wanted, **forged)
+    assert mailbox.next().reason == reason

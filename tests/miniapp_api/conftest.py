@@ -52,12 +52,12 @@ def config(environ: Environ, database_url: str) -> Config:
 
 
 @pytest.fixture
-def make_app(clock: ManualClock) -> Iterator[Callable[[Config], App]]:
-    """Apps with probe routes; their databases are closed at the end."""
+def make_app(clock: ManualClock) -> Iterator[Callable[..., App]]:
+    """Apps with probe routes, and with the test's clock unless another is given; closed at the end."""
     made: list[App] = []
 
-    def make(config: Config) -> App:
-        app = create_app(config, clock=clock)
+    def make(config: Config, **given: Any) -> App:
+        app = create_app(config, **{"clock": clock, **given})
         register(app, app.extensions["flask-smorest"]["apis"][""]["ext_obj"], make_probes())
         made.append(app)
         return app

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from sqlalchemy.engine import URL
 
-from core.ports import Adapters, NotConfigured
+from core.registry import Adapters, NotConfigured
 from integrations.wechat import MerchantAccount, MiniappAccount
 from miniapp_api.adapters import Registry
 from miniapp_api.config import Config

@@ -15,20 +15,15 @@ from flask.testing import FlaskClient
 from frame_probes import to_raise
 from marshmallow import ValidationError
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug import exceptions as http
 from werkzeug.test import TestResponse
 
 import miniapp_api.cli  # noqa: F401 - with it every module that defines a refusal
-from core.ports import (
-    InvalidSignature,
-    LoginRefused,
-    NotConfigured,
-    ProviderError,
-    ProviderRefused,
-    ProviderUnavailable,
-)
+from core.ports import InvalidSignature, LoginRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from core.refusals import NumbersInFlight, SoldOut
+from core.registry import NotConfigured
 from miniapp_api.errors import code_of, flatten
 from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES
 from models.errors import (
@@ -93,6 +88,7 @@ def test_words_are_short_and_in_their_language() -> None:
             assert not (chinese and "," in words.title + words.detail), code
     assert set(STATUS_CODES.values()) <= set(PROBLEMS)
     assert all(len(pair) == 2 and all(pair) for pair in FIELD_WORDS.values())
+    assert not [chinese for chinese, _ in FIELD_WORDS.values() if "," in chinese]
 
 
 def test_a_problem_is_rfc_9457_in_chinese_by_default(client: FlaskClient) -> None:
@@ -150,7 +146,9 @@ def test_a_time_to_come_back_that_has_passed_is_now(client: FlaskClient, clock: 
         (KeyError(CANARY), 500, "internal_error"),
         (RecursionError(CANARY), 500, "internal_error"),
         (UnicodeDecodeError("utf-8", CANARY.encode(), 0, 1, CANARY), 500, "internal_error"),
-        (OperationalError(CANARY, {"name": CANARY}, Exception(CANARY)), 500, "internal_error"),
+        (OperationalError(CANARY, {"name": CANARY}, Exception(CANARY)), 503, "overloaded"),
+        (PoolTimeout(CANARY), 503, "overloaded"),
+        (IntegrityError(CANARY, {"name": CANARY}, Exception(CANARY)), 500, "internal_error"),
         (http.BadRequest(CANARY), 400, "malformed_request"),
         (http.RequestTimeout(CANARY), 408, "request_timeout"),
         (http.RequestURITooLarge(CANARY), 414, "uri_too_long"),

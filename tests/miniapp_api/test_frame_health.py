@@ -57,12 +57,13 @@ def test_a_database_that_is_away_is_told_by_name_only(
     assert "yuezhen:canary" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["/api/v1/own-probe", "/api/v1/time"])
 def test_without_a_database_a_patient_is_asked_to_come_back(
-    make_app: Callable[[Config], App], environ: dict[str, str]
+    make_app: Callable[..., App], environ: dict[str, str], path: str
 ) -> None:
-    url = "postgresql://yuezhen:x@127.0.0.1:1/x"
-    client = make_app(Config.from_environ({**environ, "DATABASE_URL": url})).test_client()
-    reply = client.get("/api/v1/own-probe", headers={"Authorization": f"Bearer {'t' * 43}"})
+    config = Config.from_environ({**environ, "DATABASE_URL": "postgresql://yuezhen:x@127.0.0.1:1/x"})
+    client = make_app(config, clock=None).test_client()
+    reply = client.get(path, headers={"Authorization": f"Bearer {'t' * 43}"})
     assert (reply.status_code, reply.get_json(force=True)["code"]) == (503, "overloaded")
 
 

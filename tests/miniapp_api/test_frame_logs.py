@@ -12,11 +12,13 @@ import pytest
 import structlog
 from flask.testing import FlaskClient
 from frame_probes import to_raise
+from gunicorn.config import Config as GunicornConfig
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from core.workbench import Workbench
 from miniapp_api import logs
+from miniapp_api.gunicorn_logs import Logger
 from models.account import Account
 from models.base import new_id
 
@@ -236,6 +238,13 @@ def test_the_level_is_kept_and_one_handler_is_enough(capfd: pytest.CaptureFixtur
     logging.getLogger("b").info("quiet")
     structlog.get_logger("a").warning("loud")
     assert the_only(capfd)["event"] == "loud"
+
+
+def test_gunicorn_speaks_in_lines_as_well(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "no such level")
+    Logger(GunicornConfig()).warning("Invalid request from ip=%s: GET /13812345678", "192.0.2.1")
+    line = the_only(capfd)
+    assert (line["event"], line["logger"]) == (f"Invalid request from ip=192.0.2.1: GET /{logs.MASK}", "gunicorn.error")
 
 
 def test_warnings_of_libraries_are_lines_as_well(capfd: pytest.CaptureFixture[str]) -> None:

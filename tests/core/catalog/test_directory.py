@@ -260,7 +260,7 @@ def test_policies_follow_the_file_and_count_their_versions(folder: Folder, trans
     assert counts(folder.load(transactions), "policies.json") == (0, 1, 0, 1)
     assert policies(transactions)["department", "H1-D2"] == (2, {"hold_minutes": 25})
 
-    folder.policies = []  # gone from the file: the department is under the wider rules again, the platform keeps its own
+    folder.policies = []  # the department is under the wider rules again, the platform keeps its own
     assert counts(folder.load(transactions), "policies.json") == (0, 0, 1, 0)
     assert policies(transactions) == {
         ("platform", ""): (1, {"hold_minutes": 10}),

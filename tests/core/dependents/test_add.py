@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from threading import Event, current_thread, main_thread
 from typing import Any
 from uuid import UUID
 
 import pytest
 from factories import make_account
 from fakes import START, ManualClock
-from people import agree, resident_id
+from people import agree, resident_id, rotated
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
@@ -241,6 +242,31 @@ def test_many_accounts_naming_one_person_at_once_make_one_person(transactions: T
     assert count(transactions, Dependent) == 8
 
 
+def test_whoever_comes_second_leaves_no_person_alone(
+    database: Database, transactions: Transactions, vault: Vault
+) -> None:
+    """The second transaction makes its row of a person before it meets the first one's document."""
+    one, two = new_account(transactions), new_account(transactions)
+    second_is_at_it = Event()
+
+    def note(*said: Any) -> None:
+        if said[2].startswith("INSERT INTO person_identifiers") and current_thread() is not main_thread():
+            second_is_at_it.set()
+
+    def first(session: Session, now: datetime) -> Future[Dependent]:
+        add_dependent(session, account_id=one, wanted=MOTHER, vault=vault, now=now)
+        second = pool.submit(add, transactions, vault, two)
+        # SQLite lets the second one begin only when the first is done.
+        assert database.is_sqlite or second_is_at_it.wait(20)
+        return second
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    with ThreadPoolExecutor(1) as pool:
+        transactions.write(first).result(20)
+    assert count(transactions, Dependent) == 2
+    assert count(transactions, Person) == count(transactions, PersonIdentifier) == 1
+
+
 def outcomes(transactions: Transactions, vault: Vault, wanted: list[tuple[UUID, NewDependent]]) -> dict[str, int]:
     def attempt(one: tuple[UUID, NewDependent]) -> str:
         try:
@@ -258,18 +284,8 @@ def test_a_person_hashed_under_an_older_key_is_found_and_not_made_again(
     transactions: Transactions, vault: Vault, account_id: UUID
 ) -> None:
     add(transactions, vault, account_id)
-    rotated = rotate(vault)
-    add(transactions, rotated, new_account(transactions))
+    add(transactions, rotated(vault), new_account(transactions))
     assert count(transactions, Person) == 1
-
-
-def rotate(vault: Vault) -> Vault:
-    """The same keys, and new ones that are used from now on."""
-    old_sealing, old_hashing = vault._sealing, vault._hashing
-    return Vault(
-        sealing=replace(old_sealing, active=2, keys={**old_sealing.keys, 2: b"s" * 32}),
-        hashing=replace(old_hashing, active=2, keys={**old_hashing.keys, 2: b"h" * 32}),
-    )
 
 
 def test_the_day_of_birth_is_judged_by_the_hospitals_day(vault: Vault, database: Database) -> None:

@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 from core.identity.checks import SETTLE, ask_start, resume_check
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
-from core.ports import NotConfigured, ProviderRefused, ProviderUnavailable
+from core.ports import ProviderRefused, ProviderUnavailable
 from core.refusals import CheckLimit, ConsentRequired, ProviderDown
+from core.registry import NotConfigured
 from core.transactions import Transactions
 from models.account import Purpose
 from models.errors import NotFound, ValidationFailed

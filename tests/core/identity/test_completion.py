@@ -17,7 +17,8 @@ from core.identity.checks import SETTLE
 from core.identity.completion import settle_identity_check
 from core.jobs.queue import LeasedJob
 from core.jobs.runner import Runner
-from core.ports import FaceOutcome, FaceResult, NotConfigured, ProviderRefused, ProviderUnavailable
+from core.ports import FaceOutcome, FaceResult, ProviderRefused, ProviderUnavailable
+from core.registry import NotConfigured
 from core.tickets import Tickets
 from core.transactions import Transactions
 from core.workbench import Workbench

@@ -8,12 +8,13 @@ from threading import Barrier
 
 import pytest
 from fakes import START, ManualClock
-from people import APP, PROVIDER, FakeLogin, agree
+from people import APP, PROVIDER, FakeLogin, agree, rotated
 from sqlalchemy import func, select
 
 from core.identity.login import LoggedIn, ask_who, log_in, log_out, token_digest
-from core.ports import LoginRefused, NotConfigured, PlatformUser, ProviderRefused, ProviderUnavailable
+from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
 from core.refusals import LoginFailed, ProviderDown
+from core.registry import NotConfigured
 from core.transactions import Transactions
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Purpose
 from models.sealing import Vault
@@ -152,6 +153,4 @@ def test_what_the_platform_says_of_a_code(failure: Exception, refusal: type[Exce
 
 def test_a_known_id_is_found_during_key_rotation(transactions: Transactions, vault: Vault) -> None:
     first = enter(transactions, vault)
-    hashing = vault._hashing
-    rotated = Vault(sealing=vault._sealing, hashing=type(hashing)(active=2, keys={**hashing.keys, 2: b"h" * 32}))
-    assert enter(transactions, rotated).account.id == first.account.id
+    assert enter(transactions, rotated(vault)).account.id == first.account.id

@@ -48,12 +48,8 @@ def expect_unknown(act: Callable[[], Any], match: str | None = None) -> Provider
 @pytest.mark.parametrize(
     ("status", "code"),
     [
-        (401, "SIGN_ERROR"),
         (400, "PARAM_ERROR"),
         (400, "INVALID_REQUEST"),
-        (400, "APPID_MCHID_NOT_MATCH"),
-        (404, "MCH_NOT_EXISTS"),
-        (403, "NO_AUTH"),
         (403, "RULE_LIMIT"),
         (403, "TRADE_ERROR"),
         (403, "ACCOUNT_ERROR"),
@@ -83,6 +79,10 @@ def test_a_refusal_is_raised_with_its_code_and_nothing_private(
         (429, "FREQUENCY_LIMITED", "FREQUENCY_LIMITED"),
         (429, "RATELIMIT_EXCEEDED", "FREQUENCY_LIMITED"),
         (403, "NOT_ENOUGH", "NOT_ENOUGH"),
+        (401, "SIGN_ERROR", "SIGN_ERROR"),
+        (400, "APPID_MCHID_NOT_MATCH", "APPID_MCHID_NOT_MATCH"),
+        (404, "MCH_NOT_EXISTS", "MCH_NOT_EXISTS"),
+        (403, "NO_AUTH", "NO_AUTH"),
     ],
 )
 def test_a_refusal_for_now_may_be_repeated(

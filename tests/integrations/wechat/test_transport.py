@@ -134,7 +134,7 @@ def test_a_packed_answer_is_not_unpacked(server: Server, transport: Transport) -
 
 def silent(server: Server, connection: socket.socket) -> None:
     server.hear(connection)
-    server.done.wait(5)
+    server.done.wait(60)
 
 
 def reset(server: Server, connection: socket.socket) -> None:
@@ -163,7 +163,7 @@ def bad_chunk(server: Server, connection: socket.socket) -> None:
 
 def stalled(server: Server, connection: socket.socket) -> None:
     cut(server, connection)
-    server.done.wait(5)
+    server.done.wait(60)
 
 
 def trickle(server: Server, connection: socket.socket) -> None:
@@ -202,7 +202,7 @@ def test_a_server_that_misbehaves_is_unavailable_and_was_reached(
     with pytest.raises(ProviderUnavailable) as caught:
         transport.exchange("POST", f"{server.url}/x", params={"secret": "HUSH"}, body=b"{}")
     assert caught.value.sent
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert server.connections == 1
 

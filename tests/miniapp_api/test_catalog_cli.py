@@ -1,0 +1,110 @@
+"""Operator commands: load a directory, publish the coming days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from catalog_folder import Folder
+from click.testing import Result
+from fakes import ManualClock
+from sqlalchemy import func, select
+
+from core.transactions import Transactions
+from miniapp_api.app import App
+from miniapp_api.services import EXTENSION
+from models.database import Database
+from models.hospital import Hospital
+from models.schedule import Schedule
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    path = tmp_path / "directory"
+    path.mkdir()
+    return Folder(path)
+
+
+def run(app: App, *args: str) -> Result:
+    return app.test_cli_runner().invoke(args=list(args))
+
+
+def rows(transactions: Transactions) -> tuple[int | None, int | None]:
+    return transactions.read(
+        lambda session, _now: (
+            session.scalar(select(func.count()).select_from(Hospital)),
+            session.scalar(select(func.count()).select_from(Schedule)),
+        )
+    )
+
+
+def test_a_directory_is_loaded_and_published_with_a_summary(
+    app: App, folder: Folder, transactions: Transactions
+) -> None:
+    result = run(app, "load-directory", str(folder.write()))
+    assert result.exit_code == 0, result.output
+    assert "departments.csv: 4 new, 0 changed, 0 retired, 0 unchanged" in result.output
+    assert "published: 7 schedules with 62 numbers" in result.output
+    assert rows(transactions) == (2, 7)
+
+    again = run(app, "load-directory", str(folder.path))
+    assert again.exit_code == 0
+    assert "departments.csv: 0 new, 0 changed, 0 retired, 4 unchanged" in again.output
+    assert "published: 0 schedules with 0 numbers" in again.output
+
+
+def test_a_changed_policy_reaches_published_schedules(app: App, folder: Folder) -> None:
+    run(app, "load-directory", str(folder.write()))
+    folder.policies = [{"level": "platform", "code": "", "policy": {"hold_minutes": 20}}]
+    result = run(app, "load-directory", str(folder.write()))
+    assert "policies.json: 1 new" in result.output
+    assert "terms renewed: 7 schedules" in result.output
+
+
+def test_bad_rows_are_all_told_and_nothing_is_written(app: App, folder: Folder, transactions: Transactions) -> None:
+    folder.row("rosters.csv", 2)["fee_fen"] = "-1"
+    folder.row("doctors.csv", 0)["sex"] = "?"
+    result = run(app, "load-directory", str(folder.write()))
+    assert result.exit_code == 1
+    assert "doctors.csv:2 sex bad_word: must be one of M, F" in result.output
+    assert "rosters.csv:4 fee_fen bad_number: must be a whole number from 0 to 10000000" in result.output
+    assert "2 faults, nothing was written" in result.output
+    assert rows(transactions) == (0, 0)
+
+
+def test_a_folder_that_is_not_there_is_told(app: App, tmp_path: Path) -> None:
+    result = run(app, "load-directory", str(tmp_path / "nowhere"))
+    assert result.exit_code == 2
+    assert "does not exist" in result.output
+
+
+def test_an_unusable_table_of_readings_stops_the_load(
+    app: App, folder: Folder, transactions: Transactions, tmp_path: Path
+) -> None:
+    (tmp_path / "readings.json").write_text("[]")
+    result = run(app, "load-directory", "--readings", str(tmp_path / "readings.json"), str(folder.write()))
+    assert result.exit_code == 1
+    assert "nothing was written" in result.output
+    assert rows(transactions) == (0, 0)
+
+
+def test_the_coming_days_can_be_published_by_hand(app: App, folder: Folder, clock: ManualClock) -> None:
+    run(app, "load-directory", str(folder.write()))
+    clock.advance(timedelta(days=7))
+    result = run(app, "extend-schedules")
+    assert result.exit_code == 0
+    assert "published: 3 schedules" in result.output
+    assert "published: 3 schedules" in run(app, "extend-schedules", "--days", "22").output
+    assert run(app, "extend-schedules", "--days", "0").exit_code == 2
+
+
+def test_a_database_that_is_away_is_told(app: App, folder: Folder, tmp_path: Path) -> None:
+    transactions = app.extensions[EXTENSION].workbench.transactions
+    transactions.database.close()
+    transactions.database = Database("postgresql://nobody@127.0.0.1:1/none")
+    for command in (["load-directory", str(folder.write())], ["extend-schedules"]):
+        result = run(app, *command)
+        assert result.exit_code == 1
+        assert "busy or away (overloaded)" in result.output
+        assert "Traceback" not in result.output
