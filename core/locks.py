@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
 from models.account import Account
@@ -30,7 +30,9 @@ R = TypeVar("R", bound=Base)
 
 
 def _locked(query: Select[R]) -> Select[R]:
-    return query.with_for_update().execution_options(populate_existing=True)
+    # NO KEY UPDATE: every row that points at this one holds its key shared, and FOR UPDATE would wait for them all. Two
+    # commands of one account, each with its idempotency key just inserted, would wait for one another.
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
 def _one(session: Session, record: type[R], record_id: UUID) -> R:
@@ -38,6 +40,18 @@ def _one(session: Session, record: type[R], record_id: UUID) -> R:
     if found is None:
         raise NotFound()
     return found
+
+
+def _account_then_person() -> Select[UUID, UUID | None]:
+    """The inner part is locked whole before its row is joined to the person's, which is locked last."""
+    account = (
+        select(Account.id).where(Account.id == bindparam("account_id")).with_for_update(key_share=True).cte("account")
+    )
+    return (
+        select(Person.id, Person.alias_of_id)
+        .join_from(account, Person, Person.id == bindparam("person_id"))
+        .with_for_update(of=Person, key_share=True)
+    )
 
 
 def lock_account(session: Session, account_id: UUID) -> Account:
@@ -51,6 +65,17 @@ def lock_person(session: Session, person_id: UUID) -> Person:
     while person.alias_of_id is not None:
         person = _one(session, Person, person.alias_of_id)
     return person
+
+
+_ACCOUNT_AND_PERSON = _account_then_person()
+
+
+def lock_account_and_person(session: Session, account_id: UUID, person_id: UUID) -> UUID:
+    """Both in one round trip, the account first; returns the person's alias root. Raises: NotFound."""
+    found = session.execute(_ACCOUNT_AND_PERSON, {"account_id": account_id, "person_id": person_id}).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found.id if found.alias_of_id is None else lock_person(session, found.alias_of_id).id
 
 
 def root_of(session: Session, person_id: UUID) -> UUID:

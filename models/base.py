@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -70,3 +70,10 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {UUID: Uuid(), datetime: UTCDateTime()}  # noqa: RUF012 - SQLAlchemy reads a plain dict
+
+
+def table_of(record: type[Base]) -> Table:
+    """The table, for statements that leave the ORM aside."""
+    table = record.__table__
+    assert isinstance(table, Table)  # noqa: S101 - a class of ours never stands for a join
+    return table

@@ -108,27 +108,40 @@ class Stateful:
         """Move to `status`, or be born in it, and write the event row.
 
         Raises: IllegalTransition."""
+        event = self.move(status, at=at, cause=cause, reason=reason, facts=facts)
+        session.add(self)
+        session.add(event)
+
+    def move(
+        self,
+        status: StrEnum,
+        *,
+        at: datetime,
+        cause: Cause,
+        reason: str | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> StateEvent:
+        """As `enter`, for whoever writes the record and the returned event row together.
+
+        Raises: IllegalTransition."""
         was = self.status
         if was is not None and status not in self.moves.get(was, frozenset()):
             raise IllegalTransition(self.machine, str(was), str(status))
         self.moved = (self.moved or 0) + 1
-        session.add(self)
-        session.add(
-            StateEvent(
-                id=new_id(),
-                machine=self.machine,
-                record_id=self.id,
-                seq=self.moved,
-                hospital_id=getattr(self, "hospital_id", None),
-                at=at,
-                from_status=None if was is None else str(was),
-                to_status=str(status),
-                reason=reason,
-                actor=cause.actor,
-                actor_id=cause.actor_id,
-                cause_kind=cause.kind,
-                cause_id=cause.id,
-                facts=dict(facts) if facts else None,
-            )
-        )
         self.status = status
+        return StateEvent(
+            id=new_id(),
+            machine=self.machine,
+            record_id=self.id,
+            seq=self.moved,
+            hospital_id=getattr(self, "hospital_id", None),
+            at=at,
+            from_status=None if was is None else str(was),
+            to_status=str(status),
+            reason=reason,
+            actor=cause.actor,
+            actor_id=cause.actor_id,
+            cause_kind=cause.kind,
+            cause_id=cause.id,
+            facts=dict(facts) if facts else None,
+        )

@@ -29,17 +29,6 @@ class Rule:
     words: Words
 
 
-_FIELDS = {
-    "phone": Words("手机号", "phone"),
-    "birth_date": Words("出生日期", "date of birth"),
-    "sex": Words("性别", "sex"),
-    "address": Words("住址", "address"),
-    "region_code": Words("所在地区", "region"),
-    "email": Words("电子邮箱", "e-mail"),
-    "insurance_number": Words("医保号", "insurance number"),
-    "allergies_and_history": Words("过敏史与既往史", "allergies and medical history"),
-    "complaint": Words("病情描述", "complaint"),
-}
 _LEVELS = (
     Words("就诊人信息须真实。", "The patient's details must be true."),
     Words("就诊人的姓名和证件号码须核验一致。", "The patient's name and document number must have been matched."),
@@ -128,16 +117,6 @@ def _identity(policy: BookingPolicy) -> Words:
     return _LEVELS[policy.min_identity_level or 0]
 
 
-def _details(policy: BookingPolicy) -> Words:
-    names = [_FIELDS[name] for name in policy.required_fields or ()]
-    if not names:
-        return Words("无须补充资料。", "No further details are asked for.")
-    return Words(
-        f"预约前须填写：{'、'.join(name.zh for name in names)}。",
-        f"To be filled in before booking: {', '.join(name.en for name in names)}.",
-    )
-
-
 def _limits(policy: BookingPolicy) -> Words:
     schedule, department = policy.max_open_per_person_schedule, policy.max_open_per_person_department_day
     day = policy.max_per_person_day
@@ -165,7 +144,6 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("release", ("release_days_before", "release_time"), _release),
     ("closing", ("closes_minutes_before",), _closing),
     ("identity", ("min_identity_level",), _identity),
-    ("details", ("required_fields",), _details),
     (
         "limits",
         ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),

@@ -39,8 +39,6 @@ TERMS: Mapping[str, Any] = {
     "max_open_holds_person": 1,
     "max_open_holds_account": 2,
     "min_identity_level": 1,
-    "required_fields": [],
-    "dependents_max": 5,
     "pay_modes": ["online", "on_site"],
 }
 

@@ -28,11 +28,11 @@ from core.tickets import Tickets
 from core.transactions import Transactions
 from core.workbench import Workbench
 from miniapp_api.worker import HANDLERS, PERIODIC
-from models.account import Purpose
+from models.account import Account, Purpose
 from models.appointment import Appointment, PayMode
 from models.hospital import Department
 from models.payment import Channel, Payment, Refund
-from models.person import PersonIdentifier
+from models.person import Dependent, PersonIdentifier
 from models.schedule import Schedule, Slot
 from models.sealing import KeyRing, Vault
 from models.states import Actor, Cause, CauseKind, StateEvent
@@ -93,10 +93,12 @@ class Patient:
 
     # --- what a patient does
 
-    def book(self, pay: PayMode = PayMode.ONLINE, *, schedule_id: UUID | None = None, **wish: Any) -> UUID:
-        wanted = Wish(
-            **{"schedule_id": schedule_id or self.schedule_id, "dependent_id": self.dependent_id} | wish, pay=pay
-        )
+    def wish(self, pay: PayMode, *, schedule_id: UUID | None = None, **wish: Any) -> Wish:
+        standard = {"schedule_id": schedule_id or self.schedule_id, "dependent_id": self.dependent_id}
+        return Wish(**standard | wish, pay=pay)
+
+    def book(self, pay: PayMode = PayMode.ONLINE, **wish: Any) -> UUID:
+        wanted = self.wish(pay, **wish)
         return self.write(lambda session, now: self.book_in(session, wanted, now)).id
 
     def book_in(self, session: Session, wish: Wish, now: datetime) -> Appointment:
@@ -122,7 +124,9 @@ class Patient:
 
     def open_payment(self, appointment_id: UUID, payer: Payer | None = None) -> Exception | None:
         """Ask for the pay sheet; what the patient is told instead, if anything."""
-        intent = self.intend(appointment_id, payer)
+        return self.finish_opening(self.intend(appointment_id, payer))
+
+    def finish_opening(self, intent: PaymentIntent) -> Exception | None:
         opened = open_at_platform(self.workbench, intent, cause=REQUEST)
         return self.write(lambda session, now: note_opened(session, opened, now=now, cause=REQUEST))[1]
 
@@ -244,3 +248,22 @@ def beside(patient: Patient, **schedule: Any) -> UUID:
         return make_schedule(session, department, **{"numbers": 3, "fee_fen": 5000, "now": now} | schedule).id
 
     return patient.write(step)
+
+
+def relatives(patient: Patient, count: int = 2) -> list[UUID]:
+    """More dependents of the same account."""
+
+    def make(session: Session, _now: datetime) -> list[UUID]:
+        account = session.get_one(Account, patient.account_id)
+        return [make_dependent(session, patient.workbench.vault, account).id for _ in range(count)]
+
+    return patient.write(make)
+
+
+def same_person(patient: Patient) -> Patient:
+    """Another account with a right to book for the same person."""
+
+    def find(session: Session) -> PersonIdentifier:
+        return session.get_one(PersonIdentifier, session.get_one(Dependent, patient.dependent_id).identifier_id)
+
+    return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, person=patient.read(find))

@@ -104,8 +104,6 @@ PLATFORM_POLICY: dict[str, object] = {
     "max_open_holds_person": 1,
     "max_open_holds_account": 2,
     "min_identity_level": 1,
-    "required_fields": [],
-    "dependents_max": 5,
     "pay_modes": ["online", "on_site"],
 }
 POLICIES = [

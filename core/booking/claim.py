@@ -5,26 +5,28 @@
 The database decides the race: nobody reads, decides, then writes. `SKIP LOCKED` lets two patients take two numbers
 without waiting for one another. Where every free number is being taken by somebody else, we wait for one of them
 instead of refusing: it may yet come back. On SQLite the one writer decides, and the same statements serve.
-The moves are those of `Slot.moves`; a test holds this file and the verbs together.
+The moves are those of `Slot.moves`; a test holds this file and the verbs together. Each statement is made once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVarTuple
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from models.base import new_id
+from models.base import new_id, table_of
 from models.schedule import Slot, SlotStatus
 from models.states import Cause, Machine, StateEvent
 
 _TRIES = 5
 
-Ts = TypeVarTuple("Ts")
+# Columns of the table, not attributes of the model: a statement of the ORM costs twice as much to send.
+_SLOT = table_of(Slot).c
 
 
 @dataclass(frozen=True)
@@ -52,71 +54,104 @@ class Left:
     returning: int
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A number that is ours, and the event row of its move, which the taker has to write."""
+
+    slot: ClaimedSlot
+    event: StateEvent
+
+
 def claim_slot(session: Session, wanted: Wanted, *, to: SlotStatus, at: datetime, cause: Cause) -> ClaimedSlot | None:
     """Take the first number that will do, or None where none is free. Two patients cannot get the same one."""
+    taken = take_slot(session, wanted, to=to, at=at, cause=cause)
+    if taken is None:
+        return None
+    session.add(taken.event)
+    return taken.slot
+
+
+def take_slot(session: Session, wanted: Wanted, *, to: SlotStatus, at: datetime, cause: Cause) -> Taken | None:
+    """As `claim_slot`, for whoever writes the event row with others of its own."""
     for _ in range(_TRIES):
-        claimed = _take(session, wanted, to, skip_locked=True)
-        if claimed is None and not session.scalar(select(exists(_free(wanted)))):
+        row = _take(session, wanted, to, skip_locked=True)
+        if row is None and not is_any_free(session, wanted):
             return None
-        claimed = claimed or _take(session, wanted, to, skip_locked=False)
-        if claimed is not None:
-            slot, hospital_id, moved = claimed
-            _write_event(session, slot.id, hospital_id, moved, to=to, at=at, cause=cause)
-            return slot
+        row = row or _take(session, wanted, to, skip_locked=False)
+        if row is not None:
+            slot = ClaimedSlot(row.id, row.sequence, row.starts_at, row.ends_at)
+            return Taken(slot, _event(row, to=to, at=at, cause=cause))
     return None
+
+
+def is_any_free(session: Session, wanted: Wanted) -> bool:
+    """Looked at without a lock."""
+    return bool(session.scalar(_is_any_free(wanted.segment_starts_at is not None), _values(wanted)))
 
 
 def count_left(session: Session, wanted: Wanted) -> Left:
     """Counted without a lock: good for an answer, never for a decision to sell."""
-    free = func.count().filter(Slot.status == SlotStatus.FREE)
-    returning = func.count().filter(Slot.status.in_([SlotStatus.HELD, SlotStatus.WITHHELD]))
-    row = session.execute(_suited(select(free, returning), wanted)).one()
+    row = session.execute(_left(wanted.segment_starts_at is not None), _values(wanted)).one()
     return Left(free=row[0], returning=row[1])
 
 
-def _suited(query: Select[*Ts], wanted: Wanted) -> Select[*Ts]:
-    query = query.where(Slot.schedule_id == wanted.schedule_id, Slot.starts_at > wanted.later_than)
+def _values(wanted: Wanted) -> dict[str, Any]:
+    values: dict[str, Any] = {"of_schedule": wanted.schedule_id, "later_than": wanted.later_than}
     if wanted.segment_starts_at is not None:
-        query = query.where(Slot.starts_at == wanted.segment_starts_at)
-    return query
+        values["in_segment"] = wanted.segment_starts_at
+    return values
 
 
-def _free(wanted: Wanted) -> Select[UUID]:
-    return _suited(select(Slot.id), wanted).where(Slot.status == SlotStatus.FREE)
+def _suited(*, in_segment: bool) -> ColumnElement[bool]:
+    suited = and_(_SLOT.schedule_id == bindparam("of_schedule"), _SLOT.starts_at > bindparam("later_than"))
+    return and_(suited, _SLOT.starts_at == bindparam("in_segment")) if in_segment else suited
 
 
-def _take(
-    session: Session, wanted: Wanted, to: SlotStatus, *, skip_locked: bool
-) -> tuple[ClaimedSlot, UUID, int] | None:
-    first = _free(wanted).order_by(Slot.sequence).limit(1).with_for_update(skip_locked=skip_locked)
-    row = session.execute(
-        update(Slot)
-        .where(Slot.id == first.scalar_subquery(), Slot.status == SlotStatus.FREE)
-        .values(status=to, withheld_reason=None, moved=Slot.moved + 1)
-        .returning(Slot.id, Slot.sequence, Slot.starts_at, Slot.ends_at, Slot.hospital_id, Slot.moved)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if row is None:
-        return None
-    return ClaimedSlot(row.id, row.sequence, row.starts_at, row.ends_at), row.hospital_id, row.moved
+@cache
+def _is_any_free(in_segment: bool) -> Select[bool]:
+    return select(exists(_free(in_segment=in_segment)))
 
 
-def _write_event(
-    session: Session, slot_id: UUID, hospital_id: UUID, moved: int, *, to: SlotStatus, at: datetime, cause: Cause
-) -> None:
-    session.execute(
-        insert(StateEvent).values(
-            id=new_id(),
-            machine=Machine.SLOT,
-            record_id=slot_id,
-            seq=moved,
-            hospital_id=hospital_id,
-            at=at,
-            from_status=SlotStatus.FREE,
-            to_status=to,
-            actor=cause.actor,
-            actor_id=cause.actor_id,
-            cause_kind=cause.kind,
-            cause_id=cause.id,
-        )
+@cache
+def _left(in_segment: bool) -> Select[int, int]:
+    free = func.count().filter(_SLOT.status == SlotStatus.FREE)
+    returning = func.count().filter(_SLOT.status.in_([SlotStatus.HELD, SlotStatus.WITHHELD]))
+    return select(free, returning).where(_suited(in_segment=in_segment))
+
+
+def _free(*, in_segment: bool) -> Select[UUID]:
+    return select(_SLOT.id).where(_suited(in_segment=in_segment), _SLOT.status == SlotStatus.FREE)
+
+
+@cache
+def _taking(in_segment: bool, skip_locked: bool) -> Update:
+    first = _free(in_segment=in_segment).order_by(_SLOT.sequence).limit(1).with_for_update(skip_locked=skip_locked)
+    return (
+        update(table_of(Slot))
+        .where(_SLOT.id == first.scalar_subquery(), _SLOT.status == SlotStatus.FREE)
+        .values(status=bindparam("to"), withheld_reason=None, moved=_SLOT.moved + 1)
+        .returning(_SLOT.id, _SLOT.sequence, _SLOT.starts_at, _SLOT.ends_at, _SLOT.hospital_id, _SLOT.moved)
+    )
+
+
+def _take(session: Session, wanted: Wanted, to: SlotStatus, *, skip_locked: bool) -> Any:
+    """The row as it now is, or None."""
+    statement = _taking(wanted.segment_starts_at is not None, skip_locked)
+    return session.execute(statement, {**_values(wanted), "to": to}).one_or_none()
+
+
+def _event(row: Any, *, to: SlotStatus, at: datetime, cause: Cause) -> StateEvent:
+    return StateEvent(
+        id=new_id(),
+        machine=Machine.SLOT,
+        record_id=row.id,
+        seq=row.moved,
+        hospital_id=row.hospital_id,
+        at=at,
+        from_status=str(SlotStatus.FREE),
+        to_status=str(to),
+        actor=cause.actor,
+        actor_id=cause.actor_id,
+        cause_kind=cause.kind,
+        cause_id=cause.id,
     )

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.claim import Left, Wanted, count_left
+from core.booking.look import Whom
 from core.booking.policy import Terms
 from core.dependents.minors import minor_consent_missing
 from core.identity.consents import granted_purposes
@@ -34,6 +35,7 @@ from core.refusals import (
 )
 from models.account import Purpose
 from models.appointment import OPEN, Appointment, AppointmentStatus
+from models.base import table_of
 from models.errors import DomainError, NotFound
 from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
@@ -51,6 +53,22 @@ class Standing:
     department_id: UUID
     visit_date: Any
     status: AppointmentStatus
+
+
+_APPOINTMENT = table_of(Appointment).c
+_STANDING = select(
+    _APPOINTMENT.account_id,
+    _APPOINTMENT.person_id,
+    _APPOINTMENT.schedule_id,
+    _APPOINTMENT.department_id,
+    _APPOINTMENT.visit_date,
+    _APPOINTMENT.status,
+).where(
+    or_(
+        and_(_APPOINTMENT.person_id == bindparam("person"), _APPOINTMENT.status.in_(sorted(OPEN))),
+        and_(_APPOINTMENT.account_id == bindparam("account"), _APPOINTMENT.status == AppointmentStatus.PENDING),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -73,17 +91,17 @@ class Case:
 
 
 def gather(
-    session: Session, *, schedule: Schedule, dependent: Dependent, person_id: UUID, now: datetime, left: Left | None
+    session: Session, *, schedule: Schedule, terms: Terms, whom: Whom, person_id: UUID, now: datetime, left: Left | None
 ) -> Case:
     """Collect the case. Limits are exact only while account and person are locked."""
     return Case(
         schedule=schedule,
-        terms=Terms.from_document(schedule.terms),
-        dependent=dependent,
+        terms=terms,
+        dependent=whom.dependent,
         person_id=person_id,
-        standing=_standing(session, person_id, dependent.account_id),
-        consents=granted_purposes(session, dependent.account_id),
-        minor_consent_missing=minor_consent_missing(session, dependent, on=schedule.visit_date),
+        standing=_standing(session, person_id, whom.dependent.account_id),
+        consents=whom.consents,
+        minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
         left=left,
         now=now,
     )
@@ -91,22 +109,7 @@ def gather(
 
 def _standing(session: Session, person_id: UUID, account_id: UUID) -> list[Standing]:
     """The person's open appointments under any account, and this account's unpaid ones for anybody."""
-    rows = session.execute(
-        select(
-            Appointment.account_id,
-            Appointment.person_id,
-            Appointment.schedule_id,
-            Appointment.department_id,
-            Appointment.visit_date,
-            Appointment.status,
-        ).where(
-            or_(
-                and_(Appointment.person_id == person_id, Appointment.status.in_(OPEN)),
-                and_(Appointment.account_id == account_id, Appointment.status == AppointmentStatus.PENDING),
-            )
-        )
-    )
-    return [Standing(*row) for row in rows]
+    return [Standing(*row) for row in session.execute(_STANDING, {"person": person_id, "account": account_id})]
 
 
 def refusals(case: Case) -> Iterator[DomainError]:
@@ -193,9 +196,10 @@ def explain(
     session: Session, *, schedule: Schedule, dependent: Dependent, person_id: UUID, now: datetime
 ) -> Eligibility:
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
-    wanted = Wanted(schedule.id, later_than=sold_until(schedule, now=now))
-    left = count_left(session, wanted)
-    case = gather(session, schedule=schedule, dependent=dependent, person_id=person_id, now=now, left=left)
+    terms = Terms.from_document(schedule.terms)
+    left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
+    whom = Whom(dependent, granted_purposes(session, dependent.account_id))
+    case = gather(session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left)
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
 
@@ -205,9 +209,8 @@ def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:
     return list({(error.code, repr(error.facts)): error for error in errors}.values())
 
 
-def sold_until(schedule: Schedule, *, now: datetime) -> datetime:
+def sold_until(terms: Terms, *, now: datetime) -> datetime:
     """Numbers whose segment begins at this instant or before are not sold any more."""
-    terms = Terms.from_document(schedule.terms)
     return now + timedelta(minutes=terms.segment_closes_minutes_before)
 
 

@@ -66,8 +66,6 @@ class BookingPolicy:
     max_open_holds_person: int | None = None
     max_open_holds_account: int | None = None
     min_identity_level: int | None = None
-    required_fields: tuple[str, ...] | None = None
-    dependents_max: int | None = None
     pay_modes: tuple[str, ...] | None = None
     return_after_seconds: int | None = None
 
@@ -104,8 +102,6 @@ PLATFORM_DEFAULTS = BookingPolicy(
     max_open_holds_person=1,
     max_open_holds_account=2,
     min_identity_level=1,
-    required_fields=(),
-    dependents_max=5,
     pay_modes=("online", "on_site"),
     return_after_seconds=0,
 )
@@ -135,7 +131,6 @@ class Terms:
     max_open_holds_person: int
     max_open_holds_account: int
     min_identity_level: int
-    required_fields: tuple[str, ...]
     pay_modes: tuple[str, ...]
     return_after_seconds: int
     segment_closes_minutes_before: int

@@ -9,19 +9,6 @@ from typing import Any
 
 from models.appointment import PayMode
 
-REQUIRABLE_FIELDS = frozenset(
-    {
-        "phone",
-        "birth_date",
-        "sex",
-        "address",
-        "region_code",
-        "email",
-        "insurance_number",
-        "allergies_and_history",
-        "complaint",
-    }
-)
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY_MINUTES = 24 * 60
 
@@ -82,14 +69,12 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "close_cap_minutes": _whole(1, _DAY_MINUTES),
     "cancel_days_before": _whole(0, 60),
     "cancel_time": _time_of_day,
-    "max_open_per_person_schedule": _LIMIT,
+    "max_open_per_person_schedule": _whole(1, 1),  # the database keeps it, too
     "max_open_per_person_department_day": _LIMIT,
     "max_per_person_day": _LIMIT,
     "max_open_holds_person": _LIMIT,
     "max_open_holds_account": _LIMIT,
     "min_identity_level": _whole(0, 2),
-    "required_fields": _words(REQUIRABLE_FIELDS, at_least=0),
-    "dependents_max": _whole(1, 1000),
     "pay_modes": _words((str(mode) for mode in PayMode), at_least=1),
     "return_after_seconds": _whole(0, 7 * _DAY_MINUTES * 60),
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -29,16 +30,46 @@ class Money:
     lines: list[ChargeLine]
 
 
+class HasName(Protocol):
+    """As much of a hospital or a department as is shown beside an appointment."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class HasTitle(HasName, Protocol):
+    """As much of a doctor."""
+
+    @property
+    def title(self) -> str: ...
+
+
+class HasTimes(Protocol):
+    """As much of a slot."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def starts_at(self) -> datetime: ...
+
+    @property
+    def ends_at(self) -> datetime: ...
+
+
 @dataclass(frozen=True)
 class AppointmentView:
     """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient."""
 
     appointment: Appointment
-    hospital: Hospital
-    department: Department
-    doctor: Doctor | None
+    hospital: HasName
+    department: HasName
+    doctor: HasTitle | None
     schedule: Schedule
-    slot: Slot
+    slot: HasTimes
     dependent: Dependent
     charge: Charge
     payments: list[Payment]

@@ -67,9 +67,6 @@ def test_a_document_keeps_what_it_sets_and_nothing_else() -> None:
         ("cancel_time", "23:60", "bad_value"),
         ("max_per_person_day", 0, "bad_value"),
         ("min_identity_level", 3, "bad_value"),
-        ("required_fields", ["shoe_size"], "bad_value"),
-        ("required_fields", "email", "bad_type"),
-        ("required_fields", ["email", "email"], "bad_value"),
         ("pay_modes", [], "bad_value"),
         ("pay_modes", ["cash"], "bad_value"),
         ("return_after_seconds", -1, "bad_value"),
@@ -114,7 +111,6 @@ SOME_KEYS = st.fixed_dictionaries(
         "cancel_time": st.times().map(lambda at: f"{at:%H:%M}"),
         "min_identity_level": st.integers(0, 2),
         "pay_modes": st.sampled_from([["online"], ["on_site"], ["online", "on_site"]]),
-        "required_fields": st.sampled_from([[], ["email"], ["email", "address"]]),
         "max_per_person_day": st.integers(1, 100),
     },
 )
@@ -238,14 +234,14 @@ def test_the_policy_in_force_comes_from_every_level(transactions: Transactions) 
         doctor = factories.make_doctor(session, department)
         store(session, PolicyLevel.PLATFORM, "", hold_minutes=11, max_per_person_day=3, cancel_days_before=1)
         store(session, PolicyLevel.HOSPITAL, hospital.code, hold_minutes=12, min_identity_level=2)
-        store(session, PolicyLevel.DEPARTMENT, group.code, hold_minutes=13, required_fields=["email"])
+        store(session, PolicyLevel.DEPARTMENT, group.code, hold_minutes=13, max_open_holds_account=4)
         store(session, PolicyLevel.DEPARTMENT, department.code, hold_minutes=14)
         store(session, PolicyLevel.DOCTOR, doctor.code, release_days_before=7)
         store(session, PolicyLevel.HOSPITAL, "another", hold_minutes=99)
 
         whole = policies_for(session, hospital=hospital, department=department, doctor=doctor)
         assert (whole.hold_minutes, whole.min_identity_level, whole.release_days_before) == (14, 2, 7)
-        assert (whole.required_fields, whole.max_per_person_day, whole.cancel_days_before) == (("email",), 3, 1)
+        assert (whole.max_open_holds_account, whole.max_per_person_day, whole.cancel_days_before) == (4, 3, 1)
         assert policies_for(session, hospital=hospital).hold_minutes == 12
         assert policies_for(session).hold_minutes == 11
 

@@ -1,0 +1,138 @@
+"""What booking reads: one statement before the locks, which decides nothing, and one behind them, which does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, select
+from sqlalchemy.orm import Session
+
+from core.identity.consents import purposes_stood_by
+from models.account import Consent, Purpose
+from models.errors import FieldError, NotFound, ValidationFailed
+from models.hospital import Department, Doctor, Hospital
+from models.person import Dependent
+from models.schedule import Schedule, Slot, SlotStatus
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hospital or a department."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class DoctorSeen:
+    id: UUID
+    name: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The schedule and where it takes place. `person_id` is whom the dependent names, None where there is no such
+    dependent; `may_be_free` is False only where no number is."""
+
+    schedule: Schedule
+    hospital: Place
+    department: Place
+    doctor: DoctorSeen | None
+    person_id: UUID | None
+    may_be_free: bool
+
+
+@dataclass(frozen=True)
+class Whom:
+    """One's own dependent, and what the account has agreed to."""
+
+    dependent: Dependent
+    consents: frozenset[Purpose]
+
+
+def look_around(
+    session: Session,
+    *,
+    schedule_id: UUID,
+    segment_starts_at: datetime | None,
+    account_id: UUID,
+    dependent_id: UUID,
+    now: datetime,
+) -> Surroundings:
+    """Without a lock. Raises: NotFound, ValidationFailed where the segment does not exist."""
+    given = {"schedule": schedule_id, "account": account_id, "dependent": dependent_id, "now": now}
+    if segment_starts_at is not None:
+        given["segment"] = segment_starts_at
+    row = session.execute(_surroundings(segment_starts_at is not None), given).one_or_none()
+    if row is None:
+        raise NotFound()
+    schedule, hospital, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
+    if not has_segment:
+        raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
+    return Surroundings(
+        schedule=schedule,
+        hospital=Place(schedule.hospital_id, hospital),
+        department=Place(schedule.department_id, department),
+        doctor=None if doctor_id is None else DoctorSeen(doctor_id, doctor, title),
+        person_id=person_id,
+        may_be_free=may_be_free,
+    )
+
+
+def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID) -> Whom:
+    """As it is now, whatever was read before. Raises: NotFound."""
+    rows = session.execute(_WHOM, {"account": account_id, "dependent": dependent_id}).all()
+    if not rows:
+        raise NotFound()
+    acts = [(purpose, version, granted) for _, purpose, version, granted in rows if purpose is not None]
+    return Whom(rows[0][0], purposes_stood_by(acts))
+
+
+@cache
+def _surroundings(in_segment: bool) -> Select[*tuple[Any, ...]]:
+    of_segment = and_(Slot.schedule_id == Schedule.id, Slot.starts_at == bindparam("segment"))
+    free = exists().where(
+        Slot.schedule_id == Schedule.id, Slot.status == SlotStatus.FREE, Slot.starts_at > bindparam("now")
+    )
+    return (
+        select(
+            Schedule,
+            Hospital.name,
+            Department.name,
+            Doctor.id,
+            Doctor.name,
+            Doctor.title,
+            Dependent.person_id,
+            free.where(of_segment) if in_segment else free,
+            exists().where(of_segment) if in_segment else literal(True),
+        )
+        .join(Hospital, Hospital.id == Schedule.hospital_id)
+        .join(Department, Department.id == Schedule.department_id)
+        .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
+        .outerjoin(Dependent, _own_and_live())
+        .where(Schedule.id == bindparam("schedule"))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _own_and_live() -> ColumnElement[bool]:
+    return and_(
+        Dependent.id == bindparam("dependent"),
+        Dependent.account_id == bindparam("account"),
+        Dependent.archived_at.is_(None),
+    )
+
+
+# Oldest act first: the newest of each purpose counts.
+_WHOM = (
+    select(Dependent, Consent.purpose, Consent.version, Consent.granted)
+    .outerjoin(Consent, and_(Consent.account_id == Dependent.account_id, Consent.dependent_id.is_(None)))
+    .where(_own_and_live())
+    .order_by(Consent.at, Consent.id)
+    .execution_options(populate_existing=True)
+)

@@ -1,0 +1,167 @@
+"""The rows of a booking, all in one round trip, from the same models and verbs as everywhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session, make_transient_to_detached
+
+from core.booking.claim import Taken
+from core.booking.look import Surroundings
+from core.booking.policy import Terms
+from core.booking.views import AppointmentView
+from core.booking.wish import Wish
+from core.jobs.queue import new_job
+from core.notices.write import tell
+from core.numbers import appointment_number
+from core.refusals import ScheduleClosed, ScheduleSuspended
+from core.together import insert_together
+from models.appointment import Appointment, AppointmentStatus
+from models.base import Base, new_id, table_of
+from models.charge import Charge, ChargeLine, FeeKind, Leg
+from models.job import Job
+from models.notice import NoticeKind
+from models.person import Dependent
+from models.schedule import Schedule, ScheduleStatus
+from models.sealing import Vault
+from models.states import Cause
+
+_REGISTRATION_BASIS = "hospital price list"
+_SCHEDULE = table_of(Schedule).c
+_STATUS_NOW = select(_SCHEDULE.status).where(_SCHEDULE.id == bindparam("schedule"))
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A number that was taken, for whom, and under which terms."""
+
+    wish: Wish
+    around: Surroundings
+    terms: Terms
+    dependent: Dependent
+    person_id: UUID
+    taken: Taken
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.around.schedule
+
+    @property
+    def is_held(self) -> bool:
+        """Until the fee is paid."""
+        return self.wish.pays_online(self.schedule)
+
+
+def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
+    """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number."""
+    charge = _charge(sale, now=now)
+    appointment = _appointment(sale, charge.id, now=now)
+    appointment.seal_complaint(vault, sale.wish.complaint)
+    born = appointment.move(
+        AppointmentStatus.PENDING if sale.is_held else AppointmentStatus.BOOKED, at=now, cause=cause
+    )
+    charge.lines = [_line(charge, appointment)]
+    records: list[Base] = [charge, appointment, *charge.lines, sale.taken.event, born]
+    if appointment.hold_expires_at is not None:
+        records.append(_end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
+    # Suspending waits for claims under way and then lists appointments: ours must see it if it came first.
+    _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given={"schedule": sale.schedule.id}))
+    make_transient_to_detached(appointment)
+    session.add(appointment)
+    if not sale.is_held:
+        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    return _view(sale, appointment, charge)
+
+
+def _refuse_unless_open(status: ScheduleStatus) -> None:
+    if status is ScheduleStatus.SUSPENDED:
+        raise ScheduleSuspended()
+    if status is not ScheduleStatus.OPEN:
+        raise ScheduleClosed()
+
+
+def _charge(sale: Sale, *, now: datetime) -> Charge:
+    return Charge(
+        id=new_id(),
+        hospital_id=sale.schedule.hospital_id,
+        account_id=sale.dependent.account_id,
+        currency="CNY",
+        created_at=now,
+    )
+
+
+def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
+    """Every column is given, so that none needs to be read back."""
+    schedule, terms, held = sale.schedule, sale.terms, sale.is_held
+    return Appointment(
+        id=new_id(),
+        number=appointment_number(now=now),
+        hospital_id=schedule.hospital_id,
+        account_id=sale.dependent.account_id,
+        dependent_id=sale.dependent.id,
+        person_id=sale.person_id,
+        department_id=schedule.department_id,
+        schedule_id=schedule.id,
+        slot_id=sale.taken.slot.id,
+        charge_id=charge_id,
+        visit_date=schedule.visit_date,
+        awaiting_payment=held,
+        awaiting_hospital=False,
+        pay_mode=sale.wish.pay,
+        payer_kind=sale.wish.payer_kind,
+        fee_fen=schedule.fee_fen,
+        hold_expires_at=now + terms.hold_for if held else None,
+        close_by=now + terms.hold_for + terms.close_cap if held else None,
+        cancel_before=schedule.cancel_before,
+        terms=schedule.terms,
+        one_per_department_day=terms.one_per_department_day,
+        replaces_id=None,
+        beside_replaced=False,
+        cancel_reason=None,
+        created_at=now,
+        ended_at=None,
+    )
+
+
+def _line(charge: Charge, appointment: Appointment) -> ChargeLine:
+    return ChargeLine(
+        id=new_id(),
+        hospital_id=charge.hospital_id,
+        charge_id=charge.id,
+        appointment_id=appointment.id,
+        kind=FeeKind.REGISTRATION,
+        leg=Leg.SELF_PAY,
+        amount_fen=appointment.fee_fen,
+        legal_basis=_REGISTRATION_BASIS,
+        voided_at=None,
+    )
+
+
+def _end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetime) -> Job:
+    # A new row needs no look for an older one: nothing can have made this hold's job before.
+    return new_job(
+        "end_hold",
+        run_at=hold_expires_at,
+        now=now,
+        dedup=f"end_hold:{appointment_id}",
+        payload={"appointment_id": str(appointment_id)},
+    )
+
+
+def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentView:
+    """What reading it again would show: nothing is paid yet."""
+    return AppointmentView(
+        appointment=appointment,
+        hospital=sale.around.hospital,
+        department=sale.around.department,
+        doctor=sale.around.doctor,
+        schedule=sale.schedule,
+        slot=sale.taken.slot,
+        dependent=sale.dependent,
+        charge=charge,
+        payments=[],
+        refunds=[],
+    )

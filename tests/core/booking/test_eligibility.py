@@ -1,0 +1,309 @@
+"""Every rule alone, several at once, and what another account's appointments may tell: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from harness import Patient, beside, join, make_patient, relatives, same_person
+from people import agree
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from core.booking.eligibility import Eligibility, explain_for
+from core.refusals import NumbersInFlight, PersonLimit
+from models.account import Consent, Purpose
+from models.appointment import PayMode
+from models.errors import DomainError, NotFound
+from models.person import Dependent
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def look(patient: Patient, schedule_id: UUID | None = None) -> Eligibility:
+    return patient.workbench.transactions.read(
+        lambda session, now: explain_for(
+            session,
+            schedule_id=schedule_id or patient.schedule_id,
+            dependent_id=patient.dependent_id,
+            account_id=patient.account_id,
+            now=now,
+        )
+    )
+
+
+def codes(patient: Patient, schedule_id: UUID | None = None) -> list[str]:
+    said = look(patient, schedule_id)
+    assert said.allowed is not bool(said.reasons)
+    return [reason.error.code for reason in said.reasons]
+
+
+def why(patient: Patient) -> DomainError:
+    (reason,) = look(patient).reasons
+    return reason.error
+
+
+def set_schedule(patient: Patient, **values: Any) -> None:
+    patient.write(
+        lambda session, _now: session.execute(
+            update(Schedule).where(Schedule.id == patient.schedule_id).values(**values)
+        )
+    )
+
+
+def set_slots(patient: Patient, status: SlotStatus, *, but: int = 0) -> None:
+    values: dict[str, Any] = {"status": status}
+    if status is SlotStatus.WITHHELD:
+        values["withheld_reason"] = "cooling"
+    patient.write(
+        lambda session, _now: session.execute(
+            update(Slot).where(Slot.schedule_id == patient.schedule_id, Slot.sequence > but).values(**values)
+        )
+    )
+
+
+# --- one rule alone
+
+
+def test_a_number_may_be_had(patient: Patient) -> None:
+    assert codes(patient) == []
+
+
+@pytest.mark.parametrize("status", [ScheduleStatus.CLOSED, ScheduleStatus.SUSPENDED])
+def test_a_schedule_that_is_closed_or_suspended(patient: Patient, status: ScheduleStatus) -> None:
+    set_schedule(patient, status=status)
+    assert codes(patient) == [f"schedule_{status}"]
+
+
+def test_before_the_release_and_from_its_very_instant(patient: Patient) -> None:
+    release_at = patient.clock.now() + MILLISECOND
+    set_schedule(patient, release_at=release_at)
+    refused = why(patient)
+    assert (refused.code, refused.retry_at) == ("not_released", release_at)
+    patient.clock.advance(MILLISECOND)
+    assert codes(patient) == []
+
+
+def test_until_just_before_it_closes(patient: Patient) -> None:
+    set_schedule(patient, closes_at=patient.clock.now() + MILLISECOND)
+    assert codes(patient) == []
+    patient.clock.advance(MILLISECOND)
+    assert codes(patient) == ["schedule_closed"]
+
+
+@pytest.mark.parametrize("purpose", [Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY])
+def test_a_consent_that_is_missing_is_named(patient: Patient, purpose: Purpose) -> None:
+    patient.write(lambda session, _now: session.execute(delete(Consent).where(Consent.purpose == purpose)))
+    refused = why(patient)
+    assert (refused.code, refused.facts) == ("consent_required", {"purpose": purpose})
+
+
+def test_the_identity_level_of_the_schedule(patient: Patient) -> None:
+    patient.write(lambda session, _now: session.execute(update(Dependent).values(identity_level=0)))
+    refused = why(patient)
+    assert (refused.code, refused.facts) == ("identity_required", {"required_level": 1, "level": 0})
+
+
+def test_a_minor_needs_a_guardian_who_consents(patient: Patient) -> None:
+    child = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, birth_date=date(2008, 11, 26))
+    refused = why(child)
+    assert (refused.code, refused.facts["purpose"]) == ("consent_required", "minor")
+
+    def guard(session: Session, now: Any) -> None:
+        dependent = session.get_one(Dependent, child.dependent_id)
+        dependent.guardian_dependent_id = patient.dependent_id
+        agree(session, child.account_id, Purpose.MINOR, dependent_id=dependent.id, now=now)
+
+    child.write(guard)
+    assert codes(child) == []
+
+
+def test_of_age_on_the_day_of_the_visit_is_of_age(patient: Patient) -> None:
+    grown = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, birth_date=date(2008, 11, 25))
+    assert codes(grown) == []
+
+
+def test_one_open_appointment_of_a_schedule(patient: Patient) -> None:
+    patient.book(PayMode.ON_SITE)
+    assert codes(patient) == ["already_booked"]
+
+
+def test_one_open_appointment_of_a_department_and_day(patient: Patient) -> None:
+    other = beside(patient)
+    patient.book(PayMode.ON_SITE, schedule_id=other)
+    assert codes(patient) == ["already_booked"]
+
+
+def test_another_day_of_the_department_is_free(patient: Patient) -> None:
+    later = beside(patient, visit_date=date(2026, 11, 26))
+    patient.book(PayMode.ON_SITE, schedule_id=later)
+    assert codes(patient) == []
+
+
+def test_where_the_terms_allow_two_of_a_department_and_day(patient: Patient) -> None:
+    generous = {"max_open_per_person_department_day": 2}
+    first, second = beside(patient, terms=generous), beside(patient, terms=generous)
+    patient.book(PayMode.ON_SITE, schedule_id=first)
+    assert codes(patient, second) == []
+    patient.book(PayMode.ON_SITE, schedule_id=second)
+    assert codes(patient, beside(patient, terms=generous)) == ["already_booked", "person_limit"]
+
+
+def elsewhere(patient: Patient, **schedule: Any) -> UUID:
+    """A schedule of another hospital on the same day."""
+    return make_patient(patient.workbench, patient.clock, patient.adapters, **schedule).schedule_id
+
+
+def test_two_appointments_of_a_person_on_one_day(patient: Patient) -> None:
+    for _ in range(2):
+        assert codes(patient) == []
+        patient.book(PayMode.ON_SITE, schedule_id=elsewhere(patient))
+    assert codes(patient) == ["person_limit"]
+
+
+def test_one_unpaid_number_of_a_person(patient: Patient) -> None:
+    patient.book(schedule_id=elsewhere(patient, visit_date=date(2026, 11, 26)))
+    assert codes(patient) == ["hold_open"]
+
+
+def test_two_unpaid_numbers_of_an_account(patient: Patient) -> None:
+    for relative in relatives(patient):
+        assert codes(patient) == []
+        patient.book(dependent_id=relative)
+    assert codes(patient) == ["hold_open"]
+
+
+def test_paid_numbers_are_no_open_holds(patient: Patient) -> None:
+    for relative in relatives(patient):
+        patient.book(PayMode.ON_SITE, dependent_id=relative)
+    set_slots(patient, SlotStatus.FREE, but=2)
+    assert codes(patient) == []
+
+
+def test_what_was_cancelled_counts_no_more(patient: Patient) -> None:
+    patient.cancel(patient.book())
+    assert codes(patient) == []
+
+
+@pytest.mark.parametrize("status", [SlotStatus.BOOKED, SlotStatus.SUSPENDED])
+def test_sold_out(patient: Patient, status: SlotStatus) -> None:
+    set_slots(patient, status)
+    assert codes(patient) == ["sold_out"]
+
+
+@pytest.mark.parametrize("status", [SlotStatus.HELD, SlotStatus.WITHHELD])
+def test_a_number_that_may_return_is_no_sold_out(patient: Patient, status: SlotStatus) -> None:
+    set_slots(patient, SlotStatus.BOOKED)
+    set_slots(patient, status, but=2)
+    refused = why(patient)
+    assert isinstance(refused, NumbersInFlight)
+    assert (refused.facts, refused.retry_at) == ({"returning": 1}, patient.clock.now() + timedelta(minutes=1))
+
+
+# --- several at once, in their order
+
+
+def test_every_rule_that_refuses_is_told_and_the_most_telling_first(patient: Patient) -> None:
+    patient.book()
+    set_slots(patient, SlotStatus.BOOKED)
+    set_schedule(patient, status=ScheduleStatus.SUSPENDED)
+    patient.write(
+        lambda session, _now: session.execute(delete(Consent).where(Consent.account_id == patient.account_id))
+    )
+    patient.write(lambda session, _now: session.execute(update(Dependent).values(identity_level=0)))
+    assert codes(patient) == [
+        "schedule_suspended",
+        "consent_required",
+        "consent_required",
+        "identity_required",
+        "already_booked",
+        "hold_open",
+        "sold_out",
+    ]
+
+
+def test_each_reason_comes_with_another_way(patient: Patient) -> None:
+    set_slots(patient, SlotStatus.BOOKED)
+    set_schedule(patient, release_at=patient.clock.now() + timedelta(days=1))
+    patient.write(lambda session, _now: session.execute(update(Dependent).values(identity_level=0)))
+    assert [(reason.error.code, reason.alternatives) for reason in look(patient).reasons] == [
+        ("not_released", ["wait_for_release"]),
+        ("identity_required", ["identity_check", "desk"]),
+        ("sold_out", ["other_day", "other_doctor", "desk"]),
+    ]
+
+
+# --- what another account has is not told
+
+
+def book_online(other: Patient) -> None:
+    other.book()
+
+
+def book_on_site(other: Patient) -> None:
+    other.book(PayMode.ON_SITE)
+
+
+def book_beside(other: Patient) -> None:
+    other.book(PayMode.ON_SITE, schedule_id=beside(other))
+
+
+def book_beside_online(other: Patient) -> None:
+    other.book(schedule_id=beside(other))
+
+
+def book_two_elsewhere(other: Patient) -> None:
+    for _ in range(2):
+        other.book(PayMode.ON_SITE, schedule_id=elsewhere(other))
+
+
+def hold_another_day(other: Patient) -> None:
+    other.book(schedule_id=elsewhere(other, visit_date=date(2026, 11, 26)))
+
+
+@pytest.mark.parametrize(
+    "act", [book_online, book_on_site, book_beside, book_beside_online, book_two_elsewhere, hold_another_day]
+)
+def test_a_limit_reached_through_another_account_is_the_generic_one(
+    patient: Patient, act: Callable[[Patient], None]
+) -> None:
+    """Whatever they did: one answer, one reason, no fact."""
+    act(same_person(patient))
+    refused = why(patient)
+    assert isinstance(refused, PersonLimit)
+    assert (refused.facts, refused.retry_at) == ({}, None)
+    assert look(patient).reasons[0].alternatives == ["other_day", "desk"]
+
+
+def test_a_limit_that_only_both_together_reach_is_hidden_too(patient: Patient) -> None:
+    generous = {"max_open_per_person_department_day": 2}
+    other = same_person(patient)
+    patient.book(PayMode.ON_SITE, schedule_id=beside(patient, terms=generous))
+    other.book(PayMode.ON_SITE, schedule_id=beside(patient, terms=generous))
+    assert codes(patient, beside(patient, terms=generous)) == ["person_limit"]
+
+
+def test_the_holds_of_another_accounts_dependents_are_none_of_ours(patient: Patient) -> None:
+    other = same_person(patient)
+    for relative in relatives(other):
+        other.book(dependent_id=relative)
+    assert codes(patient) == []
+
+
+def test_the_dependent_of_another_account_does_not_exist(patient: Patient) -> None:
+    other = same_person(patient)
+    other.dependent_id = patient.dependent_id
+    with pytest.raises(NotFound):
+        look(other)
+
+
+def test_cancelling_elsewhere_frees_the_person(patient: Patient) -> None:
+    other = same_person(patient)
+    appointment_id = other.book(PayMode.ON_SITE)
+    assert codes(patient) == ["person_limit"]
+    other.cancel(appointment_id)
+    assert codes(patient) == []

@@ -1,0 +1,156 @@
+"""Money back: under one number until the platform has said its last word, however often it must be asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from harness import Patient
+from sqlalchemy import select
+
+from core.ports import ProviderRefused, ProviderUnavailable, RefundOrder, RefundState
+from models.notice import Notice, NoticeKind
+from models.payment import RefundLine, RefundStatus
+
+
+@pytest.fixture
+def cancelled(patient: Patient) -> UUID:
+    """Paid and cancelled; the refund is due and not sent."""
+    appointment_id = patient.paid()
+    patient.cancel(appointment_id)
+    return appointment_id
+
+
+def statuses(patient: Patient) -> list[RefundStatus]:
+    return [one.status for one in patient.refunds()]
+
+
+def sent(patient: Patient) -> list[str]:
+    return [number for verb, number in patient.gateway.calls if verb == "open_refund"]
+
+
+def test_first_it_is_due_under_a_number_then_it_is_sent(patient: Patient, cancelled: UUID) -> None:
+    (refund,) = patient.refunds()
+    assert (refund.status, refund.amount_fen, patient.gateway.refunds) == (RefundStatus.DUE, 5000, {})
+    patient.work()
+    assert list(patient.gateway.refunds) == [refund.out_refund_no]
+    (line,) = patient.read(lambda session: list(session.scalars(select(RefundLine))))
+    assert (line.refund_id, line.amount_fen) == (refund.id, 5000)
+    patient.assert_sound()
+
+
+def test_a_refund_may_succeed_at_once(patient: Patient, cancelled: UUID) -> None:
+    patient.gateway.refund_settles_as = RefundState.SUCCEEDED
+    patient.work()
+    (refund,) = patient.refunds()
+    assert (refund.status, refund.succeeded_at) == (RefundStatus.SUCCEEDED, patient.clock.now())
+    assert [move.to_status for move in patient.moves(refund.id)] == ["due", "succeeded"]
+    patient.assert_sound()
+
+
+def test_without_an_event_the_platform_is_asked_until_it_has_arrived(patient: Patient, cancelled: UUID) -> None:
+    patient.work()
+    patient.gateway.settle_refund(patient.refunds()[0].out_refund_no, RefundState.SUCCEEDED)
+    patient.work(after=timedelta(seconds=21))
+    assert statuses(patient) == [RefundStatus.SUCCEEDED]
+    assert len(sent(patient)) == 1
+    kinds = patient.read(lambda session: list(session.scalars(select(Notice.kind))))
+    assert kinds.count(NoticeKind.REFUND_SUCCEEDED) == 1
+    patient.assert_sound()
+
+
+def test_a_short_balance_keeps_it_due_under_the_same_number(patient: Patient, cancelled: UUID) -> None:
+    patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+    for _ in range(4):
+        patient.work(after=timedelta(minutes=5))
+    (refund,) = patient.refunds()
+    assert (refund.status, refund.last_refusal) == (RefundStatus.DUE, "NOT_ENOUGH")
+    assert len(sent(patient)) >= 4
+    patient.gateway.refuse_refunds = None
+    patient.work(after=timedelta(minutes=5))
+    assert statuses(patient) == [RefundStatus.PROCESSING]
+    assert set(sent(patient)) == {refund.out_refund_no}
+    patient.assert_sound()
+
+
+def test_a_refusal_for_good_goes_to_the_desk_and_is_not_sent_again(patient: Patient, cancelled: UUID) -> None:
+    patient.gateway.refuse_refunds = ProviderRefused("TRADE_OVERDUE")
+    patient.work()
+    patient.gateway.refuse_refunds = None
+    patient.work(after=timedelta(days=2))
+    (refund,) = patient.refunds()
+    assert (refund.status, refund.last_refusal) == (RefundStatus.DESK, "TRADE_OVERDUE")
+    assert len(sent(patient)) == 1
+    patient.assert_sound()
+
+
+def test_a_refund_that_was_closed_is_taken_over_by_a_new_number(patient: Patient, cancelled: UUID) -> None:
+    patient.work()
+    patient.hear(patient.gateway.settle_refund(patient.refunds()[0].out_refund_no, RefundState.CLOSED))
+    patient.work()
+    closed, successor = patient.refunds()
+    assert (closed.status, successor.status) == (RefundStatus.CLOSED, RefundStatus.PROCESSING)
+    assert (successor.replaces_id, successor.amount_fen) == (closed.id, 5000)
+    assert successor.out_refund_no != closed.out_refund_no
+    assert len(patient.gateway.refunds) == 2
+    patient.assert_sound()
+
+
+def test_an_abnormal_refund_is_not_over(patient: Patient, cancelled: UUID) -> None:
+    patient.work()
+    number = patient.refunds()[0].out_refund_no
+    patient.gateway.settle_refund(number, RefundState.ABNORMAL)
+    patient.work(after=timedelta(seconds=21))
+    assert statuses(patient) == [RefundStatus.ABNORMAL]
+    patient.gateway.settle_refund(number, RefundState.SUCCEEDED)
+    patient.work(after=timedelta(hours=1))
+    assert statuses(patient) == [RefundStatus.SUCCEEDED]
+    assert len(sent(patient)) == 1
+    patient.assert_sound()
+
+
+def test_a_call_that_was_never_sent_leaves_it_due(
+    patient: Patient, cancelled: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_home(_order: RefundOrder) -> None:
+        raise ProviderUnavailable("no connection", sent=False)
+
+    monkeypatch.setattr(patient.gateway, "open_refund", nobody_home)
+    patient.work()
+    assert statuses(patient) == [RefundStatus.DUE]
+    monkeypatch.undo()
+    patient.work(after=timedelta(seconds=10))
+    assert statuses(patient) == [RefundStatus.PROCESSING]
+    patient.assert_sound()
+
+
+def test_a_call_that_never_arrived_is_sent_again_under_its_number(patient: Patient, cancelled: UUID) -> None:
+    """Silent before it took the call: unknown, asked, no such number, sent again."""
+    patient.gateway.down = "before"
+    patient.work()
+    assert statuses(patient) == [RefundStatus.UNKNOWN]
+    patient.gateway.down = None
+    patient.work(after=timedelta(seconds=10))
+    patient.work(after=timedelta(seconds=30))
+    (refund,) = patient.refunds()
+    assert [move.to_status for move in patient.moves(refund.id)] == ["due", "unknown", "due", "processing"]
+    assert list(patient.gateway.refunds) == [refund.out_refund_no]
+    patient.assert_sound()
+
+
+def test_after_a_lost_answer_the_number_is_asked_about_and_not_sent_twice(patient: Patient, cancelled: UUID) -> None:
+    patient.gateway.down = "after"
+    patient.work()
+    patient.gateway.down = None
+    patient.work(after=timedelta(seconds=10))
+    assert statuses(patient) == [RefundStatus.PROCESSING]
+    assert len(sent(patient)) == 1
+    patient.assert_sound()
+
+
+def test_cancelling_twice_gives_back_once(patient: Patient, cancelled: UUID) -> None:
+    patient.work()
+    patient.work(after=timedelta(hours=2))
+    assert len(patient.refunds()) == len(patient.gateway.refunds) == 1
+    patient.assert_sound()

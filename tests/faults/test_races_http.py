@@ -1,0 +1,129 @@
+"""Many at once for few numbers: two real gunicorn workers over HTTP on PostgreSQL, and threads on a SQLite file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from crowd import Stranger, Town
+from harness import race
+from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
+from wire import Reply, in_process, over_http
+
+from miniapp_api.app import create_app
+from miniapp_api.config import Config
+from miniapp_api.services import EXTENSION
+from migrations import upgrade
+
+
+@pytest.fixture(scope="module", params=["postgres", "sqlite"])
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The app with its database, served as each kind of database has it served."""
+    start = {"postgres": _on_postgres, "sqlite": _on_sqlite}[request.param]
+    yield from start(request, tmp_path_factory.mktemp(request.param))
+
+
+def _on_postgres(request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
+    with blank_postgres(request.getfixturevalue("postgres_server")) as database_url:
+        upgrade(database_url)
+        environ = local_environ(folder, database_url)
+        vault = vault_of(Config.from_environ(environ))
+        with gunicorn(environ, folder / "log") as base_url, looking_at(database_url) as database:
+            yield Town(database, vault, over_http(base_url, timeout=60))
+
+
+def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
+    config = Config.from_environ(local_environ(folder, f"sqlite:///{folder / 'yuezhen.db'}"))
+    app = create_app(config)
+    database = app.extensions[EXTENSION].workbench.transactions.database
+    upgrade(config.database_url)
+    yield Town(database, vault_of(config), in_process(app))
+    database.close()
+
+
+def book(stranger: Stranger, schedule_id: UUID, pay: str) -> Reply:
+    return stranger.phone.post("/appointments", stranger.wish(schedule_id, pay))
+
+
+def tried(*replies: Reply | Exception) -> list[Reply]:
+    """Every one of them answered."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return [reply for reply in replies if isinstance(reply, Reply)]
+
+
+def outcomes(replies: list[Reply]) -> Counter[tuple[int, str | None]]:
+    return Counter((reply.status, reply.code) for reply in replies)
+
+
+def test_two_hundred_strangers_for_fifty_numbers(town: Town) -> None:
+    schedule_id = town.schedule(numbers=50)
+    strangers = town.strangers(200)
+    replies = tried(
+        *race(*(partial(book, one, schedule_id, "online" if at % 2 else "on_site") for at, one in enumerate(strangers)))
+    )
+    won = [reply for reply in replies if reply.status == 201]
+    lost = [reply for reply in replies if reply.status != 201]
+    assert len(won) == 50, outcomes(replies)
+    assert sorted(reply.json["slot"]["sequence"] for reply in won) == list(range(1, 51))
+    assert town.sold(schedule_id) == list(range(1, 51))
+    assert {(reply.status, reply.code) for reply in lost} <= {(409, "sold_out"), (409, "numbers_in_flight")}
+    for reply in lost:  # whoever was refused heard it when all fifty were at least asked for by somebody else
+        assert sum(winner.asked_at < reply.heard_at for winner in won) == 50
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("pay", ["online", "on_site"])
+def test_as_many_strangers_as_numbers_and_nobody_is_refused(town: Town, pay: str) -> None:
+    """A number that another transaction is just looking at is not gone."""
+    schedule_id = town.schedule(numbers=50)
+    replies = tried(*race(*(partial(book, one, schedule_id, pay) for one in town.strangers(50))))
+    assert outcomes(replies) == {(201, None): 50}
+    assert town.sold(schedule_id) == list(range(1, 51))
+    assert town.broken() == []
+
+
+def test_one_person_from_twenty_accounts_gets_one(town: Town) -> None:
+    schedule_id = town.schedule(numbers=50)
+    replies = tried(*race(*(partial(book, one, schedule_id, "on_site") for one in town.kin(20))))
+    assert outcomes(replies) == {(201, None): 1, (409, "person_limit"): 19}
+    assert len(town.sold(schedule_id)) == 1
+    assert town.broken() == []
+
+
+def test_twenty_schedules_of_a_department_and_day_for_one_person(town: Town) -> None:
+    department_id = town.department()
+    schedule_ids = [town.schedule(department_id=department_id, numbers=2) for _ in range(20)]
+    stranger = town.stranger()
+    replies = tried(*race(*(partial(book, stranger, one, "on_site") for one in schedule_ids)))
+    assert outcomes(replies) == {(201, None): 1, (409, "already_booked"): 19}
+    assert len(town.sold(*schedule_ids)) == 1
+    assert town.broken() == []
+
+
+def test_twenty_departments_on_one_day_for_one_person_are_two(town: Town) -> None:
+    """No constraint of the database knows this limit: only the lock on the person makes it hold."""
+    schedule_ids = [town.schedule(numbers=2) for _ in range(20)]
+    kin = town.kin(20)
+    replies = tried(
+        *race(*(partial(book, one, schedule, "on_site") for one, schedule in zip(kin, schedule_ids, strict=True)))
+    )
+    assert outcomes(replies) == {(201, None): 2, (409, "person_limit"): 18}
+    assert len(town.sold(*schedule_ids)) == 2
+    assert town.broken() == []
+
+
+def test_one_tap_sent_twenty_times_is_one_appointment(town: Town) -> None:
+    schedule_id = town.schedule(numbers=50)
+    stranger = town.stranger()
+    wish, key = stranger.wish(schedule_id, "on_site"), "tapped-twenty-times"
+    replies = tried(*race(*(partial(stranger.phone.post, "/appointments", wish, key=key) for _ in range(20))))
+    assert {reply.body for reply in replies} == {replies[0].body}
+    assert outcomes(replies) == {(201, None): 20}
+    assert len(town.sold(schedule_id)) == 1
+    assert town.broken() == []
