@@ -6,6 +6,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ _local = os.environ.get("MODE") == "local"
 _postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
 _shm = Path("/dev/shm")  # noqa: S108 - gunicorn makes a private file in it
 _PR_SET_PDEATHSIG = 1
+_SILENCE_SECONDS = 10
 
 bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('API_PORT', '8000')}")
 worker_class = "gthread"
@@ -27,6 +30,14 @@ control_socket_disable = True
 logger_class = "miniapp_api.gunicorn_logs.Logger"
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = str(_shm) if os.access(_shm, os.W_OK) else None
+
+
+def when_ready(server: Any) -> None:
+    """A client that stops in the middle of its request gives its thread back: accepted sockets inherit the limit.
+
+    One byte every few seconds still gets through, so the proxy in front must buffer request bodies."""
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _SILENCE_SECONDS, 0))
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
-from core.refusals import AlreadyBooked, DependentExists, PersonLimit
+from core.refusals import DependentExists, PersonLimit
 from models.errors import DomainError
 
 
@@ -21,7 +21,7 @@ class Wall:
 
 
 _WALLS = (
-    Wall("uq_appointments_person_schedule", "appointments.person_id, appointments.schedule_id", AlreadyBooked),
+    Wall("uq_appointments_person_schedule", "appointments.person_id, appointments.schedule_id", PersonLimit),
     Wall(
         "uq_appointments_person_department_day",
         "appointments.person_id, appointments.department_id, appointments.visit_date",

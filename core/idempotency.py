@@ -11,16 +11,18 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached, object_session
 
 from core.refusals import IdempotencyKeyReused, RequestInProgress
 from core.transactions import is_lock_timeout
-from models.base import new_id
+from models.base import new_id, table_of
 from models.idempotency import IdempotencyKey, KeyState
 from models.sealing import Vault
 
@@ -102,10 +104,13 @@ def release_key(row: IdempotencyKey, *, now: datetime) -> None:
 def keep_reply(row: IdempotencyKey, vault: Vault, reply: StoredReply, *, now: datetime) -> None:
     """The first success, sealed."""
     content = json.dumps({"status": reply.status, "body": base64.b64encode(reply.body).decode()})
-    row.state, row.lease_until = KeyState.DONE, None
-    row.reply_status = reply.status
-    row.reply_sealed = vault.seal(_PURPOSE, row.id, content)
-    row.expires_at = now + KEPT
+    session = object_session(row)
+    if session is None:
+        raise LookupError("the row is not in the transaction that took it")
+    session.flush()  # what else was changed of the row is written before it is read anew
+    given = {"reply_status": reply.status, "reply_sealed": vault.seal(_PURPOSE, row.id, content)}
+    session.execute(_DONE, {"of_key": row.id, "expires_at": now + KEPT, **given})
+    session.expire(row)
 
 
 def forget_old_keys(session: Session, *, now: datetime) -> None:
@@ -118,6 +123,40 @@ def forget_old_keys(session: Session, *, now: datetime) -> None:
     )
 
 
+_KEYS = table_of(IdempotencyKey)
+_DONE = (
+    update(_KEYS)
+    .where(_KEYS.c.id == bindparam("of_key"))
+    .values(
+        state=KeyState.DONE,
+        lease_until=None,
+        reply_status=bindparam("reply_status"),
+        reply_sealed=bindparam("reply_sealed"),
+        expires_at=bindparam("expires_at"),
+    )
+)
+_UNSET: dict[str, Any] = {"lease_until": None, "step": None, "reply_status": None, "reply_sealed": None}
+
+
+@cache
+def _insertion(dialect: str) -> Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    columns = [one.name for one in _KEYS.columns if one.name not in _UNSET]
+    return (
+        insert(_KEYS)
+        .values({name: bindparam(name) for name in columns})
+        .on_conflict_do_nothing(index_elements=["account_id", "key"])
+        .returning(_KEYS.c.id)
+    )
+
+
+def _as_read(session: Session, row: IdempotencyKey) -> IdempotencyKey:
+    """The row that was just inserted past the ORM, as if it had been read again."""
+    make_transient_to_detached(row)
+    session.add(row)
+    return row
+
+
 def _reply_of(row: IdempotencyKey, vault: Vault) -> StoredReply:
     content = json.loads(vault.open(_PURPOSE, row.id, row.reply_sealed or b""))
     return StoredReply(content["status"], base64.b64decode(content["body"]))
@@ -126,26 +165,18 @@ def _reply_of(row: IdempotencyKey, vault: Vault) -> StoredReply:
 def _insert_or_lock(
     session: Session, vault: Vault, wanted: KeyedRequest, *, now: datetime
 ) -> tuple[IdempotencyKey, bool]:
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    key_id = new_id()
     fingerprint = vault.keyed_hash("idempotency", wanted.content).digest
-    made = session.scalars(
-        insert(IdempotencyKey)
-        .values(
-            id=key_id,
-            account_id=wanted.account_id,
-            key=wanted.key,
-            fingerprint=fingerprint,
-            state=KeyState.RUNNING,
-            created_at=now,
-            expires_at=now + KEPT,
-        )
-        .on_conflict_do_nothing(index_elements=["account_id", "key"])
-        .returning(IdempotencyKey)
-    ).one_or_none()
-    if made is not None:
-        return made, True
+    new = {
+        "id": new_id(),
+        "account_id": wanted.account_id,
+        "key": wanted.key,
+        "fingerprint": fingerprint,
+        "state": KeyState.RUNNING,
+        "created_at": now,
+        "expires_at": now + KEPT,
+    }
+    if session.execute(_insertion(session.get_bind().dialect.name), new).one_or_none() is not None:
+        return _as_read(session, IdempotencyKey(**_UNSET, **new)), True
     row = session.scalars(
         select(IdempotencyKey)
         .where(IdempotencyKey.account_id == wanted.account_id, IdempotencyKey.key == wanted.key)

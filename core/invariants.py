@@ -87,6 +87,12 @@ _QUERIES = {
     "inbox_is_applied": "SELECT id FROM platform_events WHERE state = 'received' AND received_at < :a_minute_ago",
     "job_is_not_stuck": "SELECT id FROM jobs WHERE dead_at IS NOT NULL "
     "OR (done_at IS NULL AND run_at < :ten_minutes_ago AND (lease_until IS NULL OR lease_until < :ten_minutes_ago))",
+    "withheld_slot_will_be_freed": "SELECT s.id FROM slots s WHERE s.status = 'withheld' "
+    "AND ((s.withheld_reason = 'cooling' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.done_at IS NULL "
+    "AND j.dead_at IS NULL AND REPLACE(j.dedup, '-', '') = 'return_slot:' || REPLACE(CAST(s.id AS TEXT), '-', ''))) "
+    "OR (s.withheld_reason = 'closing' AND NOT EXISTS (SELECT 1 FROM jobs j JOIN appointments a ON a.slot_id = s.id "
+    "WHERE j.done_at IS NULL AND j.dead_at IS NULL "
+    "AND REPLACE(j.dedup, '-', '') = 'close_payments:' || REPLACE(CAST(a.charge_id AS TEXT), '-', ''))))",
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "
     "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",

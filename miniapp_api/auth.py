@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from flask import g, request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core.identity.login import token_digest
@@ -70,17 +70,21 @@ def _token_sent() -> str:
 
 def _caller(session: Session, digest: bytes, now: datetime) -> Caller:
     """One read. A login that ended and an account that closed are the same as none."""
-    found = session.execute(
-        select(LoginSession, PlatformIdentity)
-        .join(PlatformIdentity, PlatformIdentity.id == LoginSession.platform_identity_id)
-        .join(Account, Account.id == LoginSession.account_id)
-        .where(
-            LoginSession.token_hash == digest,
-            PlatformIdentity.account_id == LoginSession.account_id,
-            Account.closed_at.is_(None),
-        )
-    ).one_or_none()
+    found = session.execute(_LOGIN, {"digest": digest}).one_or_none()
     if found is None or not found[0].is_live(now=now):
         raise Unauthenticated()
-    login, identity = found
-    return Caller(login.account_id, login.id, identity.id, identity.provider, identity.app)
+    login, provider, app = found
+    return Caller(login.account_id, login.id, login.platform_identity_id, provider, app)
+
+
+# Made once: every request of a patient begins with it.
+_LOGIN = (
+    select(LoginSession, PlatformIdentity.provider, PlatformIdentity.app)
+    .join(PlatformIdentity, PlatformIdentity.id == LoginSession.platform_identity_id)
+    .join(Account, Account.id == LoginSession.account_id)
+    .where(
+        LoginSession.token_hash == bindparam("digest"),
+        PlatformIdentity.account_id == LoginSession.account_id,
+        Account.closed_at.is_(None),
+    )
+)

@@ -20,6 +20,7 @@ from miniapp_api.cli_catalog import commands as catalog_commands
 from miniapp_api.cli_people import commands as people_commands
 from miniapp_api.services import services
 from miniapp_api.worker import work
+from models.appointment import AppointmentStatus
 from models.errors import NotFound
 
 
@@ -86,4 +87,6 @@ def check_pass(code: str) -> None:
         )
     except (BadTicket, NotFound) as error:
         sys.exit(f"not a good pass: {error}")
+    if found.status not in {AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED}:
+        sys.exit(f"not a good pass: the appointment is {found.status}")
     _print({"appointment_id": found.id, "number": found.number, "status": found.status, "visit_date": found.visit_date})

@@ -52,6 +52,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
+    app.register_error_handler(BlockingIOError, _fell_silent)
     app.register_error_handler(Exception, _crash)
 
 
@@ -164,6 +165,11 @@ def _database_away(error: SQLAlchemyError) -> Response:
     """Outside of a transaction, as when the clock is asked: what is in one becomes Overloaded there."""
     log.error("database_away", exc_info=error)
     return problem("overloaded")
+
+
+def _fell_silent(_error: BlockingIOError) -> Response:
+    """The client stopped in the middle of its body; `gunicorn.conf.py` says how long is too long."""
+    return problem("request_timeout")
 
 
 def _crash(error: Exception) -> Response:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from core.booking.release import close_payments, end_hold, return_slot
+from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.idempotency import forget_old_keys
 from core.identity.completion import settle_identity_check
@@ -18,7 +19,6 @@ from core.jobs.runner import Handler, Periodic, Runner
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
 from core.payments.refunds import push_refund
-from core.payments.sweep import sweep
 from core.workbench import Workbench
 
 

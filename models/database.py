@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +22,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from models.writer_lock import WriterLock
 
+_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+# A connection past the pool's size is closed after use: the next one starts with cold caches and nothing prepared. So
+# the pool has one for each thread of a web process, and the spare ones are for the clock.
+_SPARE = 4
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
 
 
@@ -39,7 +45,7 @@ class Timeouts:
 class Database:
     """The engine with its two doors. `write` is one transaction; `read` never takes a write lock."""
 
-    def __init__(self, url: str, *, timeouts: Timeouts | None = None, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, timeouts: Timeouts | None = None, pool_size: int = 16) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = (
@@ -125,7 +131,7 @@ def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=_SPARE,
         pool_timeout=3,
         hide_parameters=True,  # an error's text must not carry what was bound
         connect_args={"options": options, "connect_timeout": 3},
@@ -140,4 +146,15 @@ def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
 
         connection.add_notice_handler(heard)
 
+    event.listen(engine, "rollback", _keep_prepared_statements)
     return engine
+
+
+def _keep_prepared_statements(connection: Connection) -> None:
+    """Roll back before the driver does. Its own rollback() also drops every prepared statement, in case one stands for
+    a table that is undone with it; here no schema is changed, and each read and each refusal ends with a rollback."""
+    if connection.invalidated:
+        return
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    if raw.pgconn.transaction_status in _IN_TRANSACTION:
+        raw.pgconn.exec_(b"ROLLBACK")

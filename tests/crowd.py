@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from factories import (
     make_schedule,
     serial,
 )
-from people import agree
+from people import agree, resident_id
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from wire import Phone, Send
@@ -81,7 +81,7 @@ class Town:
     def kin(self, count: int) -> list[Stranger]:
         """Each with an account of its own; all may book for the same person."""
         with self.database.write() as session:
-            person = make_person(session, self.vault, id_number=f"kin-{secrets.token_hex(8)}")
+            person = make_person(session, self.vault, id_number=_number())
             return [self._settle(session, make_account(session), person) for _ in range(count)]
 
     def second_login(self, stranger: Stranger) -> Stranger:
@@ -94,9 +94,10 @@ class Town:
     def _settle(self, session: Session, account: Account, person: PersonIdentifier | None = None) -> Stranger:
         now = datetime.now(UTC)
         open_id, token = self._log_in(session, account)
-        person = person or make_person(session, self.vault, id_number=f"no-{secrets.token_hex(8)}")
+        person = person or make_person(session, self.vault, id_number=_number())
         dependent = make_dependent(session, self.vault, account, identifier=person, now=now)
         agree(session, account.id, Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY, now=now)
+        agree(session, account.id, Purpose.FACE, dependent_id=dependent.id, now=now)
         return Stranger(Phone(self.send, token), account.id, dependent.id, open_id)
 
     def _log_in(self, session: Session, account: Account) -> tuple[str, str]:
@@ -126,6 +127,12 @@ class Town:
         with self.database.read() as session:
             return session.get_one(Schedule, schedule_id).fee_fen
 
-    def broken(self) -> list[Broken]:
+    def broken(self, *, now: datetime | None = None) -> list[Broken]:
         with self.database.read() as session:
-            return check_invariants(session, now=datetime.now(UTC))
+            return check_invariants(session, now=now or datetime.now(UTC))
+
+
+def _number() -> str:
+    """A document number that no other row of this process has, in a region that was never handed out."""
+    nth = serial()
+    return resident_id(birth=date(1950, 1, 1) + timedelta(days=nth // 1000), order=nth % 1000, area="990000")

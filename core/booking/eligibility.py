@@ -126,7 +126,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
 
 def full(left: Left, *, now: datetime) -> DomainError:
     """Sold out is said only when nothing can come back."""
-    if left.returning:
+    if left.free or left.returning:  # some were free a moment ago, in other hands while we tried
         return NumbersInFlight(retry_at=now + _LOOK_AGAIN, returning=left.returning)
     return SoldOut()
 

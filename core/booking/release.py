@@ -26,7 +26,7 @@ from models.notice import NoticeKind
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind
 
-_CLOSE_AGAIN = timedelta(seconds=5)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)
 
 
 def end_hold(workbench: Workbench, job: LeasedJob) -> datetime | None:
@@ -39,7 +39,7 @@ def end_hold(workbench: Workbench, job: LeasedJob) -> datetime | None:
     not_before = workbench.transactions.read(lambda session, now: _too_early(session, appointment_id, now))
     if not_before is not None:
         return not_before
-    close_at_platform(workbench, charge_id, cause=cause)
+    _close_while_waiting(workbench, charge_id, cause=cause)
     return workbench.transactions.write(
         lambda session, now: _end(session, appointment_id, charge_id, now=now, cause=cause)
     )
@@ -65,13 +65,31 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
     if appointment.status is not AppointmentStatus.PENDING:
         return None
     if account.live_payments and _may_wait(appointment, now=now):
-        return now + _CLOSE_AGAIN
+        return now + _pause(appointment.hold_expires_at, now=now)
     _give_up_on(session, account, now=now, cause=cause)
     appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
     let_slot_go(session, account, appointment, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.PAYMENT_TIMEOUT)
     return None
+
+
+def _pause(since: datetime | None, *, now: datetime) -> timedelta:
+    """The longer a platform has been silent, the longer until it is asked again: it may be down for many at once."""
+    waited = now - (since or now)
+    return min(max(waited / 4, _FIRST_PAUSE), _LONGEST_PAUSE)
+
+
+def _close_while_waiting(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
+    """Past the cap nothing is asked any more, so that ending holds does not wait for a platform that hangs."""
+    waits = workbench.transactions.read(
+        lambda session, now: [
+            _may_wait(one, now=now)
+            for one in session.scalars(select(Appointment).where(Appointment.charge_id == charge_id))
+        ]
+    )
+    if any(waits):
+        close_at_platform(workbench, charge_id, cause=cause)
 
 
 def _may_wait(appointment: Appointment, *, now: datetime) -> bool:
@@ -89,7 +107,7 @@ def close_payments(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """Close every open prepay of a charge whose claim has ended or is paid, then let its withheld numbers go."""
     charge_id = UUID(job.payload["charge_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    close_at_platform(workbench, charge_id, cause=cause)
+    _close_while_waiting(workbench, charge_id, cause=cause)
     return workbench.transactions.write(lambda session, now: _closed(session, charge_id, now=now, cause=cause))
 
 
@@ -97,15 +115,22 @@ def _closed(session: Session, charge_id: UUID, *, now: datetime, cause: Cause) -
     account = lock_charge_account(session, charge_id)
     ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
     if account.live_payments and any(_may_wait(one, now=now) for one in account.appointments):
-        return now + _CLOSE_AGAIN
+        return now + _pause(min((one.ended_at or now for one in account.appointments), default=now), now=now)
     if ended:
         _give_up_on(session, account, now=now, cause=cause)
     for appointment in ended:
         slot = account.slots[appointment.slot_id]
-        if slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.CLOSING:
+        closing = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.CLOSING
+        if closing and not _was_taken_since(session, appointment):
             slot.withheld_reason = WithheldReason.COOLING
             return_slot_later(session, appointment, now=now)
     return None
+
+
+def _was_taken_since(session: Session, appointment: Appointment) -> bool:
+    """Somebody had the number after this appointment: whatever it waits for now is not ours to end."""
+    later = (Appointment.slot_id == appointment.slot_id) & (Appointment.id > appointment.id)
+    return bool(session.scalar(select(exists().where(later))))
 
 
 def let_slot_go(

@@ -41,17 +41,28 @@ def enqueue(
     bring_forward: bool = True,
     **payload: Any,
 ) -> None:
-    """Make work due, in the transaction that makes it true. With `dedup`, an open job of that name stands for it,
-    and is brought forward when this one is due earlier."""
+    """Make work due, in the transaction that makes it true. With `dedup`, an open job of that name stands for it.
+
+    It is brought forward when this work is due earlier, and one that a worker has in hand is taken out of its hand:
+    the worker may have looked before this work was there. Without `bring_forward` it is left as it is."""
     if dedup is not None:
-        standing = session.scalars(
-            select(Job).where(Job.dedup == dedup, Job.done_at.is_(None), Job.dead_at.is_(None))
-        ).one_or_none()
+        named = select(Job).where(Job.dedup == dedup, Job.done_at.is_(None), Job.dead_at.is_(None))
+        if bring_forward:  # waits for a worker that is just finishing it, and looks again
+            named = named.with_for_update().execution_options(populate_existing=True)
+        standing = session.scalars(named).one_or_none()
         if standing is not None:
             if bring_forward:
-                standing.run_at = min(standing.run_at, run_at)
+                _run_again(standing, run_at=run_at)
             return
     session.add(new_job(kind, run_at=run_at, now=now, dedup=dedup, payload=payload))
+
+
+def _run_again(standing: Job, *, run_at: datetime) -> None:
+    if standing.lease_until is None:
+        standing.run_at = min(standing.run_at, run_at)
+    else:
+        standing.run_at, standing.lease_until, standing.lease_by = run_at, None, None
+        standing.lease_no += 1
 
 
 def new_job(kind: str, *, run_at: datetime, now: datetime, dedup: str | None, payload: Mapping[str, Any]) -> Job:

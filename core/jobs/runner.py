@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -51,31 +51,49 @@ class Runner:
         self._looked_at = 0.0
 
     def run_due(self) -> int:
-        """Run everything that is due now, once; the number of jobs taken."""
-        self._fire_periodic()
-        if not self._workbench.transactions.read(_anything_due):
-            return 0
-        jobs = self._workbench.transactions.write(
-            lambda session, now: lease_ready(session, worker=self._name, limit=self._threads * 2, now=now)
-        )
-        if jobs:
-            with ThreadPoolExecutor(self._threads) as pool:
-                wait([pool.submit(self.run_one, job) for job in jobs])
+        """Run what is due now, a handful at most, and wait for it; the number of jobs taken."""
+        jobs = self._take(self._threads * 2)
+        with ThreadPoolExecutor(self._threads) as pool:
+            wait([pool.submit(self.run_one, job) for job in jobs])
         return len(jobs)
 
     def run_until(self, stop: threading.Event, *, idle_seconds: float = 0.2) -> None:
-        """Work until `stop` is set; what is in hand then is finished."""
-        while not stop.is_set():
-            try:
-                taken = self.run_due()
-            except Exception:
-                log.exception("worker_round_failed")  # the database may be away: look again
-                taken = 0
-            if not taken:
-                stop.wait(idle_seconds)
+        """Work until `stop` is set; what is in hand then is finished. A thread that is free takes the next job,
+        whatever the others wait for, and no job is leased before there is a thread for it."""
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(self._threads) as pool:
+            while not stop.is_set():
+                running = {one for one in running if not one.done()}
+                jobs = self._take_unless_away(self._threads - len(running))
+                running |= {pool.submit(self.run_one, job) for job in jobs}
+                if len(running) == self._threads:
+                    wait(running, timeout=idle_seconds, return_when=FIRST_COMPLETED)
+                elif not jobs:
+                    stop.wait(idle_seconds)
+
+    def _take_unless_away(self, limit: int) -> list[LeasedJob]:
+        try:
+            return self._take(limit) if limit else []
+        except Exception:
+            log.exception("worker_round_failed")  # the database may be away: look again
+            return []
+
+    def _take(self, limit: int) -> list[LeasedJob]:
+        self._fire_periodic()
+        if not self._workbench.transactions.read(_anything_due):
+            return []
+        return self._workbench.transactions.write(
+            lambda session, now: lease_ready(session, worker=self._name, limit=limit, now=now)
+        )
 
     def run_one(self, job: LeasedJob) -> None:
-        """Run one leased job and write down how it ended. Never raises for the job's own failure."""
+        """Run one leased job and write down how it ended. Where that cannot be written, its lease runs out."""
+        try:
+            self._run(job)
+        except Exception:
+            log.exception("job_end_not_written", kind=job.kind, job=str(job.id))
+
+    def _run(self, job: LeasedJob) -> None:
         transactions = self._workbench.transactions
         try:
             again_at = self._handlers[job.kind](self._workbench, job)
@@ -121,4 +139,5 @@ def _is_due(session: Session, now: datetime, *, periodic: Periodic) -> bool:
 
 def _fire(session: Session, now: datetime, *, periodic: Periodic) -> None:
     if fire_due(session, periodic.kind, every=periodic.every, now=now):
-        enqueue(session, periodic.kind, run_at=now, now=now, dedup=f"periodic:{periodic.kind}")
+        dedup = f"periodic:{periodic.kind}"
+        enqueue(session, periodic.kind, run_at=now, now=now, dedup=dedup, bring_forward=False)

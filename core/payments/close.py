@@ -5,23 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.payments.charge_account import lock_charge_account
 from core.payments.settle import apply_trade_answer
 from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
+from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.appointment import Appointment
 from models.errors import NotFound
 from models.payment import Payment
 from models.states import Cause
 
+log = structlog.get_logger()
+
 
 def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
     """Ask each platform to close what is open, and write down what it says. What stays unanswered stays open."""
     for payment in workbench.transactions.read(lambda session, _now: _open_payments(session, charge_id)):
-        gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        try:
+            gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        except NotConfigured:
+            log.warning("merchant_not_configured", payment=str(payment.id), merchant=payment.merchant, alarm=True)
+            continue  # no answer, as from a platform that is away: the cap ends the wait
         answer = close_one(gateway, payment)
         if answer is not None:
             write_answer(workbench, payment, answer, cause=cause)

@@ -29,11 +29,13 @@ from core.ports import (
     TradeState,
 )
 from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
+from core.registry import NotConfigured
 from core.transactions import OutcomeUnknown
 from core.workbench import Workbench
 from models.account import PlatformIdentity
 from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
+from models.errors import FieldError, ValidationFailed
 from models.hospital import Hospital
 from models.payment import Channel, Payment, PaymentStatus
 from models.sealing import Vault
@@ -90,7 +92,7 @@ def intend_payment(
 ) -> PaymentIntent:
     """Find the payment that stands for this payer, or make its row and number.
 
-    Raises: NotFound, AlreadyPaid, NotPayable, HoldEnding, NotConfigured."""
+    Raises: NotFound, AlreadyPaid, NotPayable, HoldEnding, ValidationFailed."""
     account = lock_charge_account(session, own_charge(session, appointment_id, payer.account_id))
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_payable(account, appointment, now=now)
@@ -116,8 +118,12 @@ def _refuse_unless_payable(account: ChargeAccount, appointment: Appointment, *, 
 def _gateway(
     session: Session, workbench: Workbench, account: ChargeAccount, channel: Channel, payer: Payer
 ) -> PaymentGateway:
+    """Raises: ValidationFailed."""
     hospital = session.get_one(Hospital, account.charge.hospital_id)
-    return workbench.adapters.gateway(channel, hospital.merchant, provider=payer.provider, app=payer.app)
+    try:
+        return workbench.adapters.gateway(channel, hospital.merchant, provider=payer.provider, app=payer.app)
+    except NotConfigured:
+        raise ValidationFailed(FieldError("#/channel", "not_configured")) from None
 
 
 def _make(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff, enqueue
@@ -65,18 +65,38 @@ def due_refund(
     account.refunds.append(refund)
     session.flush()
     _allocate(session, account, refund)
-    enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{refund.id}", refund_id=str(refund.id))
+    _push_later(session, account, refund, now=now)
     return refund
+
+
+def _push_later(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime) -> None:
+    """At once; but a number in the place of a closed one waits, longer each time, lest they chase each other."""
+    of_payment = [one for one in account.refunds if one.payment_id == refund.payment_id]
+    closed = sum(one.status is RefundStatus.CLOSED for one in of_payment)
+    run_at = now + backoff(closed) if closed else now
+    enqueue(session, "push_refund", run_at=run_at, now=now, dedup=f"push_refund:{refund.id}", refund_id=str(refund.id))
 
 
 def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:
     """Say which void lines the money belongs to; a surplus belongs to none."""
     left = refund.amount_fen
+    given = _given_back(session, account)
     for line in account.charge.lines:
-        share = min(left, line.amount_fen) if line.voided_at is not None else 0
+        share = min(left, line.amount_fen - given.get(line.id, 0)) if line.voided_at is not None else 0
         if share > 0:
             session.add(RefundLine(id=new_id(), refund_id=refund.id, charge_line_id=line.id, amount_fen=share))
             left -= share
+
+
+def _given_back(session: Session, account: ChargeAccount) -> dict[UUID, int]:
+    """By line, what refunds that still stand give back of it already."""
+    standing = [one.id for one in account.refunds if one.status is not RefundStatus.CLOSED]
+    rows = session.execute(
+        select(RefundLine.charge_line_id, func.sum(RefundLine.amount_fen))
+        .where(RefundLine.refund_id.in_(standing))
+        .group_by(RefundLine.charge_line_id)
+    )
+    return {line_id: int(total) for line_id, total in rows}
 
 
 _STATUS_OF = {

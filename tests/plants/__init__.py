@@ -65,6 +65,7 @@ def make_world(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters)
     for state in (RefundState.CLOSED, RefundState.SUCCEEDED):  # the first is closed, its successor arrives
         first.hear(first.gateway.settle_refund(first.refunds()[-1].out_refund_no, state))
         first.work()
+        first.work(after=timedelta(seconds=2))  # a number in the place of a closed one waits a moment
     on_site = others[1].book(PayMode.ON_SITE)
     held = others[2].book()
     assert others[2].open_payment(held) is None

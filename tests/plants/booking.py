@@ -13,9 +13,10 @@ from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.charge import Charge
 from models.identity_check import IdentityCheck
+from models.job import Job
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent
-from models.schedule import Schedule, Slot, SlotStatus
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.states import StateEvent
 from plants import World, any_id, change, clone, plant, quiet, read_row
 
@@ -52,6 +53,31 @@ def _slot_says(session: Session, world: World, *, of: str, status: SlotStatus) -
 for _of, _wrong in (("paid", SlotStatus.HELD), ("paid", SlotStatus.FREE), ("held", SlotStatus.BOOKED)):
     plant("slot_agrees_with_appointment")(partial(_slot_says, of=_of, status=_wrong))
 quiet("slot_agrees_with_appointment")(partial(_slot_says, of="paid", status=SlotStatus.SUSPENDED))
+
+
+def _withheld_for_ever(session: Session, world: World, *, reason: WithheldReason) -> None:
+    slot_id = world.of(session, Slot, world.cancelled)
+    change(session, Slot, slot_id, status=SlotStatus.WITHHELD, withheld_reason=reason)
+
+
+for _reason in (WithheldReason.COOLING, WithheldReason.CLOSING):
+    plant("withheld_slot_will_be_freed")(partial(_withheld_for_ever, reason=_reason))
+
+
+@quiet("withheld_slot_will_be_freed")
+def _withheld_with_its_job(session: Session, world: World) -> None:
+    _withheld_for_ever(session, world, reason=WithheldReason.COOLING)
+    slot_id = world.of(session, Slot, world.cancelled)
+    job = any_id(session, Job)
+    clone(session, Job, job, dedup=f"return_slot:{slot_id}", done_at=None, dead_at=None, run_at=world.now)
+
+
+@quiet("withheld_slot_will_be_freed")
+def _closing_with_its_job(session: Session, world: World) -> None:
+    _withheld_for_ever(session, world, reason=WithheldReason.CLOSING)
+    charge_id = world.of(session, Charge, world.cancelled)
+    job = any_id(session, Job)
+    clone(session, Job, job, dedup=f"close_payments:{charge_id}", done_at=None, dead_at=None, run_at=world.now)
 
 
 def _taken_for_nobody(session: Session, world: World, *, status: SlotStatus) -> None:

@@ -1,69 +1,24 @@
-"""Every rule alone, several at once, and what another account's appointments may tell: nothing."""
+"""Every rule alone, at its very instant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
-from harness import Patient, beside, join, make_patient, relatives, same_person
+from eligible import codes, elsewhere, set_schedule, set_slots, why
+from harness import Patient, beside, join, relatives
 from people import agree
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from core.booking.eligibility import Eligibility, explain_for
-from core.refusals import NumbersInFlight, PersonLimit
+from core.refusals import NumbersInFlight
 from models.account import Consent, Purpose
 from models.appointment import PayMode
-from models.errors import DomainError, NotFound
 from models.person import Dependent
-from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+from models.schedule import ScheduleStatus, SlotStatus
 
 MILLISECOND = timedelta(milliseconds=1)
-
-
-def look(patient: Patient, schedule_id: UUID | None = None) -> Eligibility:
-    return patient.workbench.transactions.read(
-        lambda session, now: explain_for(
-            session,
-            schedule_id=schedule_id or patient.schedule_id,
-            dependent_id=patient.dependent_id,
-            account_id=patient.account_id,
-            now=now,
-        )
-    )
-
-
-def codes(patient: Patient, schedule_id: UUID | None = None) -> list[str]:
-    said = look(patient, schedule_id)
-    assert said.allowed is not bool(said.reasons)
-    return [reason.error.code for reason in said.reasons]
-
-
-def why(patient: Patient) -> DomainError:
-    (reason,) = look(patient).reasons
-    return reason.error
-
-
-def set_schedule(patient: Patient, **values: Any) -> None:
-    patient.write(
-        lambda session, _now: session.execute(
-            update(Schedule).where(Schedule.id == patient.schedule_id).values(**values)
-        )
-    )
-
-
-def set_slots(patient: Patient, status: SlotStatus, *, but: int = 0) -> None:
-    values: dict[str, Any] = {"status": status}
-    if status is SlotStatus.WITHHELD:
-        values["withheld_reason"] = "cooling"
-    patient.write(
-        lambda session, _now: session.execute(
-            update(Slot).where(Slot.schedule_id == patient.schedule_id, Slot.sequence > but).values(**values)
-        )
-    )
 
 
 # --- one rule alone
@@ -153,11 +108,6 @@ def test_where_the_terms_allow_two_of_a_department_and_day(patient: Patient) -> 
     assert codes(patient, beside(patient, terms=generous)) == ["already_booked", "person_limit"]
 
 
-def elsewhere(patient: Patient, **schedule: Any) -> UUID:
-    """A schedule of another hospital on the same day."""
-    return make_patient(patient.workbench, patient.clock, patient.adapters, **schedule).schedule_id
-
-
 def test_two_appointments_of_a_person_on_one_day(patient: Patient) -> None:
     for _ in range(2):
         assert codes(patient) == []
@@ -202,108 +152,3 @@ def test_a_number_that_may_return_is_no_sold_out(patient: Patient, status: SlotS
     refused = why(patient)
     assert isinstance(refused, NumbersInFlight)
     assert (refused.facts, refused.retry_at) == ({"returning": 1}, patient.clock.now() + timedelta(minutes=1))
-
-
-# --- several at once, in their order
-
-
-def test_every_rule_that_refuses_is_told_and_the_most_telling_first(patient: Patient) -> None:
-    patient.book()
-    set_slots(patient, SlotStatus.BOOKED)
-    set_schedule(patient, status=ScheduleStatus.SUSPENDED)
-    patient.write(
-        lambda session, _now: session.execute(delete(Consent).where(Consent.account_id == patient.account_id))
-    )
-    patient.write(lambda session, _now: session.execute(update(Dependent).values(identity_level=0)))
-    assert codes(patient) == [
-        "schedule_suspended",
-        "consent_required",
-        "consent_required",
-        "identity_required",
-        "already_booked",
-        "hold_open",
-        "sold_out",
-    ]
-
-
-def test_each_reason_comes_with_another_way(patient: Patient) -> None:
-    set_slots(patient, SlotStatus.BOOKED)
-    set_schedule(patient, release_at=patient.clock.now() + timedelta(days=1))
-    patient.write(lambda session, _now: session.execute(update(Dependent).values(identity_level=0)))
-    assert [(reason.error.code, reason.alternatives) for reason in look(patient).reasons] == [
-        ("not_released", ["wait_for_release"]),
-        ("identity_required", ["identity_check", "desk"]),
-        ("sold_out", ["other_day", "other_doctor", "desk"]),
-    ]
-
-
-# --- what another account has is not told
-
-
-def book_online(other: Patient) -> None:
-    other.book()
-
-
-def book_on_site(other: Patient) -> None:
-    other.book(PayMode.ON_SITE)
-
-
-def book_beside(other: Patient) -> None:
-    other.book(PayMode.ON_SITE, schedule_id=beside(other))
-
-
-def book_beside_online(other: Patient) -> None:
-    other.book(schedule_id=beside(other))
-
-
-def book_two_elsewhere(other: Patient) -> None:
-    for _ in range(2):
-        other.book(PayMode.ON_SITE, schedule_id=elsewhere(other))
-
-
-def hold_another_day(other: Patient) -> None:
-    other.book(schedule_id=elsewhere(other, visit_date=date(2026, 11, 26)))
-
-
-@pytest.mark.parametrize(
-    "act", [book_online, book_on_site, book_beside, book_beside_online, book_two_elsewhere, hold_another_day]
-)
-def test_a_limit_reached_through_another_account_is_the_generic_one(
-    patient: Patient, act: Callable[[Patient], None]
-) -> None:
-    """Whatever they did: one answer, one reason, no fact."""
-    act(same_person(patient))
-    refused = why(patient)
-    assert isinstance(refused, PersonLimit)
-    assert (refused.facts, refused.retry_at) == ({}, None)
-    assert look(patient).reasons[0].alternatives == ["other_day", "desk"]
-
-
-def test_a_limit_that_only_both_together_reach_is_hidden_too(patient: Patient) -> None:
-    generous = {"max_open_per_person_department_day": 2}
-    other = same_person(patient)
-    patient.book(PayMode.ON_SITE, schedule_id=beside(patient, terms=generous))
-    other.book(PayMode.ON_SITE, schedule_id=beside(patient, terms=generous))
-    assert codes(patient, beside(patient, terms=generous)) == ["person_limit"]
-
-
-def test_the_holds_of_another_accounts_dependents_are_none_of_ours(patient: Patient) -> None:
-    other = same_person(patient)
-    for relative in relatives(other):
-        other.book(dependent_id=relative)
-    assert codes(patient) == []
-
-
-def test_the_dependent_of_another_account_does_not_exist(patient: Patient) -> None:
-    other = same_person(patient)
-    other.dependent_id = patient.dependent_id
-    with pytest.raises(NotFound):
-        look(other)
-
-
-def test_cancelling_elsewhere_frees_the_person(patient: Patient) -> None:
-    other = same_person(patient)
-    appointment_id = other.book(PayMode.ON_SITE)
-    assert codes(patient) == ["person_limit"]
-    other.cancel(appointment_id)
-    assert codes(patient) == []

@@ -1,4 +1,4 @@
-"""What a platform tells us: late, twice, out of order, about somebody else, or not true."""
+"""What a platform tells us about somebody else, or what is not true."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from core.payments.inbox import keep_refused
 from core.ports import MessageKind, PlatformMessage, RefundAnswer, RefundState, TradeAnswer, TradeState
 from models.appointment import AppointmentStatus
 from models.notice import Notice, NoticeKind
-from models.payment import PaymentStatus, RefundReason, RefundStatus
+from models.payment import PaymentStatus, RefundStatus
 from models.platform import EventState, PlatformEvent, RefusedEvent
-from models.schedule import SlotStatus
 
 
 def inbox(patient: Patient) -> list[tuple[EventState, str | None]]:
@@ -49,144 +48,6 @@ def assert_nothing_moved(patient: Patient, appointment_id: UUID) -> None:
     assert patient.appointment(appointment_id).status is AppointmentStatus.PENDING
     assert [one.status for one in patient.payments()] == [PaymentStatus.PENDING]
     assert patient.refunds() == []
-    patient.assert_sound()
-
-
-# --- money that comes after its claim has ended
-
-
-@pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(minutes=10), timedelta(hours=24)])
-def test_money_that_comes_late_goes_back_in_full(patient: Patient, held: UUID, late: timedelta) -> None:
-    """The hold ran out while the platform was silent, up to the cap; the patient had paid, and its word comes late."""
-    patient.gateway.down = "before"
-    patient.work(after=timedelta(minutes=15))
-    patient.work(after=timedelta(minutes=30))
-    assert patient.appointment(held).status is AppointmentStatus.CANCELLED
-    said = pay(patient)
-    patient.gateway.down = None
-    patient.clock.advance(late)
-    patient.hear(said)
-    patient.work()
-    patient.work(after=timedelta(minutes=1))
-    (refund,) = patient.refunds()
-    assert (refund.reason, refund.amount_fen, refund.status) == (
-        RefundReason.LATE_PAYMENT,
-        5000,
-        RefundStatus.PROCESSING,
-    )
-    assert patient.appointment(held).status is AppointmentStatus.CANCELLED
-    assert patient.slot(held).status is SlotStatus.FREE
-    assert told(patient, NoticeKind.PAYMENT_RETURNED) == 1
-    patient.assert_sound()
-
-
-def test_success_of_a_payment_that_was_closed_is_believed_and_returned(patient: Patient, held: UUID) -> None:
-    """The platform said closed and says paid later: late truth always leads to a refund."""
-    (payment,) = patient.payments()
-    patient.work(after=timedelta(minutes=15))
-    assert patient.payments()[0].status is PaymentStatus.CLOSED
-    paid = TradeAnswer(payment.out_trade_no, TradeState.PAID, 5000, "CNY", "T1", patient.clock.now())
-    patient.gateway.trades[payment.out_trade_no] = paid
-    patient.hear(paid)
-    patient.work()
-    assert [one.to_status for one in patient.moves(payment.id)] == ["created", "pending", "closed", "succeeded"]
-    assert [one.reason for one in patient.refunds()] == [RefundReason.LATE_PAYMENT]
-    patient.assert_sound()
-
-
-def test_a_number_sold_again_is_not_taken_away_by_late_money(patient: Patient, held: UUID) -> None:
-    said = pay(patient)
-    patient.gateway.trades[said.out_trade_no] = TradeAnswer(said.out_trade_no, TradeState.UNPAID)
-    patient.work(after=timedelta(minutes=15))
-    again = patient.book()
-    assert patient.slot(again).id == patient.slot(held).id
-    patient.gateway.trades[said.out_trade_no] = said
-    patient.hear(said)
-    patient.work()
-    assert patient.appointment(again).status is AppointmentStatus.PENDING
-    assert [one.reason for one in patient.refunds()] == [RefundReason.LATE_PAYMENT]
-    patient.assert_sound()
-
-
-# --- twice and out of order
-
-
-def test_the_same_event_again_is_counted_and_changes_nothing(patient: Patient, held: UUID) -> None:
-    said = pay(patient)
-    for _ in range(3):
-        patient.hear(said, event_id="one")
-        patient.work()
-    assert inbox(patient) == [(EventState.APPLIED, None)]
-    assert patient.read(lambda session: session.scalars(select(PlatformEvent.copies)).one()) == 3
-    assert [move.to_status for move in patient.moves(held)] == ["pending", "booked"]
-    assert refused(patient) == []
-    patient.assert_sound()
-
-
-def test_the_event_before_our_own_call_has_returned(patient: Patient) -> None:
-    appointment_id = patient.book()
-    patient.gateway.down = "after"
-    patient.open_payment(appointment_id)
-    patient.hear(pay(patient))
-    patient.gateway.down = None
-    patient.work()
-    assert patient.appointment(appointment_id).status is AppointmentStatus.BOOKED
-    patient.assert_sound()
-
-
-def test_the_event_of_a_refund_before_that_of_its_payment(patient: Patient, held: UUID) -> None:
-    """We asked and refunded before the platform's own messages came, and they come the wrong way round."""
-    said = pay(patient)
-    patient.work(after=timedelta(seconds=6))
-    patient.cancel(held)
-    patient.work()
-    (refund,) = patient.refunds()
-    patient.hear(patient.gateway.settle_refund(refund.out_refund_no, RefundState.SUCCEEDED))
-    patient.hear(said)
-    patient.work()
-    assert inbox(patient) == [(EventState.APPLIED, None)] * 2
-    assert [one.status for one in patient.refunds()] == [RefundStatus.SUCCEEDED]
-    assert patient.appointment(held).status is AppointmentStatus.CANCELLED
-    patient.assert_sound()
-
-
-def test_an_old_success_after_its_refund_moves_nothing(patient: Patient) -> None:
-    appointment_id = patient.paid()
-    said = patient.gateway.trades[patient.payments()[0].out_trade_no]
-    patient.cancel(appointment_id)
-    patient.work()
-    patient.hear(patient.gateway.settle_refund(patient.refunds()[0].out_refund_no, RefundState.SUCCEEDED))
-    patient.work()
-    patient.hear(said)
-    patient.work()
-    assert len(patient.refunds()) == 1
-    assert patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED
-    patient.assert_sound()
-
-
-@pytest.mark.parametrize("late", [RefundState.PROCESSING, RefundState.ABNORMAL, RefundState.CLOSED])
-def test_an_old_word_about_a_refund_that_has_arrived_moves_nothing(patient: Patient, late: RefundState) -> None:
-    patient.cancel(patient.paid())
-    patient.work()
-    done = patient.gateway.settle_refund(patient.refunds()[0].out_refund_no, RefundState.SUCCEEDED)
-    patient.hear(done)
-    patient.work()
-    patient.hear(replace(done, state=late))
-    patient.work()
-    assert [one.status for one in patient.refunds()] == [RefundStatus.SUCCEEDED]
-    patient.assert_sound()
-
-
-def test_success_of_a_refund_that_was_closed_leaves_no_trace_on_it(patient: Patient) -> None:
-    """Closed is the end of that number; its successor carries the money. A word against that is an operator's."""
-    patient.cancel(patient.paid())
-    patient.work()
-    number = patient.refunds()[0].out_refund_no
-    patient.hear(patient.gateway.settle_refund(number, RefundState.CLOSED))
-    patient.work()
-    patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED))
-    patient.work()
-    assert (patient.refunds()[0].status, patient.refunds()[0].succeeded_at) == (RefundStatus.CLOSED, None)
     patient.assert_sound()
 
 

@@ -184,8 +184,8 @@ def test_whatever_happens_the_books_agree_with_the_platform(database: Database, 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=25,
+            max_examples=40,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             database=None,

@@ -10,8 +10,8 @@ from harness import Patient, beside
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from core.booking.sweep import sweep
 from core.jobs.queue import LeasedJob
-from core.payments.sweep import sweep
 from core.ports import ProviderRefused, RefundState
 from models.appointment import AppointmentStatus
 from models.base import new_id

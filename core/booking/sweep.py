@@ -1,0 +1,109 @@
+"""A second net under the job table: whatever is still open and has no job gets one again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.jobs.queue import LeasedJob, enqueue
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus
+from models.job import Job
+from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
+from models.platform import EventState, PlatformEvent
+from models.schedule import Slot, SlotStatus, WithheldReason
+
+_PATIENCE = timedelta(minutes=2)
+_CHUNK = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Work that is due and that nobody has in hand."""
+
+    kind: str
+    name: str
+    subject: UUID
+
+    @property
+    def dedup(self) -> str:
+        """As whoever makes this work due names it."""
+        return f"{_NAMES.get(self.kind, self.kind)}:{self.subject}"
+
+
+_NAMES = {"ask_payment": "ask"}
+
+
+def sweep(workbench: Workbench, _job: LeasedJob) -> None:
+    """Find holds past their end, payments and refunds nobody asks about, messages nobody applied, and withheld
+    numbers nobody will free."""
+    workbench.transactions.write(_sweep)
+
+
+def _sweep(session: Session, now: datetime) -> None:
+    for due in _all_due(session, late=now - _PATIENCE):
+        for lost in _without_job(session, due):
+            log.warning("work_was_lost", kind=lost.kind, subject=str(lost.subject), alarm=True)
+            enqueue(
+                session,
+                lost.kind,
+                run_at=now,
+                now=now,
+                dedup=lost.dedup,
+                bring_forward=False,
+                **{lost.name: str(lost.subject)},
+            )
+
+
+def _without_job(session: Session, due: list[Lost]) -> Iterator[Lost]:
+    names = [one.dedup for one in due]
+    open_jobs = select(Job.dedup).where(Job.dedup.in_(names), Job.done_at.is_(None), Job.dead_at.is_(None))
+    standing = set(session.scalars(open_jobs))
+    yield from (one for one in due if one.dedup not in standing)
+
+
+def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
+    open_refund = [RefundStatus.DUE, RefundStatus.UNKNOWN, RefundStatus.PROCESSING, RefundStatus.ABNORMAL]
+    overdue = (Appointment.status == AppointmentStatus.PENDING) & (Appointment.hold_expires_at < late)
+    unread = (PlatformEvent.state == EventState.RECEIVED) & (PlatformEvent.received_at < late)
+    cooling = (Slot.status == SlotStatus.WITHHELD) & (Slot.withheld_reason == WithheldReason.COOLING)
+    yield from _chunks(session, "end_hold", "appointment_id", Appointment.id, overdue)
+    yield from _chunks(
+        session, "ask_payment", "payment_id", Payment.id, Payment.status.in_(LIVE_PAYMENT) & (Payment.created_at < late)
+    )
+    yield from _chunks(
+        session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
+    )
+    yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
+    yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
+    yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]
+
+
+def _chunks(
+    session: Session, kind: str, name: str, id_column: InstrumentedAttribute[UUID], due: ColumnElement[bool]
+) -> Iterator[list[Lost]]:
+    """Every row, in the order of ids: what stands behind many healthy ones is found, too."""
+    query = select(id_column).where(due).order_by(id_column).limit(_CHUNK)
+    found: list[UUID] = list(session.scalars(query))
+    while found:
+        yield [Lost(kind, name, one) for one in found]
+        found = list(session.scalars(query.where(id_column > found[-1])))
+
+
+def _closing(session: Session) -> Iterable[UUID]:
+    """The charges whose numbers wait for a prepay to be closed: of the last appointment that had each of them."""
+    rows = session.execute(
+        select(Slot.id, Appointment.charge_id)
+        .join(Appointment, Appointment.slot_id == Slot.id)
+        .where(Slot.status == SlotStatus.WITHHELD, Slot.withheld_reason == WithheldReason.CLOSING)
+        .order_by(Appointment.id)
+    )
+    return {slot_id: charge_id for slot_id, charge_id in rows}.values()  # noqa: C416 - the last one of each slot stays

@@ -1,0 +1,86 @@
+"""Jobs that come again or too late, and merchants that are gone: a number is let go by its own closing only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fakes import FakeAdapters, ManualClock
+from harness import REQUEST, Patient, join, make_patient
+
+from core.booking.release import close_payments
+from core.jobs.queue import LeasedJob
+from core.payments.ask import look_at_payment
+from core.ports import PaymentGateway
+from core.registry import NotConfigured
+from core.workbench import Workbench
+from models.appointment import AppointmentStatus
+from models.base import new_id
+from models.payment import PaymentStatus
+from models.schedule import SlotStatus
+
+
+def test_an_old_closing_that_runs_again_does_not_let_go_of_what_another_still_closes(
+    workbench: Workbench, clock: ManualClock, adapters: FakeAdapters
+) -> None:
+    first = make_patient(workbench, clock, adapters, numbers=1)
+    second = join(workbench, clock, adapters, first.schedule_id)
+    earlier = first.book()
+    first.open_payment(earlier)
+    first.cancel(earlier)
+    first.work()
+    assert first.slot(earlier).status is SlotStatus.FREE
+
+    later = second.book()
+    second.open_payment(later)
+    first.gateway.down = "before"
+    second.cancel(later)
+    charge = first.appointment(earlier).charge_id
+    again = LeasedJob(new_id(), "close_payments", {"charge_id": str(charge)}, 1, 1)
+    assert close_payments(workbench, again) is None
+    assert second.slot(later).status is SlotStatus.WITHHELD
+    first.work(after=timedelta(seconds=1))
+    assert second.slot(later).status is SlotStatus.WITHHELD
+    second.assert_sound()
+
+
+def test_a_merchant_that_is_no_longer_configured_does_not_hold_a_number_past_the_cap(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+
+    def gone(*_: object) -> PaymentGateway:
+        raise NotConfigured("demo")
+
+    monkeypatch.setattr(patient.adapters, "gateway_of", gone)
+    patient.work(after=timedelta(minutes=16))
+    assert patient.appointment(appointment_id).status is AppointmentStatus.PENDING
+    patient.work(after=timedelta(minutes=31))
+    assert patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED
+    assert patient.slot(appointment_id).status is SlotStatus.FREE
+    assert patient.payments()[0].status is PaymentStatus.UNKNOWN
+    patient.assert_sound()
+
+
+def test_a_platform_that_hangs_is_not_asked_any_more_once_the_cap_has_passed(patient: Patient) -> None:
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    patient.gateway.down = "before"
+    patient.clock.advance(timedelta(minutes=46))
+    patient.gateway.calls.clear()
+    patient.work()
+    assert patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED
+    assert [verb for verb, _ in patient.gateway.calls if verb == "close_payment"] == []
+
+
+def test_a_patient_who_looks_again_and_again_is_asked_for_now_and_then_and_slows_no_job(patient: Patient) -> None:
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    payment_id = patient.payments()[0].id
+    patient.gateway.calls.clear()
+    for _ in range(20):
+        look_at_payment(patient.workbench, payment_id=payment_id, account_id=patient.account_id, cause=REQUEST)
+        patient.clock.advance(timedelta(seconds=1))
+    assert len([verb for verb, _ in patient.gateway.calls if verb == "find_payment"]) in {3, 4}
+    assert patient.payments()[0].asked_times == 0

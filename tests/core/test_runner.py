@@ -1,0 +1,169 @@
+"""Workers: each job in a thread, each periodic job once, and what is in hand is finished."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from fakes import ManualClock
+from harness import race
+from queueing import MILLISECOND, add, rows
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import (
+    LeasedJob,
+    enqueue,
+    fire_due,
+)
+from core.jobs.runner import Handler, Periodic, Runner
+from core.transactions import Transactions
+from core.workbench import Workbench
+from models.job import PeriodicJob
+
+
+def runner(workbench: Workbench, handler: Handler, *periodic: Periodic) -> Runner:
+    return Runner(workbench, {"x": handler}, periodic=periodic, name="w")
+
+
+# --- periodic
+
+
+def test_a_periodic_job_fires_once_among_eight(transactions: Transactions, clock: ManualClock) -> None:
+    def fire() -> bool:
+        return transactions.write(lambda session, now: fire_due(session, "p", every=timedelta(minutes=1), now=now))
+
+    for _ in range(3):
+        assert sorted(race(*[fire] * 8), key=bool) == [False] * 7 + [True]
+        clock.advance(timedelta(minutes=1) - MILLISECOND)
+        assert not fire()
+        clock.advance(MILLISECOND)
+
+
+def test_eight_workers_run_a_periodic_job_once_a_period(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock
+) -> None:
+    ran = list[datetime]()
+
+    def handler(_workbench: Workbench, _job: LeasedJob) -> None:
+        ran.append(clock.now())
+
+    for _ in range(3):
+        workers = [runner(workbench, handler, Periodic("x", timedelta(minutes=1))) for _ in range(8)]
+        race(*[one.run_due for one in workers])
+        workers[0].run_due()
+        clock.advance(timedelta(minutes=1))
+    assert len(ran) == len(set(ran)) == 3
+    assert len(transactions.read(lambda session, _now: list(session.scalars(select(PeriodicJob))))) == 1
+
+
+# --- the runner
+
+
+def test_a_handler_is_run_outside_of_any_transaction_and_its_job_done(
+    transactions: Transactions, workbench: Workbench
+) -> None:
+    def handler(bench: Workbench, job: LeasedJob) -> None:
+        bench.transactions.write(lambda session, now: enqueue(session, "y", run_at=now, now=now, of=str(job.id)))
+
+    add(transactions)
+    assert runner(workbench, handler).run_due() == 1
+    assert {row.kind: row.done_at is not None for row in rows(transactions)} == {"x": True, "y": False}
+
+
+def test_a_handler_that_names_an_instant_is_called_again_then(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock
+) -> None:
+    again = clock.now() + timedelta(minutes=3)
+    add(transactions)
+    runner(workbench, lambda *_: again).run_due()
+    (row,) = rows(transactions)
+    assert (row.run_at, row.done_at, row.attempts) == (again, None, 0)
+
+
+def test_a_handler_that_raises_has_its_job_put_back(transactions: Transactions, workbench: Workbench) -> None:
+    def handler(_workbench: Workbench, _job: LeasedJob) -> None:
+        raise KeyError("姓名 must not be kept")
+
+    add(transactions)
+    assert runner(workbench, handler).run_due() == 1
+    (row,) = rows(transactions)
+    assert (row.done_at, row.last_error, row.attempts) == (None, "KeyError", 1)
+
+
+def test_one_that_raises_does_not_hold_up_the_others(transactions: Transactions, workbench: Workbench) -> None:
+    def handler(_workbench: Workbench, job: LeasedJob) -> None:
+        if job.payload["number"] % 2:
+            raise ValueError
+
+    for number in range(8):
+        add(transactions, number=number)
+    runner(workbench, handler).run_due()
+    assert {row.payload["number"] for row in rows(transactions) if row.done_at} == {0, 2, 4, 6}
+
+
+def test_a_job_of_a_kind_nobody_knows_waits_for_somebody_who_does(
+    transactions: Transactions, workbench: Workbench
+) -> None:
+    add(transactions, kind="unheard_of")
+    runner(workbench, lambda *_: None).run_due()
+    assert rows(transactions)[0].last_error == "KeyError"
+
+
+def test_looking_for_work_takes_no_write_lock(transactions: Transactions, workbench: Workbench) -> None:
+    with transactions.database.write():
+        assert runner(workbench, lambda *_: None).run_due() == 0
+
+
+def test_when_told_to_stop_a_worker_finishes_what_is_in_hand(transactions: Transactions, workbench: Workbench) -> None:
+    stop, entered, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(_workbench: Workbench, _job: LeasedJob) -> None:
+        entered.set()
+        assert go_on.wait(20)
+
+    add(transactions)
+    worker = threading.Thread(target=runner(workbench, handler).run_until, args=(stop,), kwargs={"idle_seconds": 0.01})
+    worker.start()
+    assert entered.wait(20)
+    stop.set()
+    add(transactions)
+    assert worker.is_alive()
+    go_on.set()
+    worker.join(20)
+    assert not worker.is_alive()
+    assert sorted(row.done_at is not None for row in rows(transactions)) == [False, True]
+
+
+def test_a_round_that_fails_is_not_the_last(
+    transactions: Transactions, workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away for a moment."""
+    stop, done = threading.Event(), threading.Event()
+    worker = runner(workbench, lambda *_: done.set())
+    rounds, run_due = list[int](), worker.run_due
+
+    def sometimes() -> int:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise ConnectionError
+        return run_due()
+
+    monkeypatch.setattr(worker, "run_due", sometimes)
+    add(transactions)
+    thread = threading.Thread(target=worker.run_until, args=(stop,), kwargs={"idle_seconds": 0.01})
+    thread.start()
+    assert done.wait(20)
+    stop.set()
+    thread.join(20)
+
+
+def test_work_is_due_only_with_what_made_it_due(transactions: Transactions) -> None:
+    def step(session: Session, now: datetime) -> None:
+        enqueue(session, "x", run_at=now, now=now)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        transactions.write(step)
+    assert rows(transactions) == []

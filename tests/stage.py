@@ -1,0 +1,166 @@
+"""The real app over HTTP with its real adapters, the real sandbox beside it, and a clock that the test moves.
+
+Stamps on what the platform sends are the machine's time, and 300 seconds of difference are refused: a test moves the
+clock by less.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cases import Case, booked_by
+from crowd import Stranger, Town
+from fakes import ManualClock
+from harness import make_runner
+from running import vault_of
+from sqlalchemy import select
+from werkzeug.serving import WSGIRequestHandler, make_server
+from wire import NoAnswer, eventually, over_http
+
+from core.jobs.runner import Runner
+from core.workbench import Workbench
+from miniapp_api.app import App, create_app
+from miniapp_api.config import Config
+from miniapp_api.keys import write_keys
+from miniapp_api.services import EXTENSION
+from models.platform import PlatformEvent, RefusedEvent
+from sandbox.app import Running
+
+SHORT_HOLD = {"hold_minutes": 3}
+"""Long enough to open a prepay, and over before the platform's stamps look old."""
+
+
+@dataclass
+class Stage:
+    """One app with one sandbox."""
+
+    app: App
+    base_url: str
+    platform: Running
+    clock: ManualClock
+    town: Town
+
+    @property
+    def workbench(self) -> Workbench:
+        found: Workbench = self.app.extensions[EXTENSION].workbench
+        return found
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the sandbox's /control that must succeed."""
+        answer = over_http(self.platform.base_url)(method, f"/control{path}", body, {})
+        assert 200 <= answer.status < 300, answer
+        return answer.json
+
+    def runner(self) -> Runner:
+        return make_runner(self.workbench)
+
+    def work(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let time pass, then run every job that is due."""
+        self.clock.advance(after)
+        runner = self.runner()
+        for _ in range(20):
+            if not runner.run_due():
+                return
+
+    def work_until(self, holds: Any, what: str, *, step: float = 5.0, most: float = 200.0) -> None:
+        """Let time pass in steps (seconds) until it holds by itself."""
+        passed = 0.0
+        self.work()
+        while not holds():
+            assert passed <= most, f"not by itself within {most:g} s: {what}"
+            self.work(after=timedelta(seconds=step))
+            passed += step
+
+    def case(self, stranger: Stranger | None = None, **schedule: Any) -> Case:
+        """A number held for payment, in a schedule of its own."""
+        schedule_id = self.town.schedule(**{"numbers": 2, "now": self.clock.now(), "terms": SHORT_HOLD} | schedule)
+        return booked_by(self, stranger or self.town.stranger(), schedule_id)
+
+    def opened(self, **schedule: Any) -> Case:
+        """With its prepay handed out."""
+        case = self.case(**schedule)
+        assert case.open_payment().status == 201
+        return case
+
+    def paid(self, **schedule: Any) -> Case:
+        """Booked, by the platform's event."""
+        case = self.opened(**schedule)
+        self.deliver(case.pay())
+        self.work()
+        assert case.is_booked()
+        return case
+
+    def deliver(self, event_id: str) -> dict[str, Any]:
+        """Wait until the platform is rid of its event."""
+
+        def done() -> dict[str, Any] | None:
+            (notice,) = self.control("GET", f"/notices?id={event_id}")["items"]
+            return dict(notice) if notice["state"] not in {"pending", "held"} else None
+
+        found: dict[str, Any] = eventually(done, f"{event_id} is delivered", within=30, every=0.01)
+        return found
+
+    def inbox(self) -> list[tuple[str, str | None, int]]:
+        """Each stored event: state, outcome, copies."""
+        with self.town.database.read() as session:
+            events = session.scalars(select(PlatformEvent).order_by(PlatformEvent.id))
+            return [(str(one.state), one.outcome, one.copies) for one in events]
+
+    def refused(self) -> list[str]:
+        """Why what nothing proved was kept apart."""
+        with self.town.database.read() as session:
+            return list(session.scalars(select(RefusedEvent.reason).order_by(RefusedEvent.id)))
+
+    def asked(self, operation: str, number: str) -> int:
+        """How often the platform was called so."""
+        return len(self.control("GET", f"/calls?operation={operation}&number={number}")["items"])
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: Any, **__: Any) -> None:
+        """Requests are logged by the app."""
+
+
+@contextmanager
+def on_stage(platform: Running, database_url: str, folder: Path) -> Iterator[Stage]:
+    """Serve the app on a free port for the length of the block."""
+    folder.mkdir(exist_ok=True)
+    write_keys(folder / "keys.json")
+    accounts = over_http(platform.base_url)("GET", "/control/credentials", None, {}).json
+    (folder / "platforms.json").write_text(json.dumps(accounts))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(256)
+        base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        environ = {"DATA_DIR": str(folder), "DATABASE_URL": database_url, "PUBLIC_BASE_URL": base_url}
+        config = Config.from_environ({"MODE": "local", **environ})
+        clock = ManualClock(datetime.now(UTC))
+        app = create_app(config, clock=clock)
+        database = app.extensions[EXTENSION].workbench.transactions.database
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet, fd=listening.fileno())
+    thread = threading.Thread(target=lambda: server.serve_forever(0.02))
+    thread.start()
+    try:
+        eventually(lambda: _answers(base_url), "the app answers")
+        yield Stage(app, base_url, platform, clock, Town(database, vault_of(config), over_http(base_url)))
+    finally:
+        over_http(platform.base_url)("DELETE", "/control/faults", None, {})
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        database.close()
+
+
+def _answers(base_url: str) -> bool:
+    try:
+        return over_http(base_url)("GET", "/healthz", None, {}).status == 200
+    except NoAnswer:
+        return False
