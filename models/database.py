@@ -131,7 +131,7 @@ def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
-        max_overflow=_SPARE,
+        max_overflow=min(pool_size, _SPARE),
         pool_timeout=3,
         hide_parameters=True,  # an error's text must not carry what was bound
         connect_args={"options": options, "connect_timeout": 3},

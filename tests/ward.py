@@ -1,0 +1,185 @@
+"""An app with stand-ins for the platforms, and somebody who has one of everything that a route can name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from factories import make_department, make_doctor, make_hospital, make_schedule
+from fakes import FakeAdapters, ManualClock
+from harness import make_runner
+from people import PROVIDER, FakeVerifier
+from people_http import SELF, Users
+from sqlalchemy.orm import Session
+from wire import Phone, Reply, in_process, new_key
+
+from core.identity.consent_texts import current_version
+from core.workbench import Workbench
+from miniapp_api import callbacks, health, patient
+from miniapp_api.app import App, create_app
+from miniapp_api.config import Config
+from miniapp_api.keys import write_keys
+from miniapp_api.openapi import Operation
+from miniapp_api.services import EXTENSION
+from models.account import Purpose
+from models.hospital import Department, Doctor
+from models.schedule import Schedule
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.name: operation
+    for blueprint in (*patient.BLUEPRINTS, *callbacks.BLUEPRINTS, *health.BLUEPRINTS)
+    for operation in blueprint.operations
+}
+"""Every documented operation by its operationId."""
+
+PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "payment_id"})
+PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
+
+
+@dataclass
+class Ward:
+    """The app, what stands in for the platforms, and ids that exist."""
+
+    app: App
+    clock: ManualClock
+    adapters: FakeAdapters
+    users: Users
+    verifier: FakeVerifier
+    folder: Path
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def workbench(self) -> Workbench:
+        found: Workbench = self.app.extensions[EXTENSION].workbench
+        return found
+
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        return in_process(self.app)(method, path, body, headers or {})
+
+    def log_in(self, name: str, *, agreed: bool = True) -> Phone:
+        reply = self.send("POST", "/api/v1/sessions", {"provider": PROVIDER, "code": f"code-of-{name}"})
+        assert reply.status == 201, reply
+        phone = Phone(in_process(self.app), reply.json["token"])
+        if agreed:
+            agree(phone, "service")
+            agree(phone, "sensitive_identity")
+        return phone
+
+    def schedule(self, **facts: Any) -> str:
+        """One more, in a department of its own."""
+
+        def step(session: Session, now: datetime) -> str:
+            department = make_department(session, make_hospital(session))
+            return str(make_schedule(session, department, **{"numbers": 3, "now": now} | facts).id)
+
+        return self.workbench.transactions.write(step)
+
+    def work(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let time pass, then run what is due."""
+        self.clock.advance(after)
+        runner = make_runner(self.workbench)
+        while runner.run_due():
+            pass
+
+
+def agree(phone: Phone, purpose: str, dependent_id: str | None = None) -> None:
+    said: dict[str, Any] = {"purpose": purpose, "version": current_version(Purpose(purpose)), "granted": True}
+    said |= {"dependent_id": dependent_id} if dependent_id else {}
+    assert phone.send("POST", "/account/consents", said).status == 201
+
+
+def add(phone: Phone, **changes: Any) -> str:
+    reply = phone.post("/dependents", SELF | changes)
+    assert reply.status == 201, reply
+    return str(reply.json["id"])
+
+
+def book(phone: Phone, schedule_id: str, dependent_id: str, pay: str = "online") -> Reply:
+    wish = {"schedule_id": schedule_id, "dependent_id": dependent_id, "pay": pay}
+    return phone.post("/appointments", wish)
+
+
+@contextmanager
+def open_ward(database_url: str, folder: Path, **changes: Any) -> Iterator[Ward]:
+    """`changes` to the configuration. The clock begins at the present of the machine, like the limits' own."""
+    if not (folder / "keys.json").exists():
+        write_keys(folder / "keys.json")
+    (folder / "platforms.json").write_text(json.dumps({}))
+    config = Config.from_environ({"MODE": "local", "DATA_DIR": str(folder), "DATABASE_URL": database_url})
+    clock = ManualClock(datetime.now(UTC))
+    adapters, users, verifier = FakeAdapters(clock), Users(), FakeVerifier()
+    adapters.logins[PROVIDER, None] = users
+    adapters.faces.append(verifier)
+    app = create_app(replace(config, **changes), adapters=adapters, clock=clock)
+    ward = Ward(app, clock, adapters, users, verifier, folder)
+    yield ward
+    ward.workbench.transactions.database.close()
+
+
+def settle_in(ward: Ward) -> Phone:
+    """Somebody with one of everything; `ward.ids` names it all."""
+    phone, schedule_id = ward.log_in("owner"), ward.schedule(terms={"min_identity_level": 0})
+    ward.ids |= {"dependent_id": add(phone), "schedule_id": schedule_id} | _around(ward, schedule_id)
+    dependent_id = ward.ids["dependent_id"]
+    agree(phone, "face", dependent_id)
+    appointment = book(phone, schedule_id, dependent_id)
+    assert appointment.status == 201, appointment
+    opened = phone.post(f"/appointments/{appointment.json['id']}/payments", {"channel": "wechat_jsapi"})
+    begun = phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": "wechat_face"})
+    assert (opened.status, begun.status) == (201, 201), (opened, begun)
+    ward.ids |= {"appointment_id": appointment.json["id"], "payment_id": opened.json["id"], "check_id": begun.json["id"]}
+    assert ward.ids.keys() == PRIVATE | PUBLIC
+    return phone
+
+
+def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
+    def step(session: Session, _now: datetime) -> dict[str, str]:
+        schedule = session.get_one(Schedule, UUID(schedule_id))
+        department = session.get_one(Department, schedule.department_id)
+        doctor: Doctor = make_doctor(session, department)
+        return {
+            "hospital_id": str(schedule.hospital_id),
+            "department_id": str(department.id),
+            "doctor_id": str(doctor.id),
+        }
+
+    return ward.workbench.transactions.write(step)
+
+
+BODIES: Mapping[str, dict[str, Any]] = {
+    "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
+    "create_consent": {"purpose": "service", "version": current_version(Purpose.SERVICE), "granted": True},
+    "create_dependent": SELF | {"relationship": "sibling", "id_number": "330102199001029960"},
+    "change_dependent": {"phone": "13900000001"},
+    "create_identity_check": {"method": "on_site"},
+    "complete_identity_check": {},
+    "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
+    "cancel_own_appointment": {},
+    "open_payment": {"channel": "wechat_jsapi"},
+}
+"""A body that fits, for every operation that takes one."""
+
+QUERIES: Mapping[str, str] = {
+    "get_eligibility": "?dependent_id={dependent_id}",
+    "get_hospital_schedules": "?date=2026-11-25",
+    "get_search": "?q=test",
+}
+"""What an operation cannot be asked without."""
+
+
+def request_of(operation: Operation, ids: Mapping[str, str]) -> tuple[str, str, Any, dict[str, str]]:
+    """Method, path, body and headers of a request that fits, about these ids."""
+    path = operation.rule
+    for name in PRIVATE | PUBLIC:
+        path = path.replace(f"<uuid:{name}>", ids[name])
+    path = path.replace("<merchant>", "demo") + QUERIES.get(operation.name, "").format(**ids)
+    body = BODIES.get(operation.name)
+    if body is not None:
+        body = {name: value.format(**ids) if isinstance(value, str) else value for name, value in body.items()}
+    return operation.method, path, body, {"Idempotency-Key": new_key()} if operation.keyed else {}
