@@ -7,18 +7,16 @@ IPv6 count as their /64, since one line holds all of it.
 from __future__ import annotations
 
 import ipaddress
-import time
 from datetime import timedelta
 
 from flask import Flask, current_app, request
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits import parse
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from miniapp_api.auth import current_caller
 from miniapp_api.config import Config
 from miniapp_api.services import services
+from miniapp_api.windows import SlidingWindow
 from models.errors import TooMany
 
 _EXTENSION = "yuezhen-limits"
@@ -29,17 +27,22 @@ class Limits:
 
     def __init__(self, config: Config) -> None:
         self.address, self.account, self.login = (
-            parse(rate) for rate in (config.address_limit, config.account_limit, config.login_limit)
+            _window(rate) for rate in (config.address_limit, config.account_limit, config.login_limit)
         )
-        self._counter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def use(self, limit: RateLimitItem, kind: str, who: str) -> None:
-        """Count one request. Raises: TooMany."""
-        if self._counter.hit(limit, kind, who):
-            return
-        wait = self._counter.get_window_stats(limit, kind, who).reset_time - time.time()
+
+def _window(rate: str) -> SlidingWindow:
+    # Not the storage of the same library: it starts a thread at nearly every request, which looks at every key.
+    limit = parse(rate)
+    return SlidingWindow(limit.amount, limit.get_expiry())
+
+
+def _use(window: SlidingWindow, who: str) -> None:
+    """Count one request. Raises: TooMany."""
+    wait = window.use(who)
+    if wait:
         now = services().workbench.transactions.clock.now()
-        raise TooMany(retry_at=now + timedelta(seconds=max(1.0, wait)))
+        raise TooMany(retry_at=now + timedelta(seconds=wait))
 
 
 def register(app: Flask, config: Config) -> None:
@@ -51,20 +54,17 @@ def register(app: Flask, config: Config) -> None:
 
 def limit_address() -> None:
     """Raises: TooMany."""
-    limits = _limits()
-    limits.use(limits.address, "address", address_group(request.remote_addr))
+    _use(_limits().address, address_group(request.remote_addr))
 
 
 def limit_account() -> None:
     """Raises: TooMany."""
-    limits = _limits()
-    limits.use(limits.account, "account", str(current_caller().account_id))
+    _use(_limits().account, str(current_caller().account_id))
 
 
 def limit_logins() -> None:
     """Raises: TooMany."""
-    limits = _limits()
-    limits.use(limits.login, "login", address_group(request.remote_addr))
+    _use(_limits().login, address_group(request.remote_addr))
 
 
 def address_group(address: str | None) -> str:

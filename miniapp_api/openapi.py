@@ -18,7 +18,7 @@ from marshmallow import Schema, ValidationError
 
 from core.ports import ProviderError
 from miniapp_api.auth import Auth, require_login
-from miniapp_api.body import StrictRequest
+from miniapp_api.body import StrictRequest, escape_pointer
 from miniapp_api.documented import api_options, complete, describe, requires_anything
 from miniapp_api.errors import code_of, flatten
 from miniapp_api.limits import limit_account, limit_address, limit_logins
@@ -183,7 +183,7 @@ def _refuse_body() -> None:
     if asked.get_data():
         unknown = asked.object_sent()
         if unknown:
-            raise ValidationFailed(*(FieldError(f"#/{name}", "unknown_field") for name in unknown))
+            raise ValidationFailed(*(FieldError(f"#/{escape_pointer(name)}", "unknown_field") for name in unknown))
 
 
 # --- the document ----------------------------------------------------------------------------------------------------

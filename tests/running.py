@@ -76,7 +76,7 @@ def looking_at(url: str) -> Iterator[Database]:
         opened.close()
 
 
-# --- gunicorn ----------------------------------------------------------------------------------------------------------
+# --- gunicorn --------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def _spawn(
             stderr=subprocess.STDOUT,
             pass_fds=keep,
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls nothing that takes a lock
         )
 
 
@@ -153,7 +153,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-# --- the whole house ---------------------------------------------------------------------------------------------------
+# --- the whole house -------------------------------------------------------------------------------------------------
 
 
 def free_ports(count: int = 2) -> list[int]:

@@ -21,13 +21,14 @@ from crowd import Stranger, Town
 from fakes import ManualClock
 from harness import make_runner
 from running import vault_of
+from shared_app import app_with
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 from wire import NoAnswer, eventually, over_http
 
 from core.jobs.runner import Runner
 from core.workbench import Workbench
-from miniapp_api.app import App, create_app
+from miniapp_api.app import App
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.services import EXTENSION
@@ -143,7 +144,7 @@ def on_stage(platform: Running, database_url: str, folder: Path) -> Iterator[Sta
         environ = {"DATA_DIR": str(folder), "DATABASE_URL": database_url, "PUBLIC_BASE_URL": base_url}
         config = Config.from_environ({"MODE": "local", **environ})
         clock = ManualClock(datetime.now(UTC))
-        app = create_app(config, clock=clock)
+        app = app_with(config, clock=clock)
         database = app.extensions[EXTENSION].workbench.transactions.database
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet, fd=listening.fileno())
     thread = threading.Thread(target=lambda: server.serve_forever(0.02))

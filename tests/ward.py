@@ -16,6 +16,7 @@ from fakes import FakeAdapters, ManualClock
 from harness import make_runner
 from people import PROVIDER, FakeVerifier
 from people_http import SELF, Users
+from shared_app import app_with
 from sqlalchemy.orm import Session
 from wire import Phone, Reply, in_process, new_key
 
@@ -116,7 +117,10 @@ def open_ward(database_url: str, folder: Path, **changes: Any) -> Iterator[Ward]
     adapters, users, verifier = FakeAdapters(clock), Users(), FakeVerifier()
     adapters.logins[PROVIDER, None] = users
     adapters.faces.append(verifier)
-    app = create_app(replace(config, **changes), adapters=adapters, clock=clock)
+    if changes:
+        app = create_app(replace(config, **changes), adapters=adapters, clock=clock)
+    else:
+        app = app_with(config, adapters=adapters, clock=clock)
     ward = Ward(app, clock, adapters, users, verifier, folder)
     yield ward
     ward.workbench.transactions.database.close()
@@ -133,7 +137,11 @@ def settle_in(ward: Ward) -> Phone:
     opened = phone.post(f"/appointments/{appointment.json['id']}/payments", {"channel": "wechat_jsapi"})
     begun = phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": "wechat_face"})
     assert (opened.status, begun.status) == (201, 201), (opened, begun)
-    ward.ids |= {"appointment_id": appointment.json["id"], "payment_id": opened.json["id"], "check_id": begun.json["id"]}
+    ward.ids |= {
+        "appointment_id": appointment.json["id"],
+        "payment_id": opened.json["id"],
+        "check_id": begun.json["id"],
+    }
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
 

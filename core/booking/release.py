@@ -65,7 +65,7 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
     if appointment.status is not AppointmentStatus.PENDING:
         return None
     if account.live_payments and _may_wait(appointment, now=now):
-        return now + _pause(appointment.hold_expires_at, now=now)
+        return _look_again_at([appointment], since=appointment.hold_expires_at or now, now=now)
     _give_up_on(session, account, now=now, cause=cause)
     appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
@@ -74,10 +74,11 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
     return None
 
 
-def _pause(since: datetime | None, *, now: datetime) -> timedelta:
-    """The longer a platform has been silent, the longer until it is asked again: it may be down for many at once."""
-    waited = now - (since or now)
-    return min(max(waited / 4, _FIRST_PAUSE), _LONGEST_PAUSE)
+def _look_again_at(waiting: list[Appointment], *, since: datetime, now: datetime) -> datetime:
+    """The longer a platform has been silent, the longer until it is asked again: it may be down for many at once.
+    The last look is at the cap itself, so that no number is kept past it."""
+    pause = min(max((now - since) / 4, _FIRST_PAUSE), _LONGEST_PAUSE)
+    return min([now + pause, *(one.close_by for one in waiting if one.close_by is not None)])
 
 
 def _close_while_waiting(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
@@ -114,8 +115,9 @@ def close_payments(workbench: Workbench, job: LeasedJob) -> datetime | None:
 def _closed(session: Session, charge_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
     account = lock_charge_account(session, charge_id)
     ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
-    if account.live_payments and any(_may_wait(one, now=now) for one in account.appointments):
-        return now + _pause(min((one.ended_at or now for one in account.appointments), default=now), now=now)
+    waiting = [one for one in account.appointments if _may_wait(one, now=now)]
+    if account.live_payments and waiting:
+        return _look_again_at(waiting, since=min(one.ended_at or now for one in account.appointments), now=now)
     if ended:
         _give_up_on(session, account, now=now, cause=cause)
     for appointment in ended:

@@ -12,6 +12,7 @@ from core.payments.ask import look_at_payment
 from core.payments.open import Opened, Payer, PaymentIntent, intend_payment, note_opened, open_at_platform
 from core.payments.views import own_payment, view_payment
 from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
+from core.transactions import OutcomeUnknown
 from core.workbench import Workbench
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, Unsettled, reading, request_cause, run_two_step
@@ -76,7 +77,12 @@ def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:
 
 
 @endpoint(
-    blueprint, "GET", "/<uuid:payment_id>", reply=PaymentReply, refusals=(NotFound,), summary="How a payment stands"
+    blueprint,
+    "GET",
+    "/<uuid:payment_id>",
+    reply=PaymentReply,
+    refusals=(NotFound, OutcomeUnknown),  # what the platform says is written down here
+    summary="How a payment stands",
 )
 def get_payment(payment_id: UUID) -> Response:
     account_id = current_caller().account_id

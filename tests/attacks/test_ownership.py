@@ -66,7 +66,7 @@ def test_what_is_somebody_elses_is_as_if_it_were_not(ward: Ward, owner: Phone) -
         theirs, none = ask(stranger, OPERATIONS[name], ward.ids), ask(stranger, OPERATIONS[name], nothing)
         assert told(theirs) == told(none), name
         assert theirs.code == "not_found", name
-    for name in OF_SOMEBODY:  # the walk used ids that are there
+    for name in sorted(OF_SOMEBODY, key=lambda one: OPERATIONS[one].method != "GET"):  # the walk's ids are there
         assert ask(owner, OPERATIONS[name], ward.ids).code != "not_found", name
 
 

@@ -107,7 +107,8 @@ def test_a_lock_looks_again_at_what_was_read_before(transactions: Transactions) 
     first, _ = two_accounts(transactions)
 
     def step(session: Session, now: datetime) -> tuple[datetime | None, datetime | None]:
-        seen = session.get_one(Account, first).closed_at
+        known = session.get_one(Account, first)  # kept, so that the session remembers it
+        seen = known.closed_at
         if not transactions.database.is_sqlite:
             transactions.write(lambda other, at: close(other, first, at))
         else:  # nobody else writes meanwhile: the row is changed past this session's memory

@@ -25,10 +25,11 @@ from models.payment import Payment, PaymentStatus, Refund
 from models.platform import EventState, PlatformEvent
 
 A_MINUTE = 60.0
+
+
 def hold_back(running: House, target: str, **match: str) -> None:
     """The platform does what it is asked and keeps silent about it."""
     spoil(running, target, "delay", when="after", seconds=60, match=match)
-
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -41,9 +42,9 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         with house(folder / "data", None, directory) as started:
             yield started
     else:
-        with blank_postgres(request.getfixturevalue("postgres_server")) as url:
-            with house(folder / "data", url, directory) as started:
-                yield started
+        server = request.getfixturevalue("postgres_server")
+        with blank_postgres(server) as url, house(folder / "data", url, directory) as started:
+            yield started
 
 
 def prepared(running: House, count: int) -> list[Case]:
@@ -68,7 +69,7 @@ def sound(running: House) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-# --- the API, right after the platform took the pay call ---------------------------------------------------------------
+# --- right after the platform took the call --------------------------------------------------------------------------
 
 
 def test_the_api_killed_while_paying_and_the_worker_while_applying_and_refunding(running: House) -> None:
@@ -171,7 +172,7 @@ def _payment_is_known(case: Case) -> None:
     eventually(is_pending, "the payment is known to be open", within=A_MINUTE)
 
 
-# --- at any moment -----------------------------------------------------------------------------------------------------
+# --- at any moment ---------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -232,7 +233,9 @@ def _kills(running: House) -> Iterator[Callable[[], None]]:
 def _is_settled(load: Load) -> bool:
     """What was paid is booked or back; what was cancelled has nothing left to close."""
     return all(
-        one.status in {PaymentStatus.SUCCEEDED, PaymentStatus.CLOSED} for case in load.cancelled for one in case.payments()
+        one.status in {PaymentStatus.SUCCEEDED, PaymentStatus.CLOSED}
+        for case in load.cancelled
+        for one in case.payments()
     ) and all(case.is_refunded() for case in load.cancelled if _has_paid(case))
 
 
@@ -253,4 +256,3 @@ def _books_agree(running: House) -> None:
     }
     assert ours == theirs
     assert back == {(one["out_refund_no"], one["amount_fen"]) for one in items if one["kind"] == "refund"}
-

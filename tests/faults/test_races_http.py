@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier, Event
 from uuid import UUID
 
 import pytest
 from crowd import Stranger, Town
 from harness import race
 from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
+from sqlalchemy import select
 from wire import Reply, in_process, over_http
 
+from migrations import upgrade
 from miniapp_api.app import create_app
 from miniapp_api.config import Config
 from miniapp_api.services import EXTENSION
-from migrations import upgrade
+from models.schedule import Slot
 
 
 @pytest.fixture(scope="module", params=["postgres", "sqlite"])
@@ -85,6 +89,33 @@ def test_as_many_strangers_as_numbers_and_nobody_is_refused(town: Town, pay: str
     replies = tried(*race(*(partial(book, one, schedule_id, pay) for one in town.strangers(50))))
     assert outcomes(replies) == {(201, None): 50}
     assert town.sold(schedule_id) == list(range(1, 51))
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("town", ["postgres"], indirect=True)
+def test_numbers_that_somebody_else_lets_go_of_again_are_not_refused(town: Town) -> None:
+    """All of them are being taken when everybody comes, and then are not: SQLite has no such moment."""
+    schedule_id = town.schedule(numbers=20)
+    strangers = town.strangers(20)
+    come, gone = Barrier(21), Event()
+
+    def change_ones_mind() -> None:
+        with town.database.write() as session:
+            session.execute(select(Slot.id).where(Slot.schedule_id == schedule_id).with_for_update()).all()
+            come.wait(timeout=60)
+            gone.wait(timeout=0.25)  # shorter than the wait for a lock that production allows
+            session.rollback()
+
+    def come_and_book(stranger: Stranger) -> Reply:
+        come.wait(timeout=60)
+        return book(stranger, schedule_id, "online")
+
+    with ThreadPoolExecutor(21) as pool:
+        undecided = pool.submit(change_ones_mind)
+        replies = list(pool.map(come_and_book, strangers))
+        undecided.result()
+    assert outcomes(replies) == {(201, None): 20}
+    assert town.sold(schedule_id) == list(range(1, 21))
     assert town.broken() == []
 
 

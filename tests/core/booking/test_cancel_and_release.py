@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from harness import REQUEST, Patient, beside, join
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core.jobs.queue import enqueue
 from core.locks import lock_slot
@@ -185,4 +185,25 @@ def test_a_cancelled_number_waits_for_a_silent_platform_until_the_cap(patient: P
     patient.work(after=timedelta(seconds=5))
     assert patient.slot(appointment_id).status is SlotStatus.FREE
     assert (patient.payments()[0].status, patient.payments()[0].let_go) == (PaymentStatus.UNKNOWN, True)
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+def test_no_number_is_kept_past_the_cap_however_slowly_we_ask(patient: Patient, given_back: bool) -> None:
+    """The platform was silent for long, so it is asked seldom; the last look is at the cap all the same."""
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    patient.gateway.down = "before"
+    close_by = patient.appointment(appointment_id).close_by
+    assert close_by is not None
+    if given_back:
+        patient.cancel(appointment_id)
+    while patient.clock.now() < close_by:
+        due = patient.read(lambda session: session.scalar(select(func.min(Job.run_at)).where(Job.done_at.is_(None))))
+        assert due is not None
+        assert due <= close_by
+        patient.clock.set(max(due, patient.clock.now()))
+        patient.work()
+    assert patient.clock.now() == close_by
+    assert patient.slot(appointment_id).status is SlotStatus.FREE
     patient.assert_sound()

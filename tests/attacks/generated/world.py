@@ -1,0 +1,176 @@
+"""The real app with its platforms in memory, and accounts in it that have something to lose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from factories import make_department, make_doctor, make_hospital, make_schedule, serial
+from fakes import FakeAdapters, FakeGateway, ManualClock
+from people import APP, PROVIDER, FakeVerifier, resident_id
+from people_http import SELF, Clinic, Patient, Users
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from core.clock import hospital_day
+from miniapp_api.app import create_app
+from miniapp_api.config import Config
+from miniapp_api.keys import write_keys
+from miniapp_api.openapi import Operation, operations
+from miniapp_api.services import EXTENSION
+from models import Base
+from models.database import Database
+from models.hospital import Department
+
+EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
+"""Terms under which nothing but ownership stands between an account and a number."""
+
+Rows = dict[str, list[str]]
+
+
+@dataclass
+class Settled:
+    """An account with one of everything; `ids` by kind."""
+
+    patient: Patient
+    ids: dict[str, str]
+
+
+@dataclass
+class World(Clinic):
+    adapters: FakeAdapters
+    document: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def gateway(self) -> FakeGateway:
+        return self.adapters.the_gateway
+
+    @property
+    def database(self) -> Database:
+        return self.workbench.transactions.database
+
+    @property
+    def operations(self) -> dict[str, Operation]:
+        """By operationId."""
+        return {one.name: one for one in operations(self.app).values()}
+
+    def anybody(self, **how: Any) -> Patient:
+        """An account nobody has seen before."""
+        return self.patient(f"somebody-{serial()}", **how)
+
+    # --- what everybody may see
+
+    def department(self) -> dict[str, str]:
+        """A hospital with a department and a doctor."""
+        with self.database.write() as session:
+            department = make_department(session, make_hospital(session))
+            doctor = make_doctor(session, department)
+            return {
+                "hospital": str(department.hospital_id),
+                "department": str(department.id),
+                "doctor": str(doctor.id),
+            }
+
+    def schedule(self, department_id: str | None = None, *, in_days: int = 3, **facts: Any) -> str:
+        """Open for booking, in a department of its own unless told otherwise; `EASY` unless `terms` are given."""
+        department_id = department_id or self.department()["department"]
+        day = hospital_day(self.clock.now()) + timedelta(days=in_days)
+        given = {"numbers": 3, "terms": EASY, "visit_date": day, "now": self.clock.now()} | facts
+        with self.database.write() as session:
+            return str(make_schedule(session, session.get_one(Department, UUID(department_id)), **given).id)
+
+    # --- what is one's own
+
+    def dependent(self, patient: Patient, **typed: Any) -> str:
+        return patient.add(new_person(**typed))
+
+    def book(self, patient: Patient, dependent_id: str, schedule_id: str | None = None, **wish: Any) -> TestResponse:
+        wanted = {"schedule_id": schedule_id or self.schedule(), "dependent_id": dependent_id, "pay": "online"}
+        return patient.post("/appointments", wanted | wish)
+
+    def held(self, patient: Patient, dependent_id: str, **schedule: Any) -> str:
+        """The id of an appointment that waits for its payment."""
+        return str(created(self.book(patient, dependent_id, self.schedule(**schedule)))["id"])
+
+    def booked(self, patient: Patient, dependent_id: str, **schedule: Any) -> str:
+        return str(created(self.book(patient, dependent_id, self.schedule(**schedule), pay="on_site"))["id"])
+
+    def open_payment(self, patient: Patient, appointment_id: str) -> TestResponse:
+        return patient.post(f"/appointments/{appointment_id}/payments", {"channel": "wechat_jsapi"})
+
+    def settle(self) -> Settled:
+        """An account with one of everything that can be owned."""
+        patient, place = self.anybody(), self.department()
+        dependent = self.dependent(patient)
+        patient.agree("face", dependent)
+        check = created(patient.post(f"/dependents/{dependent}/identity-checks", {"method": "wechat_face"}))["id"]
+        appointment = self.held(patient, dependent, in_days=4)
+        own = {
+            "dependent": dependent,
+            "check": check,
+            "appointment": appointment,
+            "booked": self.booked(patient, dependent, in_days=5),
+            "payment": created(self.open_payment(patient, appointment))["id"],
+        }
+        return Settled(patient, own | place | {"schedule": self.schedule(place["department"])})
+
+    # --- what is there now
+
+    def rows(self) -> Rows:
+        """Everything in the database."""
+        with self.database.read() as session:
+            return {
+                table.name: sorted(repr(row) for row in session.execute(select(table)))
+                for table in Base.metadata.sorted_tables
+            }
+
+    def platform_calls(self) -> tuple[int, int, int]:
+        """How often the platforms were asked anything."""
+        return len(self.gateway.calls), len(self.verifier.started), len(self.verifier.asked)
+
+
+def created(answer: TestResponse) -> dict[str, Any]:
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json)
+
+
+def new_person(**typed: Any) -> dict[str, Any]:
+    """A grown man nobody has added yet."""
+    nth = serial()
+    number = resident_id(birth=date(1950, 1, 1) + timedelta(days=nth // 400), order=2 * (nth % 400) + 1)
+    return {**SELF, "relationship": "other", "id_number": number} | typed
+
+
+def said(answer: TestResponse) -> tuple[int, dict[str, Any]]:
+    """Status and body of a problem without what differs from request to request."""
+    body = dict(answer.get_json(force=True))
+    body.pop("instance", None)
+    return answer.status_code, body
+
+
+def new_key() -> str:
+    return str(uuid4())
+
+
+@contextmanager
+def open_world(url: str, folder: Path) -> Iterator[World]:
+    """An app of its own over an empty database."""
+    write_keys(folder / "keys.json")
+    (folder / "platforms.json").write_text(json.dumps({}))
+    config = Config.from_environ({"MODE": "local", "DATA_DIR": str(folder), "DATABASE_URL": url})
+    clock, users, verifier = ManualClock(), Users(), FakeVerifier()
+    adapters = FakeAdapters(clock)
+    adapters.logins = {(PROVIDER, None): users, (PROVIDER, APP): users}
+    adapters.faces = [verifier]
+    app = create_app(config, adapters=adapters, clock=clock)
+    document = app.test_client().get("/openapi.json").get_json()
+    database = app.extensions[EXTENSION].workbench.transactions.database
+    Base.metadata.create_all(database.engine)
+    yield World(app, clock, users, verifier, adapters, document)
+    database.close()

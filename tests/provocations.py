@@ -1,0 +1,300 @@
+"""For each problem code that the contract documents, a request that provokes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from people import resident_id
+from people_http import MOTHER, SELF
+from sqlalchemy import select
+from ward import Ward, add, agree, book, open_ward
+from werkzeug import exceptions
+from wire import Phone, Reply, new_key
+
+from core.ports import ProviderUnavailable
+from models.account import Account
+from models.database import Database
+from models.person import Dependent, IdentityLevel, IdentityStatus
+from models.schedule import ScheduleStatus
+
+Provoke = Callable[[Ward], Reply]
+NOT_YET = {"dependent_in_use", "join_conflict", "maintenance", "not_eligible", "restricted"}
+"""Codes of the registry whose routes are not open: as soon as one is documented, it needs a provocation here."""
+
+PROVOCATIONS: dict[str, Provoke] = {}
+ANYBODY = {"min_identity_level": 0}
+
+
+def provokes(code: str) -> Callable[[Provoke], Provoke]:
+    def keep(provoke: Provoke) -> Provoke:
+        assert PROVOCATIONS.setdefault(code, provoke) is provoke
+        return provoke
+
+    return keep
+
+
+# --- the request itself
+
+
+def raw(ward: Ward, method: str = "POST", path: str = "/api/v1/sessions", **how: Any) -> Reply:
+    answer = ward.app.test_client().open(path, method=method, **how)
+    return Reply(answer.status_code, answer.get_json(silent=True), answer.data)
+
+
+def cut_short(error: exceptions.HTTPException) -> Provoke:
+    """A request that never reaches a route: the server or the framework gives it up."""
+
+    def give_up() -> None:
+        raise error
+
+    def provoke(ward: Ward) -> Reply:
+        before = ward.app.before_request_funcs.setdefault(None, [])
+        before.append(give_up)
+        try:
+            return raw(ward, path="/api/v1/nowhere")
+        finally:
+            before.remove(give_up)
+
+    return provoke
+
+
+PROVOCATIONS |= {
+    "malformed_request": cut_short(exceptions.BadRequest()),
+    "request_timeout": cut_short(exceptions.RequestTimeout()),
+    "uri_too_long": cut_short(exceptions.RequestURITooLarge()),
+    "header_fields_too_large": cut_short(exceptions.RequestHeaderFieldsTooLarge()),
+    "malformed_json": lambda ward: raw(ward, data="{", content_type="application/json"),
+    "unsupported_media_type": lambda ward: raw(ward, data="{}", content_type="text/plain"),
+    "payload_too_large": lambda ward: raw(ward, data=" " * 70_000, content_type="application/json"),
+    "method_not_allowed": lambda ward: raw(ward, "PUT"),
+    "not_found": lambda ward: raw(ward, "GET", "/api/v1/nowhere"),
+    "validation_failed": lambda ward: raw(ward, json={}),
+    "unauthenticated": lambda ward: raw(ward, "GET", "/api/v1/account"),
+    "login_failed": lambda ward: raw(ward, json={"provider": "wechat_miniapp", "code": "stolen"}),
+    "idempotency_key_required": lambda ward: ward.log_in("a").send("POST", "/dependents", SELF),
+}
+
+
+@provokes("idempotency_key_reused")
+def _another_body(ward: Ward) -> Reply:
+    phone, key = ward.log_in("a"), new_key()
+    phone.post("/dependents", SELF, key=key)
+    return phone.post("/dependents", MOTHER, key=key)
+
+
+@provokes("request_in_progress")
+def _a_twin_while_the_platform_is_asked(ward: Ward) -> Reply:
+    phone, key, twins = ward.log_in("a"), new_key(), list[Reply]()
+    path, gateway = f"/appointments/{held(ward, phone)}/payments", ward.adapters.the_gateway
+    ask = gateway.open_payment
+
+    def while_asked(order: Any) -> Mapping[str, Any]:
+        twins.append(phone.send("POST", path, {"channel": "wechat_jsapi"}, key=key))
+        return ask(order)
+
+    gateway.open_payment = while_asked  # type: ignore[method-assign]
+    assert phone.post(path, {"channel": "wechat_jsapi"}, key=key).status == 201
+    return twins[0]
+
+
+@provokes("rate_limited")
+def _too_often(ward: Ward) -> Reply:
+    url = ward.workbench.transactions.database.url.render_as_string(hide_password=False)
+    with open_ward(url, ward.folder, login_limit="1/hour") as strict:
+        strict.log_in("a", agreed=False)
+        return strict.send("POST", "/api/v1/sessions", {"provider": "wechat_miniapp", "code": "code-of-b"})
+
+
+# --- booking
+
+
+def held(ward: Ward, phone: Phone, **schedule: Any) -> str:
+    """The id of an appointment that waits for payment."""
+    made = book(phone, ward.schedule(**{"terms": ANYBODY} | schedule), add(phone))
+    assert made.status == 201, made
+    return str(made.json["id"])
+
+
+def refused_by(**schedule: Any) -> Provoke:
+    """Booking a schedule that is so."""
+
+    def provoke(ward: Ward) -> Reply:
+        phone = ward.log_in("a")
+        facts = {name: value(ward) if callable(value) else value for name, value in schedule.items()}
+        return book(phone, ward.schedule(**{"terms": ANYBODY} | facts), add(phone))
+
+    return provoke
+
+
+def after_now(**delta: int) -> Callable[[Ward], Any]:
+    return lambda ward: ward.clock.now() + timedelta(**delta)
+
+
+PROVOCATIONS |= {
+    "not_released": refused_by(release_at=after_now(hours=1)),
+    "schedule_closed": refused_by(closes_at=after_now(seconds=0)),
+    "schedule_suspended": refused_by(status=ScheduleStatus.SUSPENDED),
+    "identity_required": refused_by(terms={"min_identity_level": 2}),
+    "consent_required": lambda ward: ward.log_in("a", agreed=False).post("/dependents", SELF),
+}
+
+
+def the_last_one_is_gone(pay: str) -> Provoke:
+    def provoke(ward: Ward) -> Reply:
+        schedule_id = ward.schedule(numbers=1, terms=ANYBODY)
+        first, second = ward.log_in("a"), ward.log_in("b")
+        assert book(first, schedule_id, add(first), pay).status == 201
+        return book(second, schedule_id, add(second, id_number=resident_id(order=995)), pay)
+
+    return provoke
+
+
+PROVOCATIONS |= {"sold_out": the_last_one_is_gone("on_site"), "numbers_in_flight": the_last_one_is_gone("online")}
+
+
+@provokes("already_booked")
+def _again(ward: Ward) -> Reply:
+    phone, schedule_id = ward.log_in("a"), ward.schedule(terms=ANYBODY)
+    dependent_id = add(phone)
+    book(phone, schedule_id, dependent_id, "on_site")
+    return book(phone, schedule_id, dependent_id, "on_site")
+
+
+@provokes("person_limit")
+def _again_from_another_account(ward: Ward) -> Reply:
+    schedule_id = ward.schedule(terms=ANYBODY)
+    return [book(phone, schedule_id, add(phone), "on_site") for phone in (ward.log_in("a"), ward.log_in("b"))][1]
+
+
+@provokes("hold_open")
+def _another_unpaid(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    held(ward, phone)
+    (dependent,) = phone.get("/dependents")["items"]
+    return book(phone, ward.schedule(terms=ANYBODY), dependent["id"])
+
+
+@provokes("fee_changed")
+def _another_fee(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    wish = {"schedule_id": ward.schedule(terms=ANYBODY), "dependent_id": add(phone), "pay": "online"}
+    return phone.post("/appointments", wish | {"expected_fee_fen": 1})
+
+
+@provokes("cancel_deadline_passed")
+def _too_late(ward: Ward) -> Reply:
+    phone, schedule_id = ward.log_in("a"), ward.schedule(terms=ANYBODY, cancel_before=ward.clock.now())
+    made = book(phone, schedule_id, add(phone), "on_site")
+    return phone.post(f"/appointments/{made.json['id']}/cancellation")
+
+
+@provokes("not_cancellable")
+def _cancelled_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path = f"/appointments/{held(ward, phone)}/cancellation"
+    return [phone.post(path) for _ in range(2)][1]
+
+
+# --- paying
+
+
+def pay(phone: Phone, appointment_id: str) -> Reply:
+    return phone.send("POST", f"/appointments/{appointment_id}/payments", {"channel": "wechat_jsapi"}, key=new_key())
+
+
+@provokes("hold_ending")
+def _too_little_time(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    appointment_id = held(ward, phone)
+    ward.clock.advance(timedelta(minutes=14))
+    return pay(phone, appointment_id)
+
+
+@provokes("not_payable")
+def _nothing_to_pay_here(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    made = book(phone, ward.schedule(terms=ANYBODY), add(phone), "on_site")
+    return pay(phone, made.json["id"])
+
+
+@provokes("already_paid")
+def _paid_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    appointment_id = held(ward, phone)
+    ward.adapters.the_gateway.pay(pay(phone, appointment_id).json["out_trade_no"])
+    ward.work(after=timedelta(seconds=6))
+    return pay(phone, appointment_id)
+
+
+# --- dependents
+
+
+@provokes("dependent_exists")
+def _added_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    add(phone)
+    return phone.post("/dependents", SELF | {"relationship": "sibling"})
+
+
+@provokes("dependent_limit")
+def _one_too_many(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    numbers = [resident_id(order=order) for order in range(981, 993, 2)]
+    return [phone.post("/dependents", SELF | {"relationship": "sibling", "id_number": one}) for one in numbers][-1]
+
+
+@provokes("identity_frozen")
+def _another_name(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    dependent_id = add(phone)
+    with ward.workbench.transactions.database.write() as session:
+        dependent = session.get_one(Dependent, UUID(dependent_id))
+        dependent.identity_status, dependent.identity_level = IdentityStatus.VERIFIED, IdentityLevel.PRESENT
+    return phone.insist("PATCH", f"/dependents/{dependent_id}", {"name": "测试乙"})
+
+
+@provokes("check_limit")
+def _a_fourth_time(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    dependent_id = add(phone)
+    agree(phone, "face", dependent_id)
+    path = f"/dependents/{dependent_id}/identity-checks"
+    return [phone.post(path, {"method": "wechat_face"}) for _ in range(4)][-1]
+
+
+# --- ours
+
+
+def login_ends_in(failure: Exception) -> Provoke:
+    def provoke(ward: Ward) -> Reply:
+        ward.users.failure = failure
+        return ward.send("POST", "/api/v1/sessions", {"provider": "wechat_miniapp", "code": "code-of-a"})
+
+    return provoke
+
+
+PROVOCATIONS |= {
+    "provider_unavailable": login_ends_in(ProviderUnavailable("down")),
+    "internal_error": login_ends_in(RuntimeError("nobody thought of this")),
+}
+
+
+@provokes("outcome_unknown")
+def _no_answer(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    appointment_id = held(ward, phone)
+    ward.adapters.the_gateway.down = "after"
+    return pay(phone, appointment_id)
+
+
+@provokes("overloaded")
+def _others_hold_the_lock(ward: Ward) -> Reply:
+    phone, schedule_id = ward.log_in("a"), ward.schedule(terms=ANYBODY)
+    wish = {"schedule_id": schedule_id, "dependent_id": add(phone), "pay": "online"}
+    database: Database = ward.workbench.transactions.database
+    with database.write() as session:
+        session.execute(select(Account.id).with_for_update(key_share=True)).all()
+        return phone.send("POST", "/appointments", wish, key=new_key())
