@@ -23,8 +23,8 @@ _KEY = (
     "VALUES (%(key_id)s, %(account_id)s, %(key)s, %(fingerprint)s, 'running', %(now)s, %(forget_at)s) "
     "ON CONFLICT (account_id, key) DO NOTHING RETURNING id"
 )
-_ACCOUNT = "SELECT id FROM accounts WHERE id = %(account_id)s FOR UPDATE"
-_PERSON = "SELECT id FROM persons WHERE id = %(person_id)s FOR UPDATE"
+_ACCOUNT = "SELECT id FROM accounts WHERE id = %(account_id)s FOR NO KEY UPDATE"
+_PERSON = "SELECT id FROM persons WHERE id = %(person_id)s FOR NO KEY UPDATE"
 _SLOT = (
     "UPDATE slots SET status = 'held', moved = moved + 1 WHERE status = 'free' AND id = "
     "(SELECT id FROM slots WHERE schedule_id = %(schedule_id)s AND status = 'free' "

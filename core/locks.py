@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from models.account import Account
 from models.appointment import Appointment
-from models.base import Base
+from models.base import Base, table_of
 from models.charge import Charge
 from models.errors import NotFound
 from models.identity_check import IdentityCheck
@@ -44,13 +44,17 @@ def _one(session: Session, record: type[R], record_id: UUID) -> R:
 
 def _account_then_person() -> Select[UUID, UUID | None]:
     """The inner part is locked whole before its row is joined to the person's, which is locked last."""
+    accounts, persons = table_of(Account), table_of(Person)
     account = (
-        select(Account.id).where(Account.id == bindparam("account_id")).with_for_update(key_share=True).cte("account")
+        select(accounts.c.id)
+        .where(accounts.c.id == bindparam("account_id"))
+        .with_for_update(key_share=True)
+        .cte("account")
     )
     return (
-        select(Person.id, Person.alias_of_id)
-        .join_from(account, Person, Person.id == bindparam("person_id"))
-        .with_for_update(of=Person, key_share=True)
+        select(persons.c.id, persons.c.alias_of_id)
+        .join_from(account, persons, persons.c.id == bindparam("person_id"))
+        .with_for_update(of=persons, key_share=True)
     )
 
 

@@ -94,7 +94,7 @@ def gunicorn(environ: Mapping[str, str], log: Path) -> Iterator[str]:
         eventually(lambda: len(psutil.Process(process.pid).children()) == 2, "two workers")
         yield url
     finally:
-        _end(process)
+        _kill(process)  # nothing of it is worth a graceful end
 
 
 def await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -148,6 +148,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(30)
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -42,7 +42,8 @@ class Reply:
 
     @property
     def is_final(self) -> bool:
-        return self.status < 500 and self.code not in NOT_FINAL
+        """A crash of ours is an answer too, and never the one that is hoped for."""
+        return self.code not in NOT_FINAL and (self.status < 500 or self.code == "internal_error")
 
 
 Send = Callable[[str, str, Any, Mapping[str, str]], Reply]

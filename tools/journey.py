@@ -192,6 +192,7 @@ class Journey:
 
     def show_pass(self, appointment_id: str) -> None:
         shown = self.client("GET", f"/appointments/{appointment_id}/visit-pass")
+        invented(shown["code"])
         check(shown["qr_svg"].startswith("<?xml") or "<svg" in shown["qr_svg"], "the pass has no picture")
         (seen,) = operator("check-pass", shown["code"])
         check(seen["appointment_id"] == appointment_id, "the desk reads another appointment off the pass")

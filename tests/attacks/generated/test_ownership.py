@@ -10,97 +10,29 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from attacks.generated.walk import FILTER, MERCHANT, OWNED, PLACES, PUBLIC, ask, kind_of, own_ids
 from attacks.generated.world import Settled, World, created, new_key, new_person, said
 from factories import make_account, make_identity, make_login
-from people_http import Patient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from core.identity.consent_texts import current_version
 from core.identity.login import token_digest
 from core.paging import make_cursor
 from miniapp_api.auth import Auth
-from models.account import Account, LoginSession, Purpose
+from models.account import Account, LoginSession
 from models.base import new_id
 
-OWNED, FILTER, PUBLIC, MERCHANT = "owned", "filter", "public", "merchant"
-"""Another's is 404; another's is as empty as nobody's; everybody's; one of our payment accounts."""
-
-PLACES = {
-    "cancel_own_appointment": {"path.appointment_id": OWNED},
-    "change_dependent": {"path.dependent_id": OWNED},
-    "complete_identity_check": {"path.check_id": OWNED},
-    "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
-    "create_consent": {"body.dependent_id": OWNED},
-    "create_identity_check": {"path.dependent_id": OWNED},
-    "get_appointment": {"path.appointment_id": OWNED},
-    "get_department_doctors": {"path.department_id": PUBLIC},
-    "get_department_schedules": {"path.department_id": PUBLIC, "query.doctor_id": FILTER},
-    "get_dependent": {"path.dependent_id": OWNED},
-    "get_doctor": {"path.doctor_id": PUBLIC},
-    "get_eligibility": {"path.schedule_id": PUBLIC, "query.dependent_id": OWNED},
-    "get_hospital": {"path.hospital_id": PUBLIC},
-    "get_hospital_departments": {"path.hospital_id": PUBLIC},
-    "get_hospital_schedules": {"path.hospital_id": PUBLIC, "query.department_id": FILTER},
-    "get_payment": {"path.payment_id": OWNED},
-    "get_schedule_slots": {"path.schedule_id": PUBLIC},
-    "get_visit_pass": {"path.appointment_id": OWNED},
-    "list_own_appointments": {"query.dependent_id": FILTER},
-    "open_payment": {"path.appointment_id": OWNED},
-    "wechat_payment_event": {"path.merchant": MERCHANT},
-    "wechat_refund_event": {"path.merchant": MERCHANT},
-}
-"""Every place of every operation where an id can stand. A new one without a line here fails."""
-
-BODIES: dict[str, dict[str, Any]] = {
-    "cancel_own_appointment": {},
-    "change_dependent": {"phone": "13900000001"},
-    "complete_identity_check": {},
-    "create_appointment": {"pay": "on_site"},
-    "create_consent": {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False},
-    "create_identity_check": {"method": "on_site"},
-    "open_payment": {"channel": "wechat_jsapi"},
-}
-QUERIES = {"get_hospital_schedules": {"date": "2026-11-25"}}
-KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}}
 NOT_OPERATIONS = {"docs.get_docs_file": "files of the reading page, by a fixed list"}
-
-
-def kind_of(operation: str, place: str) -> str:
-    return KINDS.get(operation, {}).get(place) or place.partition(".")[2].removesuffix("_id")
 
 
 def with_places(*kinds: str) -> list[tuple[str, str]]:
     return [(name, place) for name, places in PLACES.items() for place, kind in places.items() if kind in kinds]
 
 
-def ask(world: World, patient: Patient, name: str, ids: dict[str, str], *, key: str | None = None) -> TestResponse:
-    """The operation with these ids in their places, and a body that nothing else is wrong with."""
-    operation = world.operations[name]
-    path, body, query = operation.rule, dict(BODIES.get(name, {})), dict(QUERIES.get(name, {}))
-    for place, wanted in ids.items():
-        where, _, field = place.partition(".")
-        if where == "path":
-            path = re.sub(rf"<(uuid:)?{field}>", wanted, path)
-        else:
-            (body if where == "body" else query)[field] = wanted
-    assert "<" not in path, path
-    headers = {"Authorization": f"Bearer {patient.token}"}
-    if operation.keyed:
-        headers["Idempotency-Key"] = key or new_key()
-    given = None if operation.method == "GET" else body
-    return patient.client.open(path, method=operation.method, query_string=query, json=given, headers=headers)
-
-
-def own_ids(name: str, settled: Settled) -> dict[str, str]:
-    """Each place filled with what is the account's own, or everybody's; a filter is left out."""
-    return {place: settled.ids[kind_of(name, place)] for place, kind in PLACES[name].items() if kind != FILTER}
-
-
 def somebody_elses(victim: Settled, name: str, place: str) -> Iterator[str]:
     """The right one in two spellings, then every other id of the account, then ids of nobody."""
     right = victim.ids[kind_of(name, place)]
-    yield from (right, right.upper(), *victim.ids.values())
+    yield from (right, right.upper(), *(one for kind, one in victim.ids.items() if kind != "merchant"))
     yield from (str(uuid4()), str(new_id()), str(UUID(int=0)), str(UUID(int=2**128 - 1)))
 
 
@@ -174,7 +106,8 @@ def headers_of(answer: TestResponse) -> dict[str, str]:
 
 @pytest.mark.parametrize(("name", "place"), with_places(PUBLIC))
 def test_what_nobody_has_is_not_found(world: World, name: str, place: str) -> None:
-    victim, attacker = world.settle(), world.settle()
+    writes = world.operations[name].method != "GET"
+    victim, attacker = (world.settle(), world.settle()) if writes else world.two_settled()
     before = world.rows()
     right = victim.ids[kind_of(name, place)]
     wrong = [one for one in somebody_elses(victim, name, place) if one.lower() != right]
@@ -187,7 +120,7 @@ def test_what_nobody_has_is_not_found(world: World, name: str, place: str) -> No
 
 @pytest.mark.parametrize(("name", "place"), with_places(FILTER))
 def test_a_filter_by_anothers_id_finds_what_nobodys_id_finds(world: World, name: str, place: str) -> None:
-    victim, attacker = world.settle(), world.settle()
+    victim, attacker = world.two_settled()
     ids = own_ids(name, attacker)
     nobodys = ask(world, attacker.patient, name, ids | {place: str(uuid4())})
     anothers = ask(world, attacker.patient, name, ids | {place: victim.ids[kind_of(name, place)]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,17 +20,21 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from core.clock import hospital_day
+from core.ports import MessageKind, PlatformMessage, TradeAnswer, TradeState
 from miniapp_api.app import create_app
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation, operations
 from miniapp_api.services import EXTENSION
 from models import Base
-from models.database import Database
+from models.database import Database, Timeouts
 from models.hospital import Department
 
 EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
 """Terms under which nothing but ownership stands between an account and a number."""
+
+PATIENT = Timeouts(lock=10_000, statement=30_000, idle_in_transaction=30_000)
+"""A machine that many share must not look like one that is overloaded."""
 
 Rows = dict[str, list[str]]
 
@@ -46,6 +51,7 @@ class Settled:
 class World(Clinic):
     adapters: FakeAdapters
     document: dict[str, Any] = field(default_factory=dict, repr=False)
+    standing: list[Settled] = field(default_factory=list, repr=False)
 
     @property
     def gateway(self) -> FakeGateway:
@@ -118,7 +124,22 @@ class World(Clinic):
             "booked": self.booked(patient, dependent, in_days=5),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
-        return Settled(patient, own | place | {"schedule": self.schedule(place["department"])})
+        found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
+        return Settled(patient, found)
+
+    def two_settled(self) -> tuple[Settled, Settled]:
+        """The same two each time, for tests after which everything is as it was."""
+        while len(self.standing) < 2:
+            self.standing.append(self.settle())
+        return self.standing[0], self.standing[1]
+
+    def message(self) -> bytes:
+        """The body of an event that the platform has signed, about a number nobody knows."""
+        paid = TradeAnswer(new_key(), TradeState.UNPAID)
+        body = secrets.token_bytes(16)
+        told = PlatformMessage(new_key(), MessageKind.PAYMENT, self.gateway.merchant, self.gateway.app, paid, None)
+        self.adapters.the_reader.messages[body] = told
+        return body
 
     # --- what is there now
 
@@ -170,7 +191,9 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters.faces = [verifier]
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
-    database = app.extensions[EXTENSION].workbench.transactions.database
+    transactions = app.extensions[EXTENSION].workbench.transactions
+    transactions.database.close()
+    transactions.database = database = Database(url, timeouts=PATIENT)
     Base.metadata.create_all(database.engine)
     yield World(app, clock, users, verifier, adapters, document)
     database.close()

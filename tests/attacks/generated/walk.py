@@ -1,0 +1,94 @@
+"""A request that fits, for every operation: ids where ids stand, and a body that nothing is wrong with."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from attacks.generated.world import Settled, World, new_key, new_person
+from people import PROVIDER
+from people_http import Patient
+from werkzeug.test import TestResponse
+
+from core.identity.consent_texts import current_version
+from miniapp_api.auth import Auth
+from models.account import Purpose
+
+OWNED, FILTER, PUBLIC, MERCHANT = "owned", "filter", "public", "merchant"
+"""Another's is 404; another's is as empty as nobody's; everybody's; one of our payment accounts."""
+
+PLACES = {
+    "cancel_own_appointment": {"path.appointment_id": OWNED},
+    "change_dependent": {"path.dependent_id": OWNED},
+    "complete_identity_check": {"path.check_id": OWNED},
+    "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
+    "create_consent": {"body.dependent_id": OWNED},
+    "create_identity_check": {"path.dependent_id": OWNED},
+    "get_appointment": {"path.appointment_id": OWNED},
+    "get_department_doctors": {"path.department_id": PUBLIC},
+    "get_department_schedules": {"path.department_id": PUBLIC, "query.doctor_id": FILTER},
+    "get_dependent": {"path.dependent_id": OWNED},
+    "get_doctor": {"path.doctor_id": PUBLIC},
+    "get_eligibility": {"path.schedule_id": PUBLIC, "query.dependent_id": OWNED},
+    "get_hospital": {"path.hospital_id": PUBLIC},
+    "get_hospital_departments": {"path.hospital_id": PUBLIC},
+    "get_hospital_schedules": {"path.hospital_id": PUBLIC, "query.department_id": FILTER},
+    "get_payment": {"path.payment_id": OWNED},
+    "get_schedule_slots": {"path.schedule_id": PUBLIC},
+    "get_visit_pass": {"path.appointment_id": OWNED},
+    "list_own_appointments": {"query.dependent_id": FILTER},
+    "open_payment": {"path.appointment_id": OWNED},
+    "wechat_payment_event": {"path.merchant": MERCHANT},
+    "wechat_refund_event": {"path.merchant": MERCHANT},
+}
+"""Every place of every operation where an id can stand. A new one without a line here fails."""
+
+BODIES: dict[str, dict[str, Any]] = {
+    "cancel_own_appointment": {},
+    "change_dependent": {"phone": "13900000001"},
+    "complete_identity_check": {},
+    "create_appointment": {"pay": "on_site"},
+    "create_consent": {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False},
+    "create_identity_check": {"method": "on_site"},
+    "create_dependent": {},  # a new person each time
+    "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
+    "open_payment": {"channel": "wechat_jsapi"},
+}
+QUERIES = {"get_search": {"q": "ceshi"}, "get_hospital_schedules": {"date": "2026-11-25"}}
+KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}}
+
+
+def kind_of(operation: str, place: str) -> str:
+    return KINDS.get(operation, {}).get(place) or place.partition(".")[2].removesuffix("_id")
+
+
+def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
+    """The operation with these ids in their places, as arguments of a test client's `open`."""
+    operation = world.operations[name]
+    path, body, query = operation.rule, dict(BODIES.get(name, {})), dict(QUERIES.get(name, {}))
+    if name == "create_dependent":
+        body = new_person()
+    for place, wanted in ids.items():
+        where, _, field = place.partition(".")
+        if where == "path":
+            path = re.sub(rf"<(uuid:)?{field}>", wanted, path)
+        else:
+            (body if where == "body" else query)[field] = wanted
+    assert "<" not in path, path
+    request: dict[str, Any] = {"path": path, "method": operation.method, "query_string": query}
+    if name in BODIES:
+        request["json"] = body
+    if operation.auth is Auth.SIGNATURE:
+        request["data"] = world.message()
+    return request | {"headers": {"Idempotency-Key": new_key()} if operation.keyed else {}}
+
+
+def ask(world: World, patient: Patient, name: str, ids: dict[str, str]) -> TestResponse:
+    request = request_of(world, name, ids)
+    request["headers"]["Authorization"] = f"Bearer {patient.token}"
+    return patient.client.open(**request)
+
+
+def own_ids(name: str, settled: Settled) -> dict[str, str]:
+    """Each place filled with what is the account's own, or everybody's; a filter is left out."""
+    return {place: settled.ids[kind_of(name, place)] for place, kind in PLACES.get(name, {}).items() if kind != FILTER}
