@@ -172,7 +172,7 @@ def test_a_transaction_that_paused_too_long_is_run_again_or_overload(
     database: Database, transactions: Transactions, clock: ManualClock, then_asks: bool
 ) -> None:
     """The machine stood still in the middle, and the server gave up on us."""
-    short = Transactions(Database(url(database), timeouts=Timeouts(idle_in_transaction=20)), clock)
+    short = Transactions(Database(url(database), timeouts=Timeouts(idle_in_transaction=250)), clock)
     runs = list[int]()
 
     def step(session: Session, now: datetime) -> None:
