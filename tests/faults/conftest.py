@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from stage import Stage, on_stage
 
+from miniapp_api.callbacks import wechat_pay
+from miniapp_api.callbacks.throttle import Throttle
 from models.database import Database
 from sandbox.app import Running
 from sandbox.testing import running_sandbox
@@ -22,8 +24,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def stage(platform: Running, database: Database, tmp_path: Path) -> Iterator[Stage]:
-    """On each kind of database in turn."""
+def stage(platform: Running, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """On each kind of database in turn. What is kept of forgeries in a second is counted anew for each test: the
+    throttle lives as long as its process, and a test before this one may have used the second up."""
+    monkeypatch.setattr(wechat_pay, "_kept", Throttle(wechat_pay._KEPT_PER_SECOND))
     with on_stage(platform, database.url.render_as_string(hide_password=False), tmp_path) as opened:
         yield opened
         assert opened.town.broken(now=opened.clock.now()) == []

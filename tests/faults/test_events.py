@@ -104,7 +104,8 @@ FORGERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "no text at all": ("bad_header", {"signature": "!!!!"}),
     "another scheme": ("signature_type", {"signature_type": "WECHATPAY2-SM2-WITH-SM3"}),
     "a bit of the body turned": ("bad_signature", {"tamper": {"body": 30}}),
-    "a bit of the signature turned": ("bad_signature", {"tamper": {"signature": 0}}),
+    # Six letters of 64 become none of base64 that way, which is noticed before the signature is tried.
+    "a bit of the signature turned": ("bad_signature or bad_header", {"tamper": {"signature": 0}}),
     "301 seconds old": ("stale", {"stamp_offset": -301}),
     "301 seconds early": ("stale", {"stamp_offset": 301}),
     "sealed by another merchant": ("sealed", {"sealed_by": "gulou"}),
@@ -125,7 +126,9 @@ def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) 
     assert forge(stage, plaintext=plaintext, **how) == [401]
     stage.work()
     assert_nothing_moved(stage, case)
-    assert (stage.inbox(), stage.refused()) == ([], [reason])
+    (told,) = stage.refused()
+    assert told in reason.split(" or ")
+    assert stage.inbox() == []
 
 
 def assert_nothing_moved(stage: Stage, case: Case) -> None:
