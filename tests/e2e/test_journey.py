@@ -68,7 +68,7 @@ def test_nothing_that_was_made_up_can_be_read_in_database_or_logs(walked: Walked
     places = {path.name: path.read_bytes() for path in (walked.house.data / "logs").iterdir()}
     places |= {path.name: path.read_bytes() for path in walked.house.data.glob("yuezhen.db*")}
     places["rows"] = _every_row(walked.house)
-    assert len(walked.secrets) >= 20
+    assert len(walked.secrets) > 20
     assert len(places["rows"]) > 100_000
     for secret in walked.secrets:
         for spelled in _spellings(secret):
