@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from core.ports import FaceVerifier, LoginPlatform, MessageReader, PaymentGateway, ProviderError
+from core.ports import (
+    AppGateway,
+    Conversation,
+    FaceVerifier,
+    LoginPlatform,
+    MessageReader,
+    MiniappLinks,
+    OfficialAccount,
+    PageLogin,
+    PaymentGateway,
+    PhoneProver,
+    ProviderError,
+)
 
 
 class NotConfigured(ProviderError):
@@ -32,4 +44,22 @@ class Adapters(Protocol):
         """The gateway that an existing payment went through. Raises: NotConfigured."""
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
+        """Raises: NotConfigured."""
+
+    def phone_prover(self, provider: str, app: str) -> PhoneProver:
+        """How somebody logged in there proves a phone. Raises: NotConfigured."""
+
+    def page_login(self, app: str) -> PageLogin:
+        """Login of web pages by an official account. Raises: NotConfigured."""
+
+    def conversation(self, app: str) -> Conversation:
+        """Raises: NotConfigured."""
+
+    def official_account(self, app: str) -> OfficialAccount:
+        """Raises: NotConfigured."""
+
+    def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
+        """Links into the mini-program that goes with the app somebody is logged in at. Raises: NotConfigured."""
+
+    def app_gateway(self, app: str) -> AppGateway:
         """Raises: NotConfigured."""

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from core.ports import FaceVerifier, LoginPlatform, MessageReader, PaymentGateway, TokenStore
+from core.ports import (
+    AppGateway,
+    Conversation,
+    FaceVerifier,
+    LoginPlatform,
+    MessageReader,
+    MiniappLinks,
+    OfficialAccount,
+    PageLogin,
+    PaymentGateway,
+    PhoneProver,
+    TokenStore,
+)
 from core.registry import NotConfigured
 from integrations.wechat import (
     MerchantAccount,
@@ -32,6 +44,12 @@ class Registry:
         self._gateways: dict[tuple[str, str, str], PaymentGateway] = {}
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
+        self._phones: dict[tuple[str, str], PhoneProver] = {}
+        self._pages: dict[str, PageLogin] = {}
+        self._conversations: dict[str, Conversation] = {}
+        self._officials: dict[str, OfficialAccount] = {}
+        self._links: dict[tuple[str, str], MiniappLinks] = {}
+        self._app_gateways: dict[str, AppGateway] = {}
         for miniapp in config.platforms.wechat_miniapp:
             self._add_miniapp(miniapp, tokens)
             for merchant in config.platforms.wechat_pay:
@@ -61,6 +79,24 @@ class Registry:
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         return _found(self._readers.get((provider, merchant)))
+
+    def phone_prover(self, provider: str, app: str) -> PhoneProver:
+        return _found(self._phones.get((provider, app)))
+
+    def page_login(self, app: str) -> PageLogin:
+        return _found(self._pages.get(app))
+
+    def conversation(self, app: str) -> Conversation:
+        return _found(self._conversations.get(app))
+
+    def official_account(self, app: str) -> OfficialAccount:
+        return _found(self._officials.get(app))
+
+    def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
+        return _found(self._links.get((provider, app)))
+
+    def app_gateway(self, app: str) -> AppGateway:
+        return _found(self._app_gateways.get(app))
 
     def _add_miniapp(self, account: MiniappAccount, tokens: TokenStore) -> None:
         login, face = WeChatMiniappLogin(account), WeChatFaceVerifier(account, tokens)

@@ -8,14 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.ports import (
+    AppGateway,
     CloseOutcome,
+    Conversation,
     FaceVerifier,
     GatewayLimits,
     InvalidSignature,
     LoginPlatform,
     MessageReader,
+    MiniappLinks,
+    OfficialAccount,
+    PageLogin,
     PaymentGateway,
     PaymentOrder,
+    PhoneProver,
     PlatformMessage,
     ProviderRefused,
     ProviderUnavailable,
@@ -130,7 +136,7 @@ class FakeGateway:
         self.refunds[out_refund_no] = replace(self.refunds[out_refund_no], state=state)
         return self.refunds[out_refund_no]
 
-    def find_refund(self, out_refund_no: str) -> RefundAnswer:
+    def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         self._silent("before", "find_refund", out_refund_no)
         return self.refunds.get(out_refund_no) or RefundAnswer(out_refund_no, RefundState.NO_SUCH_NUMBER)
 
@@ -186,6 +192,24 @@ class FakeAdapters:
 
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         return self.the_gateway
+
+    def phone_prover(self, provider: str, app: str) -> PhoneProver:
+        raise NotConfigured(provider)
+
+    def page_login(self, app: str) -> PageLogin:
+        raise NotConfigured(app)
+
+    def conversation(self, app: str) -> Conversation:
+        raise NotConfigured(app)
+
+    def official_account(self, app: str) -> OfficialAccount:
+        raise NotConfigured(app)
+
+    def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
+        raise NotConfigured(app)
+
+    def app_gateway(self, app: str) -> AppGateway:
+        raise NotConfigured(app)
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         if merchant != self.the_reader.merchant:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 import structlog
@@ -143,25 +144,28 @@ def apply_event(workbench: Workbench, job: LeasedJob) -> None:
         return
     message = workbench.adapters.reader(stored.provider, stored.merchant).read(bytes(stored.body))
     if message.kind is MessageKind.PAYMENT and message.trade is not None:
-        _apply_payment(workbench, stored_id, message, message.trade)
+        _apply_payment(workbench, stored, message, message.trade)
     elif message.kind is MessageKind.REFUND and message.refund is not None:
-        _apply_refund(workbench, stored_id, message, message.refund)
+        _apply_refund(workbench, stored, message, message.refund)
     else:
         _mark(workbench, stored_id, EventState.IGNORED, "not_about_money")
 
 
-def _apply_payment(workbench: Workbench, stored_id: UUID, message: PlatformMessage, trade: TradeAnswer) -> None:
+def _apply_payment(workbench: Workbench, event: PlatformEvent, message: PlatformMessage, trade: TradeAnswer) -> None:
+    stored_id, provider = event.id, event.provider
     payment = workbench.transactions.read(
         lambda session, _now: session.scalars(
             select(Payment).where(Payment.merchant == message.merchant, Payment.out_trade_no == trade.out_trade_no)
         ).one_or_none()
     )
-    if payment is None:
-        log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
-        _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
+    if payment is None or not _is_of(workbench, payment, provider):
+        _mark_unknown(workbench, stored_id)
         return
-    agrees = _agrees(payment, message, trade)
-    truth = trade if agrees else _truth(workbench, payment)
+    verdict = _verdict_of_trade(payment, message, trade)
+    truth = trade
+    if verdict is not Verdict.AGREES:
+        _note_difference(verdict, payment_id=payment.id)
+        truth = _gateway_of(workbench, payment).find_payment(payment.out_trade_no)
 
     def step(session: Session, now: datetime) -> None:
         account = lock_charge_account(session, payment.charge_id)
@@ -169,29 +173,53 @@ def _apply_payment(workbench: Workbench, stored_id: UUID, message: PlatformMessa
         if stored is None:
             return
         apply_trade_answer(session, account, account.payment(payment.id), truth, now=now, cause=_event_cause(stored_id))
-        _settle(stored, EventState.APPLIED if agrees else EventState.QUARANTINED, now=now)
+        _settle(stored, verdict, now=now)
 
     workbench.transactions.write(step)
 
 
-def _agrees(payment: Payment, message: PlatformMessage, trade: TradeAnswer) -> bool:
-    """Number and merchant found the row; amount, currency and app must be what we asked for, and it must be paid."""
-    return (
-        trade.state is TradeState.PAID
-        and trade.amount_fen == payment.amount_fen
-        and trade.currency == payment.currency
-        and message.app == payment.app
-    )
+class Verdict(Enum):
+    """What a message is worth. Wherever it does not agree, the platform is asked and its answer counts."""
+
+    AGREES = "it says what we asked for"
+    TELLS_LITTLE = "nothing in it is wrong, but it does not prove what it hints at"
+    DIFFERS = "it contradicts our row"
 
 
-def _truth(workbench: Workbench, payment: Payment) -> TradeAnswer:
-    """The message and our row differ: ask. Raises: ProviderUnavailable, and the job comes back."""
-    log.warning("event_differs", payment=str(payment.id), alarm=True)
-    gateway: PaymentGateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-    return gateway.find_payment(payment.out_trade_no)
+def _verdict_of_trade(payment: Payment, message: PlatformMessage, trade: TradeAnswer) -> Verdict:
+    """Number and merchant found the row; amount, currency and app must be what we asked for."""
+    if message.app != payment.app:
+        return Verdict.DIFFERS
+    if trade.state is not TradeState.PAID:
+        return Verdict.TELLS_LITTLE
+    as_asked = trade.amount_fen == payment.amount_fen and trade.currency == payment.currency
+    return Verdict.AGREES if as_asked else Verdict.DIFFERS
 
 
-def _apply_refund(workbench: Workbench, stored_id: UUID, message: PlatformMessage, said: RefundAnswer) -> None:
+def _verdict_of_refund(refund: Refund, payment: Payment, message: PlatformMessage, said: RefundAnswer) -> Verdict:
+    if message.app not in (None, payment.app):
+        return Verdict.DIFFERS
+    if said.amount_fen is None:
+        return Verdict.TELLS_LITTLE
+    return Verdict.AGREES if said.amount_fen == refund.amount_fen else Verdict.DIFFERS
+
+
+def _is_of(workbench: Workbench, payment: Payment, provider: str) -> bool:
+    """One merchant name may stand at two platforms: a message moves only what went through its own."""
+    return _gateway_of(workbench, payment).provider == provider
+
+
+def _gateway_of(workbench: Workbench, payment: Payment) -> PaymentGateway:
+    return workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+
+
+def _note_difference(verdict: Verdict, **what: UUID) -> None:
+    if verdict is Verdict.DIFFERS:
+        log.warning("event_differs", alarm=True, **{name: str(value) for name, value in what.items()})
+
+
+def _apply_refund(workbench: Workbench, event: PlatformEvent, message: PlatformMessage, said: RefundAnswer) -> None:
+    stored_id, provider = event.id, event.provider
     found = workbench.transactions.read(
         lambda session, _now: session.execute(
             select(Refund, Payment)
@@ -199,14 +227,15 @@ def _apply_refund(workbench: Workbench, stored_id: UUID, message: PlatformMessag
             .where(Payment.merchant == message.merchant, Refund.out_refund_no == said.out_refund_no)
         ).one_or_none()
     )
-    if found is None:
-        log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
-        _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
+    if found is None or not _is_of(workbench, found[1], provider):
+        _mark_unknown(workbench, stored_id)
         return
     refund, payment = found
-    agrees = said.amount_fen == refund.amount_fen
-    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-    truth = said if agrees else gateway.find_refund(refund.out_refund_no)
+    verdict = _verdict_of_refund(refund, payment, message, said)
+    truth = said
+    if verdict is not Verdict.AGREES:
+        _note_difference(verdict, refund_id=refund.id)
+        truth = _gateway_of(workbench, payment).find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
 
     def step(session: Session, now: datetime) -> None:
         account = lock_charge_account(session, refund.charge_id)
@@ -214,7 +243,7 @@ def _apply_refund(workbench: Workbench, stored_id: UUID, message: PlatformMessag
         if stored is None:
             return
         apply_refund_answer(session, account, account.refund(refund.id), truth, now=now, cause=_event_cause(stored_id))
-        _settle(stored, EventState.APPLIED if agrees else EventState.QUARANTINED, now=now)
+        _settle(stored, verdict, now=now)
 
     workbench.transactions.write(step)
 
@@ -234,14 +263,21 @@ def _take(session: Session, stored_id: UUID) -> PlatformEvent | None:
     return stored if stored.state is EventState.RECEIVED else None
 
 
-def _settle(stored: PlatformEvent, state: EventState, *, now: datetime, outcome: str | None = None) -> None:
-    stored.state, stored.applied_at, stored.outcome = state, now, outcome
+def _settle(stored: PlatformEvent, verdict: Verdict, *, now: datetime) -> None:
+    """What contradicted our row is kept apart, whatever the platform answered then."""
+    stored.state = EventState.QUARANTINED if verdict is Verdict.DIFFERS else EventState.APPLIED
+    stored.applied_at = now
+
+
+def _mark_unknown(workbench: Workbench, stored_id: UUID) -> None:
+    log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
+    _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
 
 
 def _mark(workbench: Workbench, stored_id: UUID, state: EventState, outcome: str) -> None:
     def step(session: Session, now: datetime) -> None:
         stored = _take(session, stored_id)
         if stored is not None:
-            _settle(stored, state, now=now, outcome=outcome)
+            stored.state, stored.applied_at, stored.outcome = state, now, outcome
 
     workbench.transactions.write(step)

@@ -205,6 +205,7 @@ def _order(session: Session, payment: Payment, vault: Vault) -> PaymentOrder:
         currency=payment.currency,
         description=payment.description,
         payer=identity.subject(vault),
+        payer_kind=identity.kind,
         expires_at=payment.expires_at,
     )
 

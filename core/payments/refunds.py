@@ -175,7 +175,7 @@ def _speak(
     try:
         if refund.status is RefundStatus.DUE:
             return gateway.open_refund(_order(refund, payment))
-        return gateway.find_refund(refund.out_refund_no)
+        return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
     except (ProviderRefused, ProviderUnavailable) as error:
         return error
 

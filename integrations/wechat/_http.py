@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ports import ProviderError, ProviderRefused, ProviderUnavailable
-from integrations.wechat._transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
+from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 from integrations.wechat.config import MiniappAccount
 
 BUSY = -1

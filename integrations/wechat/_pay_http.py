@@ -16,9 +16,9 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable
+from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 from integrations.wechat._schemas import RefusalSchema, load
 from integrations.wechat._signing import Credential, prove, sign, signed_text
-from integrations.wechat._transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 from integrations.wechat.config import MerchantAccount
 
 Clock = Callable[[], datetime]

@@ -9,10 +9,10 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, MessageKind, PlatformMessage, Reply
+from integrations.transport import strict_object
 from integrations.wechat._answers import told_refund, told_trade
 from integrations.wechat._schemas import EnvelopeSchema, RefundNoticeSchema, load
 from integrations.wechat._signing import AEAD_ALGORITHM, open_sealed, prove
-from integrations.wechat._transport import strict_object
 from integrations.wechat.config import MerchantAccount
 
 KINDS = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
+from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
 from integrations.wechat._schemas import SessionSchema, load_answer
-from integrations.wechat._transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat.config import MiniappAccount
 
 REFUSED_CODES = {

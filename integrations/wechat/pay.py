@@ -22,10 +22,10 @@ from core.ports import (
     TradeAnswer,
     TradeState,
 )
+from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._answers import ToldRefund, told_refund, told_trade
 from integrations.wechat._pay_http import Clock, PayHttp, utc_now
 from integrations.wechat._schemas import PrepaySchema, RefundSchema, load_answer, misfit
-from integrations.wechat._transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat.config import MerchantAccount, require_notify_url
 
 NO_SUCH_CODES = frozenset({"ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"})
@@ -145,7 +145,7 @@ class WeChatPayGateway:
             raise ProviderUnavailable("answer is about another refund")
         return told.answer
 
-    def find_refund(self, out_refund_no: str) -> RefundAnswer:
+    def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         """Right after an unanswered refund WeChat may not know the number yet: wait and ask again.
 
         Raises: ProviderUnavailable, ProviderRefused.
@@ -158,7 +158,7 @@ class WeChatPayGateway:
                 return RefundAnswer(out_refund_no, RefundState.NO_SUCH_NUMBER)
             raise
         told = _told_refund(content)
-        if told.answer.out_refund_no != number:
+        if (told.out_trade_no, told.answer.out_refund_no) != (out_trade_no, number):
             raise ProviderUnavailable("answer is about another refund")
         return told.answer
 

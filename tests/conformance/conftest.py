@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from core.ports import PaymentOrder
+from core.ports import IdKind, PaymentOrder
 from integrations.wechat import MerchantAccount, MiniappAccount, WeChatPayGateway
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +132,7 @@ def wechat_order(sandbox: Sandbox) -> PaymentOrder:
         currency="CNY",
         description="人民医院 挂号费",
         payer=OPENID,
+        payer_kind=IdKind.OPEN_ID,
         expires_at=datetime.now(UTC) + timedelta(minutes=15),
     )
 

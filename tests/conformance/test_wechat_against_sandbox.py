@@ -174,14 +174,17 @@ def test_a_refund_is_made_once_and_never_past_the_amount(
     sandbox: Any, wechat_gateway: WeChatPayGateway, paid: PaymentOrder
 ) -> None:
     refund = refund_of(paid, 2000)
-    assert wechat_gateway.find_refund(refund.out_refund_no).state is RefundState.NO_SUCH_NUMBER
+    assert (
+        wechat_gateway.find_refund(refund.out_refund_no, out_trade_no=refund.out_trade_no).state
+        is RefundState.NO_SUCH_NUMBER
+    )
     first, second = wechat_gateway.open_refund(refund), wechat_gateway.open_refund(refund)
     assert first.platform_refund_no == second.platform_refund_no
     with pytest.raises(ProviderRefused):
         wechat_gateway.open_refund(refund_of(paid, 3001))
     wechat_gateway.open_refund(refund_of(paid, 3000))
     for _ in range(100):
-        settled = wechat_gateway.find_refund(refund.out_refund_no)
+        settled = wechat_gateway.find_refund(refund.out_refund_no, out_trade_no=refund.out_trade_no)
         if settled.state is not RefundState.PROCESSING:
             break
         time.sleep(0.05)
@@ -199,7 +202,9 @@ def test_a_refund_that_does_not_succeed_says_so(
     sandbox.misbehave("refund.create", "processing")
     assert wechat_gateway.open_refund(refund).state is RefundState.PROCESSING
     sandbox.control(f"refunds/{refund.out_refund_no}/settle", status=status)
-    assert wechat_gateway.find_refund(refund.out_refund_no).state is RefundState[status]
+    assert (
+        wechat_gateway.find_refund(refund.out_refund_no, out_trade_no=refund.out_trade_no).state is RefundState[status]
+    )
 
 
 @pytest.mark.parametrize(("fault", "retryable"), [("not_enough", True), ("account_abnormal", False)])

@@ -135,7 +135,7 @@ def test_payment_and_refund_are_told_at_their_own_addresses(
     told = mailbox.next()
     assert told.path == "/refunds"
     assert told.message is not None
-    assert told.message.refund == gateway.find_refund(number)
+    assert told.message.refund == gateway.find_refund(number, out_trade_no=order.out_trade_no)
     assert told.message.refund is not None
     assert told.message.refund.state is RefundState.SUCCEEDED
     assert told.message.summary["out_trade_no"] == order.out_trade_no

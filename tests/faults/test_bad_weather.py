@@ -16,7 +16,7 @@ from running import blank_postgres
 from stage import Stage, on_stage
 from wire import Reply, new_key
 
-from integrations.wechat._transport import Transport
+from integrations.transport import Transport
 from migrations import upgrade
 from models.identity_check import IdentityCheck
 from models.payment import PaymentStatus, RefundStatus

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from core.ports import PaymentOrder, RefundOrder
+from core.ports import IdKind, PaymentOrder, RefundOrder
 from integrations.wechat import MerchantAccount, MiniappAccount, WeChatPayGateway, WeChatPayMessageReader
 
 NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
@@ -165,6 +165,7 @@ def order() -> PaymentOrder:
         currency="CNY",
         description="人民医院 心内科 挂号费",
         payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        payer_kind=IdKind.OPEN_ID,
         expires_at=datetime(2026, 11, 20, 2, 45, 0, 999_000, tzinfo=UTC),
     )
 
@@ -255,7 +256,7 @@ def call(
         "query": Call("GET", find, lambda: gateway.find_payment(number), 200, told),
         "close": Call("POST", close, lambda: gateway.close_payment(number), 204, b""),
         "refund": Call("POST", refunds, lambda: gateway.open_refund(refund_order), 200, done),
-        "refund_query": Call("GET", ask, lambda: gateway.find_refund(refund_number), 200, done),
+        "refund_query": Call("GET", ask, lambda: gateway.find_refund(refund_number, out_trade_no=number), 200, done),
     }[request.param]
 
 

@@ -241,7 +241,7 @@ def test_a_number_that_would_break_the_signature_is_never_sent(
         lambda: gateway.close_payment(number),
         lambda: gateway.open_refund(replace(refund_order, out_trade_no=number)),
         lambda: gateway.open_refund(replace(refund_order, out_refund_no=number)),
-        lambda: gateway.find_refund(number),
+        lambda: gateway.find_refund(number, out_trade_no=order.out_trade_no),
     ):
         with pytest.raises(ProviderRefused, match="invalid_number"):
             attempt()

@@ -56,7 +56,7 @@ def test_a_refund_is_sent_to_its_own_notify_url_and_told_whole(
         received_account="招商银行信用卡0403",
     )
     assert gateway.open_refund(refund_order) == expected
-    assert gateway.find_refund("YZR20261120000001") == expected
+    assert gateway.find_refund("YZR20261120000001", out_trade_no="YZ20261120000001") == expected
     assert sent_body(opened) == {
         "out_trade_no": "YZ20261120000001",
         "out_refund_no": "YZR20261120000001",

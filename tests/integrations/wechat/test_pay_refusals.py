@@ -172,7 +172,10 @@ def test_a_refund_that_wechat_does_not_know_is_an_answer_to_a_query_only(
 ) -> None:
     refuse(wire, "GET", REFUND_QUERY, 404, "RESOURCE_NOT_EXISTS")
     refuse(wire, "POST", REFUND, 404, "RESOURCE_NOT_EXISTS")
-    assert gateway.find_refund(refund_order.out_refund_no).state is RefundState.NO_SUCH_NUMBER
+    assert (
+        gateway.find_refund(refund_order.out_refund_no, out_trade_no=refund_order.out_trade_no).state
+        is RefundState.NO_SUCH_NUMBER
+    )
     with pytest.raises(ProviderRefused):
         gateway.open_refund(refund_order)
 
@@ -262,7 +265,7 @@ def test_a_proven_refund_that_does_not_fit_is_unknown(
     wechat_pay.answer(wire, "POST", REFUND, refunded | change)
     wechat_pay.answer(wire, "GET", REFUND_QUERY, refunded | change)
     expect_unknown(lambda: gateway.open_refund(refund_order))
-    expect_unknown(lambda: gateway.find_refund(refund_order.out_refund_no))
+    expect_unknown(lambda: gateway.find_refund(refund_order.out_refund_no, out_trade_no=refund_order.out_trade_no))
 
 
 def test_a_refund_of_another_payment_is_unknown(

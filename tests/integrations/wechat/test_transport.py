@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from core.ports import ProviderUnavailable
-from integrations.wechat._transport import MOST_ANSWER_BYTES, Transport, strict_object
+from integrations.transport import MOST_ANSWER_BYTES, Transport, strict_object
 
 Talk = Callable[[socket.socket], None]
 

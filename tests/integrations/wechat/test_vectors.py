@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from cryptography.x509 import load_der_x509_certificate
 
 from core.ports import InvalidSignature
+from integrations.transport import strict_object
 from integrations.wechat._signing import Credential, open_sealed, prove, sign, signed_text, verify
-from integrations.wechat._transport import strict_object
 from integrations.wechat.face import cert_hash
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "wechat"

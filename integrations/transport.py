@@ -1,4 +1,5 @@
-"""One bounded HTTP exchange: time, size and redirects are limited, and a failure says whether the request was sent.
+"""What every adapter speaks through: one HTTP exchange, bounded in time, size and redirects, whose failure says whether
+the request was sent.
 
 Nothing is repeated here. Retries have one layer, the job that asks again with the same numbers.
 """

@@ -1,0 +1,47 @@
+"""The errors an adapter may raise. Their messages never hold a secret or a patient's data."""
+
+from __future__ import annotations
+
+
+class ProviderError(Exception):
+    """A platform did not do what was asked. The message never holds a secret or a patient's data."""
+
+
+class ProviderUnavailable(ProviderError):
+    """No trustworthy answer. With `sent` the request may have been taken: the outcome is unknown, ask later."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class ProviderRefused(ProviderError):
+    """The platform said no, for sure. `code` is its own code, kept for operators.
+
+    `retryable`: the same request with the same numbers may succeed later (balance, frequency).
+    """
+
+    def __init__(self, code: str, message: str = "", *, retryable: bool = False) -> None:
+        super().__init__(f"{code} {message}".strip())
+        self.code = code
+        self.retryable = retryable
+
+
+class LoginRefused(ProviderRefused):
+    """The login code is wrong, used, expired, or of another app."""
+
+
+class StandInUser(LoginRefused):
+    """The platform showed a stand-in instead of the person (a snapshot page): nothing may be bound to it."""
+
+
+class PhoneRefused(ProviderRefused):
+    """The proof of a phone is wrong, used, expired, or of another app."""
+
+
+class InvalidSignature(ProviderError):
+    """A message from outside that nothing proves. `reason` is a short word for the log, never told to the sender."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,175 @@
+"""Money in and out over one platform, and what that platform tells of it. Amounts are integer fen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from models.account import IdKind
+
+
+@dataclass(frozen=True)
+class PaymentOrder:
+    """One payment to open. Asking again with an equal order opens nothing new.
+
+    `payer` is the payer's id at the platform, and `payer_kind` which of the platform's ids it is.
+    """
+
+    out_trade_no: str
+    amount_fen: int
+    currency: str
+    description: str
+    payer: str = field(repr=False)
+    payer_kind: IdKind
+    expires_at: datetime
+
+
+class TradeState(StrEnum):
+    UNPAID = "unpaid"
+    PAID = "paid"
+    CLOSED = "closed"
+    FAILED = "failed"
+    NO_SUCH_NUMBER = "no_such_number"
+
+
+@dataclass(frozen=True)
+class TradeAnswer:
+    """What the platform says of one of our numbers. Amount and trade number are present when it was paid."""
+
+    out_trade_no: str
+    state: TradeState
+    amount_fen: int | None = None
+    currency: str | None = None
+    platform_trade_no: str | None = None
+    paid_at: datetime | None = None
+    funding: str | None = None
+
+
+class CloseOutcome(StrEnum):
+    CLOSED = "closed"
+    ALREADY_PAID = "already_paid"
+    NO_SUCH_NUMBER = "no_such_number"
+
+
+@dataclass(frozen=True)
+class RefundOrder:
+    out_refund_no: str
+    out_trade_no: str
+    amount_fen: int
+    total_fen: int
+    currency: str
+    reason: str
+
+
+class RefundState(StrEnum):
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    ABNORMAL = "abnormal"
+    CLOSED = "closed"
+    NO_SUCH_NUMBER = "no_such_number"
+
+
+@dataclass(frozen=True)
+class RefundAnswer:
+    """What the platform says of one of our refund numbers; it may be `succeeded` at once.
+
+    `amount_fen` is this refund's own amount; None where the platform tells only a total of several.
+    """
+
+    out_refund_no: str
+    state: RefundState
+    amount_fen: int | None = None
+    platform_refund_no: str | None = None
+    succeeded_at: datetime | None = None
+    received_account: str | None = None
+
+
+class MessageKind(StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class PlatformMessage:
+    """A verified and opened message of a platform: a hint, to be compared with our rows before anything moves."""
+
+    event_id: str
+    kind: MessageKind
+    merchant: str
+    app: str | None = None
+    trade: TradeAnswer | None = None
+    refund: RefundAnswer | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The platform's own word, ready to be sent."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class GatewayLimits:
+    """A platform's own limits. What we do on reaching one is the core's business."""
+
+    shortest_lead: timedelta
+    refund_within: timedelta
+    refunds_per_payment: int
+
+
+class PaymentGateway(Protocol):
+    """Takes money for one merchant over one channel. One implementation for each platform."""
+
+    channel: str
+    merchant: str
+    app: str
+    provider: str
+    limits: GatewayLimits
+
+    def open_payment(self, order: PaymentOrder) -> Mapping[str, Any]:
+        """Return the client parameters that show the pay sheet.
+
+        Asking again with an equal order opens nothing new and returns fresh parameters.
+        Raises: ProviderUnavailable, ProviderRefused."""
+
+    def find_payment(self, out_trade_no: str) -> TradeAnswer:
+        """Raises: ProviderUnavailable, ProviderRefused."""
+
+    def close_payment(self, out_trade_no: str) -> CloseOutcome:
+        """Raises: ProviderUnavailable, ProviderRefused."""
+
+    def open_refund(self, order: RefundOrder) -> RefundAnswer:
+        """Send or send again under the same number. Raises: ProviderUnavailable, ProviderRefused."""
+
+    def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
+        """`out_trade_no` is the payment it belongs to: some platforms know a refund only by both.
+
+        Raises: ProviderUnavailable, ProviderRefused."""
+
+
+class MessageReader(Protocol):
+    """Reads what one merchant account's platform sends us."""
+
+    provider: str
+    merchant: str
+
+    def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> PlatformMessage:
+        """Stamp and signature over the raw bytes, then open, then compare merchant and app with our own.
+
+        Raises: InvalidSignature."""
+
+    def read(self, body: bytes) -> PlatformMessage:
+        """Open a body that was checked before, for the job that applies it. Raises: InvalidSignature."""
+
+    def accepted(self) -> Reply:
+        """The reply that stops this platform from sending the message again."""
+
+    def refused(self) -> Reply:
+        """The reply that tells the platform that nothing was taken."""
