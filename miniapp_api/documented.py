@@ -64,6 +64,12 @@ _KEY_PARAMETER = {
     "byte for byte, for 7 days; a refusal may be asked again.",
     "schema": {"type": "string", "minLength": 16, "maxLength": 128, "pattern": "^[!-~]+$"},
 }
+_OF_A_PLATFORM = {
+    "200": {"description": "taken, in the platform's own word", "content": {"*/*": {}}},
+    "204": {"description": "taken, where the platform asks for no word"},
+    "401": {"description": "refused, in the platform's own word", "content": {"*/*": {}}},
+}
+_OF_THE_DATABASE = {"overloaded", "outcome_unknown"}
 _RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}
 
 
@@ -89,17 +95,20 @@ def describe(
     limited: bool,
     tag: str,
     summary: str,
+    media_type: str,
+    page: bool,
+    stateless: bool,
 ) -> Described:
     """The operation's document, and every code that it may answer."""
-    every = frozenset(codes | implied_codes(auth, method, "<" in path, keyed=keyed, limited=limited))
+    implied = implied_codes(auth, method, "<" in path, keyed=keyed, limited=limited, page=page)
+    every = frozenset(codes | (implied - _OF_THE_DATABASE if stateless else implied))
     document: dict[str, Any] = {
         "operationId": view.__name__,
         "tags": [tag],
         "summary": summary,
         "security": [{"bearer": []}] if auth is Auth.LOGIN else [],
         "x-codes": sorted(every),
-        "responses": {str(code): _reply(code, schema) for code, schema in {status: reply, **also}.items()}
-        | _refusals(every),
+        "responses": _replies(auth, {status: reply, **also}, page=page) | _refusals(every),
     }
     if view.__doc__:
         document["description"] = " ".join(view.__doc__.split())
@@ -111,7 +120,7 @@ def describe(
     if body is not None or auth is Auth.SIGNATURE:
         schema = {"type": "object"} if body is None else body
         needed = body is None or requires_anything(body())
-        document["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+        document["requestBody"] = {"required": needed, "content": {media_type: {"schema": schema}}}
     return Described(document, every)
 
 
@@ -120,13 +129,13 @@ def requires_anything(schema: Schema) -> bool:
     return any(field.required for field in schema.fields.values())
 
 
-def implied_codes(auth: Auth, method: str, has_id: bool, *, keyed: bool, limited: bool) -> set[str]:
+def implied_codes(auth: Auth, method: str, has_id: bool, *, keyed: bool, limited: bool, page: bool = False) -> set[str]:
     """What every route of its kind may answer, whatever it does."""
     writes = method not in ("GET", "HEAD")
     codes = {"internal_error"}
     if auth is Auth.SIGNATURE:
         codes |= {"payload_too_large", "overloaded", "outcome_unknown"}
-    else:
+    elif not page:
         codes.add("validation_failed")  # an unknown query parameter at the least
         if writes:
             codes |= {"malformed_json", "payload_too_large", "unsupported_media_type", "outcome_unknown"}
@@ -141,8 +150,16 @@ def implied_codes(auth: Auth, method: str, has_id: bool, *, keyed: bool, limited
     return codes
 
 
-def _reply(status: int, schema: type[Schema] | None) -> dict[str, Any]:
+def _replies(auth: Auth, told: Mapping[int, type[Schema] | None], *, page: bool) -> dict[str, Any]:
+    if auth is Auth.SIGNATURE:
+        return dict(_OF_A_PLATFORM)
+    return {str(status): _reply(status, schema, page=page) for status, schema in told.items()}
+
+
+def _reply(status: int, schema: type[Schema] | None, *, page: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"description": http.HTTPStatus(status).phrase}
+    if page and status == 200:
+        said["content"] = {"text/html": {"schema": {"type": "string"}}}
     if schema is not None:
         said["content"] = {"application/json": {"schema": schema}}
     return said

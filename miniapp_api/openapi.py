@@ -39,6 +39,7 @@ class Operation:
     auth: Auth
     keyed: bool
     codes: frozenset[str]
+    page: bool = False
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc] # smorest is untyped
@@ -83,6 +84,9 @@ def endpoint(
     refusals: tuple[Refusal, ...] = (),
     also: Mapping[int, type[Schema] | None] | None = None,
     login_limited: bool = False,
+    media_type: str = "application/json",
+    page: bool = False,
+    stateless: bool = False,
     summary: str = "",
 ) -> Callable[[View], View]:
     """Register a route with its operation; operationId is the function's name.
@@ -90,6 +94,8 @@ def endpoint(
     The view gets path parameters by name, `body=` and `query=` (loaded) where declared, and returns a Response.
     `refusals` are the errors it may raise beyond what every route of its kind may (`documented.implied_codes`).
     `also` names further statuses that are no problem. `login_limited` counts it against the address's login limit.
+    `media_type` is what a platform that signs sends. A `page` is HTML for a browser and reads its query by itself.
+    A `stateless` route touches no row, so the database cannot fail it.
     """
 
     def register(view: View) -> View:
@@ -98,10 +104,14 @@ def endpoint(
             view, blp.auth, method, path,
             body=body, query=query, reply=reply, status=status, keyed=keyed, codes=codes,
             also=also or {}, limited=blp.limited or login_limited, tag=blp.tag, summary=summary,
+            media_type=media_type, page=page, stateless=stateless,
         )  # fmt: skip
-        operation = Operation(view.__name__, method, f"{blp.url_prefix or ''}{path}", blp.auth, keyed, described.codes)
+        rule = f"{blp.url_prefix or ''}{path}"
+        operation = Operation(view.__name__, method, rule, blp.auth, keyed, described.codes, page)
         blp.operations.append(operation)
-        served = _reading_payload(view, blp.auth, method, body=body, query=query, login_limited=login_limited)
+        served = _reading_payload(
+            view, blp.auth, method, body=body, query=query, login_limited=login_limited, page=page
+        )
         served._apidoc = {"manual_doc": described.document}  # type: ignore[attr-defined]
         blp.add_url_rule(path, view.__name__, served, methods=[method])
         return view
@@ -117,6 +127,7 @@ def _reading_payload(
     body: type[Schema] | None,
     query: type[Schema] | None,
     login_limited: bool,
+    page: bool,
 ) -> View:
     body_schema = None if body is None else body()
     query_schema = None if query is None else query()
@@ -125,7 +136,7 @@ def _reading_payload(
     def served(**given: Any) -> Response:
         if login_limited:
             limit_logins()
-        if auth is not Auth.SIGNATURE:
+        if auth is not Auth.SIGNATURE and not page:
             sent = _query_sent()
             if query_schema is not None:
                 given["query"] = _loaded(query_schema, sent, at="?")

@@ -165,12 +165,31 @@ class FakeReader:
         return Reply(401)
 
 
+class FakeAppGateway:
+    """Takes the bodies it knows."""
+
+    provider = "alipay"
+
+    def __init__(self, app: str = "main") -> None:
+        self.app = app
+        self.known: set[bytes] = set()
+
+    def answer(self, body: bytes) -> Reply:
+        if body not in self.known:
+            raise InvalidSignature("unknown")
+        return Reply(200, b"success", "text/plain")
+
+    def refused(self) -> Reply:
+        return Reply(401)
+
+
 class FakeAdapters:
     """One merchant, one app, and the platform in memory behind them."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.the_gateway = FakeGateway(clock)
         self.the_reader = FakeReader()
+        self.the_app_gateway = FakeAppGateway()
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
 
@@ -180,7 +199,7 @@ class FakeAdapters:
         return self.logins[provider, app]
 
     def face_verifiers(self, provider: str, app: str) -> list[FaceVerifier]:
-        return self.faces
+        return [one for one in self.faces if one.app == app]
 
     def face_verifier(self, method: str, app: str) -> FaceVerifier:
         return next(one for one in self.faces if one.method == method)
@@ -209,7 +228,9 @@ class FakeAdapters:
         raise NotConfigured(app)
 
     def app_gateway(self, app: str) -> AppGateway:
-        raise NotConfigured(app)
+        if app != self.the_app_gateway.app:
+            raise NotConfigured(app)
+        return self.the_app_gateway
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         if merchant != self.the_reader.merchant:

@@ -141,26 +141,39 @@ class Patient:
     # --- what the platform and the worker do
 
     def message(
-        self, said: TradeAnswer | RefundAnswer, *, app: str | None = "patient", event_id: str | None = None
+        self,
+        said: TradeAnswer | RefundAnswer,
+        *,
+        app: str | None = "patient",
+        refund_app: str | None = None,
+        event_id: str | None = None,
     ) -> PlatformMessage:
         trade, refund = (said, None) if isinstance(said, TradeAnswer) else (None, said)
         return PlatformMessage(
             event_id=event_id or str(uuid4()),
             kind=MessageKind.PAYMENT if trade else MessageKind.REFUND,
             merchant="demo",
-            app=app if trade else None,
+            app=app if trade else refund_app,
             trade=trade,
             refund=refund,
         )
 
-    def hear(self, said: TradeAnswer | RefundAnswer, **how: Any) -> None:
+    def hear(self, said: TradeAnswer | RefundAnswer, *, provider: str = "wechat_pay", **how: Any) -> None:
         """The platform's event arrives and is stored."""
         message, body = self.message(said, **how), os.urandom(16)
         self.adapters.the_reader.messages[body] = message
-        self.write(lambda session, now: self.receive_in(session, message, body, now))
+        self.write(lambda session, now: self.receive_in(session, message, body, now, provider=provider))
 
-    def receive_in(self, session: Session, message: PlatformMessage, body: bytes, now: datetime) -> None:
-        receive_event(session, message, provider="wechat_pay", headers={}, body=body, now=now)
+    def receive_in(
+        self,
+        session: Session,
+        message: PlatformMessage,
+        body: bytes,
+        now: datetime,
+        *,
+        provider: str = "wechat_pay",
+    ) -> None:
+        receive_event(session, message, provider=provider, headers={}, body=body, now=now)
 
     def work(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then run every job that is due."""

@@ -15,7 +15,7 @@ from miniapp_api.openapi import Operation
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 WRITES = sorted(name for name, one in OPERATIONS.items() if one.method != "GET" and one.auth is not Auth.SIGNATURE)
-READS = sorted(name for name, one in OPERATIONS.items() if one.method == "GET")
+READS = sorted(name for name, one in OPERATIONS.items() if one.method == "GET" and not one.page)
 UNASKED = {
     "id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b", "account_id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b",
     "person_id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b", "status": "booked", "fee_fen": 0, "amount_fen": 1,
@@ -81,7 +81,8 @@ def fits(junk: Any, schema: dict[str, Any]) -> bool:
 
 def test_every_operation_that_takes_a_body_is_here(ward: Ward) -> None:
     taking = {name for name, one in documented(ward).items() if "requestBody" in one}
-    assert taking - {"wechat_payment_event", "wechat_refund_event"} == BODIES.keys()
+    signed = {name for name, operation in OPERATIONS.items() if operation.auth is Auth.SIGNATURE}
+    assert taking - signed == BODIES.keys()
 
 
 def test_what_nobody_may_set_is_refused(ward: Ward, owner: Phone) -> None:

@@ -14,9 +14,9 @@ from models.base import new_id
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 FOR_PATIENTS = sorted(name for name, operation in OPERATIONS.items() if operation.auth is Auth.LOGIN)
 OPEN = {
-    "create_session", "get_department_doctors", "get_department_schedules", "get_doctor", "get_health",
-    "get_hospital", "get_hospital_departments", "get_hospital_schedules", "get_hospitals", "get_readiness",
-    "get_schedule_slots", "get_search", "get_time", "list_consent_texts",
+    "alipay_identity_return", "create_session", "get_department_doctors", "get_department_schedules", "get_doctor",
+    "get_health", "get_hospital", "get_hospital_departments", "get_hospital_schedules", "get_hospitals",
+    "get_readiness", "get_schedule_slots", "get_search", "get_time", "list_consent_texts",
 }  # fmt: skip
 """Whoever adds to this list has decided that nobody needs to log in for it."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, on_stage
 
-from miniapp_api.callbacks import wechat_pay
+from miniapp_api.callbacks import events
 from miniapp_api.callbacks.throttle import Throttle
 from models.database import Database
 from sandbox.app import Running
@@ -27,7 +27,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def stage(platform: Running, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """On each kind of database in turn. What is kept of forgeries in a second is counted anew for each test: the
     throttle lives as long as its process, and a test before this one may have used the second up."""
-    monkeypatch.setattr(wechat_pay, "_kept", Throttle(wechat_pay._KEPT_PER_SECOND))
+    monkeypatch.setattr(events, "_kept", Throttle(events._KEPT_PER_SECOND))
     with on_stage(platform, database.url.render_as_string(hide_password=False), tmp_path) as opened:
         yield opened
         assert opened.town.broken(now=opened.clock.now()) == []

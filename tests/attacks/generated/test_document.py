@@ -50,7 +50,8 @@ def test_success_and_refusal_of_every_operation_are_shaped_as_documented(world: 
             headers = request.pop("headers") | change.get("headers", {})
             if operation.auth is Auth.LOGIN:
                 headers["Authorization"] = f"Bearer {settled.patient.token}"
-            answer = settled.patient.client.open(**request | change | {"headers": headers})
+            with settled.patient.client.open(**request | change | {"headers": headers}) as answer:
+                answer.get_data()
             assert change or answer.status_code < 300 or name == "get_readiness", answer.text
             faults += [f"{name}: {fault}" for fault in misfits(world, name, answer)]
     assert faults == []
@@ -60,12 +61,16 @@ def misfits(world: World, name: str, answer: Any) -> list[str]:
     """What of a reply the document does not say."""
     said = operation_of(world, name)["responses"].get(str(answer.status_code))
     if said is None:
-        return [] if name.startswith("wechat_") else [f"no reply with status {answer.status_code}"]
+        return [f"no reply with status {answer.status_code}"]
     content = said.get("content")
     if content is None:
         return ["a body where none is documented"] if answer.data else []
+    if "*/*" in content:  # a platform's own word
+        return []
     if answer.mimetype not in content:
         return [f"{answer.mimetype} is not documented for {answer.status_code}"]
+    if answer.mimetype == "text/html":
+        return []
     schema = content[answer.mimetype]["schema"]
     return [
         f"{error.json_path}: {error.message}" for error in validator(world, schema).iter_errors(answer_json(answer))

@@ -15,9 +15,12 @@ from miniapp_api.auth import Auth
 from models.account import Purpose
 
 OWNED, FILTER, PUBLIC, MERCHANT = "owned", "filter", "public", "merchant"
-"""Another's is 404; another's is as empty as nobody's; everybody's; one of our payment accounts."""
+"""Another's is 404; another's is as empty as nobody's; everybody's; one of our accounts at a platform."""
 
 PLACES = {
+    "alipay_app_event": {"path.app": MERCHANT},
+    "alipay_event": {"path.merchant": MERCHANT},
+    "alipay_identity_return": {"path.app": MERCHANT},
     "cancel_own_appointment": {"path.appointment_id": OWNED},
     "change_dependent": {"path.dependent_id": OWNED},
     "complete_identity_check": {"path.check_id": OWNED},

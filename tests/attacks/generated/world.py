@@ -125,6 +125,7 @@ class World(Clinic):
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
         found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
+        found["app"] = self.adapters.the_app_gateway.app
         return Settled(patient, found)
 
     def two_settled(self) -> tuple[Settled, Settled]:
@@ -139,6 +140,7 @@ class World(Clinic):
         body = secrets.token_bytes(16)
         told = PlatformMessage(new_key(), MessageKind.PAYMENT, self.gateway.merchant, self.gateway.app, paid, None)
         self.adapters.the_reader.messages[body] = told
+        self.adapters.the_app_gateway.known.add(body)
         return body
 
     # --- what is there now

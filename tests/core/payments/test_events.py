@@ -101,7 +101,56 @@ def test_an_event_that_does_not_say_paid_is_checked_with_the_platform(
 ) -> None:
     patient.hear(lie(patient, state=state))
     patient.work()
+    assert ("find_payment", patient.payments()[0].out_trade_no) in patient.gateway.calls
+    assert inbox(patient) == [(EventState.APPLIED, None)]  # it told little, and nothing that is wrong
     assert_nothing_moved(patient, held)
+
+
+def test_an_event_that_another_platform_sent_is_of_a_number_we_never_made(patient: Patient, held: UUID) -> None:
+    """One merchant name may stand at two platforms; the other one's word is worth nothing here (A-22)."""
+    patient.hear(lie(patient), provider="alipay")
+    patient.hear(RefundAnswer(patient.payments()[0].out_trade_no, RefundState.SUCCEEDED, 5000), provider="alipay")
+    patient.work()
+    assert inbox(patient) == [(EventState.IGNORED, "unknown_number")] * 2
+    assert_nothing_moved(patient, held)
+
+
+def test_a_refund_event_of_another_platform_moves_nothing(patient: Patient) -> None:
+    patient.cancel(patient.paid())
+    patient.work()
+    refund = patient.refunds()[0]
+    patient.hear(RefundAnswer(refund.out_refund_no, RefundState.SUCCEEDED, refund.amount_fen), provider="alipay")
+    patient.work()
+    assert inbox(patient)[-1] == (EventState.IGNORED, "unknown_number")
+    assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING]
+
+
+def test_a_refund_event_that_tells_only_a_total_is_asked_about(patient: Patient) -> None:
+    """Alipay's refund_fee is the sum of all refunds of a trade: it says nothing of this one."""
+    patient.cancel(patient.paid())
+    patient.work()
+    refund = patient.refunds()[0]
+    patient.hear(RefundAnswer(refund.out_refund_no, RefundState.SUCCEEDED))
+    patient.work()
+    assert ("find_refund", refund.out_refund_no) in patient.gateway.calls
+    assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING]  # as the platform answered
+    patient.gateway.settle_refund(refund.out_refund_no, RefundState.SUCCEEDED)
+    patient.hear(RefundAnswer(refund.out_refund_no, RefundState.SUCCEEDED))
+    patient.work()
+    assert [one.status for one in patient.refunds()] == [RefundStatus.SUCCEEDED]
+    assert [state for state, _ in inbox(patient)] == [EventState.APPLIED] * 3
+    patient.assert_sound()
+
+
+def test_a_refund_event_of_another_app_is_kept_apart(patient: Patient) -> None:
+    patient.cancel(patient.paid())
+    patient.work()
+    refund = patient.refunds()[0]
+    said = RefundAnswer(refund.out_refund_no, RefundState.SUCCEEDED, refund.amount_fen)
+    patient.hear(said, refund_app="another")
+    patient.work()
+    assert inbox(patient)[-1] == (EventState.QUARANTINED, None)
+    assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING]
 
 
 def test_while_the_platform_is_silent_an_event_that_differs_waits(patient: Patient, held: UUID) -> None:

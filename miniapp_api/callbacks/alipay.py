@@ -1,0 +1,78 @@
+"""What Alipay sends: events about money, events and checks of an app, and people who come back from its pages."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+from flask import Response, request
+
+from core.ports import InvalidSignature
+from core.registry import NotConfigured
+from miniapp_api.callbacks.events import answered, receive
+from miniapp_api.openapi import endpoint, open_blueprint, signed_blueprint
+from miniapp_api.services import services
+from models.account import Provider
+from models.errors import NotFound
+
+blueprint = signed_blueprint("alipay", "/callbacks")
+pages = open_blueprint("alipay_pages", "/callbacks", tag="alipay")
+PROVIDER = "alipay"
+FORM = "application/x-www-form-urlencoded"
+
+_PAGE = (Path(__file__).parent.parent / "static" / "identity" / "returned.html").read_text()
+_NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+log = structlog.get_logger()
+
+
+@endpoint(blueprint, "POST", "/alipay/<merchant>", media_type=FORM, summary="Payment and refund events of one merchant")
+def alipay_event(merchant: str) -> Response:
+    """An event has no age limit, since it is sent again for 25 hours: its notify_id and the states make it harmless."""
+    return receive(PROVIDER, merchant)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/alipay-gateway/<app>",
+    media_type=FORM,
+    stateless=True,
+    summary="Events of one app, and its check",
+)
+def alipay_app_event(app: str) -> Response:
+    try:
+        gateway = services().workbench.adapters.app_gateway(app)
+    except NotConfigured:
+        raise NotFound() from None
+    try:
+        return answered(gateway.answer(request.get_data(cache=False)))
+    except InvalidSignature as error:
+        log.warning("message_refused", provider=gateway.provider, app=app, reason=error.reason)
+        return answered(gateway.refused())
+
+
+def _style_policy() -> str:
+    """The page's one style, allowed by its digest."""
+    style = _PAGE.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; {_NOTHING_ELSE}"
+
+
+_POLICY = _style_policy()
+
+
+@endpoint(
+    pages, "GET", "/alipay-identity/<app>", page=True, stateless=True, summary="Where Alipay's identity page ends"
+)
+def alipay_identity_return(app: str) -> Response:
+    """Where Alipay's identity page sends people back to. It decides nothing: the platform is asked by the server."""
+    if not _has_face_check(app):
+        raise NotFound()
+    return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+
+
+def _has_face_check(app: str) -> bool:
+    return any(services().workbench.adapters.face_verifiers(Provider.ALIPAY_MINIAPP, app))

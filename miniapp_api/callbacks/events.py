@@ -1,0 +1,73 @@
+"""What every payment platform's event goes through: signature over the raw bytes, one transaction, its own word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from flask import Response, request
+
+from core.payments.inbox import keep_refused, receive_event
+from core.ports import InvalidSignature, MessageReader, PlatformMessage, Reply
+from core.registry import NotConfigured
+from miniapp_api.callbacks.throttle import Throttle
+from miniapp_api.services import services
+from models.errors import NotFound
+
+log = structlog.get_logger()
+
+# A flood of forgeries must not become a flood of writes: a sample is enough to look at.
+_KEPT_PER_SECOND = 5
+_kept = Throttle(_KEPT_PER_SECOND)
+
+_LONGEST_HEADER = 1024
+
+
+def receive(provider: str, merchant: str, *, kept_headers: Sequence[str] = ()) -> Response:
+    """Take one event of the merchant account at `provider`, and answer in the platform's words.
+
+    `kept_headers` are stored beside the raw bytes. Raises: NotFound, Overloaded."""
+    workbench = services().workbench
+    try:
+        reader = workbench.adapters.reader(provider, merchant)
+    except NotConfigured:
+        raise NotFound() from None
+    body = request.get_data(cache=False)
+    headers = {name: request.headers[name][:_LONGEST_HEADER] for name in kept_headers if name in request.headers}
+    try:
+        message = reader.check(dict(request.headers), body, now=workbench.transactions.clock.now())
+    except InvalidSignature as error:
+        _keep_refused(reader, error.reason, headers, body)
+        return answered(reader.refused())
+    _store(reader, message, headers, body)
+    return answered(reader.accepted())
+
+
+def answered(reply: Reply) -> Response:
+    """A platform's own word as a response."""
+    return Response(reply.body, status=reply.status, content_type=reply.content_type)
+
+
+def _store(reader: MessageReader, message: PlatformMessage, headers: dict[str, str], body: bytes) -> None:
+    services().workbench.transactions.write(
+        lambda session, now: receive_event(
+            session, message, provider=reader.provider, headers=headers, body=body, now=now
+        )
+    )
+
+
+def _keep_refused(reader: MessageReader, reason: str, headers: dict[str, str], body: bytes) -> None:
+    log.warning("message_refused", provider=reader.provider, merchant=reader.merchant, reason=reason)
+    if not _kept.admits():
+        return
+    services().workbench.transactions.write(
+        lambda session, now: keep_refused(
+            session,
+            provider=reader.provider,
+            merchant=reader.merchant,
+            reason=reason,
+            headers=headers,
+            body=body,
+            now=now,
+        )
+    )
