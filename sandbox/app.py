@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from sandbox.alipay.keys import open_accounts
 from sandbox.background import Background
 from sandbox.clock import Clock
 from sandbox.config import ConfigError, Settings
@@ -69,7 +70,8 @@ def start(settings: Settings) -> Running:
     lock = _lock(settings)
     store = Store(settings.home)
     clock = Clock(float(read_meta(store, CLOCK_OFFSET, "0")))
-    sandbox = Sandbox(settings, clock, store, open_keyring(settings.home), Journal(store, clock))
+    keys, accounts = open_keyring(settings.home), open_accounts(settings.home)
+    sandbox = Sandbox(settings, clock, store, keys, Journal(store, clock), accounts)
     try:
         server = Server(settings.host, settings.port, create_app(sandbox), settings.body_limit, sandbox.stopping)
     except OSError:

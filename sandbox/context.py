@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app
 
+from sandbox.alipay.keys import Accounts
 from sandbox.clock import Clock
 from sandbox.config import Settings
 from sandbox.journal import Journal
@@ -24,6 +25,7 @@ class Sandbox:
     store: Store
     keys: Keyring
     journal: Journal
+    accounts: Accounts
     stopping: threading.Event = field(default_factory=threading.Event)
     bell: threading.Event = field(default_factory=threading.Event)
 

@@ -52,4 +52,6 @@ create table if not exists calls (
   id integer primary key autoincrement, at real not null, operation text not null, method text not null,
   path text not null, number text, caller text, count integer not null, status text, answered_at real);
 create index if not exists calls_by_number on calls (operation, number);
+create table if not exists alipay_certificates (
+  app_id text not null, sn text primary key, key_pem text not null, cert text not null, issued_at real not null);
 """

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from sandbox.alipay import console
 from sandbox.clock import utc_time
 from sandbox.context import this_sandbox
 from sandbox.control.access import check_access
@@ -43,6 +44,7 @@ def credentials() -> Response:
                 }
                 for merchant in keys.merchants
             ],
+            "alipay": console.credentials(this_sandbox(), root),
         }
     )
 

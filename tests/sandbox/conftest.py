@@ -11,6 +11,7 @@ import pytest
 import requests
 from wechatpayv3 import WeChatPay, WeChatPayType
 
+from sandbox.alipay.keys import open_accounts
 from sandbox.app import Running
 from sandbox.keys import FILE_NAME, make_home, open_keyring
 from sandbox.testing import Control, MerchantClient, Received, Receiver, eventually, receiver, running_sandbox
@@ -94,6 +95,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("installation") / "sandbox"
     make_home(home)
     open_keyring(home)
+    open_accounts(home)
     return home / FILE_NAME
 
 
