@@ -11,10 +11,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from sandbox.alipay.keys import open_accounts
+from sandbox.alipay.routes import gateway
 from sandbox.background import Background
 from sandbox.clock import Clock
 from sandbox.config import ConfigError, Settings
 from sandbox.context import EXTENSION, Sandbox
+from sandbox.control.alipay import merchants
 from sandbox.control.body import ControlError
 from sandbox.control.books import CLOCK_OFFSET, books
 from sandbox.control.mail import mail
@@ -86,7 +88,7 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    for blueprint in (api, pay, books, people, scripts, mail):
+    for blueprint in (api, pay, gateway, books, people, scripts, mail, merchants):
         app.register_blueprint(blueprint)
     app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     app.register_error_handler(ControlError, lambda error: error.response())

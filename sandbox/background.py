@@ -8,8 +8,9 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from sandbox import delivery
 from sandbox.context import Sandbox
-from sandbox.wechat_pay import delivery, refunds
+from sandbox.wechat_pay import refunds
 
 log = logging.getLogger("sandbox.background")
 SENDERS = 32

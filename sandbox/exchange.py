@@ -46,6 +46,8 @@ class Dropped(Exception):
 class Exchange(ABC, Generic[Caller]):
     """One call. A subclass says who may speak, how success and failure look, and how answers are signed."""
 
+    kinds = CALL_KINDS
+
     def __init__(self, sandbox: Sandbox, operation: str, number: str | None, facts: Mapping[str, str | None]) -> None:
         self.sandbox = sandbox
         self.operation = operation
@@ -86,14 +88,15 @@ class Exchange(ABC, Generic[Caller]):
         try:
             caller = self.admit()
             with self.sandbox.store.transaction() as tx:
-                fault = faults.take(tx, self.operation, self.facts, CALL_KINDS)
-            self._before(fault)
+                fault = faults.take(tx, self.operation, self.facts, self.kinds)
+            self.before(fault)
             answer = self.success(act(caller))
         except Refusal as refused:
             answer = refused.answer
         return self._after(answer, fault)
 
-    def _before(self, fault: Fault | None) -> None:
+    def before(self, fault: Fault | None) -> None:
+        """What a fault does before the action. Raises: Dropped, Refusal."""
         match fault:
             case Fault("delay", {"when": "after"}):
                 return
@@ -111,17 +114,19 @@ class Exchange(ABC, Generic[Caller]):
             case Fault("drop_after"):
                 raise Dropped
             case Fault("error_after"):
-                return self.failure(fault)
+                return self.sign(self.failure(fault), None)
             case Fault("cut"):
                 request.environ[TRANSPORT] = Transport("cut")
             case Fault("slow_body"):
                 request.environ[TRANSPORT] = Transport("slow", fault.seconds(1))
         if fault is not None and fault.kind == "garbled":
-            # Garbled on the way by default, so a signature fails as well; `resign` has the platform sign the rubbish.
-            garbled = replace(answer, body=garble(answer.body))
-            signed = self.sign(garbled if fault.params.get("resign") else answer, None)
-            return replace(signed, body=garbled.body)
+            return self.garble(answer, resign=bool(fault.params.get("resign")))
         return self.sign(answer, fault)
+
+    def garble(self, answer: Answer, *, resign: bool) -> Answer:
+        """Garbled on the way, so that a signature fails as well; with `resign` the platform signs the rubbish."""
+        garbled = replace(answer, body=garble(answer.body))
+        return replace(self.sign(garbled if resign else answer, None), body=garbled.body)
 
 
 def garble(body: bytes) -> bytes:

@@ -16,14 +16,30 @@ TIMING_KINDS = frozenset({"drop", "duplicate", "reorder", "late"})
 REFUND_CONTENT_KINDS = frozenset({"wrong_amount", "wrong_merchant", "other_merchant", "unknown_number"})
 CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_currency", "wrong_app"}
 
+#: Alipay has no stamp to be stale and no probe; its notices name an app and a seller.
+ALIPAY_SIGNATURE_KINDS = SIGNATURE_KINDS - {"stale", "signtest"}
+ALIPAY_CALL_KINDS = TRANSPORT_KINDS | ALIPAY_SIGNATURE_KINDS | {"unsigned_error", "brace"}
+ALIPAY_OUTCOME_KINDS = frozenset({"not_enough", "account_abnormal", "processing"})
+ALIPAY_CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_app", "wrong_seller"}
+ALIPAY_NOTICE_KINDS = TIMING_KINDS | ALIPAY_CONTENT_KINDS | (ALIPAY_SIGNATURE_KINDS - {"unknown_serial"})
+FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
+
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
 API_TARGETS = ("login", "token", "face.start", "face.query")
+ALIPAY_TARGETS = (
+    *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
+    *(f"alipay.{target}" for target in PAY_TARGETS),
+)
 KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(API_TARGETS, TRANSPORT_KINDS),
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,
     "notice.payment": TIMING_KINDS | SIGNATURE_KINDS | CONTENT_KINDS,
     "notice.refund": TIMING_KINDS | SIGNATURE_KINDS | REFUND_CONTENT_KINDS,
+    **dict.fromkeys(ALIPAY_TARGETS, ALIPAY_CALL_KINDS),
+    "alipay.face.page": TRANSPORT_KINDS,
+    "alipay.refund.create": ALIPAY_CALL_KINDS | ALIPAY_OUTCOME_KINDS,
+    **dict.fromkeys(("alipay.notice.payment", "alipay.notice.refund"), ALIPAY_NOTICE_KINDS),
 }
 
 

@@ -39,7 +39,8 @@ create index if not exists refunds_due on refunds (settle_at) where settle_at is
 create table if not exists notices (
   id text primary key, kind text not null, event_type text not null, mchid text not null, out_trade_no text not null,
   out_refund_no text, url text not null, body blob not null, fault text, fault_body blob, signer text not null,
-  state text not null, step integer not null default 0, next_at real, created_at real not null);
+  state text not null, step integer not null default 0, next_at real, created_at real not null,
+  channel text not null default 'wechat_pay');
 create index if not exists notices_due on notices (next_at) where next_at is not null;
 create table if not exists attempts (
   id integer primary key autoincrement, event_id text not null, at real not null, status integer, answer text,
@@ -54,4 +55,30 @@ create table if not exists calls (
 create index if not exists calls_by_number on calls (operation, number);
 create table if not exists alipay_certificates (
   app_id text not null, sn text primary key, key_pem text not null, cert text not null, issued_at real not null);
+create table if not exists alipay_users (
+  app_id text not null, open_id text not null, user_id text not null, union_id text, phone text,
+  created_at real not null, primary key (app_id, open_id));
+create index if not exists alipay_users_by_id on alipay_users (user_id);
+create table if not exists alipay_codes (
+  code text primary key, app_id text not null, open_id text not null, created_at real not null, used_at real);
+create table if not exists alipay_tokens (
+  access_token text primary key, refresh_token text not null unique, app_id text not null, open_id text not null,
+  created_at real not null, refreshed_at real);
+create table if not exists alipay_certifications (
+  certify_id text primary key, app_id text not null, outer_order_no text not null, cert_name text not null,
+  return_url text not null, passed text, fail_reason text, created_at real not null, unique (app_id, outer_order_no));
+create table if not exists alipay_trades (
+  trade_no text primary key, seller_id text not null, app_id text not null, out_trade_no text not null,
+  open_id text not null, user_id text not null, content text not null, subject text not null, body text,
+  passback_params text, amount_fen integer not null, notify_url text, charset text not null, time_expire real not null,
+  state text not null, paid_at real, closed_at real, created_at real not null, failures integer not null default 0,
+  unique (seller_id, out_trade_no));
+create index if not exists alipay_trades_by_number on alipay_trades (out_trade_no);
+create table if not exists alipay_refunds (
+  trade_no text not null, out_request_no text not null, amount_fen integer not null, reason text,
+  state text not null, refunded_at real, created_at real not null, primary key (trade_no, out_request_no));
+create index if not exists alipay_refunds_by_number on alipay_refunds (out_request_no);
 """
+
+#: Columns that older state files do not have yet: table, column, definition.
+ADDED_COLUMNS = (("notices", "channel", "text not null default 'wechat_pay'"),)

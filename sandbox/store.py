@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.schema import TABLES
+from sandbox.schema import ADDED_COLUMNS, TABLES
 
 FILE_NAME = "state.sqlite3"
 Tx = sqlite3.Connection
@@ -29,6 +29,13 @@ class Store:
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = normal")
         self._connection.executescript(TABLES)
+        self._complete()
+
+    def _complete(self) -> None:
+        """Add what has come since the file was made."""
+        for table, column, definition in ADDED_COLUMNS:
+            if column not in {row["name"] for row in self.all(f"pragma table_info({table})")}:
+                self._connection.execute(f"alter table {table} add column {column} {definition}")
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:

@@ -77,7 +77,7 @@ class Receiver:
 
     base_url: str = ""
     received: list[Received] = field(default_factory=list)
-    respond: Callable[[Received], int] = field(default=lambda _: 204)
+    respond: Callable[[Received], int | tuple[int, bytes]] = field(default=lambda _: 204)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """The WSGI application."""
@@ -88,9 +88,10 @@ class Receiver:
         }
         seen = Received(environ["PATH_INFO"], headers, environ["wsgi.input"].read(), time.monotonic())
         self.received.append(seen)
-        status = self.respond(seen)
+        given = self.respond(seen)
+        status, answer = given if isinstance(given, tuple) else (given, b'{"code":"FAIL","message":"asked to"}')
         start_response(f"{status} Answered", [("Content-Type", "application/json")])
-        return [] if status == 204 else [b'{"code":"FAIL","message":"asked to"}']
+        return [] if status == 204 else [answer]
 
 
 @contextmanager

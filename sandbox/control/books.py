@@ -1,9 +1,11 @@
 """`/control`: credentials, ledger, calls, tokens, clock."""
 
+from operator import itemgetter
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from sandbox.alipay import cashier as alipay_cashier
 from sandbox.alipay import console
 from sandbox.clock import utc_time
 from sandbox.context import this_sandbox
@@ -51,11 +53,12 @@ def credentials() -> Response:
 
 @books.get("/ledger")
 def ledger() -> Response:
-    """Orders and refunds as the platform knows them."""
+    """Orders and refunds as the platforms know them."""
+    sandbox = this_sandbox()
     items = [
         _timed(entry)
-        for entry in cashier.ledger(this_sandbox())
-        if _wanted(entry, "kind", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
+        for entry in sorted((*cashier.ledger(sandbox), *alipay_cashier.ledger(sandbox)), key=itemgetter("created_at"))
+        if _wanted(entry, "kind", "channel", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
     ]
     return jsonify({"items": items})
 

@@ -48,6 +48,7 @@ class Forgery:
     event_id: str
     headers: dict[str, str]
     body: bytes
+    channel: str = "wechat_pay"
 
 
 def forge(keys: Keyring, merchant: Merchant, given: Mapping[str, Any]) -> Forgery:
@@ -57,15 +58,17 @@ def forge(keys: Keyring, merchant: Merchant, given: Mapping[str, Any]) -> Forger
     headers = _headers(keys, merchant, given, body)
     tamper = given.get("tamper", {})
     if "signature" in tamper:
-        spoilt = _flip(headers["Wechatpay-Signature"].encode(), tamper["signature"])
+        spoilt = flip(headers["Wechatpay-Signature"].encode(), tamper["signature"])
         headers["Wechatpay-Signature"] = spoilt.decode("latin-1")
     if "body" in tamper:
-        body = _flip(body, tamper["body"])
-    for name, value in given.get("headers", {}).items():
-        headers.pop(name, None)
-        if value is not None:
-            headers[name] = str(value)
-    return Forgery(event_id, headers, body)
+        body = flip(body, tamper["body"])
+    return Forgery(event_id, bend_headers(headers, given.get("headers", {})), body)
+
+
+def bend_headers(headers: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, str]:
+    """Replace headers, or leave one out where a change is None."""
+    kept = {name: value for name, value in headers.items() if name not in changes}
+    return {**kept, **{name: str(value) for name, value in changes.items() if value is not None}}
 
 
 def _body(keys: Keyring, merchant: Merchant, given: Mapping[str, Any], event_id: str) -> bytes:
@@ -128,7 +131,8 @@ def _party(keys: Keyring, name: str) -> Merchant:
     return merchant
 
 
-def _flip(data: bytes, position: object) -> bytes:
+def flip(data: bytes, position: object) -> bytes:
+    """Turn one bit of one byte. Raises: ControlError where there is no such byte."""
     if not isinstance(position, int) or not 0 <= position < len(data):
         raise ControlError(422, "out_of_range", f"tamper: 0 to {len(data) - 1}")
     return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]

@@ -5,14 +5,18 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from sandbox import delivery
+from sandbox.alipay.notices import CHANNEL as ALIPAY_CHANNEL
 from sandbox.clock import utc_time
 from sandbox.context import this_sandbox
+from sandbox.control import alipay_forgery
 from sandbox.control.access import check_access
-from sandbox.control.body import ControlError, between, read
+from sandbox.control.body import ControlError, between, read, read_any
 from sandbox.control.forgery import FIELDS, Forgery, forge
 from sandbox.control.scripts import MOST_COPIES
-from sandbox.wechat_pay import delivery
-from sandbox.wechat_pay.delivery import Attempt
+from sandbox.sending import Attempt, post, spread
+
+FILTERS = ("id", "channel", "kind", "event_type", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
 
 mail = Blueprint("control_mail", __name__, url_prefix="/control/notices")
 mail.before_request(check_access)
@@ -24,14 +28,7 @@ def list_notices() -> Response:
     sandbox = this_sandbox()
     rows = sandbox.store.all("select * from notices order by created_at, id")
     items = [delivery.describe_notice(sandbox, row) for row in rows]
-    wanted = [
-        item
-        for item in items
-        if all(
-            request.args.get(name, item[name]) == item[name]
-            for name in ("id", "kind", "event_type", "merchant", "mchid", "out_trade_no", "out_refund_no", "state")
-        )
-    ]
+    wanted = [item for item in items if all(request.args.get(name, item[name]) == item[name] for name in FILTERS)]
     return jsonify({"items": [_timed(item) for item in wanted]})
 
 
@@ -50,13 +47,7 @@ def resend_notice(event_id: str) -> Response:
 @mail.post("/forge")
 def forge_notice() -> Response:
     """Craft any message, and send it where `url` says; without `url` it is only returned."""
-    given = read({"merchant": str}, FIELDS)
-    sandbox = this_sandbox()
-    merchant = sandbox.keys.merchant_named(given["merchant"])
-    if merchant is None:
-        raise ControlError(404, "merchant_not_found", given["merchant"])
-    between("copies", given.get("copies", 1), 1, MOST_COPIES)
-    message = forge(sandbox.keys, merchant, given)
+    message, given = _forged(read_any().get("channel", "wechat_pay"))
     return jsonify(
         {
             "id": message.event_id,
@@ -67,19 +58,37 @@ def forge_notice() -> Response:
     )
 
 
+def _forged(channel: object) -> tuple[Forgery, dict[str, Any]]:
+    sandbox = this_sandbox()
+    if channel == ALIPAY_CHANNEL:
+        given = read({"merchant": str}, alipay_forgery.FIELDS)
+        account = sandbox.accounts.named(given["merchant"])
+        if account is not None:
+            between("copies", given.get("copies", 1), 1, MOST_COPIES)
+            return alipay_forgery.forge(sandbox, account, given), given
+    else:
+        given = read({"merchant": str}, {**FIELDS, "channel": str})
+        merchant = sandbox.keys.merchant_named(given["merchant"])
+        if merchant is not None:
+            between("copies", given.get("copies", 1), 1, MOST_COPIES)
+            return forge(sandbox.keys, merchant, given), given
+    raise ControlError(404, "merchant_not_found", given["merchant"])
+
+
 def _send(message: Forgery, given: dict[str, Any]) -> list[Attempt]:
     if "url" not in given:
         return []
     now = this_sandbox().clock.now()
-    return delivery.spread(
-        lambda: delivery.post(given["url"], message.headers, message.body, now),
+    accepts = delivery.CHANNELS[message.channel].accepts
+    return spread(
+        lambda: post(given["url"], message.headers, message.body, now, accepts),
         given.get("copies", 1),
         concurrently=given.get("concurrently", False),
     )
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {**asdict(attempt), "at": utc_time(attempt.at), "accepted": attempt.accepted}
+    return {**asdict(attempt), "at": utc_time(attempt.at)}
 
 
 def _timed(item: dict[str, Any]) -> dict[str, Any]:

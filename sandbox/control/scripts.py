@@ -22,6 +22,7 @@ FIGURES: dict[str, dict[str, Kind]] = {
     "error": {"status": int, "code": (int, str), "message": str, "retry_after": int},
     "error_after": {"status": int, "code": (int, str), "message": str, "retry_after": int},
     "rate_limited": {"status": int, "code": (int, str), "message": str, "retry_after": int},
+    "unsigned_error": {"code": (int, str), "message": str},
     "garbled": {"resign": bool},
     "duplicate": {"copies": int},
     "late": {"seconds": (int, float)},
@@ -39,6 +40,7 @@ FIGURES: dict[str, dict[str, Kind]] = {
             "wrong_merchant",
             "other_merchant",
             "wrong_app",
+            "wrong_seller",
             "unknown_number",
         )
     },
@@ -125,7 +127,7 @@ def _check_match(match: dict[str, Any]) -> None:
 
 def _check_figures(target: str, kind: str, times: int | None, given: dict[str, Any]) -> None:
     stray = given.keys() - FIGURES.get(kind, {}).keys()
-    if stray or ("attempts" in given and not target.startswith("notice.")):
+    if stray or ("attempts" in given and "notice." not in target):
         raise ControlError(422, "unknown_field", f"{', '.join(sorted(stray) or ['attempts'])} does not go with {kind}")
     ranges = {
         "seconds": (0, LONGEST),

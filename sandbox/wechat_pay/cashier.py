@@ -7,18 +7,11 @@ from typing import Any
 from sandbox.context import Sandbox
 from sandbox.crypto import pay_text, rsa_verify
 from sandbox.keys import Merchant
+from sandbox.phone import NotPossible
 from sandbox.store import Row, Tx
 from sandbox.wechat_pay import notices, trades
 
 PAY_PARAMS = frozenset({"timeStamp", "nonceStr", "package", "signType", "paySign"})
-
-
-class NotPossible(Exception):
-    """The pay sheet refuses; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 def pay(

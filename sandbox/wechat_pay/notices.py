@@ -17,11 +17,11 @@ from sandbox.crypto import random_digits, random_letters, seal
 from sandbox.exchange import compact_json
 from sandbox.faults import CONTENT_KINDS, KINDS, Fault
 from sandbox.keys import Keyring, Merchant
+from sandbox.sending import Notice, enqueue
 from sandbox.store import Row, Tx
 from sandbox.wechat_pay.trades import describe
 
 REFUND_WORDS = {"SUCCESS": "退款成功", "ABNORMAL": "退款异常", "CLOSED": "退款关闭"}
-LONGEST_HOLD = 10.0
 
 
 @dataclass(frozen=True)
@@ -99,28 +99,21 @@ def _enqueue(tx: Tx, sandbox: Sandbox, merchant: Merchant, event: Event) -> str:
     fault = _take_fault(tx, merchant, event)
     now = sandbox.clock.now()
     event_id, created = f"EV-{random_digits(19)}{secrets.token_hex(6)}", china_time(now)
-    state, next_at = _first_send(fault, now)
     signer, spoilt = _spoil(sandbox.keys, merchant, event, fault)
-    tx.execute(
-        "insert into notices (id, kind, event_type, mchid, out_trade_no, out_refund_no, url, body, fault, fault_body, "
-        "signer, state, next_at, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            event_id,
-            event.kind,
-            event.event_type,
-            merchant.mchid,
-            event.out_trade_no,
-            event.out_refund_no,
-            event.url,
-            envelope(merchant, event, event.plaintext, event_id, created),
-            None if fault is None else fault.dump(),
-            None if spoilt is None else envelope(signer, event, spoilt, event_id, created),
-            signer.mchid,
-            state,
-            next_at,
-            now,
-        ),
+    notice = Notice(
+        event_id,
+        "wechat_pay",
+        event.kind,
+        event.event_type,
+        merchant.mchid,
+        event.out_trade_no,
+        event.out_refund_no,
+        event.url,
+        envelope(merchant, event, event.plaintext, event_id, created),
+        None if spoilt is None else envelope(signer, event, spoilt, event_id, created),
+        signer.mchid,
     )
+    enqueue(tx, notice, fault, now)
     return event_id
 
 
@@ -155,17 +148,6 @@ def envelope(merchant: Merchant, event: Event, plaintext: Mapping[str, Any], eve
             },
         }
     )
-
-
-def _first_send(fault: Fault | None, now: float) -> tuple[str, float | None]:
-    match fault:
-        case Fault("drop"):
-            return "dropped", None
-        case Fault("late"):
-            return "pending", now + fault.seconds(1)
-        case Fault("reorder"):
-            return "held", now + fault.seconds(LONGEST_HOLD)
-    return "pending", now
 
 
 def _spoil(

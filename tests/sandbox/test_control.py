@@ -61,7 +61,7 @@ def test_endpoints_that_are_not_there_are_404(box: Any) -> None:
         ("/healthz", 200),
         ("/", 404),
         ("/wechat-pay/v3/pay/transactions/jsapi", 405),
-        ("/alipay/gateway.do", 404),
+        ("/alipay/gateway", 404),
     ],
 )
 def test_other_paths(box: Any, path: str, status: int) -> None:
@@ -73,7 +73,9 @@ def test_other_paths(box: Any, path: str, status: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"provider": "alipay_miniapp", "open_id": "a"},
+        {"provider": "alipay_miniapp", "open_id": "a", "user_id": "2088"},
+        {"provider": "wechat_miniapp", "open_id": "a", "user_id": "2088000000000001"},
+        {"provider": "nobody", "open_id": "a"},
         {"provider": "wechat_miniapp"},
         {"open_id": "a"},
         {"provider": "wechat_miniapp", "open_id": 1},
