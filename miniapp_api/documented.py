@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http
-from collections import defaultdict
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,10 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
 from miniapp_api.auth import Auth
+from miniapp_api.documented_problems import PROBLEM_SCHEMA, problem_examples, refusals
 from miniapp_api.problems import PROBLEMS
 from schemas.base import Day, Instant
+from schemas.examples import NoExample, an_id, examples_of
 
 VERSION = "1.0.0"
 _DESCRIPTION = """\
@@ -24,38 +26,6 @@ integer fen. Unknown fields are refused. Every failure is `application/problem+j
 in Chinese, or in English with `Accept-Language: en`. Every reply carries `X-Request-Id`.
 Another account's object is 404, as one that does not exist. `HEAD` works wherever `GET` does.
 """
-_PROBLEM_SCHEMA = {
-    "type": "object",
-    "description": "RFC 9457",
-    "required": ["type", "title", "status", "detail", "code", "instance"],
-    "additionalProperties": False,
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string", "description": "short, in the language asked for"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "what helps"},
-        "code": {"type": "string", "enum": sorted(PROBLEMS)},
-        "instance": {"type": "string", "description": "the request id, as in X-Request-Id"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "detail"],
-                "additionalProperties": False,
-                "properties": {
-                    "pointer": {
-                        "type": "string",
-                        "description": "`#/id_number`: into the body as sent; `?limit`: a query parameter",
-                    },
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-        "retry_at": {"type": "string", "format": "date-time", "description": "when asking again may help"},
-        "facts": {"type": "object", "description": "what the caller's own account may know about it"},
-    },
-}
 _KEY_PARAMETER = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -64,13 +34,13 @@ _KEY_PARAMETER = {
     "byte for byte, for 7 days; a refusal may be asked again.",
     "schema": {"type": "string", "minLength": 16, "maxLength": 128, "pattern": "^[!-~]+$"},
 }
+_ID_IN_PATH = re.compile(r"<uuid:(\w+)>")
 _OF_A_PLATFORM = {
     "200": {"description": "taken, in the platform's own word", "content": {"*/*": {}}},
     "204": {"description": "taken, where the platform asks for no word"},
     "401": {"description": "refused, in the platform's own word", "content": {"*/*": {}}},
 }
 _OF_THE_DATABASE = {"overloaded", "outcome_unknown"}
-_RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}
 
 
 @dataclass(frozen=True)
@@ -98,6 +68,7 @@ def describe(
     media_type: str,
     page: bool,
     stateless: bool,
+    sent: Mapping[str, Any] | None,
 ) -> Described:
     """The operation's document, and every code that it may answer."""
     implied = implied_codes(auth, method, "<" in path, keyed=keyed, limited=limited, page=page)
@@ -108,7 +79,7 @@ def describe(
         "summary": summary,
         "security": [{"bearer": []}] if auth is Auth.LOGIN else [],
         "x-codes": sorted(every),
-        "responses": _replies(auth, {status: reply, **also}, page=page) | _refusals(every),
+        "responses": _replies(auth, {status: reply, **also}, page=page) | refusals(every),
     }
     if view.__doc__:
         document["description"] = " ".join(view.__doc__.split())
@@ -120,7 +91,8 @@ def describe(
     if body is not None or auth is Auth.SIGNATURE:
         schema = {"type": "object"} if body is None else body
         needed = body is None or requires_anything(body())
-        document["requestBody"] = {"required": needed, "content": {media_type: {"schema": schema}}}
+        content = {"schema": schema} | ({"example": dict(sent or {})} if body is None else _examples(body))
+        document["requestBody"] = {"required": needed, "content": {media_type: content}}
     return Described(document, every)
 
 
@@ -161,27 +133,23 @@ def _reply(status: int, schema: type[Schema] | None, *, page: bool) -> dict[str,
     if page and status == 200:
         said["content"] = {"text/html": {"schema": {"type": "string"}}}
     if schema is not None:
-        said["content"] = {"application/json": {"schema": schema}}
+        said["content"] = {"application/json": {"schema": schema} | _examples(schema)}
     return said
 
 
-def _refusals(codes: frozenset[str]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = defaultdict(list)
-    for code in sorted(codes):
-        by_status[PROBLEMS[code].status].append(code)
-    return {str(status): _refusal(status, found) for status, found in sorted(by_status.items())}
+def _examples(schema: type[Schema]) -> dict[str, Any]:
+    """Nothing where no example can be made; a test names each of these."""
+    try:
+        return {"examples": {name: {"value": value} for name, value in examples_of(schema).items()}}
+    except NoExample:
+        return {}
 
 
-def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
-    exact = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": codes}}}]}
-    said: dict[str, Any] = {
-        "description": "; ".join(f"`{code}`: {PROBLEMS[code].en.title}" for code in codes),
-        "content": {"application/problem+json": {"schema": exact}},
-        "x-codes": codes,
-    }
-    if status in (409, 429, 503):
-        said["headers"] = {"Retry-After": dict(_RETRY_AFTER)}
-    return said
+def path_parameters(rule: str) -> list[dict[str, Any]]:
+    """An example of each id in a path, the same as the replies show."""
+    return [
+        {"in": "path", "name": name, "example": an_id(name.removesuffix("_id"))} for name in _ID_IN_PATH.findall(rule)
+    ]
 
 
 def api_options(base_url: str) -> dict[str, Any]:
@@ -202,7 +170,9 @@ def api_options(base_url: str) -> dict[str, Any]:
 
 def complete(api: Any) -> None:
     """Put in what every operation points at."""
-    api.spec.components.schema("Problem", _PROBLEM_SCHEMA)
+    api.spec.components.schema("Problem", PROBLEM_SCHEMA)
+    for code, example in problem_examples().items():
+        api.spec.components.example(code, example)
     api.spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "description": "the token of POST /api/v1/sessions"}
     )

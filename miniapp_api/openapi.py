@@ -19,7 +19,7 @@ from marshmallow import Schema, ValidationError
 from core.ports import ProviderError
 from miniapp_api.auth import Auth, require_login
 from miniapp_api.body import StrictRequest, escape_pointer
-from miniapp_api.documented import api_options, complete, describe, requires_anything
+from miniapp_api.documented import api_options, complete, describe, path_parameters, requires_anything
 from miniapp_api.errors import code_of, flatten
 from miniapp_api.limits import limit_account, limit_address, limit_logins
 from models.errors import DomainError, FieldError, ValidationFailed
@@ -87,6 +87,7 @@ def endpoint(
     media_type: str = "application/json",
     page: bool = False,
     stateless: bool = False,
+    sent: Mapping[str, Any] | None = None,
     summary: str = "",
 ) -> Callable[[View], View]:
     """Register a route with its operation; operationId is the function's name.
@@ -94,8 +95,8 @@ def endpoint(
     The view gets path parameters by name, `body=` and `query=` (loaded) where declared, and returns a Response.
     `refusals` are the errors it may raise beyond what every route of its kind may (`documented.implied_codes`).
     `also` names further statuses that are no problem. `login_limited` counts it against the address's login limit.
-    `media_type` is what a platform that signs sends. A `page` is HTML for a browser and reads its query by itself.
-    A `stateless` route touches no row, so the database cannot fail it.
+    `media_type` is what a platform that signs sends, and `sent` an example of it. A `page` is HTML for a browser and
+    reads its query by itself. A `stateless` route touches no row, so the database cannot fail it.
     """
 
     def register(view: View) -> View:
@@ -104,7 +105,7 @@ def endpoint(
             view, blp.auth, method, path,
             body=body, query=query, reply=reply, status=status, keyed=keyed, codes=codes,
             also=also or {}, limited=blp.limited or login_limited, tag=blp.tag, summary=summary,
-            media_type=media_type, page=page, stateless=stateless,
+            media_type=media_type, page=page, stateless=stateless, sent=sent,
         )  # fmt: skip
         rule = f"{blp.url_prefix or ''}{path}"
         operation = Operation(view.__name__, method, rule, blp.auth, keyed, described.codes, page)
@@ -113,7 +114,7 @@ def endpoint(
             view, blp.auth, method, body=body, query=query, login_limited=login_limited, page=page
         )
         served._apidoc = {"manual_doc": described.document}  # type: ignore[attr-defined]
-        blp.add_url_rule(path, view.__name__, served, methods=[method])
+        blp.add_url_rule(path, view.__name__, served, methods=[method], parameters=path_parameters(path))
         return view
 
     return register

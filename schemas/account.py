@@ -9,7 +9,9 @@ from schemas.base import Instant, ReplySchema
 
 class AccountSchema(ReplySchema):
     id = fields.UUID()
-    phone_masked = fields.String(allow_none=True, metadata={"description": "138****0000, null without a phone"})
+    phone_masked = fields.String(
+        allow_none=True, metadata={"description": "null without a phone", "example": "138****0000"}
+    )
     has_phone = fields.Boolean()
 
 

@@ -15,11 +15,13 @@ from schemas.base import Count, Day, Instant, ReplySchema, Strict, Whole
 class BookAppointmentSchema(Strict):
     schedule_id = fields.UUID(required=True)
     dependent_id = fields.UUID(required=True)
-    segment_starts_at = Instant()
+    segment_starts_at = Instant(
+        metadata={"description": "absent: the first free number", "example": "2026-11-25T02:00:00.000Z"}
+    )
     pay = fields.Enum(PayMode, by_value=True, required=True)
     payer_kind = fields.Enum(PayerKind, by_value=True, load_default=PayerKind.SELF_PAY)
-    expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000))
-    complaint = fields.String(validate=validate.Length(max=500))
+    expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000), metadata={"example": 1500})
+    complaint = fields.String(validate=validate.Length(max=500), metadata={"example": "头痛三天"})
 
 
 class ListAppointmentsQuery(Strict):
@@ -30,57 +32,75 @@ class ListAppointmentsQuery(Strict):
 
 
 class CancelAppointmentSchema(Strict):
-    reason = fields.String(validate=validate.Length(max=200))
+    reason = fields.String(validate=validate.Length(max=200), metadata={"example": "时间冲突"})
 
 
 class NamedReply(ReplySchema):
     id = fields.UUID(required=True)
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "心血管内科"})
+
+
+class HospitalReply(NamedReply):
+    name = fields.String(required=True, metadata={"example": "北京协和医院"})
 
 
 class DoctorReply(NamedReply):
-    title = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "虚拟乙甲"})
+    title = fields.String(required=True, metadata={"example": "主治医师"})
 
 
 class AppointmentDependentReply(ReplySchema):
     id = fields.UUID(required=True)
-    name_masked = fields.String(required=True)
+    name_masked = fields.String(required=True, metadata={"example": "测**"})
     relationship = fields.Enum(Relationship, by_value=True, attribute="relationship_", required=True)
 
 
 class AppointmentSlotReply(ReplySchema):
     sequence = fields.Integer(required=True)
     starts_at = Instant(required=True)
-    ends_at = Instant(required=True)
+    ends_at = Instant(required=True, metadata={"example": "2026-11-25T02:30:00.000Z"})
 
 
 class ChargeLineReply(ReplySchema):
     kind = fields.Enum(FeeKind, by_value=True, required=True)
     leg = fields.Enum(Leg, by_value=True, required=True)
     amount_fen = fields.Integer(required=True)
-    legal_basis = fields.String(required=True)
+    legal_basis = fields.String(required=True, metadata={"example": "hospital price list"})
     voided_at = Instant(allow_none=True, required=True)
 
 
 class ChargeReply(ReplySchema):
     due_fen = fields.Integer(required=True)
-    paid_fen = fields.Integer(required=True)
+    paid_fen = fields.Integer(required=True, metadata={"example": 0})
     lines = fields.List(fields.Nested(ChargeLineReply), attribute="lines", required=True)
 
 
 class PaymentReply(ReplySchema):
     id = fields.UUID(required=True)
     channel = fields.Enum(Channel, by_value=True, required=True)
-    status = fields.Enum(PaymentStatus, by_value=True, required=True)
+    status = fields.Enum(PaymentStatus, by_value=True, required=True, metadata={"example": "pending"})
     amount_fen = fields.Integer(required=True)
-    out_trade_no = fields.String(required=True)
-    expires_at = Instant(required=True)
+    out_trade_no = fields.String(required=True, metadata={"example": "P20261125K7QZ2M9TB4XW8HN3C"})
+    expires_at = Instant(required=True, metadata={"example": "2026-11-22T02:15:00.000Z"})
     paid_at = Instant(allow_none=True, required=True)
     funding = fields.String(allow_none=True, required=True)
 
 
 class OpenedPaymentReply(PaymentReply):
-    client_params = fields.Dict(keys=fields.String(), required=True)
+    client_params = fields.Dict(
+        keys=fields.String(),
+        required=True,
+        metadata={
+            "description": "goes unchanged into wx.requestPayment, my.tradePay or the bridge of the official account",
+            "example": {
+                "timeStamp": "1795313280",
+                "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",
+                "package": "prepay_id=wx201410272009395522657a690389285100",
+                "signType": "RSA",
+                "paySign": "oR9d8PuhnIc+YZ8cBHFCwfgpaK9gd7va",
+            },
+        },
+    )
 
 
 class OpenPaymentSchema(Strict):
@@ -99,27 +119,38 @@ class AppointmentReply(ReplySchema):
     """Dumps a core.booking.views.AppointmentView."""
 
     id = fields.UUID(attribute="appointment.id", required=True)
-    number = fields.String(attribute="appointment.number", required=True)
+    number = fields.String(attribute="appointment.number", required=True, metadata={"example": "261122048213975"})
     status = fields.Enum(AppointmentStatus, by_value=True, attribute="appointment.status", required=True)
-    awaiting = fields.List(fields.String(), attribute="appointment.awaiting", required=True)
+    awaiting = fields.List(
+        fields.String(), attribute="appointment.awaiting", required=True, metadata={"example": ["payment"]}
+    )
     pay = fields.Enum(PayMode, by_value=True, attribute="appointment.pay_mode", required=True)
     fee_fen = fields.Integer(attribute="appointment.fee_fen", required=True)
-    hold_expires_at = Instant(attribute="appointment.hold_expires_at", allow_none=True, required=True)
-    cancel_before = Instant(attribute="appointment.cancel_before", required=True)
+    hold_expires_at = Instant(
+        attribute="appointment.hold_expires_at",
+        allow_none=True,
+        required=True,
+        metadata={"description": "until when the fee must be paid", "example": "2026-11-22T02:15:00.000Z"},
+    )
+    cancel_before = Instant(
+        attribute="appointment.cancel_before", required=True, metadata={"example": "2026-11-24T16:00:00.000Z"}
+    )
     cancel_reason = fields.String(attribute="appointment.cancel_reason", allow_none=True, required=True)
-    created_at = Instant(attribute="appointment.created_at", required=True)
+    created_at = Instant(
+        attribute="appointment.created_at", required=True, metadata={"example": "2026-11-22T02:00:00.000Z"}
+    )
     schedule_id = fields.UUID(attribute="schedule.id", required=True)
     visit_date = Day(attribute="appointment.visit_date", required=True)
     period = fields.Enum(Period, by_value=True, required=True)
-    clinic_type = fields.String(attribute="schedule.clinic_type", required=True)
-    hospital = fields.Nested(NamedReply, required=True)
+    clinic_type = fields.String(attribute="schedule.clinic_type", required=True, metadata={"example": "GENERAL"})
+    hospital = fields.Nested(HospitalReply, required=True)
     department = fields.Nested(NamedReply, required=True)
     doctor = fields.Nested(DoctorReply, allow_none=True, required=True)
     slot = fields.Nested(AppointmentSlotReply, required=True)
     dependent = fields.Nested(AppointmentDependentReply, required=True)
     charge = fields.Nested(ChargeReply, attribute="money", required=True)
-    payment = fields.Nested(PaymentReply, allow_none=True, required=True)
-    refund = fields.Nested(RefundReply, allow_none=True, required=True)
+    payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})
+    refund = fields.Nested(RefundReply, allow_none=True, required=True, metadata={"example": None})
 
 
 class AppointmentPageReply(ReplySchema):
@@ -128,9 +159,9 @@ class AppointmentPageReply(ReplySchema):
 
 
 class VisitPassReply(ReplySchema):
-    code = fields.String(required=True)
-    qr_svg = fields.String(required=True)
-    expires_at = Instant(required=True)
+    code = fields.String(required=True, metadata={"example": "eyJzIjoiMDE5YWJmNGQifQ.aSUQgA.Yk3m0q"})
+    qr_svg = fields.String(required=True, metadata={"example": '<svg xmlns="http://www.w3.org/2000/svg"/>'})
+    expires_at = Instant(required=True, metadata={"example": "2026-11-25T02:05:00.000Z"})
 
 
 class EligibilityQuery(Strict):
@@ -138,13 +169,13 @@ class EligibilityQuery(Strict):
 
 
 class ReasonReply(ReplySchema):
-    code = fields.String(required=True)
-    title = fields.String(required=True)
+    code = fields.String(required=True, metadata={"example": "not_released"})
+    title = fields.String(required=True, metadata={"example": "还没到放号时间"})
     until = Instant(allow_none=True, required=True)
     facts = fields.Dict(keys=fields.String(), required=True)
-    alternatives = fields.List(fields.String(), required=True)
+    alternatives = fields.List(fields.String(), required=True, metadata={"example": []})
 
 
 class EligibilityReply(ReplySchema):
-    allowed = fields.Boolean(required=True)
+    allowed = fields.Boolean(required=True, metadata={"example": False})
     reasons = fields.List(fields.Nested(ReasonReply), required=True)

@@ -13,14 +13,18 @@ _DEPENDENT = {"description": "named by the purposes face, health and minor, and 
 
 class ConsentTextSchema(ReplySchema):
     purpose = Word(Purpose)
-    version = fields.String()
-    title = fields.String()
-    text = fields.String(metadata={"description": "plain text, paragraphs parted by an empty line"})
+    version = fields.String(metadata={"example": "2026-11"})
+    title = fields.String(metadata={"example": "服务协议与隐私告知"})
+    text = fields.String(
+        metadata={"description": "plain text, paragraphs parted by an empty line", "example": "我们是谁……"}
+    )
 
 
 class GiveConsentSchema(Strict):
     purpose = Word(Purpose, required=True)
-    version = Text(32, required=True, metadata={"description": "the version of the text that was shown"})
+    version = Text(
+        32, required=True, metadata={"description": "the version of the text that was shown", "example": "2026-11"}
+    )
     granted = Flag(required=True, metadata={"description": "false withdraws"})
     dependent_id = Id(metadata=_DEPENDENT)
 
@@ -29,7 +33,7 @@ class ConsentSchema(SparseReply):
     """The newest word of an account on one purpose, and on one dependent where the purpose names one."""
 
     purpose = Word(Purpose)
-    version = fields.String()
+    version = fields.String(metadata={"example": "2026-11"})
     granted = fields.Boolean()
     dependent_id = fields.UUID(metadata={**_DEPENDENT, "optional": True})
     at = Instant()

@@ -55,33 +55,39 @@ class DoctorsQuery(PageQuery):
 
 
 class SearchQuery(Strict):
-    q = Text(LONGEST_QUESTION, required=True, metadata={"description": "name, alias, pinyin or its initials"})
+    q = Text(
+        LONGEST_QUESTION,
+        required=True,
+        metadata={"description": "name, alias, pinyin or its initials", "example": "xiehe"},
+    )
 
 
 class WordsSchema(ReplySchema):
-    zh = fields.String()
-    en = fields.String()
+    zh = fields.String(metadata={"example": "提前7天放号，放号时间07:00。"})
+    en = fields.String(metadata={"example": "Numbers are released 7 days ahead at 07:00 (Beijing time)."})
 
 
 class HospitalNameSchema(ReplySchema):
     id = Id()
-    name = fields.String()
+    name = fields.String(metadata={"example": "北京协和医院"})
 
 
 class DepartmentNameSchema(ReplySchema):
     id = Id()
-    name = fields.String()
+    name = fields.String(metadata={"example": "心血管内科"})
 
 
 class ListedHospitalSchema(ReplySchema):
     id = Id(attribute="hospital.id")
-    code = fields.String(attribute="hospital.code")
-    name = fields.String(attribute="hospital.name")
-    aliases = fields.List(fields.String())
-    grade = fields.String(attribute="hospital.grade")
-    kind = fields.String(attribute="hospital.kind")
-    adcode = fields.String(attribute="hospital.adcode", metadata={"description": "code of the district"})
-    address = fields.String(attribute="hospital.address")
+    code = fields.String(attribute="hospital.code", metadata={"example": "BJ001"})
+    name = fields.String(attribute="hospital.name", metadata={"example": "北京协和医院"})
+    aliases = fields.List(fields.String(), metadata={"example": ["协和"]})
+    grade = fields.String(attribute="hospital.grade", metadata={"example": "三级甲等"})
+    kind = fields.String(attribute="hospital.kind", metadata={"example": "综合"})
+    adcode = fields.String(
+        attribute="hospital.adcode", metadata={"description": "code of the district", "example": "110101"}
+    )
+    address = fields.String(attribute="hospital.address", metadata={"example": "北京市东城区帅府园1号"})
     lat = fields.Float(attribute="hospital.lat", allow_none=True)
     lng = fields.Float(attribute="hospital.lng", allow_none=True)
     synthetic = fields.Boolean(attribute="hospital.synthetic", metadata={"description": "invented for a sample"})
@@ -93,42 +99,48 @@ HospitalsPageSchema = page_schema(ListedHospitalSchema)
 
 class CampusSchema(ReplySchema):
     id = Id()
-    name = fields.String()
-    address = fields.String()
+    name = fields.String(metadata={"example": "东单院区"})
+    address = fields.String(metadata={"example": "北京市东城区帅府园1号"})
     lat = fields.Float(allow_none=True)
     lng = fields.Float(allow_none=True)
 
 
 class RuleSchema(ReplySchema):
-    key = fields.String(metadata={"description": "a stable word for the rule"})
-    value = fields.Dict(keys=fields.String(), metadata={"description": "the policy keys behind it"})
+    key = fields.String(metadata={"description": "a stable word for the rule", "example": "release"})
+    value = fields.Dict(
+        keys=fields.String(),
+        metadata={
+            "description": "the policy keys behind it",
+            "example": {"release_days_before": 7, "release_time": "07:00"},
+        },
+    )
     words = fields.Nested(WordsSchema)
 
 
 class FeeTermsSchema(ReplySchema):
-    currency = fields.String()
+    currency = fields.String(metadata={"example": "CNY"})
     lowest_fee_fen = fields.Integer(allow_none=True, metadata={"description": "over all weekly clinics"})
     highest_fee_fen = fields.Integer(allow_none=True)
-    pay_modes = fields.List(fields.String())
-    hold_minutes = fields.Integer()
+    pay_modes = fields.List(fields.String(), metadata={"example": ["online"]})
+    hold_minutes = fields.Integer(metadata={"example": 15})
     words = fields.Nested(WordsSchema)
 
 
 class RefundTermsSchema(ReplySchema):
     cancel_days_before = fields.Integer()
-    cancel_time = fields.String(metadata={"description": "HH:MM at the hospital"})
+    cancel_time = fields.String(metadata={"description": "HH:MM at the hospital", "example": "00:00"})
     words = fields.Nested(WordsSchema)
 
 
 class HospitalSchema(ReplySchema):
     id = Id()
-    code = fields.String()
-    name = fields.String()
-    aliases = fields.List(fields.String())
-    grade = fields.String()
-    kind = fields.String()
-    adcode = fields.String()
-    address = fields.String()
+    code = fields.String(metadata={"example": "BJ001"})
+    name = fields.String(metadata={"example": "北京协和医院"})
+    aliases = fields.List(fields.String(), metadata={"example": ["协和"]})
+    grade = fields.String(metadata={"example": "三级甲等"})
+    kind = fields.String(metadata={"example": "综合"})
+    adcode = fields.String(metadata={"example": "110101"})
+    address = fields.String(metadata={"example": "北京市东城区帅府园1号"})
     lat = fields.Float(allow_none=True)
     lng = fields.Float(allow_none=True)
     synthetic = fields.Boolean()
@@ -167,16 +179,16 @@ class DepartmentNodeSchema(ReplySchema):
     """`children` is empty on the second level. Ages are full years, both ends included; null is no bound."""
 
     id = Id(attribute="department.id")
-    code = fields.String(attribute="department.code")
-    name = fields.String(attribute="department.name")
-    aliases = fields.List(fields.String())
+    code = fields.String(attribute="department.code", metadata={"example": "BJ001-D041"})
+    name = fields.String(attribute="department.name", metadata={"example": "心血管内科"})
+    aliases = fields.List(fields.String(), metadata={"example": ["心内科"]})
     subject_code = fields.String(attribute="department.subject_code", allow_none=True)
     sex = Word(Sex, attribute="department.sex", allow_none=True, metadata={"description": "null: for everybody"})
     min_age = fields.Integer(attribute="department.min_age", allow_none=True)
     max_age = fields.Integer(attribute="department.max_age", allow_none=True)
     online = fields.Boolean(attribute="department.online", metadata={"description": "has numbers online"})
     synthetic = fields.Boolean(attribute="department.synthetic")
-    children = fields.List(fields.Nested("DepartmentNodeSchema"))
+    children = fields.List(fields.Nested("DepartmentNodeSchema"), metadata={"example": []})
 
 
 DepartmentsPageSchema = page_schema(DepartmentNodeSchema)
@@ -184,10 +196,12 @@ DepartmentsPageSchema = page_schema(DepartmentNodeSchema)
 
 class DoctorSchema(ReplySchema):
     id = Id(attribute="doctor.id")
-    name = fields.String(attribute="doctor.name")
-    title = fields.String(attribute="doctor.title")
+    name = fields.String(attribute="doctor.name", metadata={"example": "虚拟乙甲"})
+    title = fields.String(attribute="doctor.title", metadata={"example": "主治医师"})
     sex = Word(Sex, attribute="doctor.sex", allow_none=True)
-    introduction = fields.String(attribute="doctor.introduction")
+    introduction = fields.String(
+        attribute="doctor.introduction", metadata={"example": "虚拟医生，仅供演示和测试，专业方向：心血管病学。"}
+    )
     synthetic = fields.Boolean(attribute="doctor.synthetic")
     department = fields.Nested(DepartmentNameSchema)
     hospital = fields.Nested(HospitalNameSchema)
@@ -198,7 +212,7 @@ DoctorsPageSchema = page_schema(DoctorSchema)
 
 class FoundDepartmentSchema(ReplySchema):
     id = Id(attribute="department.id")
-    name = fields.String(attribute="department.name")
+    name = fields.String(attribute="department.name", metadata={"example": "心血管内科"})
     online = fields.Boolean(attribute="department.online")
     hospital = fields.Nested(HospitalNameSchema)
 

@@ -24,10 +24,13 @@ class IdentityCheckSchema(SparseReply):
     id = Id()
     method = Word(IdentityMethod)
     status = Word(IdentityCheckStatus, metadata=_SHOWN)
-    expires_at = Instant()
+    expires_at = Instant(metadata={"example": "2026-11-25T03:00:00.000Z"})
     client_params = fields.Dict(
         keys=fields.String(),
-        metadata={"description": "goes unchanged to the platform's component; empty for the desk"},
+        metadata={
+            "description": "goes unchanged to the platform's component; empty for the desk",
+            "example": {"verifyId": "0AnHqJqTzQ2v"},
+        },
     )
     reason = fields.String(metadata=_REASON)
 

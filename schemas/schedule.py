@@ -27,13 +27,13 @@ class HospitalDayQuery(PageQuery):
 
 class ScheduleDoctorSchema(ReplySchema):
     id = Id()
-    name = fields.String()
-    title = fields.String()
+    name = fields.String(metadata={"example": "虚拟乙甲"})
+    title = fields.String(metadata={"example": "主治医师"})
 
 
 class ScheduleCampusSchema(ReplySchema):
     id = Id()
-    name = fields.String()
+    name = fields.String(metadata={"example": "东单院区"})
 
 
 class ScheduleSchema(ReplySchema):
@@ -48,15 +48,15 @@ class ScheduleSchema(ReplySchema):
     campus = fields.Nested(ScheduleCampusSchema)
     visit_date = Day(attribute="schedule.visit_date")
     period = Word(Period, attribute="schedule.period")
-    starts_at = Instant(attribute="schedule.starts_at")
-    ends_at = Instant(attribute="schedule.ends_at")
-    clinic_type = fields.String(attribute="schedule.clinic_type")
+    starts_at = Instant(attribute="schedule.starts_at", metadata={"example": "2026-11-25T00:00:00.000Z"})
+    ends_at = Instant(attribute="schedule.ends_at", metadata={"example": "2026-11-25T03:30:00.000Z"})
+    clinic_type = fields.String(attribute="schedule.clinic_type", metadata={"example": "GENERAL"})
     fee_fen = fields.Integer(attribute="schedule.fee_fen")
-    status = Word(ScheduleStatus)
-    remaining = fields.Integer()
-    release_at = Instant(attribute="schedule.release_at")
-    closes_at = Instant(attribute="schedule.closes_at")
-    cancel_before = Instant(attribute="schedule.cancel_before")
+    status = Word(ScheduleStatus, metadata={"example": "open"})
+    remaining = fields.Integer(metadata={"example": 7})
+    release_at = Instant(attribute="schedule.release_at", metadata={"example": "2026-11-17T23:00:00.000Z"})
+    closes_at = Instant(attribute="schedule.closes_at", metadata={"example": "2026-11-25T02:30:00.000Z"})
+    cancel_before = Instant(attribute="schedule.cancel_before", metadata={"example": "2026-11-24T16:00:00.000Z"})
 
 
 SchedulesPageSchema = page_schema(ScheduleSchema)
@@ -64,8 +64,8 @@ SchedulesPageSchema = page_schema(ScheduleSchema)
 
 class SegmentSchema(ReplySchema):
     starts_at = Instant()
-    ends_at = Instant()
-    total = fields.Integer()
+    ends_at = Instant(metadata={"example": "2026-11-25T02:30:00.000Z"})
+    total = fields.Integer(metadata={"example": 2})
     remaining = fields.Integer()
 
 

@@ -25,10 +25,32 @@ FORM = "application/x-www-form-urlencoded"
 _PAGE = (Path(__file__).parent.parent / "static" / "identity" / "returned.html").read_text()
 _NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+_EVENT = {
+    "notify_type": "trade_status_sync",
+    "notify_id": "2026112500222102000012345678901234",
+    "app_id": "2021000000000001",
+    "seller_id": "2088000000000001",
+    "out_trade_no": "P20261125K7QZ2M9TB4XW8HN3C",
+    "trade_no": "2026112522001400000000000001",
+    "trade_status": "TRADE_SUCCESS",
+    "total_amount": "15.00",
+    "charset": "utf-8",
+    "sign_type": "RSA2",
+    "sign": "<base64>",
+}
+_CHECK = {"service": "alipay.service.check", "charset": "GBK", "biz_content": "<XML>…</XML>", "sign": "<base64>"}
+
 log = structlog.get_logger()
 
 
-@endpoint(blueprint, "POST", "/alipay/<merchant>", media_type=FORM, summary="Payment and refund events of one merchant")
+@endpoint(
+    blueprint,
+    "POST",
+    "/alipay/<merchant>",
+    media_type=FORM,
+    sent=_EVENT,
+    summary="Payment and refund events of one merchant",
+)
 def alipay_event(merchant: str) -> Response:
     """An event has no age limit, since it is sent again for 25 hours: its notify_id and the states make it harmless."""
     return receive(PROVIDER, merchant)
@@ -40,9 +62,11 @@ def alipay_event(merchant: str) -> Response:
     "/alipay-gateway/<app>",
     media_type=FORM,
     stateless=True,
+    sent=_CHECK,
     summary="Events of one app, and its check",
 )
 def alipay_app_event(app: str) -> Response:
+    """The platform checks the address once; whatever else it tells is taken and not acted on."""
     try:
         gateway = services().workbench.adapters.app_gateway(app)
     except NotConfigured:

@@ -71,6 +71,12 @@ BOOKING_REFUSALS = (
     summary="Book a number",
 )
 def create_appointment(body: dict[str, Any]) -> Response:
+    """The first free number of the schedule, or of the segment asked for, is the dependent's at once.
+
+    With a fee to pay online it is held until `hold_expires_at` and waits for a payment; the refusals are those of
+    eligibility.
+    """
+
     def step(command: Command) -> Any:
         return book_and_view(
             command.session,
@@ -124,6 +130,8 @@ def get_appointment(appointment_id: UUID) -> Response:
     summary="Cancel before the deadline",
 )
 def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Response:
+    """What was paid goes back whole; `refund` tells how far it is. A number that is not paid yet is let go at once."""
+
     def step(command: Command) -> Any:
         account_id = command.caller.account_id
         cancel_appointment(
@@ -148,6 +156,7 @@ def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Respon
     summary="A short-lived code for the desk",
 )
 def get_visit_pass(appointment_id: UUID) -> Response:
+    """Good for minutes and of no use to anybody else: show it at the desk and ask for a new one the next time."""
     account_id, tickets = current_caller().account_id, services().workbench.tickets
     return reading(
         lambda session, now: issue_visit_pass(

@@ -28,6 +28,7 @@ blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
     summary="Every rule that refuses",
 )
 def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
+    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant."""
     account_id, dependent_id = current_caller().account_id, query["dependent_id"]
 
     def look(session: Any, now: Any) -> dict[str, Any]:

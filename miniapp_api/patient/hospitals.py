@@ -41,6 +41,8 @@ _NOT_MODIFIED = {304: None}
     summary="Find a hospital by name, alias, pinyin, region or distance",
 )
 def get_hospitals(query: dict[str, Any]) -> Response:
+    """With `near` the nearest first, and nothing of it is kept in shared caches."""
+
     wish = HospitalWish(query["q"] or None, query["adcode"], query["near"])
 
     def look(session: Any, _now: Any) -> Any:

@@ -72,6 +72,10 @@ class OpenPayment:
     summary="Open a payment",
 )
 def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:
+    """Asking again for the same channel gives the same payment with fresh `client_params`, never a second number.
+
+    The platform is called; where it does not answer, ask again with the same key.
+    """
     plan = OpenPayment(services().workbench, appointment_id, body["channel"])
     return run_two_step(plan, OpenedPaymentReply(), status=201)
 
@@ -85,6 +89,7 @@ def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:
     summary="How a payment stands",
 )
 def get_payment(payment_id: UUID) -> Response:
+    """Where the platform's event is late, the platform is asked, every few seconds at most for one payment."""
     account_id = current_caller().account_id
     look_at_payment(services().workbench, payment_id=payment_id, account_id=account_id, cause=request_cause())
     return reading(

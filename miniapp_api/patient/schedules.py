@@ -26,6 +26,7 @@ blueprint = open_blueprint("schedules", "/api/v1/schedules")
     summary="The time segments of a schedule, and what remains in each",
 )
 def get_schedule_slots(schedule_id: UUID) -> Response:
+    """For looking, and up to a second old: booking decides anew."""
     return reading_shared(
         ("slots", schedule_id),
         lambda session, now: Page(schedule_segments(session, schedule_id, now=now), None),
