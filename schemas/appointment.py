@@ -9,7 +9,7 @@ from models.charge import FeeKind, Leg
 from models.hospital import Period
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
-from schemas.base import Count, Day, Instant, ReplySchema, Strict, Whole
+from schemas.base import CURSOR, Count, Day, Instant, ReplySchema, Strict, Whole
 
 
 class BookAppointmentSchema(Strict):
@@ -27,7 +27,7 @@ class BookAppointmentSchema(Strict):
 class ListAppointmentsQuery(Strict):
     status = fields.Enum(AppointmentStatus, by_value=True)
     dependent_id = fields.UUID()
-    cursor = fields.String(validate=validate.Length(max=200))
+    cursor = fields.String(validate=validate.Length(max=200), metadata=CURSOR)
     limit = Count(validate=validate.Range(min=1, max=100), load_default=20)
 
 

@@ -245,10 +245,13 @@ class Word(fields.String):
             return text  # refused by the validator, as any other unknown word
 
 
+CURSOR = {"description": "the `next_cursor` of the page before; whatever else stands here is refused"}
+
+
 class PageQuery(Strict):
     """The query of a list. Lists with filters inherit from it."""
 
-    cursor = fields.String(load_default=None, validate=validate.Length(max=100))
+    cursor = fields.String(load_default=None, validate=validate.Length(max=100), metadata=CURSOR)
     limit = Count(load_default=20, validate=validate.Range(min=1, max=100))
 
 

@@ -14,17 +14,22 @@ from schemas.base import Id, PageQuery, ReplySchema, Strict, Text, Word, page_sc
 from schemas.rules_in_words import booking_notice, fee_terms, refund_terms, rules_of
 
 _ADCODE = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}", re.ASCII)
-_DEGREES = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?", re.ASCII)
+_DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?"
+_POINT = re.compile(f"{_DEGREES},{_DEGREES}", re.ASCII)
+
+
+def _whole(pattern: re.Pattern[str]) -> str:
+    """As JSON Schema has it, which searches where we match the whole."""
+    return f"^(?:{pattern.pattern})$"
 
 
 class Near(fields.Field[Point]):
     """A point as `lat,lng` in degrees: `32.058,118.783`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Point:
-        parts = value.split(",") if isinstance(value, str) else []
-        if len(parts) != 2 or not all(_DEGREES.fullmatch(part) for part in parts):
+        if not isinstance(value, str) or not _POINT.fullmatch(value):
             raise ValidationError("bad_format")
-        lat, lng = (float(part) for part in parts)
+        lat, lng = (float(part) for part in value.split(","))
         if abs(lat) > 90 or abs(lng) > 180:
             raise ValidationError("bad_format")
         return Point(lat, lng)
@@ -46,8 +51,19 @@ class HospitalsQuery(PageQuery):
     q = Text(
         LONGEST_QUESTION, empty=True, load_default="", metadata={"description": "name, alias, pinyin or its initials"}
     )
-    adcode = Region(load_default=None, metadata={"description": "province, city or district: `32`, `3201`, `320106`"})
-    near = Near(load_default=None, metadata={"type": "string", "description": "`lat,lng` in degrees: nearest first"})
+    adcode = Region(
+        load_default=None,
+        metadata={"description": "province, city or district: `32`, `3201`, `320106`", "pattern": _whole(_ADCODE)},
+    )
+    near = Near(
+        load_default=None,
+        metadata={
+            "type": "string",
+            "description": "`lat,lng` in degrees: nearest first",
+            "pattern": _whole(_POINT),
+            "example": "39.912,116.416",
+        },
+    )
 
 
 class DoctorsQuery(PageQuery):
