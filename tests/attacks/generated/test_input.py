@@ -20,6 +20,7 @@ from miniapp_api.patient import BLUEPRINTS as PATIENT
 
 OPERATIONS: dict[str, Operation] = {one.name: one for each in (*PATIENT, *HEALTH) for one in each.operations}
 EVENTS = sorted(one.name for each in CALLBACKS for one in each.operations if one.auth is Auth.SIGNATURE)
+PAGES = {one.name for each in CALLBACKS for one in each.operations if one.page}
 WRITES = sorted(name for name, one in OPERATIONS.items() if one.method != "GET")
 KEYED = sorted(name for name, one in OPERATIONS.items() if one.keyed)
 
@@ -217,7 +218,7 @@ def test_an_event_that_nobody_signed_moves_nothing(world: World, name: str) -> N
 
 
 def test_every_write_is_attacked(world: World) -> None:
-    assert {*OPERATIONS, *EVENTS} == set(world.operations)
+    assert {*OPERATIONS, *EVENTS, *PAGES} == set(world.operations)
     assert {name for name in OPERATIONS if "requestBody" in documented(world, name)} == set(BODIES)
     open_to_all = {name for name, one in OPERATIONS.items() if one.auth is Auth.NONE and one.method != "GET"}
     assert open_to_all == {"create_session"}
