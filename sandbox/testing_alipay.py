@@ -63,7 +63,7 @@ def serial_name(pem: str) -> str | None:
     except ValueError:
         return None
     parts = {part.rfc4514_attribute_name: part.value for part in certificate.issuer}
-    issuer = ",".join(f"{name}={parts[name]!s}" for name in ("CN", "OU", "O", "C"))
+    issuer = ",".join(f"{name}={parts[name]!s}" for name in ("CN", "OU", "O", "C") if name in parts)
     named = f"{issuer}{certificate.serial_number}"
     return md5(named.encode()).hexdigest() if algorithm.startswith("1.2.840.113549.1.1.") else None
 
@@ -119,7 +119,7 @@ class AlipayClient:
         text = "&".join(f"{name}={value}" for name, value in pairs)
         return b64encode(self.key.sign(text.encode(codec), PKCS1v15(), SHA256())).decode()
 
-    def params(self, method: str, content: Mapping[str, Any] | None = None, **top: str | None) -> dict[str, str]:
+    def params(self, method: str, content: Mapping[str, Any] | None = None, /, **top: str | None) -> dict[str, str]:
         """The signed parameters of a call; `top` adds or replaces top-level ones, None leaves one out."""
         params: dict[str, str | None] = {
             "app_id": self.credentials["app_id"],
@@ -148,7 +148,7 @@ class AlipayClient:
             allow_redirects=False,
         )
 
-    def call(self, method: str, content: Mapping[str, Any] | None = None, **top: str | None) -> Said:
+    def call(self, method: str, content: Mapping[str, Any] | None = None, /, **top: str | None) -> Said:
         """A signed call, and what was said."""
         return self.read(self.send(self.params(method, content, **top)))
 

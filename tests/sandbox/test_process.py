@@ -75,7 +75,9 @@ def test_keys_are_made_at_the_first_start_and_kept(tmp_path: Path, http: request
     for _ in range(2):
         with running_sandbox(tmp_path) as running:
             credentials = Control(running.base_url, http).get("/credentials")
-            seen.append([{**entry, "base_url": "", "gateway": ""} for entries in credentials.values() for entry in entries])
+            seen.append(
+                [{**entry, "base_url": "", "gateway": ""} for entries in credentials.values() for entry in entries]
+            )
     assert seen[0] == seen[1]
     with running_sandbox(tmp_path / "elsewhere") as running:
         other = Control(running.base_url, http).get("/credentials")

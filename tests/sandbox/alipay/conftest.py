@@ -73,6 +73,16 @@ class Wallet:
         found: dict[str, Any] = eventually(look)
         return found
 
+    def state(self, number: str) -> str:
+        """How a trade of demo stands."""
+        status: str = self.demo.query(number).node["trade_status"]
+        return status
+
+    def refused(self, path: str, **body: Any) -> tuple[int, str]:
+        """The status and code with which `/control` declines."""
+        answer = self.control.call("POST", path, body)
+        return answer.status_code, answer.json()["code"]
+
     def sdk(self, merchant: str = "demo") -> AliPay:
         """python-alipay-sdk, which is not ours, as this account."""
         row = self.accounts[merchant].credentials
