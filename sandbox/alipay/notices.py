@@ -55,7 +55,6 @@ def event_of(sandbox: Sandbox, account: Account, trade: Row) -> dict[str, str]:
         "point_amount": yuan(0),
         "subject": trade["subject"],
         "gmt_create": stamp(trade["created_at"]),
-        "gmt_payment": stamp(trade["paid_at"]),
         # JSON inside the form, and its names are in another style than those of the synchronous answers.
         "fund_bill_list": node_text([{"amount": amount, "fundChannel": "ALIPAYACCOUNT"}]),
         **buyer_ids(sandbox, account, trade, "buyer_id"),
@@ -63,8 +62,9 @@ def event_of(sandbox: Sandbox, account: Account, trade: Row) -> dict[str, str]:
     for name in ("body", "passback_params"):
         if trade[name] is not None:
             event[name] = trade[name]
-    if trade["closed_at"] is not None:
-        event["gmt_close"] = stamp(trade["closed_at"])
+    for name, column in (("gmt_payment", "paid_at"), ("gmt_close", "closed_at")):
+        if trade[column] is not None:
+            event[name] = stamp(trade[column])
     return event
 
 

@@ -17,7 +17,6 @@ from sandbox.context import Sandbox
 from sandbox.control.body import ControlError, Kind
 from sandbox.control.forgery import STRANGER, Forgery, bend_headers, flip
 from sandbox.crypto import rsa_sign
-from sandbox.store import Row
 
 FIELDS: Mapping[str, Kind] = {
     "channel": str,
@@ -54,24 +53,16 @@ def forge(sandbox: Sandbox, account: Account, given: Mapping[str, Any]) -> Forge
 def _params(sandbox: Sandbox, account: Account, given: Mapping[str, Any]) -> dict[str, str]:
     params = {"notify_time": stamp(real_now()), "trade_status": trades.PAID, **skeleton(account)}
     if "out_trade_no" in given:
-        params |= {**event_of(sandbox, account, _paid(sandbox, account, given["out_trade_no"]))}
+        with sandbox.store.transaction() as tx:
+            trade = trades.find(tx, account, given["out_trade_no"], sandbox.clock.now())
+        if trade is None:
+            raise ControlError(404, "order_not_found", given["out_trade_no"])
+        params |= event_of(sandbox, account, trade)
     for name, value in given.get("fields", {}).items():
         params.pop(name, None)
         if value is not None:
             params[name] = str(value)
     return params
-
-
-def _paid(sandbox: Sandbox, account: Account, out_trade_no: str) -> Row:
-    """A trade of this account as if it had been paid, whether or not it was."""
-    row = sandbox.store.one(
-        "select *, coalesce(paid_at, created_at) as paid_at from alipay_trades "
-        "where seller_id = ? and out_trade_no = ?",
-        (account.seller_id, out_trade_no),
-    )
-    if row is None:
-        raise ControlError(404, "order_not_found", out_trade_no)
-    return row
 
 
 def _key(sandbox: Sandbox, account: Account, given: Mapping[str, Any]) -> RSAPrivateKey:
