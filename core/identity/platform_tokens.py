@@ -72,9 +72,20 @@ class DatabaseTokenStore:
                 raise ProviderUnavailable(f"no {name.partition(':')[0]} in time", sent=False)
             time.sleep(random.uniform(*_PAUSE_SECONDS))
 
+    def stored(self, name: str) -> str | None:
+        """What was last brought under that name, ended or not. One read: never fetches, never waits."""
+
+        def look(session: Session, _now: datetime) -> str | None:
+            row = _row(session, name)
+            if row is None or row.token_sealed is None:
+                return None
+            return self._vault.open_text(_PURPOSE, row.id, row.token_sealed)
+
+        return self._transactions.read(look)
+
     def _look(self, name: str) -> _Seen:
         def look(session: Session, now: datetime) -> _Seen | None:
-            row = session.scalars(select(PlatformToken).where(PlatformToken.name == name)).one_or_none()
+            row = _row(session, name)
             if row is None:
                 return None
             is_leased = row.lease_until is not None and now < row.lease_until
@@ -135,6 +146,10 @@ class DatabaseTokenStore:
                 .execution_options(synchronize_session=False)
             )
         )
+
+
+def _row(session: Session, name: str) -> PlatformToken | None:
+    return session.scalars(select(PlatformToken).where(PlatformToken.name == name)).one_or_none()
 
 
 def _new_row(session: Session, name: str) -> _Seen:

@@ -78,3 +78,8 @@ class TokenStore(Protocol):
 
         `fetch` returns the token and how long it may be used. `rejected` is a token that the platform just refused:
         it is dropped if it is still the stored one. Raises: ProviderUnavailable, and what `fetch` raises."""
+
+    def stored(self, name: str) -> str | None:
+        """What was last brought under that name, whether or not its time has ended; None before the first fetch.
+
+        Never fetches and never waits: for those whom a stranger can make ask."""

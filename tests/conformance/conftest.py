@@ -66,6 +66,9 @@ class MemoryTokens:
             self.kept[name] = fetch()[0]
         return self.kept[name]
 
+    def stored(self, name: str) -> str | None:
+        return self.kept.get(name)
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:

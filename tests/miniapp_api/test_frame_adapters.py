@@ -24,6 +24,9 @@ class NoTokens:
     def token(self, name: str, fetch: Callable[[], tuple[str, timedelta]], *, rejected: str | None = None) -> str:
         raise AssertionError(name)
 
+    def stored(self, name: str) -> str | None:
+        raise AssertionError(name)
+
 
 @pytest.fixture
 def database_url(sqlite_url: URL) -> str:

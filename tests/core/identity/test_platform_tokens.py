@@ -76,6 +76,34 @@ def test_an_ended_token_is_fetched_anew(store: DatabaseTokenStore, platform: Pla
     assert store.token(NAME, platform.fetch) == "token-2"
 
 
+def test_what_is_stored_is_read_without_a_fetch(
+    store: DatabaseTokenStore, platform: Platform, clock: ManualClock, transactions: Transactions
+) -> None:
+    assert store.stored(NAME) is None
+    assert transactions.read(lambda session, _: session.scalars(select(PlatformToken)).all()) == []
+    store.token(NAME, platform.fetch)
+    clock.advance(platform.lasts)
+    assert (store.stored(NAME), store.stored("another"), platform.fetches) == ("token-1", None, 1)
+    store.token(NAME, platform.fetch)
+    assert (store.stored(NAME), platform.fetches) == ("token-2", 2)
+
+
+def test_what_is_stored_is_read_while_another_fetches(store: DatabaseTokenStore, platform: Platform) -> None:
+    """Also when the new one never comes: whoever reads must not be stopped by whoever renews."""
+    old = store.token(NAME, platform.fetch)
+    platform.may_leave.clear()
+    platform.entered.clear()
+    platform.failure = ProviderUnavailable("down")
+    with ThreadPoolExecutor(1) as pool:
+        renewal = pool.submit(store.token, NAME, platform.fetch, rejected=old)
+        assert platform.entered.wait(20)
+        assert store.stored(NAME) == old
+        platform.may_leave.set()
+        with pytest.raises(ProviderUnavailable):
+            renewal.result(20)
+    assert store.stored(NAME) == old
+
+
 def test_the_token_is_sealed(store: DatabaseTokenStore, platform: Platform, transactions: Transactions) -> None:
     store.token(NAME, platform.fetch)
     kept = row(transactions)

@@ -94,14 +94,19 @@ class MemoryTokens:
     def __init__(self) -> None:
         self.tokens: dict[str, str] = {}
         self.lives: list[timedelta] = []
+        self.ended: set[str] = set()
 
     def token(self, name: str, fetch: Callable[[], tuple[str, timedelta]], *, rejected: str | None = None) -> str:
         if rejected is not None and self.tokens.get(name) == rejected:
-            del self.tokens[name]
-        if name not in self.tokens:
+            self.ended.add(name)
+        if name not in self.tokens or name in self.ended:
             self.tokens[name], life = fetch()
             self.lives.append(life)
+            self.ended.discard(name)
         return self.tokens[name]
+
+    def stored(self, name: str) -> str | None:
+        return self.tokens.get(name)
 
 
 @pytest.fixture(scope="session")
