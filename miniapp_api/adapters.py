@@ -34,8 +34,8 @@ T = TypeVar("T")
 class Registry:
     """Implements core.ports.Adapters from the accounts of the configuration. Makes no call to anybody.
 
-    A payment needs a merchant account and a mini-program with one appid: a merchant serves the mini-program whose
-    appid stands in its row, and no other.
+    A payment needs a merchant account and a mini-program whose appid stands in its row: a merchant serves those, and
+    no other.
     """
 
     def __init__(self, config: Config, tokens: TokenStore) -> None:
@@ -52,9 +52,8 @@ class Registry:
         self._app_gateways: dict[str, AppGateway] = {}
         for miniapp in config.platforms.wechat_miniapp:
             self._add_miniapp(miniapp, tokens)
-            for merchant in config.platforms.wechat_pay:
-                if merchant.appid == miniapp.appid:
-                    self._add_merchant(merchant, miniapp, config.public_base_url)
+        for merchant in config.platforms.wechat_pay:
+            self._add_merchant(merchant, config.platforms.wechat_miniapp, tokens, config.public_base_url)
 
     def login(self, provider: str, app: str | None) -> LoginPlatform:
         if app is not None:
@@ -103,18 +102,25 @@ class Registry:
         self._logins[login.provider, login.app] = login
         self._faces[face.method, face.app] = face
 
-    def _add_merchant(self, account: MerchantAccount, miniapp: MiniappAccount, base_url: str) -> None:
-        gateway = WeChatPayGateway(
-            account,
-            app=miniapp.app,
-            payment_notify_url=f"{base_url}/callbacks/wechat-pay/{account.merchant}",
-            refund_notify_url=f"{base_url}/callbacks/wechat-refund/{account.merchant}",
-        )
-        reader = WeChatPayMessageReader(account, app=miniapp.app)
-        self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
-        payers = self._payers.setdefault((gateway.channel, WeChatMiniappLogin.provider, gateway.app), [])
-        payers.append(gateway)
-        self._readers[reader.provider, reader.merchant] = reader
+    def _add_merchant(
+        self, account: MerchantAccount, miniapps: tuple[MiniappAccount, ...], tokens: TokenStore, base_url: str
+    ) -> None:
+        bound = (account.appid, *account.bound_appids)
+        apps = {miniapp.appid: miniapp.app for miniapp in miniapps if miniapp.appid in bound}
+        for appid, app in apps.items():
+            gateway = WeChatPayGateway(
+                account,
+                app=app,
+                appid=appid,
+                tokens=tokens,
+                payment_notify_url=f"{base_url}/callbacks/wechat-pay/{account.merchant}",
+                refund_notify_url=f"{base_url}/callbacks/wechat-refund/{account.merchant}",
+            )
+            self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
+            self._payers.setdefault((gateway.channel, WeChatMiniappLogin.provider, gateway.app), []).append(gateway)
+        if apps:
+            reader = WeChatPayMessageReader(account, apps, tokens=tokens)
+            self._readers[reader.provider, reader.merchant] = reader
 
 
 def _found(adapter: T | None) -> T:

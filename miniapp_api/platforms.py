@@ -24,7 +24,11 @@ _MERCHANT_FIELDS = {
     "apiv3_key": "apiv3_key",
     "public_key_id": "public_key_id",
     "public_key": "public_key_pem",
+    "platform_certificates": "platform_certificates",
+    "bound_appids": "bound_appids",
 }
+_MAY_BE_ABSENT = {"public_key_id", "public_key", "platform_certificates", "bound_appids"}
+_LISTS = {"platform_certificates", "bound_appids"}
 _OWN_HOSTS = {
     "wechat_miniapp": ("api.weixin.qq.com",),
     "wechat_pay": ("api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"),
@@ -113,13 +117,24 @@ def _account(row: Any, fields: Mapping[str, str], make: Callable[..., T]) -> T:
     """Raises: ValueError."""
     if not isinstance(row, dict):
         raise ValueError("is not an object")
-    missing = [name for name in fields if not isinstance(row.get(name), str) or not row[name]]
+    missing = [name for name in fields if not _is_given(row, name)]
     if missing:
         raise ValueError(f"missing: {', '.join(missing)}")
-    given = {ours: row[theirs] for theirs, ours in fields.items()}
+    given = {ours: row[theirs] for theirs, ours in fields.items() if row.get(theirs) is not None}
+    given |= {fields[name]: tuple(row[name]) for name in _LISTS & fields.keys() if fields[name] in given}
     if isinstance(row.get("base_url"), str):
         given["base_url"] = row["base_url"]
     return make(**given)
+
+
+def _is_given(row: Mapping[str, Any], name: str) -> bool:
+    """A text that is not empty, or a list of texts; some may be absent."""
+    value = row.get(name)
+    if value is None:
+        return name in _MAY_BE_ABSENT
+    if name in _LISTS:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, str) and value != ""
 
 
 def _is_own_host(url: str, hosts: tuple[str, ...]) -> bool:

@@ -15,8 +15,10 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable
+from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable, TokenStore
 from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
+from integrations.wechat._certificates import PATH, MerchantKeys
+from integrations.wechat._keys import KeyRing
 from integrations.wechat._schemas import RefusalSchema, load
 from integrations.wechat._signing import Credential, prove, sign, signed_text
 from integrations.wechat.config import MerchantAccount
@@ -72,16 +74,20 @@ def utc_now() -> datetime:
 
 
 class PayHttp:
-    """Speaks API v3 for one merchant number in public-key mode."""
+    """Speaks API v3 for one merchant number, whichever kind of key WeChat signs with for it."""
 
     def __init__(
-        self, account: MerchantAccount, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, clock: Clock = utc_now
+        self,
+        account: MerchantAccount,
+        tokens: TokenStore,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        clock: Clock = utc_now,
     ) -> None:
         self._base_url = account.base_url.rstrip("/")
         self._credential = Credential(account.mchid, account.serial_no)
         self._private_key = account.private_key()
-        self._public_key = account.public_key()
-        self._public_key_id = account.public_key_id
+        self._keys = MerchantKeys(account, tokens)
         self._clock = clock
         self._transport = Transport(timeouts=timeouts, secret_urls=False)
 
@@ -94,12 +100,9 @@ class PayHttp:
         Raises: ProviderUnavailable, ProviderRefused.
         """
         body = b"" if payload is None else json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-        answer = self._transport.exchange(
-            method, self._base_url + path, headers=self._headers(method, path, body), body=body or None
-        )
-        if answer.status >= 400:
-            raise _refusal(answer)
-        self._prove(answer)
+        keys = self._keys.fresh(self._fetch_certificates, self._clock())
+        answer = self._exchange(method, path, body, keys)
+        self._prove(answer, keys)
         if answer.status != expects:
             raise ProviderUnavailable(f"answered with HTTP {answer.status}")
         if expects == 204:
@@ -114,20 +117,48 @@ class PayHttp:
         timestamp, nonce = str(int(self._clock().timestamp())), secrets.token_hex(16).upper()
         return timestamp, nonce, sign(self._private_key, signed_text(*before, timestamp, nonce, *after))
 
-    def _headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
+    def _exchange(self, method: str, path: str, body: bytes, keys: KeyRing) -> Answer:
+        """What came back, unproven. Raises: ProviderUnavailable, ProviderRefused (4xx and 5xx)."""
+        answer = self._transport.exchange(
+            method, self._base_url + path, headers=self._headers(method, path, body, keys), body=body or None
+        )
+        if answer.status >= 400:
+            raise _refusal(answer)
+        return answer
+
+    def _headers(self, method: str, path: str, body: bytes, keys: KeyRing) -> dict[str, str]:
         timestamp, nonce, signature = self.stamp((method, path), (body,))
-        return {
+        headers = {
             "Authorization": self._credential.authorization(nonce=nonce, timestamp=timestamp, signature=signature),
             "Content-Type": "application/json",
-            "Wechatpay-Serial": self._public_key_id,  # which key WeChat shall answer with
         }
+        if (key := keys.best(self._clock())) is not None:
+            headers["Wechatpay-Serial"] = key.serial  # which key WeChat shall answer with
+        return headers
 
-    def _prove(self, answer: Answer) -> None:
+    def _fetch_certificates(self, keys: KeyRing) -> Answer:
+        answer = self._exchange("GET", PATH, b"", keys)
+        if answer.status != 200:
+            raise ProviderUnavailable(f"answered with HTTP {answer.status}")
+        return answer
+
+    def _prove(self, answer: Answer, keys: KeyRing) -> None:
         """A probe, a stale stamp or a wrong signature leaves the outcome unknown: it is never a failure (4.2)."""
-        try:
-            prove(answer.headers, answer.body, key=self._public_key, key_id=self._public_key_id, now=self._clock())
-        except InvalidSignature as error:
-            raise ProviderUnavailable(f"answer is not proven: {error.reason}") from error
+        doubt = _doubt(answer, keys, self._clock())
+        if doubt == "unknown_serial":
+            renewed = self._keys.looked_up_again(self._fetch_certificates, self._clock())
+            doubt = _doubt(answer, renewed, self._clock())
+        if doubt is not None:
+            raise ProviderUnavailable(f"answer is not proven: {doubt}")
+
+
+def _doubt(answer: Answer, keys: KeyRing, now: datetime) -> str | None:
+    """Why the answer is not proven, if it is not."""
+    try:
+        prove(answer.headers, answer.body, keys=keys, now=now)
+    except InvalidSignature as error:
+        return error.reason
+    return None
 
 
 def _refusal(answer: Answer) -> ProviderError:

@@ -8,6 +8,9 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, vali
 
 from core.ports import ProviderUnavailable
 
+MOST_CERTIFICATES = 16
+"""Far more than the two of an overlap: opening one costs time."""
+
 
 class _AnswerSchema(Schema):
     """What WeChat leaves out it sometimes sends as null or as an empty text: both count as absent."""
@@ -163,3 +166,16 @@ class EnvelopeSchema(_AnswerSchema):
     id = _text(64, required=True)
     event_type = _text(64, required=True)
     resource = fields.Nested(ResourceSchema, required=True)
+
+
+class _SealedCertificateSchema(_AnswerSchema):
+    serial_no = fields.String(required=True, validate=validate.Regexp(r"\A[0-9A-F]{1,64}\Z"))
+    encrypt_certificate = fields.Nested(ResourceSchema, required=True)
+
+
+class CertificatesSchema(_AnswerSchema):
+    """GET /v3/certificates."""
+
+    data = fields.List(
+        fields.Nested(_SealedCertificateSchema), required=True, validate=validate.Length(min=1, max=MOST_CERTIFICATES)
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from core.ports import InvalidSignature
+from integrations.wechat._keys import CLOCK_TOLERANCE, Keys
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
-FRESH_SECONDS = 300
 PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
 AEAD_ALGORITHM = "AEAD_AES_256_GCM"
 
@@ -63,38 +62,40 @@ def verify(key: RSAPublicKey, text: bytes, signature: str) -> None:
     if signature.startswith(PROBE_PREFIX):
         raise InvalidSignature("signtest")
     try:
-        raw = b64decode(signature, validate=True)
-    except (Base64Error, ValueError):
+        raw = _decoded(signature)
+    except ValueError:
         raise InvalidSignature("bad_base64") from None
-    if b64encode(raw).decode() != signature:
-        # The last letter has bits that decoding drops: only one spelling of a signature is the one that was sent.
-        raise InvalidSignature("bad_base64")
     try:
         key.verify(raw, text, PKCS1v15(), SHA256())
     except WrongSignature:
         raise InvalidSignature("bad_signature") from None
 
 
-def prove(headers: Mapping[str, str], body: bytes, *, key: RSAPublicKey, key_id: str, now: datetime) -> None:
-    """Check stamp and signature of an answer or a message over its raw bytes.
+def prove(headers: Mapping[str, str], body: bytes, *, keys: Keys, now: datetime) -> None:
+    """Check stamp and signature of an answer or a message over its raw bytes, by the key that its serial names.
 
-    The key is the configured one: an unknown serial is refused and never fetched, or anybody could make us call out.
     Raises: InvalidSignature, with the first thing that was wrong.
     """
     stamp, nonce, serial, signature = _signature_headers(headers)
-    if abs(now.timestamp() - int(stamp)) >= FRESH_SECONDS:
+    if abs(now.timestamp() - int(stamp)) >= CLOCK_TOLERANCE.total_seconds():
         raise InvalidSignature("stale")
-    if serial != key_id:
-        raise InvalidSignature("unknown_serial")
-    verify(key, signed_text(stamp, nonce, body), signature)
+    verify(keys.find(serial, now), signed_text(stamp, nonce, body), signature)
 
 
 def open_sealed(key: bytes, *, nonce: str, associated_data: str, ciphertext: str) -> bytes:
     """AES-GCM with the tag in the last 16 bytes. Raises: InvalidSignature `sealed`."""
     try:
-        return AESGCM(key).decrypt(nonce.encode(), b64decode(ciphertext, validate=True), associated_data.encode())
+        return AESGCM(key).decrypt(nonce.encode(), _decoded(ciphertext), associated_data.encode())
     except (InvalidTag, ValueError):  # ValueError: base64, or a nonce that no cipher takes
         raise InvalidSignature("sealed") from None
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 in its one spelling: the last letter has bits that decoding drops. Raises: ValueError."""
+    raw = b64decode(text, validate=True)
+    if b64encode(raw).decode() != text:
+        raise ValueError("not the canonical base64")
+    return raw
 
 
 def _signature_headers(headers: Mapping[str, str]) -> list[str]:

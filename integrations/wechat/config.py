@@ -6,17 +6,19 @@ An error names the field and never shows its value.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from integrations.wechat._keys import SMALLEST_RSA_BITS, KeyRing, PlatformKey, certificate, public_key
 
 MINIAPP_URL = "https://api.weixin.qq.com"
 MERCHANT_URL = "https://api.mch.weixin.qq.com"
 APIV3_KEY_BYTES = 32
-SMALLEST_RSA_BITS = 2048
 LONGEST_NOTIFY_URL = 255
 
 _WORD = re.compile(r"[0-9A-Za-z_.-]{1,128}")
@@ -42,10 +44,13 @@ class MiniappAccount:
 
 @dataclass(frozen=True)
 class MerchantAccount:
-    """One merchant number in public-key mode (wechat.md 4.3: the only mode that new merchants get).
+    """One merchant number (wechat.md 4.3).
 
-    `merchant` is our name of it. `serial_no` is the serial of the merchant's own certificate, which WeChat uses to
-    find the key behind our signatures; `public_key_id` (PUB_KEY_ID_…) names the key behind WeChat's.
+    `merchant` is our name of it. `appid` is the app it was made for, `bound_appids` are further ones that may pay to
+    it. `serial_no` is the serial of the merchant's own certificate, which WeChat uses to find the key behind our
+    signatures. What proves WeChat's word is its public key (`public_key_id`, PUB_KEY_ID_…, with `public_key_pem`: the
+    only kind that new merchants get), its `platform_certificates` (PEM; empty: to be fetched), or both during a
+    switch-over; None says that a kind is not used.
     Raises: ValueError.
     """
 
@@ -55,21 +60,29 @@ class MerchantAccount:
     serial_no: str
     private_key_pem: str = field(repr=False)
     apiv3_key: str = field(repr=False)
-    public_key_id: str
-    public_key_pem: str = field(repr=False)
+    public_key_id: str | None = None
+    public_key_pem: str | None = field(default=None, repr=False)
+    platform_certificates: tuple[str, ...] | None = field(default=None, repr=False)
+    bound_appids: tuple[str, ...] = ()
     base_url: str = MERCHANT_URL
 
     def __post_init__(self) -> None:
         _require_match(_WORD, "merchant", self.merchant)
         _require_match(_DIGITS, "mchid", self.mchid)
         _require_match(_WORD, "appid", self.appid)
+        for appid in self.bound_appids:
+            _require_match(_WORD, "bound_appids", appid)
         _require_match(_HEX, "serial_no", self.serial_no)
-        _require_match(_WORD, "public_key_id", self.public_key_id)
         if len(self.apiv3_key.encode()) != APIV3_KEY_BYTES:
             raise ValueError(f"apiv3_key must be {APIV3_KEY_BYTES} bytes long")
         self.private_key()
-        self.public_key()
+        self.configured_keys()
         _require_url("base_url", self.base_url)
+
+    @property
+    def has_certificates(self) -> bool:
+        """Whether WeChat may still sign for this merchant with a platform certificate."""
+        return self.platform_certificates is not None
 
     def private_key(self) -> RSAPrivateKey:
         """The key that signs what we send. Raises: ValueError."""
@@ -82,15 +95,26 @@ class MerchantAccount:
             raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
         return key
 
-    def public_key(self) -> RSAPublicKey:
-        """The key that proves what WeChat Pay sends. Raises: ValueError."""
-        try:
-            key = load_pem_public_key(self.public_key_pem.encode())
-        except (ValueError, UnsupportedAlgorithm):
-            raise ValueError("public_key_pem is not a PEM public key") from None
-        if not isinstance(key, RSAPublicKey) or key.key_size < SMALLEST_RSA_BITS:
-            raise ValueError(f"public_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
-        return key
+    def configured_keys(self) -> KeyRing:
+        """What the configuration holds to prove WeChat's word. Raises: ValueError."""
+        if (self.public_key_id is None) != (self.public_key_pem is None):
+            raise ValueError("public_key_id and public_key_pem belong together")
+        keys: list[PlatformKey] = []
+        if self.public_key_id is not None and self.public_key_pem is not None:
+            _require_match(_WORD, "public_key_id", self.public_key_id)
+            keys.append(_read("public_key_pem", public_key, self.public_key_id, self.public_key_pem))
+        elif self.platform_certificates is None:
+            raise ValueError("public_key_id with public_key_pem or platform_certificates is needed")
+        for pem in self.platform_certificates or ():
+            keys.append(_read("platform_certificates", certificate, pem))
+        return KeyRing(keys)
+
+
+def require_appid(account: MerchantAccount, appid: str) -> str:
+    """Return `appid` if it may pay to the account. Raises: ValueError."""
+    if appid not in (account.appid, *account.bound_appids):
+        raise ValueError(f"appid is not one of merchant {account.merchant}")
+    return appid
 
 
 def require_notify_url(name: str, url: str) -> str:
@@ -102,6 +126,13 @@ def require_notify_url(name: str, url: str) -> str:
     if len(url) > LONGEST_NOTIFY_URL:
         raise ValueError(f"{name} is longer than {LONGEST_NOTIFY_URL} characters")
     return url
+
+
+def _read(name: str, read: Callable[..., PlatformKey], *texts: str) -> PlatformKey:
+    try:
+        return read(*texts)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _require_match(pattern: re.Pattern[str], name: str, value: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from core.ports import InvalidSignature, MessageKind, PlatformMessage, Reply
+from core.ports import InvalidSignature, MessageKind, PlatformMessage, Reply, TokenStore
 from integrations.transport import strict_object
 from integrations.wechat._answers import told_refund, told_trade
+from integrations.wechat._certificates import MerchantKeys
 from integrations.wechat._schemas import EnvelopeSchema, RefundNoticeSchema, load
 from integrations.wechat._signing import AEAD_ALGORITHM, open_sealed, prove
-from integrations.wechat.config import MerchantAccount
+from integrations.wechat.config import MerchantAccount, require_appid
 
 KINDS = {
     "TRANSACTION.SUCCESS": MessageKind.PAYMENT,
@@ -28,30 +29,29 @@ _REFUSED = b'{"code":"FAIL","message":"not accepted"}'
 
 
 class WeChatPayMessageReader:
-    """Port MessageReader for one merchant number. `app` is our name of the mini-program that has its appid.
+    """Port MessageReader for one merchant number. `apps`: our name of each app that pays to it, by its appid.
 
-    Order of work: headers, scheme, stamp, serial, signature over the raw bytes; only then JSON; then open, then
-    compare. The caller limits the size first.
+    The key comes from the configuration or the store, never from a call: else anybody could make us call out. Order
+    of work: headers, scheme, stamp, serial, signature over the raw bytes; only then JSON; then open, then compare. The
+    caller limits the size first. Raises: ValueError for an app that the account does not have.
     """
 
     provider = "wechat_pay"
 
-    def __init__(self, account: MerchantAccount, *, app: str) -> None:
+    def __init__(self, account: MerchantAccount, apps: Mapping[str, str], *, tokens: TokenStore) -> None:
         self.merchant = account.merchant
-        self.app = app
         self._mchid = account.mchid
-        self._appid = account.appid
-        self._public_key_id = account.public_key_id
-        self._public_key = account.public_key()
+        self._apps = {require_appid(account, appid): app for appid, app in apps.items()}
+        self._keys = MerchantKeys(account, tokens)
         self._apiv3_key = account.apiv3_key.encode()
 
     def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> PlatformMessage:
         """A stamp 300 seconds or more away from `now` is refused.
 
         Raises: InvalidSignature with a reason: missing_header, doubled_header, bad_header, signature_type, stale,
-        unknown_serial, signtest, bad_base64, bad_signature, and those of `read`.
+        unknown_serial, not_in_force, signtest, bad_base64, bad_signature, and those of `read`.
         """
-        prove(headers, body, key=self._public_key, key_id=self._public_key_id, now=now)
+        prove(headers, body, keys=self._keys, now=now)
         return self.read(body)
 
     def read(self, body: bytes) -> PlatformMessage:
@@ -90,19 +90,20 @@ class WeChatPayMessageReader:
         kind = KINDS.get(event_type, MessageKind.OTHER)
         if kind is MessageKind.PAYMENT:
             trade = told_trade(content)
-            self._require_ours(trade.mchid, trade.appid)
-            return PlatformMessage(event_id, kind, self.merchant, app=self.app, trade=trade.answer, summary=summary)
+            self._require_ours(trade.mchid)
+            app = self._apps.get(trade.appid or "")
+            if app is None:
+                raise InvalidSignature("foreign_app")
+            return PlatformMessage(event_id, kind, self.merchant, app=app, trade=trade.answer, summary=summary)
         if kind is MessageKind.REFUND:
             refund = told_refund(RefundNoticeSchema(), content)
-            self._require_ours(refund.mchid, self._appid)  # a refund message names no app
+            self._require_ours(refund.mchid)  # a refund message names no app
             summary["out_trade_no"] = refund.out_trade_no
             return PlatformMessage(event_id, kind, self.merchant, refund=refund.answer, summary=summary)
         # Opened with our own APIv3 key; some kinds name no merchant inside.
-        self._require_ours(content.get("mchid", self._mchid), self._appid)
+        self._require_ours(content.get("mchid", self._mchid))
         return PlatformMessage(event_id, kind, self.merchant, summary=summary)
 
-    def _require_ours(self, mchid: object, appid: str | None) -> None:
+    def _require_ours(self, mchid: object) -> None:
         if mchid != self._mchid:
             raise InvalidSignature("foreign_merchant")
-        if appid != self._appid:
-            raise InvalidSignature("foreign_app")

@@ -1,4 +1,7 @@
-"""WeChat Pay JSAPI (mini-program) payments and refunds. Sources: wechat.md 4.4 to 4.6, OAS docs/v3/refund/**."""
+"""WeChat Pay JSAPI payments (mini-program and official account) and refunds.
+
+Sources: wechat.md 4.4 to 4.6, OAS docs/v3/refund/**.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from core.ports import (
     RefundAnswer,
     RefundOrder,
     RefundState,
+    TokenStore,
     TradeAnswer,
     TradeState,
 )
@@ -26,7 +30,7 @@ from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._answers import ToldRefund, told_refund, told_trade
 from integrations.wechat._pay_http import Clock, PayHttp, utc_now
 from integrations.wechat._schemas import PrepaySchema, RefundSchema, load_answer, misfit
-from integrations.wechat.config import MerchantAccount, require_notify_url
+from integrations.wechat.config import MerchantAccount, require_appid, require_notify_url
 
 NO_SUCH_CODES = frozenset({"ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"})
 CLOSE_CODES = {
@@ -49,7 +53,7 @@ _REFUND_NUMBER = re.compile(r"[0-9A-Za-z_-]{6,64}")
 
 
 class WeChatPayGateway:
-    """Port PaymentGateway for one merchant number. `app` is our name of the mini-program that has the account's appid.
+    """Port PaymentGateway for one merchant number and one of its apps: `app` is our name of it, `appid` WeChat's.
 
     WeChat answers refusals to numbers that it will not take; those that would break our signature are refused here,
     as ProviderRefused `invalid_number`, and never sent.
@@ -66,6 +70,8 @@ class WeChatPayGateway:
         account: MerchantAccount,
         *,
         app: str,
+        appid: str,
+        tokens: TokenStore,
         payment_notify_url: str,
         refund_notify_url: str,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
@@ -73,11 +79,11 @@ class WeChatPayGateway:
     ) -> None:
         self.merchant = account.merchant
         self.app = app
-        self._appid = account.appid
+        self._appid = require_appid(account, appid)
         self._mchid = account.mchid
         self._payment_notify_url = require_notify_url("payment_notify_url", payment_notify_url)
         self._refund_notify_url = require_notify_url("refund_notify_url", refund_notify_url)
-        self._http = PayHttp(account, timeouts=timeouts, clock=clock)
+        self._http = PayHttp(account, tokens, timeouts=timeouts, clock=clock)
 
     def open_payment(self, order: PaymentOrder) -> Mapping[str, Any]:
         """Open the order, or open it again: WeChat gives an identical request a fresh prepay_id (good for 2 hours).

@@ -97,7 +97,12 @@ def wechat_merchants(sandbox: Sandbox) -> list[MerchantAccount]:
     """Each with a key, a serial and an APIv3 key of its own; some share an app."""
     in_pem = {"private_key": "private_key_pem", "public_key": "public_key_pem"}
     return [
-        MerchantAccount(**{in_pem.get(name, name): value for name, value in told.items()})
+        MerchantAccount(
+            **{
+                in_pem.get(name, name): tuple(value) if isinstance(value, list) else value
+                for name, value in told.items()
+            }
+        )
         for told in sandbox.credentials("wechat_pay")
     ]
 
@@ -119,6 +124,8 @@ def wechat_gateway(wechat_merchants: list[MerchantAccount]) -> WeChatPayGateway:
     return WeChatPayGateway(
         wechat_merchants[0],
         app="patient",
+        appid=wechat_merchants[0].appid,
+        tokens=MemoryTokens(),
         payment_notify_url=nobody,
         refund_notify_url=nobody,
         timeouts=(2.0, 3.0),

@@ -57,9 +57,13 @@ class Mailbox:
         return self.deliveries.get(timeout=20)
 
 
+def reader_of(account: MerchantAccount, tokens: Any) -> WeChatPayMessageReader:
+    return WeChatPayMessageReader(account, {account.appid: "patient"}, tokens=tokens)
+
+
 @pytest.fixture
-def mailbox(wechat_merchants: list[MerchantAccount]) -> Iterator[Mailbox]:
-    box = Mailbox(WeChatPayMessageReader(wechat_merchants[0], app="patient"))
+def mailbox(wechat_merchants: list[MerchantAccount], wechat_tokens: Any) -> Iterator[Mailbox]:
+    box = Mailbox(reader_of(wechat_merchants[0], wechat_tokens))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -84,10 +88,12 @@ def mailbox(wechat_merchants: list[MerchantAccount]) -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def gateway(mailbox: Mailbox, wechat_merchants: list[MerchantAccount]) -> WeChatPayGateway:
+def gateway(mailbox: Mailbox, wechat_merchants: list[MerchantAccount], wechat_tokens: Any) -> WeChatPayGateway:
     return WeChatPayGateway(
         wechat_merchants[0],
         app="patient",
+        appid=wechat_merchants[0].appid,
+        tokens=wechat_tokens,
         payment_notify_url=f"{mailbox.url}/payments",
         refund_notify_url=f"{mailbox.url}/refunds",
     )
@@ -174,7 +180,7 @@ def test_a_stamp_is_fresh_for_299_seconds(mailbox: Mailbox, delivery: Delivery, 
 
 
 def test_another_merchants_reader_refuses_it(
-    mailbox: Mailbox, delivery: Delivery, wechat_merchants: list[MerchantAccount]
+    mailbox: Mailbox, delivery: Delivery, wechat_merchants: list[MerchantAccount], wechat_tokens: Any
 ) -> None:
     """Also one that has everything but the one thing: the serial, the key, the number, the app."""
     ours, other = wechat_merchants[0], wechat_merchants[1]
@@ -187,7 +193,7 @@ def test_another_merchants_reader_refuses_it(
     if delivery.message is not None and delivery.message.kind is MessageKind.PAYMENT:
         cases["foreign_app"] = replace(ours, appid="wx0000000000000000")
     for reason, account in cases.items():
-        reader = WeChatPayMessageReader(account, app="patient")
+        reader = reader_of(account, wechat_tokens)
         with pytest.raises(InvalidSignature, match=f"^{reason}$"):
             reader.check(delivery.headers, delivery.body, now=datetime.now(UTC))
 

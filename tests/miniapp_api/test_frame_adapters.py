@@ -43,12 +43,18 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
     private = rsa_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
-    def merchant(name: str, appid: str) -> MerchantAccount:
-        return MerchantAccount(name, "1900000001", appid, "AB12", private, "k" * 32, "PUB_KEY_ID_01", public)
+    def merchant(name: str, appid: str, *more: str) -> MerchantAccount:
+        one = MerchantAccount(name, "1900000001", appid, "AB12", private, "k" * 32, "PUB_KEY_ID_01", public)
+        return replace(one, bound_appids=more)
 
     platforms = Platforms(
         (MiniappAccount("main", "wx1", "secret"), MiniappAccount("second", "wx2", "secret")),
-        (merchant("gulou", "wx1"), merchant("renmin", "wx1"), merchant("elsewhere", "wx9")),
+        (
+            merchant("gulou", "wx1"),
+            merchant("renmin", "wx1"),
+            merchant("elsewhere", "wx9"),
+            merchant("shared", "wx9", "wx1", "wx3"),
+        ),
     )
     return Registry(replace(config, platforms=platforms, public_base_url="https://a.cn"), NoTokens())
 
@@ -70,6 +76,11 @@ def test_a_payment_goes_through_a_merchant_with_the_appid_of_the_app(registry: A
     named = registry.gateway("wechat_jsapi", "renmin", provider="wechat_miniapp", app="main")
     assert (first.merchant, named.merchant, named.app) == ("gulou", "renmin", "main")
     assert registry.gateway_of("wechat_jsapi", "renmin", "main") is named
+
+
+def test_a_merchant_also_serves_the_apps_that_are_bound_to_it(registry: Adapters) -> None:
+    assert registry.gateway_of("wechat_jsapi", "shared", "main").app == "main"
+    assert registry.reader("wechat_pay", "shared").merchant == "shared"
 
 
 def test_a_message_is_read_by_its_merchant(registry: Adapters) -> None:

@@ -221,6 +221,13 @@ def test_both_hosts_of_wechat_pay_are_its_own(production: dict[str, str], host: 
     assert Config.from_environ(production).platforms.wechat_pay[0].base_url == f"https://{host}/"
 
 
+def test_a_merchant_may_be_in_certificate_mode_and_have_more_apps(production: dict[str, str]) -> None:
+    changes = {"public_key": None, "public_key_id": None, "platform_certificates": [], "bound_appids": ["wx2"]}
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_pay", **changes))
+    (account,) = Config.from_environ(production).platforms.wechat_pay
+    assert (account.public_key_id, account.platform_certificates, account.bound_appids) == (None, (), ("wx2",))
+
+
 def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
     def without_urls(content: Any) -> Any:
         for name in ("wechat_miniapp", "wechat_pay"):
@@ -239,7 +246,21 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         (lambda content: {**content, "wechat_pay": {}}, "wechat_pay is not a list"),
         (lambda content: {**content, "wechat_pay": ["x"]}, "wechat_pay[0]: is not an object"),
         (_row("wechat_pay", mchid=5), "wechat_pay[0]: missing: mchid"),
-        (_row("wechat_pay", mchid="", public_key=None), "wechat_pay[0]: missing: mchid, public_key"),
+        (_row("wechat_pay", mchid="", public_key=""), "wechat_pay[0]: missing: mchid, public_key"),
+        (
+            _row("wechat_pay", public_key=None),
+            "wechat_pay[0]: public_key_id and public_key_pem belong together",
+        ),
+        (
+            _row("wechat_pay", public_key=None, public_key_id=None),
+            "wechat_pay[0]: public_key_id with public_key_pem or platform_certificates is needed",
+        ),
+        (_row("wechat_pay", platform_certificates=SECRET), "wechat_pay[0]: missing: platform_certificates"),
+        (_row("wechat_pay", bound_appids=[5]), "wechat_pay[0]: missing: bound_appids"),
+        (
+            _row("wechat_pay", platform_certificates=[SECRET]),
+            "wechat_pay[0]: platform_certificates is not a PEM certificate",
+        ),
         (_row("wechat_pay", apiv3_key=SECRET), "wechat_pay[0]: apiv3_key must be 32 bytes long"),
         (
             _row("wechat_pay", private_key=SECRET),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,88 +10,19 @@ from typing import Any
 
 import pytest
 import responses
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from wechat_pay_side import APIV3_KEY, KEY_ID, NOW, WeChatPaySide, platform_certificate, serial_of
 
 from core.ports import IdKind, PaymentOrder, RefundOrder
 from integrations.wechat import MerchantAccount, MiniappAccount, WeChatPayGateway, WeChatPayMessageReader
-
-NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
-APIV3_KEY = "0123456789abcdefghijABCDEFGHIJ-_"
-KEY_ID = "PUB_KEY_ID_0112345678902026112000000000001"
-PAY_URL = "https://api.mch.weixin.qq.com"
-
-
-@dataclass(frozen=True)
-class WeChatPaySide:
-    """Signs and seals as WeChat Pay does. Written from wechat.md 4.2 and 4.7, not with our own primitives."""
-
-    key: RSAPrivateKey
-    key_id: str = KEY_ID
-    apiv3_key: str = APIV3_KEY
-    now: datetime = NOW
-
-    def signature(self, stamp: str, nonce: str, body: bytes) -> str:
-        text = stamp.encode() + b"\n" + nonce.encode() + b"\n" + body + b"\n"
-        return b64encode(self.key.sign(text, PKCS1v15(), SHA256())).decode()
-
-    def headers(self, body: bytes, *, age: float = 0, **changes: str | None) -> dict[str, str]:
-        """`changes`: timestamp, nonce, serial, signature, signature_type; None leaves the header out."""
-        stamp, nonce = str(int(self.now.timestamp() - age)), "6f0a1b2c3d4e5f60718293a4b5c6d7e8"
-        wanted: dict[str, str | None] = {
-            "timestamp": stamp,
-            "nonce": nonce,
-            "serial": self.key_id,
-            "signature": self.signature(stamp, nonce, body),
-            "signature_type": "WECHATPAY2-SHA256-RSA2048",
-        }
-        wanted.update(changes)
-        return {
-            "Wechatpay-" + name.replace("_", "-").title(): value for name, value in wanted.items() if value is not None
-        }
-
-    def sealed(self, content: Mapping[str, Any] | bytes, **changes: Any) -> dict[str, Any]:
-        plain = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
-        ciphertext = AESGCM(self.apiv3_key.encode()).encrypt(b"abcdefghijkl", plain, b"transaction")
-        resource = {
-            "original_type": "transaction",
-            "algorithm": "AEAD_AES_256_GCM",
-            "ciphertext": b64encode(ciphertext).decode(),
-            "associated_data": "transaction",
-            "nonce": "abcdefghijkl",
-        }
-        return resource | changes
-
-    def event(self, content: Mapping[str, Any] | bytes, *, event_type: str, **resource: Any) -> bytes:
-        envelope = {
-            "id": "EV-2026112010300000001",
-            "create_time": "2026-11-20T10:30:00+08:00",
-            "resource_type": "encrypt-resource",
-            "event_type": event_type,
-            "summary": "支付成功",
-            "resource": self.sealed(content, **resource),
-        }
-        return json.dumps(envelope, ensure_ascii=False).encode()
-
-    def answer(
-        self, mock: responses.RequestsMock, method: str, path: str, payload: Any, *, status: int = 200, **headers: Any
-    ) -> responses.BaseResponse:
-        """Register a signed answer. `payload` is JSON, or bytes as they are."""
-        body = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
-        signed = self.headers(body, **headers)
-        return mock.add(
-            method, PAY_URL + path, body=body, status=status, headers=signed, content_type="application/json"
-        )
 
 
 class MemoryTokens:
     """A TokenStore for one thread that counts its fetches."""
 
-    def __init__(self) -> None:
-        self.tokens: dict[str, str] = {}
+    def __init__(self, tokens: Mapping[str, str] | None = None) -> None:
+        self.tokens = dict(tokens or {})
         self.lives: list[timedelta] = []
         self.ended: set[str] = set()
 
@@ -115,8 +45,20 @@ def merchant_key() -> RSAPrivateKey:
 
 
 @pytest.fixture(scope="session")
-def wechat_pay() -> WeChatPaySide:
-    return WeChatPaySide(generate_private_key(public_exponent=65537, key_size=2048))
+def key_mode(request: pytest.FixtureRequest) -> str:
+    """`public_key`, `certificate`, or `mixed`: both are known, and WeChat signs with the certificate still.
+
+    Files whose tests are about signatures play all three, by `parametrize(..., indirect=True, scope="session")`.
+    """
+    mode: str = getattr(request, "param", "public_key")
+    return mode
+
+
+@pytest.fixture(scope="session")
+def wechat_pay(key_mode: str) -> WeChatPaySide:
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem = platform_certificate(key)
+    return WeChatPaySide(key, KEY_ID if key_mode == "public_key" else serial_of(pem), certificate=pem)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +68,11 @@ def stranger(wechat_pay: WeChatPaySide) -> WeChatPaySide:
 
 
 @pytest.fixture(scope="session")
-def merchant(merchant_key: RSAPrivateKey, wechat_pay: WeChatPaySide) -> MerchantAccount:
+def merchant(merchant_key: RSAPrivateKey, wechat_pay: WeChatPaySide, key_mode: str) -> MerchantAccount:
+    has_public_key = key_mode != "certificate"
+    other = generate_private_key(public_exponent=65537, key_size=2048)
+    public_key = (other if key_mode == "mixed" else wechat_pay.key).public_key()
+    public_pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return MerchantAccount(
         merchant="renmin",
         mchid="1900007291",
@@ -134,11 +80,25 @@ def merchant(merchant_key: RSAPrivateKey, wechat_pay: WeChatPaySide) -> Merchant
         serial_no="408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB",
         private_key_pem=merchant_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         apiv3_key=APIV3_KEY,
-        public_key_id=KEY_ID,
-        public_key_pem=wechat_pay.key.public_key()
-        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        .decode(),
+        public_key_id=KEY_ID if has_public_key else None,
+        public_key_pem=public_pem if has_public_key else None,
+        platform_certificates=None if key_mode == "public_key" else (),
     )
+
+
+@pytest.fixture(scope="session")
+def stored(wechat_pay: WeChatPaySide) -> dict[str, str]:
+    """As another process left it a moment ago."""
+    content = {"asked_at": NOW.isoformat(), "certificates": [wechat_pay.certificate]}
+    return {"wechat_pay_certificates:1900007291": json.dumps(content)}
+
+
+@pytest.fixture(scope="session")
+def next_side(wechat_pay: WeChatPaySide) -> WeChatPaySide:
+    """WeChat Pay with the certificate that follows."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem = platform_certificate(key, begins=NOW - timedelta(days=1))
+    return replace(wechat_pay, key=key, key_id=serial_of(pem), certificate=pem)
 
 
 @pytest.fixture
@@ -147,19 +107,29 @@ def miniapp() -> MiniappAccount:
 
 
 @pytest.fixture
-def gateway(merchant: MerchantAccount) -> WeChatPayGateway:
-    return WeChatPayGateway(
-        merchant,
-        app="yuezhen",
-        payment_notify_url="https://api.example.cn/callbacks/wechat-pay/renmin",
-        refund_notify_url="https://api.example.cn/callbacks/wechat-refund/renmin",
-        clock=lambda: NOW,
-    )
+def make_gateway(tokens: MemoryTokens) -> Callable[..., WeChatPayGateway]:
+    """A gateway of any account; its clock shows `now`."""
+
+    def make(account: MerchantAccount, *, now: datetime = NOW, **changes: Any) -> WeChatPayGateway:
+        return WeChatPayGateway(
+            account,
+            **{"app": "yuezhen", "appid": account.appid, "tokens": tokens} | changes,
+            payment_notify_url="https://api.example.cn/callbacks/wechat-pay/renmin",
+            refund_notify_url="https://api.example.cn/callbacks/wechat-refund/renmin",
+            clock=lambda: now,
+        )
+
+    return make
+
+
+@pytest.fixture
+def gateway(merchant: MerchantAccount, make_gateway: Callable[..., WeChatPayGateway]) -> WeChatPayGateway:
+    return make_gateway(merchant)
 
 
 @pytest.fixture(scope="session")
-def reader(merchant: MerchantAccount) -> WeChatPayMessageReader:
-    return WeChatPayMessageReader(merchant, app="yuezhen")
+def reader(merchant: MerchantAccount, stored: dict[str, str]) -> WeChatPayMessageReader:
+    return WeChatPayMessageReader(merchant, {merchant.appid: "yuezhen"}, tokens=MemoryTokens(stored))
 
 
 @pytest.fixture
@@ -266,8 +236,8 @@ def call(
 
 
 @pytest.fixture
-def tokens() -> MemoryTokens:
-    return MemoryTokens()
+def tokens(stored: dict[str, str]) -> MemoryTokens:
+    return MemoryTokens(stored)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from integrations.wechat import WeChatPayMessageReader
 
 NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
 
+pytestmark = pytest.mark.parametrize("key_mode", ["public_key", "certificate", "mixed"], indirect=True, scope="session")
+
 
 @pytest.fixture
 def payment(wechat_pay: Any, paid_trade: dict[str, Any]) -> bytes:

@@ -16,6 +16,8 @@ from integrations.wechat import WeChatPayMessageReader
 NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
 HEADERS = ("Timestamp", "Nonce", "Serial", "Signature", "Signature-Type")
 
+pytestmark = pytest.mark.parametrize("key_mode", ["public_key", "certificate", "mixed"], indirect=True, scope="session")
+
 
 @dataclass(frozen=True)
 class Signed:

@@ -20,6 +20,8 @@ from integrations.wechat import WeChatPayMessageReader
 
 NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
 
+pytestmark = pytest.mark.parametrize("key_mode", ["public_key", "certificate", "mixed"], indirect=True, scope="session")
+
 
 class ManyHeaders(Mapping[str, str]):
     """Like a framework's headers: a name may come twice, and a look-up by name shows the first."""

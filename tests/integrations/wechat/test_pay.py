@@ -131,11 +131,18 @@ def test_a_description_is_cut_to_what_wechat_takes(
 
 
 def test_the_path_is_signed_without_the_prefix_of_the_base_url(
-    merchant: MerchantAccount, wire: responses.RequestsMock, wechat_pay: Any, merchant_key: RSAPrivateKey
+    *,
+    merchant: MerchantAccount,
+    tokens: Any,
+    wire: responses.RequestsMock,
+    wechat_pay: Any,
+    merchant_key: RSAPrivateKey,
 ) -> None:
     gateway = WeChatPayGateway(
         replace(merchant, base_url="http://127.0.0.1:8100/wechat-pay/"),
         app="yuezhen",
+        appid=merchant.appid,
+        tokens=tokens,
         payment_notify_url="http://127.0.0.1:8000/callbacks/wechat-pay/renmin",
         refund_notify_url="http://127.0.0.1:8000/callbacks/wechat-refund/renmin",
         clock=lambda: wechat_pay.now,

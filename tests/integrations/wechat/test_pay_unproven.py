@@ -28,6 +28,8 @@ NUMBER = "/v3/pay/transactions/out-trade-no/YZ20261120000001"
 QUERY = NUMBER + "?mchid=1900007291"
 CLOSE = NUMBER + "/close"
 
+pytestmark = pytest.mark.parametrize("key_mode", ["public_key", "certificate", "mixed"], indirect=True, scope="session")
+
 
 def expect_unknown(act: Callable[[], Any], match: str | None = None) -> ProviderUnavailable:
     with pytest.raises(ProviderUnavailable, match=match) as caught:

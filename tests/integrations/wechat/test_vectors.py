@@ -15,6 +15,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from core.ports import InvalidSignature
 from integrations.transport import strict_object
+from integrations.wechat._keys import KeyRing, PlatformKey
 from integrations.wechat._signing import Credential, open_sealed, prove, sign, signed_text, verify
 from integrations.wechat.face import cert_hash
 
@@ -39,6 +40,10 @@ def public_key(inputs: dict[str, Any]) -> RSAPublicKey:
         key = load_der_public_key(b64decode(inputs["public_key_spki_b64"]))
     assert isinstance(key, RSAPublicKey)
     return key
+
+
+def ring(inputs: dict[str, Any], serial: str) -> KeyRing:
+    return KeyRing([PlatformKey(serial, public_key(inputs))])
 
 
 @pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_request_sign"))
@@ -76,11 +81,11 @@ def test_the_authorization_header_has_the_layout_of_the_go_sdk(
 def test_a_published_answer_is_proven_in_its_own_time_only(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     headers, body = inputs["headers"], inputs["body"].encode()
     then = datetime.fromtimestamp(int(headers["Wechatpay-Timestamp"]), UTC)
-    key, key_id = public_key(inputs), headers["Wechatpay-Serial"]
+    keys = ring(inputs, headers["Wechatpay-Serial"])
     assert expected["valid"]
-    prove(headers, body, key=key, key_id=key_id, now=then)
+    prove(headers, body, keys=keys, now=then)
     with pytest.raises(InvalidSignature, match="stale"):
-        prove(headers, body, key=key, key_id=key_id, now=datetime(2026, 11, 20, tzinfo=UTC))
+        prove(headers, body, keys=keys, now=datetime(2026, 11, 20, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_response_verify", "rsa_sha256_verify_raw"))
@@ -109,7 +114,7 @@ def test_the_published_callback_is_proven_and_opens(inputs: dict[str, Any], expe
     """It has no Signature-Type and a 16-byte key, which our account would refuse: hence the primitives."""
     headers, body = inputs["headers"], inputs["body"].encode()
     now = datetime.fromtimestamp(inputs["now"], UTC)
-    prove(headers, body, key=public_key(inputs), key_id=headers["Wechatpay-Serial"], now=now)
+    prove(headers, body, keys=ring(inputs, headers["Wechatpay-Serial"]), now=now)
     envelope = strict_object(body)
     resource = envelope["resource"]
     plain = open_sealed(
