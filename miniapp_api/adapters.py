@@ -25,6 +25,7 @@ from integrations.wechat import (
     WeChatMiniappLogin,
     WeChatPayGateway,
     WeChatPayMessageReader,
+    WeChatPhoneProver,
 )
 from miniapp_api.config import Config
 
@@ -101,6 +102,8 @@ class Registry:
         login, face = WeChatMiniappLogin(account), WeChatFaceVerifier(account, tokens)
         self._logins[login.provider, login.app] = login
         self._faces[face.method, face.app] = face
+        phone = WeChatPhoneProver(account, tokens)
+        self._phones[phone.provider, phone.app] = phone
 
     def _add_merchant(
         self, account: MerchantAccount, miniapps: tuple[MiniappAccount, ...], tokens: TokenStore, base_url: str

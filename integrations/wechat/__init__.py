@@ -1,10 +1,11 @@
-"""WeChat behind the core's ports: login, face verification, WeChat Pay and its messages."""
+"""WeChat behind the core's ports: login, face verification, phone, WeChat Pay and its messages."""
 
 from integrations.wechat.config import MerchantAccount, MiniappAccount
 from integrations.wechat.events import WeChatPayMessageReader
 from integrations.wechat.face import WeChatFaceVerifier
 from integrations.wechat.login import WeChatMiniappLogin
 from integrations.wechat.pay import WeChatPayGateway
+from integrations.wechat.phone import WeChatPhoneProver
 
 __all__ = [
     "MerchantAccount",
@@ -13,4 +14,5 @@ __all__ = [
     "WeChatMiniappLogin",
     "WeChatPayGateway",
     "WeChatPayMessageReader",
+    "WeChatPhoneProver",
 ]

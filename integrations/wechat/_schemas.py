@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
@@ -32,6 +33,11 @@ def _whole(*, required: bool = False, least: int | None = None, most: int | None
 
 def _text(longest: int, *, required: bool = False) -> fields.String:
     return fields.String(required=required, validate=validate.Length(min=1, max=longest))
+
+
+def _require_country(code: object) -> None:
+    if type(code) not in (int, str) or re.fullmatch(r"[1-9][0-9]{0,2}", str(code)) is None:
+        raise ValidationError("no country code")
 
 
 def load_answer(schema: Schema, content: Any) -> dict[str, Any]:
@@ -83,6 +89,25 @@ class VerifyInfoSchema(_AnswerSchema):
     """queryverifyinfo."""
 
     verify_ret = _whole()
+
+
+class _WatermarkSchema(_AnswerSchema):
+    timestamp = _whole(required=True, least=0)
+    appid = _text(64, required=True)
+
+
+class _PhoneInfoSchema(_AnswerSchema):
+    """`countryCode` is documented as a text and printed as a bare number in the same place."""
+
+    number = fields.String(required=True, data_key="purePhoneNumber", validate=validate.Regexp(r"\A[0-9]{4,14}\Z"))
+    country_code = fields.Raw(required=True, data_key="countryCode", validate=_require_country)
+    watermark = fields.Nested(_WatermarkSchema, required=True)
+
+
+class PhoneSchema(_AnswerSchema):
+    """getuserphonenumber."""
+
+    phone_info = fields.Nested(_PhoneInfoSchema, required=True)
 
 
 # --- WeChat Pay (wechat.md 4.4 to 4.8) -------------------------------------------------------------------------------
