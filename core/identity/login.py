@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from core.identity.consents import consents_due
@@ -40,8 +40,9 @@ class LoggedIn:
 class _Subject:
     """One id of the platform's user, as it is kept."""
 
-    kind: IdKind
+    provider: Provider
     app: str
+    kind: IdKind
     value: str = field(repr=False)
 
 
@@ -67,20 +68,17 @@ def log_in(session: Session, *, user: PlatformUser, vault: Vault, lasts: timedel
     until their holder joins them.
     """
     subjects = _subjects(user)
-    known = {subject: _find(session, user.provider, subject, vault) for subject in subjects}
-    owners = [identity.account_id for identity in known.values() if identity is not None]
-    account = session.get_one(Account, owners[0]) if owners else _new_account(session, now=now)
+    known = _known(session, subjects, vault)
+    account = _account(session, known, subjects, now=now)
     for subject in subjects:
-        if known[subject] is None:
-            known[subject] = _add(session, account, user.provider, subject, vault, now=now)
+        if subject not in known:
+            known[subject] = _add(session, account, subject, vault, now=now)
     session.flush()
-    used = known[subjects[0]]
-    assert used is not None  # noqa: S101 - the loop above left none out
     token = secrets.token_urlsafe(TOKEN_BYTES)
     login = LoginSession(
         id=new_id(),
         account_id=account.id,
-        platform_identity_id=used.id,
+        platform_identity_id=known[subjects[0]].id,
         token_hash=token_digest(token),
         created_at=now,
         expires_at=now + lasts,
@@ -101,31 +99,48 @@ def token_digest(token: str) -> bytes:
 
 
 def _subjects(user: PlatformUser) -> list[_Subject]:
-    """The ids that the platform told, the app's own first."""
+    """The ids that the platform told, the app's own first. A union id is kept under the provider that names it."""
+    own, union = Provider(user.provider), Provider(user.union_provider or user.provider)
     told = (
-        _Subject(IdKind.OPEN_ID, user.app, user.open_id or ""),
-        _Subject(IdKind.USER_ID, user.app, user.user_id or ""),
-        _Subject(IdKind.UNION_ID, NO_APP, user.union_id or ""),
+        _Subject(own, user.app, IdKind.OPEN_ID, user.open_id or ""),
+        _Subject(own, user.app, IdKind.USER_ID, user.user_id or ""),
+        _Subject(union, NO_APP, IdKind.UNION_ID, user.union_id or ""),
     )
     return [subject for subject in told if subject.value]
 
 
-def _find(session: Session, provider: str, subject: _Subject, vault: Vault) -> PlatformIdentity | None:
-    purpose = PlatformIdentity.hash_purpose(provider, subject.app, subject.kind)
-    digests = vault.keyed_hashes(purpose, subject.value)
+def _known(session: Session, subjects: list[_Subject], vault: Vault) -> dict[_Subject, PlatformIdentity]:
+    """Those of the ids that an account has. Two rows of one id, under two hashing keys, count as the older one."""
+    kept = {(subject.provider, subject.app, subject.kind): subject for subject in subjects}
+    query = select(PlatformIdentity).where(or_(*(_names(subject, vault) for subject in subjects)))
+    known: dict[_Subject, PlatformIdentity] = {}
+    for identity in session.scalars(query.order_by(PlatformIdentity.id)):
+        known.setdefault(kept[identity.provider, identity.app, identity.kind], identity)
+    return known
+
+
+def _names(subject: _Subject, vault: Vault) -> ColumnElement[bool]:
+    """The rows of this id, under whichever key they were hashed."""
+    purpose = PlatformIdentity.hash_purpose(subject.provider, subject.app, subject.kind)
     same = or_(
         *(
             (PlatformIdentity.subject_hash_key == digest.key_id) & (PlatformIdentity.subject_hash == digest.digest)
-            for digest in digests
+            for digest in vault.keyed_hashes(purpose, subject.value)
         )
     )
-    query = select(PlatformIdentity).where(
-        PlatformIdentity.provider == Provider(provider),
+    return and_(
+        PlatformIdentity.provider == subject.provider,
         PlatformIdentity.app == subject.app,
         PlatformIdentity.kind == subject.kind,
         same,
     )
-    return session.scalars(query.order_by(PlatformIdentity.id).limit(1)).one_or_none()
+
+
+def _account(
+    session: Session, known: dict[_Subject, PlatformIdentity], subjects: list[_Subject], *, now: datetime
+) -> Account:
+    owners = [known[subject].account_id for subject in subjects if subject in known]
+    return session.get_one(Account, owners[0]) if owners else _new_account(session, now=now)
 
 
 def _new_account(session: Session, *, now: datetime) -> Account:
@@ -135,13 +150,11 @@ def _new_account(session: Session, *, now: datetime) -> Account:
     return account
 
 
-def _add(
-    session: Session, account: Account, provider: str, subject: _Subject, vault: Vault, *, now: datetime
-) -> PlatformIdentity:
+def _add(session: Session, account: Account, subject: _Subject, vault: Vault, *, now: datetime) -> PlatformIdentity:
     identity = PlatformIdentity(
         id=new_id(),
         account_id=account.id,
-        provider=Provider(provider),
+        provider=subject.provider,
         app=subject.app,
         kind=subject.kind,
         created_at=now,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
+from uuid import UUID
 
 import pytest
+from factories import make_account, make_identity
 from fakes import START, ManualClock
 from people import APP, PROVIDER, FakeLogin, agree, rotated
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from core.identity.login import LoggedIn, ask_who, log_in, log_out, token_digest
 from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
@@ -105,6 +108,36 @@ def test_a_union_id_that_comes_later_is_added(transactions: Transactions, vault:
     assert first.account.id == second.account.id == third.account.id
 
 
+MINIAPP = PlatformUser(PROVIDER, APP, open_id="open-of-miniapp", union_id="u")
+OFFICIAL = PlatformUser("wechat_official", "clinic", open_id="open-of-official", union_id="u", union_provider=PROVIDER)
+
+
+def test_mini_program_and_official_account_name_the_same_person(transactions: Transactions, vault: Vault) -> None:
+    for first, second in ((MINIAPP, OFFICIAL), (OFFICIAL, MINIAPP)):
+        assert enter(transactions, vault, first).account.id == enter(transactions, vault, second).account.id
+    kept = transactions.read(
+        lambda session, _: {(row.provider, row.kind) for row in session.scalars(select(PlatformIdentity))}
+    )
+    assert kept == {(PROVIDER, IdKind.OPEN_ID), ("wechat_official", IdKind.OPEN_ID), (PROVIDER, IdKind.UNION_ID)}
+
+
+def test_a_union_id_is_found_as_it_was_kept_before(transactions: Transactions, vault: Vault) -> None:
+    """Rows of the first version stand under the mini-program's own provider."""
+
+    def older(session: Session, now: datetime) -> UUID:
+        account = make_account(session, now=now)
+        make_identity(session, vault, account, app="", kind=IdKind.UNION_ID, subject="u", now=now)
+        return account.id
+
+    standing = transactions.write(older)
+    assert enter(transactions, vault, OFFICIAL).account.id == standing
+
+
+def test_the_same_union_id_of_another_platform_is_somebody_else(transactions: Transactions, vault: Vault) -> None:
+    other = PlatformUser("alipay_miniapp", APP, open_id="open-of-alipay", union_id="u")
+    assert enter(transactions, vault, MINIAPP).account.id != enter(transactions, vault, other).account.id
+
+
 def test_two_accounts_with_one_union_id_stay_apart(transactions: Transactions, vault: Vault) -> None:
     """Only their holder may join them: a platform's word is no proof that both are still one's own."""
     one = enter(transactions, vault, PlatformUser(PROVIDER, APP, open_id="a"))
@@ -128,6 +161,19 @@ def test_first_logins_at_once_end_in_one_account(
         entered = list(pool.map(attempt, range(6)))
     assert len({one.account.id for one in entered}) == 1
     assert count(transactions, Account) == 1
+
+
+def test_first_logins_over_both_providers_at_once_end_in_one_account(transactions: Transactions, vault: Vault) -> None:
+    together = Barrier(6)
+
+    def attempt(user: PlatformUser) -> LoggedIn:
+        together.wait()
+        return enter(transactions, vault, user)
+
+    with ThreadPoolExecutor(6) as pool:
+        entered = list(pool.map(attempt, [MINIAPP, OFFICIAL] * 3))
+    assert len({one.account.id for one in entered}) == 1
+    assert (count(transactions, Account), count(transactions, PlatformIdentity)) == (1, 3)
 
 
 def test_the_service_consent_is_due_until_it_is_given(transactions: Transactions, vault: Vault) -> None:
