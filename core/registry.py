@@ -55,8 +55,8 @@ class Adapters(Protocol):
     def conversation(self, app: str) -> Conversation:
         """Raises: NotConfigured."""
 
-    def official_account(self, app: str) -> OfficialAccount:
-        """Raises: NotConfigured."""
+    def official_account(self, app: str | None) -> OfficialAccount:
+        """Without `app` the first configured one is meant. Raises: NotConfigured."""
 
     def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
         """Links into the mini-program that goes with the app somebody is logged in at. Raises: NotConfigured."""

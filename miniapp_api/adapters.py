@@ -89,8 +89,10 @@ class Registry:
     def conversation(self, app: str) -> Conversation:
         return _found(self._conversations.get(app))
 
-    def official_account(self, app: str) -> OfficialAccount:
-        return _found(self._officials.get(app))
+    def official_account(self, app: str | None) -> OfficialAccount:
+        if app is not None:
+            return _found(self._officials.get(app))
+        return _found(next(iter(self._officials.values()), None))
 
     def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
         return _found(self._links.get((provider, app)))

@@ -221,7 +221,7 @@ class FakeAdapters:
     def conversation(self, app: str) -> Conversation:
         raise NotConfigured(app)
 
-    def official_account(self, app: str) -> OfficialAccount:
+    def official_account(self, app: str | None) -> OfficialAccount:
         raise NotConfigured(app)
 
     def miniapp_links(self, provider: str, app: str) -> MiniappLinks:

@@ -15,6 +15,7 @@ from core.ports.conversation import (
     SceneCode,
 )
 from core.ports.errors import (
+    InvalidMenu,
     InvalidSignature,
     LoginRefused,
     PhoneRefused,
@@ -69,6 +70,7 @@ __all__ = [
     "IdKind",
     "Incoming",
     "IncomingKind",
+    "InvalidMenu",
     "InvalidSignature",
     "Link",
     "LoginPlatform",

@@ -90,7 +90,7 @@ class SceneCode:
 class OfficialAccount(PageSigner, Protocol):
     """What we ask of the platform in the name of one official account.
 
-    Every verb raises ProviderUnavailable and ProviderRefused.
+    Every verb that asks raises ProviderUnavailable and ProviderRefused.
     """
 
     provider: str
@@ -98,6 +98,11 @@ class OfficialAccount(PageSigner, Protocol):
 
     def menu(self) -> Sequence[Mapping[str, Any]] | None:
         """The buttons in the platform's form; None where there is no menu."""
+
+    def wire_menu(self, document: object) -> Sequence[Mapping[str, Any]]:
+        """The platform's form of a menu that people wrote, checked by the platform's rules. Asks nobody.
+
+        Raises: InvalidMenu."""
 
     def set_menu(self, buttons: Sequence[Mapping[str, Any]]) -> None:
         """Put these buttons in the place of the ones that are there."""

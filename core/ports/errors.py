@@ -45,3 +45,11 @@ class InvalidSignature(ProviderError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class InvalidMenu(Exception):
+    """A menu that the platform would not take. `faults` names every one with its place."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
