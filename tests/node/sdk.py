@@ -1,4 +1,4 @@
-"""The programs beside this file, each a platform's SDK for Node that does one thing at a time."""
+"""The programs beside this file, each a platform's SDK for Node that does what it is told."""
 
 from __future__ import annotations
 
@@ -29,26 +29,36 @@ class Refused(Exception):
 class Sdk:
     """A platform's SDK as one account uses it."""
 
-    node: str
-    program: str
+    process: subprocess.Popen[str]
     keys: dict[str, Any]
 
     def __call__(self, deed: str, **given: Any) -> Any:
         """Let it do one thing. Raises: Refused."""
-        ended = subprocess.run(
-            [self.node, str(HERE / self.program)],
-            input=json.dumps({"deed": deed, "keys": self.keys, **given}),
-            env={"PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert ended.returncode == 0, ended.stderr
-        told = json.loads(ended.stdout)
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"deed": deed, "keys": self.keys, **given}) + "\n")
+        self.process.stdin.flush()
+        told = json.loads(self.process.stdout.readline())
         if "refused" in told:
             raise Refused(told["refused"])
         return told["done"]
+
+
+@contextmanager
+def sdk_process(node: str, program: str) -> Iterator[subprocess.Popen[str]]:
+    """One of the programs, waiting for tasks."""
+    process = subprocess.Popen(
+        [node, str(HERE / program)],
+        env={"PATH": os.environ["PATH"]},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(15) == 0
 
 
 @contextmanager

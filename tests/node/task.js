@@ -1,16 +1,18 @@
 'use strict';
 
-// One task a process: {deed, ...what it needs} as JSON on stdin; {done} or {refused: {code, message}} on stdout.
+// A task a line, {deed, ...what it needs} in JSON; a line back for each: {done} or {refused: {code, message}}.
 
-const {readFileSync} = require('node:fs');
+const {createInterface} = require('node:readline');
 
 exports.perform = async (deeds) => {
-  const {deed, ...given} = JSON.parse(readFileSync(0, 'utf8'));
-  let told;
-  try {
-    told = {done: (await deeds[deed](given)) ?? null};
-  } catch (error) {
-    told = {refused: {code: String(error.code ?? error.name), message: error.message}};
+  for await (const line of createInterface({input: process.stdin})) {
+    const {deed, ...given} = JSON.parse(line);
+    let told;
+    try {
+      told = {done: (await deeds[deed](given)) ?? null};
+    } catch (error) {
+      told = {refused: {code: String(error.code ?? error.name), message: error.message}};
+    }
+    process.stdout.write(`${JSON.stringify(told)}\n`);
   }
-  process.stdout.write(JSON.stringify(told));
 };

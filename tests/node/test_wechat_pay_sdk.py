@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from node.sdk import Refused, Sdk
+from node.sdk import Refused, Sdk, sdk_process
 
 from sandbox.testing import Control, Received, Receiver, eventually
 
 OPENID = "patient-one"
 MERCHANTS = ("demo", "gulou", "xiehe")
 
+Program = subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def program(node: str) -> Iterator[Program]:
+    with sdk_process(node, "wechat_pay.js") as started:
+        yield started
+
 
 @pytest.fixture(params=MERCHANTS)
-def sdk(request: pytest.FixtureRequest, node: str, credentials: Any, control: Control) -> Sdk:
+def sdk(request: pytest.FixtureRequest, program: Program, credentials: Any, control: Control) -> Sdk:
     control.post("/login-codes", provider="wechat_miniapp", open_id=OPENID)
-    return sdk_of(node, credentials, request.param)
+    return sdk_of(program, credentials, request.param)
 
 
-def sdk_of(node: str, credentials: Any, merchant: str) -> Sdk:
+def sdk_of(program: Program, credentials: Any, merchant: str) -> Sdk:
     keys = next(row for row in credentials["wechat_pay"] if row["merchant"] == merchant)
-    return Sdk(node, "wechat_pay.js", keys)
+    return Sdk(program, keys)
 
 
 def order_of(sdk: Sdk, url: str) -> dict[str, Any]:
@@ -82,10 +92,10 @@ def test_a_payment_a_query_and_a_refund_and_both_events_verify(sdk: Sdk, control
 
 
 def test_the_sdk_refuses_an_answer_that_the_platform_did_not_sign(
-    node: str, credentials: Any, control: Control, events: Receiver
+    program: Program, credentials: Any, control: Control, events: Receiver
 ) -> None:
     """Else nothing above would show that the sandbox's signatures are right."""
-    sdk = sdk_of(node, credentials, "demo")
+    sdk = sdk_of(program, credentials, "demo")
     control.post("/login-codes", provider="wechat_miniapp", open_id=OPENID)
     order = order_of(sdk, events.base_url + "/callbacks")
     sdk("place", order=order)
@@ -98,14 +108,14 @@ def test_the_sdk_refuses_an_answer_that_the_platform_did_not_sign(
 
 
 def test_an_event_changed_on_its_way_or_read_by_another_merchant_does_not_verify(
-    node: str, credentials: Any, control: Control, events: Receiver
+    program: Program, credentials: Any, control: Control, events: Receiver
 ) -> None:
-    sdk = sdk_of(node, credentials, "demo")
+    sdk = sdk_of(program, credentials, "demo")
     control.post("/login-codes", provider="wechat_miniapp", open_id=OPENID)
     pay(sdk, control, order_of(sdk, events.base_url + "/callbacks"))
     event = next_event(events)
     changed = Received(event.path, event.headers, event.body.replace(b"TRANSACTION.SUCCESS", b"TRANSACTION.SUCCES5"), 0)
-    for reader, seen in ((sdk, changed), (sdk_of(node, credentials, "gulou"), event)):
+    for reader, seen in ((sdk, changed), (sdk_of(program, credentials, "gulou"), event)):
         with pytest.raises(Refused) as refused:
             opened(reader, seen)
         assert refused.value.code == "BAD_SIGNATURE"
