@@ -20,6 +20,7 @@ from sandbox.control.alipay import merchants
 from sandbox.control.body import ControlError
 from sandbox.control.books import CLOCK_OFFSET, books
 from sandbox.control.mail import mail
+from sandbox.control.official import official_control
 from sandbox.control.people import people
 from sandbox.control.scripts import scripts
 from sandbox.exchange import Answer
@@ -29,6 +30,7 @@ from sandbox.server import Server
 from sandbox.store import Store, read_meta
 from sandbox.wechat.exchange import error_answer as api_error
 from sandbox.wechat.routes import api
+from sandbox.wechat_official.routes import official_api
 from sandbox.wechat_pay.errors import error_answer as pay_error
 from sandbox.wechat_pay.routes import pay
 
@@ -88,7 +90,7 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    for blueprint in (api, pay, gateway, books, people, scripts, mail, merchants):
+    for blueprint in (api, official_api, pay, gateway, books, people, official_control, scripts, mail, merchants):
         app.register_blueprint(blueprint)
     app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     app.register_error_handler(ControlError, lambda error: error.response())

@@ -25,7 +25,7 @@ ALIPAY_NOTICE_KINDS = TIMING_KINDS | ALIPAY_CONTENT_KINDS | (ALIPAY_SIGNATURE_KI
 FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
-API_TARGETS = ("login", "token", "face.start", "face.query")
+API_TARGETS = ("login", "token", "face.start", "face.query", "menu", "qrcode", "ticket", "oauth", "urllink")
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
     *(f"alipay.{target}" for target in PAY_TARGETS),

@@ -17,6 +17,7 @@ from sandbox.crypto import random_digits, random_letters
 
 APP_NAMES = ("patient", "other")
 MERCHANT_NAMES = ("demo", "gulou", "xiehe")
+OFFICIAL_NAMES = ("clinic",)
 FILE_NAME = "credentials.json"
 
 
@@ -27,6 +28,16 @@ class App:
     name: str
     appid: str
     secret: str
+
+
+@dataclass(frozen=True)
+class Official(App):
+    """An official account that goes with a mini-program; `token` and `encoding_aes_key` protect what it is pushed."""
+
+    original_id: str
+    token: str
+    encoding_aes_key: str
+    miniapp: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Keyring:
     """All parties of this installation; `stranger` signs forgeries and belongs to nobody."""
 
     apps: tuple[App, ...]
+    officials: tuple[Official, ...]
     merchants: tuple[Merchant, ...]
     stranger_pem: str
 
@@ -76,12 +88,16 @@ class Keyring:
         return load_private_key(self.stranger_pem)
 
     def app(self, appid: str) -> App | None:
-        """The app of this appid."""
-        return next((app for app in self.apps if app.appid == appid), None)
+        """The mini-program or official account of this appid."""
+        return next((app for app in (*self.apps, *self.officials) if app.appid == appid), None)
 
     def app_named(self, name: str | None) -> App | None:
         """The app of this name; the first configured one where none is named."""
         return self.apps[0] if name is None else next((app for app in self.apps if app.name == name), None)
+
+    def official_named(self, name: str | None) -> Official | None:
+        """The official account of this name; the first one where none is named."""
+        return self.officials[0] if name is None else next((one for one in self.officials if one.name == name), None)
 
     def merchant(self, mchid: str) -> Merchant | None:
         """The merchant of this number."""
@@ -101,12 +117,14 @@ def load_private_key(pem: str) -> RSAPrivateKey:
 
 
 def open_keyring(home: Path) -> Keyring:
-    """Read the installation's keys, making them at the first start."""
+    """Read the installation's keys, making at each start those that are not there yet."""
     path = home / FILE_NAME
-    if not path.exists():
-        write_private(path, json.dumps(_new_installation(), indent=1).encode())
+    stored = json.loads(path.read_text()) if path.exists() else _new_installation()
+    completed = _completed(stored)
+    if not path.exists() or completed != stored:
+        write_private(path, json.dumps(completed, indent=1).encode())
     path.chmod(0o600)
-    return _read(json.loads(path.read_text()))
+    return _read(completed)
 
 
 def make_home(home: Path) -> None:
@@ -128,6 +146,7 @@ def write_private(path: Path, content: bytes) -> None:
 def _read(stored: Mapping[str, Any]) -> Keyring:
     return Keyring(
         apps=tuple(App(**app) for app in stored["wechat_miniapp"]),
+        officials=tuple(Official(**official) for official in stored["wechat_official"]),
         merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
         stranger_pem=stored["stranger"],
     )
@@ -139,6 +158,26 @@ def _new_installation() -> dict[str, Any]:
     apps = [{"name": name, "appid": f"wx{secrets.token_hex(8)}", "secret": secrets.token_hex(16)} for name in APP_NAMES]
     merchants = [_new_merchant(name, apps[0]["appid"], next(pems), next(pems)) for name in MERCHANT_NAMES]
     return {"wechat_miniapp": apps, "wechat_pay": merchants, "stranger": next(pems)}
+
+
+def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The same keys, and those that an installation of an older version lacks."""
+    completed = dict(stored)
+    if "wechat_official" not in completed:
+        completed["wechat_official"] = [_new_official(name, APP_NAMES[0]) for name in OFFICIAL_NAMES]
+    return completed
+
+
+def _new_official(name: str, miniapp: str) -> dict[str, str]:
+    return {
+        "name": name,
+        "appid": f"wx{secrets.token_hex(8)}",
+        "secret": secrets.token_hex(16),
+        "original_id": f"gh_{secrets.token_hex(6)}",
+        "token": random_letters(32),
+        "encoding_aes_key": random_letters(43),
+        "miniapp": miniapp,
+    }
 
 
 def _new_merchant(name: str, appid: str, private_key_pem: str, platform_key_pem: str) -> dict[str, str]:

@@ -17,6 +17,34 @@ create table if not exists verifications (
   verify_id text primary key, appid text not null, out_seq_no text not null, openid text not null,
   cert_hash text not null, verify_ret integer not null default 0, created_at real not null,
   unique (appid, out_seq_no));
+create table if not exists followers (
+  appid text not null, open_id text not null, following integer not null, last_stamp integer not null default 0,
+  primary key (appid, open_id));
+create table if not exists menus (appid text primary key, menu text not null);
+create table if not exists scenes (
+  ticket text primary key, appid text not null, scene text not null, code text not null unique,
+  created_at real not null, expires_at real);
+create table if not exists jsapi_tickets (
+  ticket text primary key, appid text not null, expires_at real not null);
+create table if not exists oauth_codes (
+  code text primary key, appid text not null, open_id text not null, union_id text, scope text not null,
+  snapshot integer not null, created_at real not null, used_at real);
+create table if not exists oauth_tokens (
+  token text primary key, appid text not null, open_id text not null, union_id text, scope text not null,
+  expires_at real not null);
+create table if not exists url_links (
+  code text primary key, appid text not null, path text not null, query text not null, created_at real not null,
+  expires_at real not null);
+create table if not exists push_servers (
+  appid text primary key, url text not null, mode text not null, format text not null);
+create table if not exists pushes (
+  id integer primary key autoincrement, appid text not null, open_id text not null, kind text not null,
+  message text not null, mode text not null, format text not null, url text not null, created_at real not null);
+create index if not exists pushes_of_person on pushes (appid, open_id, id);
+create table if not exists push_attempts (
+  id integer primary key autoincrement, push_id integer not null, at real not null, query text not null,
+  body text not null, status integer, answer text, error text, elapsed_ms integer not null, reply text not null);
+create index if not exists push_attempts_of_push on push_attempts (push_id);
 create table if not exists nonces (
   mchid text not null, nonce text not null, seen_at real not null, primary key (mchid, nonce));
 create index if not exists nonces_by_age on nonces (seen_at);

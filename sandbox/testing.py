@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
 from cryptography.exceptions import InvalidSignature
@@ -95,20 +95,27 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    """Listen on a free port for the length of the block."""
-    application, stopping = Receiver(), threading.Event()
+def listening(application: WSGIApplication) -> Iterator[str]:
+    """Serve an application on a free port for the length of the block; yields where."""
+    stopping = threading.Event()
     server = Server("127.0.0.1", 0, application, 1024 * 1024, stopping)
-    application.base_url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=lambda: server.serve_forever(0.05), name="receiver")
     thread.start()
     try:
-        yield application
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         stopping.set()
         server.shutdown()
         thread.join()
         server.drain()
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    """Listen on a free port for the length of the block."""
+    application = Receiver()
+    with listening(application) as application.base_url:
+        yield application
 
 
 @dataclass

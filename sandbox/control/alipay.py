@@ -1,12 +1,11 @@
 """`/control`: what people and merchants do at Alipay: log in, pay, show their face and number; keys and gateways."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.alipay import app_gateway, cashier, certify, console, login, phone, refunds
+from sandbox.alipay import app_gateway, cashier, certify, console, phone, refunds
 from sandbox.alipay.keys import Account
 from sandbox.alipay.wire import CHARSETS
 from sandbox.context import this_sandbox
@@ -14,31 +13,10 @@ from sandbox.control.access import check_access
 from sandbox.control.body import ControlError, read
 from sandbox.phone import NotPossible
 
-PROVIDER = "alipay_miniapp"
-OPEN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-USER_ID = re.compile(r"2088[0-9]{12}")
 SIGNERS = ("platform", "stranger")
 
 merchants = Blueprint("control_alipay", __name__, url_prefix="/control")
 merchants.before_request(check_access)
-
-
-def login_code(given: Mapping[str, Any]) -> Response:
-    """A code of a person of the mini-program, who is created at the first time. Raises: ControlError."""
-    if OPEN_ID.fullmatch(given["open_id"]) is None:
-        raise ControlError(422, "wrong_format", "open_id: 1 to 64 of 0-9A-Za-z_-")
-    if USER_ID.fullmatch(given.get("user_id", "2088" + "0" * 12)) is None:
-        raise ControlError(422, "wrong_format", "user_id: 2088 and 12 digits")
-    miniapp = _miniapp(given.get("app"))
-    code = login.issue_code(
-        this_sandbox(),
-        miniapp,
-        given["open_id"],
-        user_id=given.get("user_id"),
-        union_id=given.get("union_id"),
-        phone=given.get("phone"),
-    )
-    return jsonify({"code": code, "app": miniapp.app, "appid": miniapp.app_id, "expires_in": login.CODE_LIFE})
 
 
 def pay(

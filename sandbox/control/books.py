@@ -13,6 +13,7 @@ from sandbox.control.access import check_access
 from sandbox.control.body import between, read
 from sandbox.store import write_meta
 from sandbox.wechat.tokens import token_counts
+from sandbox.wechat_official import push
 from sandbox.wechat_pay import cashier
 
 CLOCK_OFFSET = "clock_offset"
@@ -31,6 +32,19 @@ def credentials() -> Response:
             "wechat_miniapp": [
                 {"app": app.name, "appid": app.appid, "secret": app.secret, "base_url": f"{root}/wechat"}
                 for app in keys.apps
+            ],
+            "wechat_official": [
+                {
+                    "app": official.name,
+                    "appid": official.appid,
+                    "secret": official.secret,
+                    "token": official.token,
+                    "encoding_aes_key": official.encoding_aes_key,
+                    "base_url": f"{root}/wechat",
+                    "open_url": f"{root}/wechat-open",
+                    "miniapp": official.miniapp,
+                }
+                for official in keys.officials
             ],
             "wechat_pay": [
                 {
@@ -65,8 +79,9 @@ def ledger() -> Response:
 
 @books.get("/messages")
 def messages() -> Response:
-    """Messages sent to people; this version plays no platform that sends any."""
-    return jsonify({"items": []})
+    """Messages: what accounts were pushed, and what they answered; `app` and `open_id` choose."""
+    items = push.listed(this_sandbox(), None, request.args.get("open_id"))
+    return jsonify({"items": [item for item in items if _wanted(item, "app", "kind")]})
 
 
 @books.get("/calls")

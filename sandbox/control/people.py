@@ -1,6 +1,7 @@
 """`/control`: what people do: log in, pay, hold their face before the phone; and how a refund ends."""
 
 import re
+from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify
 
@@ -11,12 +12,14 @@ from sandbox.control import alipay
 from sandbox.control.access import check_access
 from sandbox.control.body import ControlError, Kind, between, read
 from sandbox.control.wallets import CHOICE, owner_of_order, owner_of_refund
+from sandbox.logins import PROVIDERS, WITH_USER_ID, Person
 from sandbox.phone import NotPossible
-from sandbox.wechat import face, login
+from sandbox.wechat import face
 from sandbox.wechat_pay import cashier, refunds
 from sandbox.wechat_pay.trades import UNPAID
 
 OPEN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+USER_ID = re.compile(r"2088[0-9]{12}")
 REFUND_STATES = ("SUCCESS", "ABNORMAL", "CLOSED")
 
 people = Blueprint("control_people", __name__, url_prefix="/control")
@@ -28,20 +31,19 @@ def login_code() -> tuple[Response, int]:
     """A login code of a person, who is created at the first time."""
     fields: dict[str, Kind] = {"union_id": str, "phone": str, "app": str, "user_id": str}
     given = read({"provider": str, "open_id": str}, fields)
-    if given["provider"] == alipay.PROVIDER:
-        return alipay.login_code(given), 201
-    if "user_id" in given:
+    provider = given.pop("provider")
+    if provider not in PROVIDERS:
+        raise ControlError(422, "unknown_provider", ", ".join(PROVIDERS))
+    if "user_id" in given and provider not in WITH_USER_ID:
         raise ControlError(422, "unknown_field", "user_id")
-    if given["provider"] != "wechat_miniapp":
-        raise ControlError(422, "unknown_provider", "wechat_miniapp, alipay_miniapp")
     if OPEN_ID.fullmatch(given["open_id"]) is None:
         raise ControlError(422, "wrong_format", "open_id: 1 to 64 of 0-9A-Za-z_-")
-    sandbox = this_sandbox()
-    app = sandbox.keys.app_named(given.get("app"))
-    if app is None:
+    if USER_ID.fullmatch(given.get("user_id", "2088" + "0" * 12)) is None:
+        raise ControlError(422, "wrong_format", "user_id: 2088 and 12 digits")
+    issued = PROVIDERS[provider](this_sandbox(), Person(**given))
+    if issued is None:
         raise ControlError(404, "app_not_found", given["app"])
-    code = login.issue_code(sandbox, app, given["open_id"], given.get("union_id"), given.get("phone"))
-    return jsonify({"code": code, "app": app.name, "appid": app.appid, "expires_in": login.CODE_LIFE}), 201
+    return jsonify(asdict(issued)), 201
 
 
 @people.post("/payments/<out_trade_no>/pay")

@@ -24,11 +24,29 @@ MESSAGES: Mapping[int, str] = {
     40002: "invalid grant_type",
     40003: "invalid openid",
     40013: "invalid appid",
+    40015: "invalid menu type",
+    40016: "invalid button size",
+    40017: "invalid button type",
+    40018: "invalid button name size",
+    40019: "invalid button key size",
+    40020: "invalid button url size",
+    40022: "invalid sub button level",
+    40023: "invalid sub button size",
+    40024: "invalid sub button type",
+    40025: "invalid sub button name size",
+    40026: "invalid sub button key size",
+    40027: "invalid sub button url size",
     40029: "invalid code",
+    40052: "invalid action name",
+    40053: "invalid action info",
+    40054: "invalid sub button url domain",
+    40055: "invalid button url domain",
     40066: "invalid url",
     40097: "invalid args",
     40125: "invalid appsecret",
     40163: "code been used",
+    40165: "invalid weapp pagepath",
+    40212: "invalid query",
     41001: "access_token missing",
     41002: "appid missing",
     41004: "appsecret missing",
@@ -39,13 +57,18 @@ MESSAGES: Mapping[int, str] = {
     44002: "empty post data",
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
+    45064: "no permission to use weapp in menu",
+    46003: "menu no exist",
     47001: "data format error",
+    48001: "api unauthorized",
+    65316: "menu can redirect to at most 3 external domains",
     84001: "invalid verify_id",
     84006: "name or id empty",
     84011: "out_seq_no used",
     84012: "out_seq_no mismatch",
     84013: "cert_hash mismatch",
     84014: "openid mismatch",
+    85401: "expire time out of range",
 }
 
 
@@ -116,12 +139,16 @@ class AppExchange(ApiExchange):
             raise ApiError(41002)
         if not isinstance(secret, str) or not secret:
             raise ApiError(41004)
-        app = self.sandbox.keys.app(appid)
+        app = self.find(appid)
         if app is None:
             raise ApiError(40013)
         if not secrets.compare_digest(app.secret.encode(), secret.encode()):
             raise ApiError(40125)
         return self.remember(app)
+
+    def find(self, appid: str) -> App | None:
+        """The account of this appid."""
+        return self.sandbox.keys.app(appid)
 
 
 def json_body() -> dict[str, Any]:

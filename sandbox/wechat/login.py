@@ -16,17 +16,22 @@ def issue_code(sandbox: Sandbox, app: App, open_id: str, union_id: str | None, p
     code = f"0{random_letters(31)}"
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        tx.execute(
-            "insert into users (appid, open_id, union_id, phone, created_at) values (?, ?, ?, ?, ?) "
-            "on conflict (appid, open_id) do update set union_id = coalesce(excluded.union_id, union_id), "
-            "phone = coalesce(excluded.phone, phone)",
-            (app.appid, open_id, union_id, phone, now),
-        )
+        meet(tx, app, open_id, union_id=union_id, phone=phone, now=now)
         tx.execute(
             "insert into login_codes (code, appid, open_id, created_at) values (?, ?, ?, ?)",
             (code, app.appid, open_id, now),
         )
     return code
+
+
+def meet(tx: Tx, app: App, open_id: str, *, union_id: str | None, now: float, phone: str | None = None) -> None:
+    """Make a person known to an app, or add to what it knows."""
+    tx.execute(
+        "insert into users (appid, open_id, union_id, phone, created_at) values (?, ?, ?, ?, ?) "
+        "on conflict (appid, open_id) do update set union_id = coalesce(excluded.union_id, union_id), "
+        "phone = coalesce(excluded.phone, phone)",
+        (app.appid, open_id, union_id, phone, now),
+    )
 
 
 def exchange_code(sandbox: Sandbox, app: App, code: str | None) -> dict[str, Any]:

@@ -4,20 +4,21 @@ from flask import Blueprint, Response, request
 
 from sandbox.context import Sandbox, this_sandbox
 from sandbox.exchange import Result, read_object, text_or_none
-from sandbox.keys import App
-from sandbox.wechat import face, login, tokens
-from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, ApiExchange, AppExchange, json_body
+from sandbox.keys import App, Official
+from sandbox.wechat import face, links, login, tokens
+from sandbox.wechat.admission import TokenExchange, require
+from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, AppExchange, json_body
 
 api = Blueprint("wechat", __name__, url_prefix="/wechat")
 
 
-class TokenExchange(ApiExchange):
-    """Proved by the access token in the query; only POST with a JSON body (section 0)."""
+class LoginExchange(AppExchange):
+    """Mini-programs log in here; an official account's appid is unknown."""
 
-    def admit(self) -> App:
-        """Raises: ApiError 43002, 41001, 40001, 42001."""
-        _require("POST")
-        return self.remember(tokens.holder_of(self.sandbox, request.args.get("access_token")))
+    def find(self, appid: str) -> App | None:
+        """The mini-program of this appid."""
+        app = super().find(appid)
+        return None if isinstance(app, Official) else app
 
 
 @api.route("/sns/jscode2session", methods=["GET", "POST"])
@@ -26,12 +27,12 @@ def jscode2session() -> Response:
     sandbox, code = this_sandbox(), request.args.get("js_code")
 
     def act(app: App) -> Result:
-        _require("GET")
+        require("GET")
         if request.args.get("grant_type") != "authorization_code":
             raise ApiError(40002)
         return login.exchange_code(sandbox, app, code)
 
-    return AppExchange(sandbox, "login", code, request.args, PLAIN_TYPE).serve(act)
+    return LoginExchange(sandbox, "login", code, request.args, PLAIN_TYPE).serve(act)
 
 
 @api.route("/cgi-bin/token", methods=["GET", "POST"])
@@ -40,7 +41,7 @@ def plain_token() -> Response:
     sandbox = this_sandbox()
 
     def act(app: App) -> Result:
-        _require("GET")
+        require("GET")
         if request.args.get("grant_type") != "client_credential":
             raise ApiError(40002)
         return tokens.fetch_plain_token(sandbox, app)
@@ -53,7 +54,7 @@ class StableTokenExchange(AppExchange):
 
     def admit(self) -> App:
         """Raises: ApiError 43002, 44002, 47001, 41002, 41004, 40002, 40013, 40125."""
-        _require("POST")
+        require("POST")
         if json_body().get("grant_type") != "client_credential":
             raise ApiError(40002)
         return super().admit()
@@ -81,11 +82,14 @@ def queryverifyinfo() -> Response:
     return _face_exchange(sandbox, "face.query").serve(lambda app: face.query(sandbox, app, json_body()))
 
 
+@api.route("/wxa/generate_urllink", methods=["GET", "POST"])
+def generate_urllink() -> Response:
+    """An https address that opens a page of the mini-program."""
+    sandbox, root = this_sandbox(), request.host_url.rstrip("/")
+    exchange = TokenExchange(sandbox, "urllink", text_or_none(read_object(request.get_data()).get("path")))
+    return exchange.serve(lambda app: links.create(sandbox, app, json_body(), root))
+
+
 def _face_exchange(sandbox: Sandbox, operation: str) -> TokenExchange:
     number = text_or_none(read_object(request.get_data()).get("out_seq_no"))
     return TokenExchange(sandbox, operation, number)
-
-
-def _require(method: str) -> None:
-    if request.method != method:
-        raise ApiError(43001 if method == "GET" else 43002)

@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 import requests
+from account_server import AccountServer, Clinic
 from wechatpayv3 import WeChatPay, WeChatPayType
 
 from sandbox.alipay.keys import open_accounts
 from sandbox.app import Running
 from sandbox.keys import FILE_NAME, make_home, open_keyring
-from sandbox.testing import Control, MerchantClient, Received, Receiver, eventually, receiver, running_sandbox
+from sandbox.testing import (
+    Control,
+    MerchantClient,
+    Received,
+    Receiver,
+    eventually,
+    listening,
+    receiver,
+    running_sandbox,
+)
 
 
 @dataclass
@@ -138,3 +148,21 @@ def open_box(http: requests.Session, notices: Receiver) -> Callable[[Running], B
 def box(data_dir: Path, open_box: Callable[[Running], Box]) -> Iterator[Box]:
     with running_sandbox(data_dir) as running:
         yield open_box(running)
+
+
+@pytest.fixture
+def clinic(box: Box) -> Iterator[Clinic]:
+    """The official account, with a server that says `success`; nothing is saved in its console yet."""
+    server = AccountServer()
+    with listening(server) as base_url:
+        server.base_url = base_url
+        yield Clinic(box, box.control.get("/credentials")["wechat_official"][0], server)
+
+
+@pytest.fixture
+def followed(clinic: Clinic) -> Clinic:
+    """The same in secure mode, with one follower and nothing seen yet."""
+    assert clinic.save().status_code == 200
+    clinic.plays(event="subscribe")
+    clinic.server.seen.clear()
+    return clinic

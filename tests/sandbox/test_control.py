@@ -18,12 +18,18 @@ TOKEN = "a-token-of-some-length"
 
 def test_credentials_have_the_documented_shape(box: Any) -> None:
     credentials = box.control.get("/credentials")
-    assert credentials.keys() == {"wechat_miniapp", "wechat_pay", "alipay"}
+    assert credentials.keys() == {"wechat_miniapp", "wechat_official", "wechat_pay", "alipay"}
     assert [app["app"] for app in credentials["wechat_miniapp"]] == ["patient", "other"]
     assert [merchant["merchant"] for merchant in credentials["wechat_pay"]] == ["demo", "gulou", "xiehe"]
     for app in credentials["wechat_miniapp"]:
         assert app.keys() == {"app", "appid", "secret", "base_url"}
         assert app["base_url"] == box.running.base_url + "/wechat"
+    (clinic,) = credentials["wechat_official"]
+    names = {"app", "appid", "secret", "token", "encoding_aes_key", "base_url", "open_url", "miniapp"}
+    assert (clinic.keys(), clinic["app"], clinic["miniapp"]) == (names, "clinic", "patient")
+    assert clinic["base_url"] == box.running.base_url + "/wechat"
+    assert clinic["open_url"] == box.running.base_url + "/wechat-open"
+    assert (len(clinic["encoding_aes_key"]), clinic["encoding_aes_key"].isalnum()) == (43, True)
     for merchant in credentials["wechat_pay"]:
         assert merchant.keys() == {
             "merchant",

@@ -75,13 +75,27 @@ def test_keys_are_made_at_the_first_start_and_kept(tmp_path: Path, http: request
     for _ in range(2):
         with running_sandbox(tmp_path) as running:
             credentials = Control(running.base_url, http).get("/credentials")
-            seen.append(
-                [{**entry, "base_url": "", "gateway": ""} for entries in credentials.values() for entry in entries]
-            )
+            places = {"base_url": "", "open_url": "", "gateway": ""}
+            seen.append([entry | places for entries in credentials.values() for entry in entries])
     assert seen[0] == seen[1]
     with running_sandbox(tmp_path / "elsewhere") as running:
         other = Control(running.base_url, http).get("/credentials")
     assert other["wechat_pay"][0]["mchid"] not in json.dumps(seen)
+
+
+def test_an_older_installation_is_completed_and_keeps_its_keys(data_dir: Path, http: requests.Session) -> None:
+    path = data_dir / "sandbox" / "credentials.json"
+    older = json.loads(path.read_text())
+    del older["wechat_official"]
+    path.write_text(json.dumps(older))
+    seen = []
+    for _ in range(2):
+        with running_sandbox(data_dir) as running:
+            seen.append(Control(running.base_url, http).get("/credentials"))
+    made = json.loads(path.read_text())["wechat_official"][0]["token"]
+    assert [each["wechat_official"][0]["token"] for each in seen] == [made, made]
+    assert seen[0]["wechat_pay"][0]["mchid"] == older["wechat_pay"][0]["mchid"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_killed_sandbox_goes_on_where_it_was(start: Start, open_box: Callable[[Any], Any]) -> None:

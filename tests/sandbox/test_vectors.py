@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from cryptography.x509 import load_der_x509_certificate
 
 from sandbox import crypto
+from sandbox.wechat import user_data
+from sandbox.wechat_official import crypto as official
 
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 VECTORS = Path(__file__).parent.parent / "vectors" / "wechat"
@@ -119,3 +121,41 @@ def test_authorization_layout(inputs: dict[str, Any], expected: dict[str, Any]) 
 def test_face_digest(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     assert crypto.cert_text(**inputs) == expected["string"]
     assert crypto.cert_hash(**inputs) == expected["cert_hash"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("oa_push_signature"))
+def test_push_signatures(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert official.sorted_sha1(*inputs["parts"]) == expected["signature"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("oa_secure_mode"))
+def test_secure_mode(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    key, sealed = official.read_aes_key(inputs["encoding_aes_key"]), inputs["encrypt"]
+    opened = official.unseal(key, sealed)
+    assert opened is not None
+    message, appid = opened
+    assert inputs["appid"] in (None, appid)
+    if expected["message"] is not None:
+        assert message.decode() == expected["message"]
+    if expected["message_contains"] is not None:
+        assert expected["message_contains"] in message.decode()
+    if inputs["random16"] is not None:
+        assert official.seal(key, message, appid, inputs["random16"].encode()) == sealed
+    if expected["msg_signature"] is not None:
+        parts = (inputs["token"], inputs["timestamp"], inputs["nonce"], sealed)
+        assert official.sorted_sha1(*parts) == expected["msg_signature"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("oa_jssdk"))
+def test_page_signatures(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    given = (inputs["jsapi_ticket"], inputs["noncestr"], inputs["timestamp"], inputs["url"])
+    assert official.page_signature(*given) == expected["signature"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("mp_user_data"))
+def test_user_data(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    if "rawData" in inputs:
+        assert user_data.raw_signature(inputs["rawData"], inputs["session_key"]) == expected["signature"]
+    else:
+        sealed = user_data.seal(inputs["session_key"], inputs["iv"], expected["plaintext"].encode())
+        assert sealed == inputs["encryptedData"]
