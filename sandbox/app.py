@@ -26,6 +26,12 @@ from sandbox.control.scripts import scripts
 from sandbox.exchange import Answer
 from sandbox.journal import Journal
 from sandbox.keys import make_home, open_keyring
+from sandbox.pages.chat import chat
+from sandbox.pages.face import camera
+from sandbox.pages.frame import error_page, harden
+from sandbox.pages.pay import pay as cashier_page
+from sandbox.pages.site import site
+from sandbox.pages.visitor import visitor
 from sandbox.server import Server
 from sandbox.store import Store, read_meta
 from sandbox.wechat.exchange import error_answer as api_error
@@ -92,6 +98,8 @@ def create_app(sandbox: Sandbox) -> Flask:
     app.url_map.merge_slashes = False
     for blueprint in (api, official_api, pay, gateway, books, people, official_control, scripts, mail, merchants):
         app.register_blueprint(blueprint)
+    for pages in (site, chat, cashier_page, camera, visitor):
+        app.register_blueprint(pages)
     app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     app.register_error_handler(ControlError, lambda error: error.response())
     app.register_error_handler(Exception, _unexpected)
@@ -110,6 +118,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
         return _response(pay_error(status, known.get(status, "INVALID_REQUEST"), message, 0))
     if request.path.startswith("/wechat/") and status != 500:
         return _response(Answer(status, api_error(40066, "invalid url").body))
+    if request.path.startswith(("/pages/", "/wechat-open/")):
+        return harden(error_page(status, code))
     return ControlError(status, code, message).response()
 
 

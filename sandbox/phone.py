@@ -2,7 +2,7 @@
 
 
 class NotPossible(Exception):
-    """The wallet refuses; `code` says why."""
+    """The phone refuses; `code` says why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

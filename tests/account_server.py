@@ -1,5 +1,6 @@
 """An official account's server and people, for the tests of what the sandbox plays to them."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,10 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from wechatpy import parse_message
 from wechatpy.client import WeChatClient
 from wechatpy.client.api import WeChatJSAPI, WeChatMenu, WeChatQRCode
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.oauth import WeChatOAuth
+from wechatpy.replies import TextReply
 
 
 @dataclass
@@ -110,3 +113,29 @@ class Clinic:
     def tries(self, open_id: str = "follower", **deed: Any) -> Any:
         """The whole answer to a deed that may be refused."""
         return self.box.control.call("POST", "/official/clinic/events", {"open_id": open_id, **deed})
+
+    def signed(self, seen: Seen) -> bool:
+        """Tell whether a request was signed with the account's token."""
+        parts = sorted([self.credentials["token"], seen.query["timestamp"], seen.query["nonce"]])
+        return hashlib.sha1("".join(parts).encode()).hexdigest() == seen.query["signature"]
+
+    def opened(self, seen: Seen, form: str = "xml") -> Any:
+        """wechatpy's reading of a push."""
+        if "msg_signature" not in seen.query:
+            raw = seen.body.decode()
+        else:
+            body = seen.body.decode() if form == "xml" else json.loads(seen.body)
+            raw = self.crypto.decrypt_message(
+                body, seen.query["msg_signature"], seen.query["timestamp"], seen.query["nonce"]
+            )
+        return parse_message(raw) if form == "xml" else json.loads(raw)
+
+    def sent_from(self) -> str:
+        """The name that the last push called the account by."""
+        return str(self.opened(self.server.pushes[-1]).target)
+
+    def answered(self, text: str, open_id: str = "follower") -> str:
+        """wechatpy's answer to the last push, plain."""
+        reply = TextReply(content=text)
+        reply.source, reply.target = self.sent_from(), open_id
+        return str(reply.render())

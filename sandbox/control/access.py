@@ -14,15 +14,27 @@ def check_access() -> None:
     """Refuse strangers. Raises: ControlError 401 or 403."""
     token = this_sandbox().settings.token
     if token is not None:
-        given = request.headers.get("Authorization", "")
-        if not secrets.compare_digest(given.encode("utf-8", "replace"), f"Bearer {token}".encode()):
+        if not is_same(request.headers.get("Authorization", ""), f"Bearer {token}"):
             raise ControlError(401, "unauthenticated", "Authorization: Bearer <SANDBOX_TOKEN>")
         return
-    # Without a token the only wall is loopback, and a browser's page could reach through it: by a name that resolves
-    # to 127.0.0.1, or by a cross-site form.
+    check_loopback()
+    check_origin()
+
+
+def check_loopback() -> None:
+    """Refuse a page that reaches through loopback by a name that resolves to it. Raises: ControlError 403."""
     host = urlsplit(f"//{request.host}").hostname or ""
     if not is_loopback(host):
         raise ControlError(403, "forbidden", "a loopback Host is needed where no token is set")
+
+
+def check_origin() -> None:
+    """Refuse what another site's page sends. Raises: ControlError 403."""
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise ControlError(403, "forbidden", "cross-site request")
+
+
+def is_same(given: str, expected: str) -> bool:
+    """Compare secrets in constant time."""
+    return secrets.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,6 +1,5 @@
 """`/control/official`, `/control/oauth-authorizations`, `/control/user-data`: an account's console and its people."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +13,12 @@ from sandbox.control.official_forgery import forged
 from sandbox.control.people import OPEN_ID
 from sandbox.control.scripts import MOST_COPIES
 from sandbox.keys import Official
+from sandbox.phone import NotPossible
 from sandbox.wechat.user_data import user_data
 from sandbox.wechat_official import deeds, oauth, push, tickets
-from sandbox.wechat_official.deeds import Deed, NotPossible
+from sandbox.wechat_official.deeds import Deed
 from sandbox.wechat_official.envelope import MODES, SECURE
-from sandbox.wechat_official.messages import FORMATS, XML
+from sandbox.wechat_official.messages import FORMATS, LONGEST_WORD, XML, is_sayable
 from sandbox.wechat_official.push import PushServer
 
 #: The field that goes with an event; those of `subscribe` may be absent.
@@ -29,8 +29,6 @@ WORDS: Mapping[str, str] = {
     deeds.VIEW: "url",
     deeds.OPEN_MINIAPP: "page",
 }
-LONGEST_WORD = 2048
-NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 official_control = Blueprint("control_official", __name__, url_prefix="/control")
 official_control.before_request(check_access)
@@ -170,6 +168,6 @@ def _deed(given: Mapping[str, Any]) -> Deed:
     word = given.get(field or "", "")
     if field is not None and name != deeds.SUBSCRIBE and not word:
         raise ControlError(422, "missing_field", field)
-    if len(word.encode()) > LONGEST_WORD or NOT_IN_XML.search(word):
+    if not is_sayable(word):
         raise ControlError(422, "wrong_format", f"{field}: at most {LONGEST_WORD} bytes, no control characters")
     return Deed(name, word, given.get("union_id"))

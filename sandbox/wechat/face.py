@@ -73,6 +73,18 @@ def finish(sandbox: Sandbox, verify_id: str, verify_ret: int) -> str:
     return "finished"
 
 
+def describe(sandbox: Sandbox, verify_id: str) -> dict[str, Any] | None:
+    """A check as the phone shows it: `state` is pending, passed, failed or expired; None where there is none."""
+    row = sandbox.store.one("select * from verifications where verify_id = ?", (verify_id,))
+    if row is None:
+        return None
+    if row["verify_ret"] == PENDING:
+        state = "expired" if sandbox.clock.now() - row["created_at"] >= LIFE else "pending"
+    else:
+        state = "passed" if row["verify_ret"] == PASSED else "failed"
+    return {"openid": row["openid"], "out_seq_no": row["out_seq_no"], "state": state}
+
+
 def _digest(info: object) -> str:
     if not isinstance(info, dict) or not info.keys() <= {"cert_type", "cert_name", "cert_no"}:
         raise ApiError(40097, "cert_info")

@@ -6,21 +6,15 @@ from dataclasses import dataclass
 from sandbox.context import Sandbox
 from sandbox.crypto import random_digits
 from sandbox.keys import Official
+from sandbox.phone import NotPossible
 from sandbox.wechat_official import messages, people, scenes
 from sandbox.wechat_official.messages import MENU_ID, Fields
+from sandbox.wechat_official.people import Person
 from sandbox.wechat_official.push import Push, push, server_of
 
 TEXT, SUBSCRIBE, UNSUBSCRIBE, SCAN = "text", "subscribe", "unsubscribe", "SCAN"
 CLICK, VIEW, OPEN_MINIAPP = "CLICK", "VIEW", "view_miniprogram"
 EVENTS = (SUBSCRIBE, UNSUBSCRIBE, SCAN, CLICK, VIEW, OPEN_MINIAPP)
-
-
-class NotPossible(Exception):
-    """The phone offers no such thing; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -49,11 +43,9 @@ def do(sandbox: Sandbox, official: Official, open_id: str, deed: Deed) -> int:
     return push(sandbox, prepare(sandbox, official, open_id, deed))
 
 
-def scan(sandbox: Sandbox, official: Official, open_id: str, scene: str) -> int:
-    """Scan a code: who follows the account is there, who does not follows it now. Raises: NotPossible."""
-    person = people.find(sandbox, official, open_id)
-    following = person is not None and person.following
-    return do(sandbox, official, open_id, Deed(SCAN if following else SUBSCRIBE, scene))
+def scanning(person: Person, scene: str) -> Deed:
+    """What scanning a code is: who follows the account is there, who does not follows it now."""
+    return Deed(SCAN if person.following else SUBSCRIBE, scene)
 
 
 def _fields(sandbox: Sandbox, official: Official, open_id: str, deed: Deed, stamp: int) -> Fields:

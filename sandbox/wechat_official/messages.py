@@ -1,6 +1,7 @@
 """The messages an account is pushed and answers with, as XML and as JSON (sections 1.8 and 3.1 to 3.3)."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -15,11 +16,19 @@ CONTENT_TYPES: Mapping[str, str] = {XML: "text/xml", JSON: "application/json"}
 #: Which menu was tapped; accounts without conditional menus have one.
 MENU_ID = 428_000_001
 
+LONGEST_WORD = 2048
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
 Fields = dict[str, str | int]
 
 
 class Unreadable(ValueError):
     """Not a message; the text says what about it is wrong."""
+
+
+def is_sayable(word: str) -> bool:
+    """Tell whether a message can carry this: at most 2048 bytes, and nothing that XML cannot hold."""
+    return len(word.encode()) <= LONGEST_WORD and NOT_IN_XML.search(word) is None
 
 
 def text(official: Official, open_id: str, stamp: int, content: str, number: int) -> Fields:

@@ -8,7 +8,7 @@ from sandbox.context import Sandbox
 from sandbox.crypto import pay_text, rsa_verify
 from sandbox.keys import Merchant
 from sandbox.phone import NotPossible
-from sandbox.store import Row, Tx
+from sandbox.store import Row, Tx, first
 from sandbox.wechat_pay import notices, trades
 
 PAY_PARAMS = frozenset({"timeStamp", "nonceStr", "package", "signType", "paySign"})
@@ -43,6 +43,31 @@ def pay(
         "state": paid["state"],
         "amount_fen": paid["amount_fen"],
         "event_id": event_id,
+    }
+
+
+def describe(sandbox: Sandbox, client_params: Mapping[str, str]) -> dict[str, Any]:
+    """The order that a pay sheet opened with these params shows. Raises: NotPossible."""
+    prepay_id = str(client_params.get("package", "")).removeprefix("prepay_id=")
+    with sandbox.store.transaction() as tx:
+        now = sandbox.clock.now()
+        prepay = first(tx, "select * from prepays where prepay_id = ?", (prepay_id,))
+        if prepay is None:
+            raise NotPossible("prepay_unknown")
+        merchant = sandbox.keys.merchant(prepay["mchid"])
+        trade = trades.find(tx, prepay["mchid"], prepay["out_trade_no"], now)
+        if merchant is None or trade is None:
+            raise NotPossible("order_not_found")
+        prepays = trades.live_prepays(tx, trade, now)
+        if prepay_id not in prepays:
+            raise NotPossible("prepay_expired")
+        _check_sheet(merchant, trade, prepays, client_params)
+    return {
+        "merchant": merchant.name,
+        "out_trade_no": trade["out_trade_no"],
+        "description": json.loads(trade["params"])["description"],
+        "amount_fen": trade["amount_fen"],
+        "state": trade["state"],
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from account_server import AccountServer, Clinic
+from paper_browser import Browser
 from wechatpayv3 import WeChatPay, WeChatPayType
 
 from sandbox.alipay.keys import open_accounts
@@ -166,3 +167,8 @@ def followed(clinic: Clinic) -> Clinic:
     clinic.plays(event="subscribe")
     clinic.server.seen.clear()
     return clinic
+
+
+@pytest.fixture
+def browser(box: Box) -> Browser:
+    return Browser(box.running.base_url)
