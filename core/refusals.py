@@ -32,6 +32,12 @@ class LoginFailed(Unauthenticated):
     code = "login_failed"
 
 
+class PhoneNotProven(Conflict):
+    """The platform does not vouch for the phone: the proof is wrong, used or too old, or no number of a person."""
+
+    code = "phone_refused"
+
+
 # --- booking
 
 

@@ -155,6 +155,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "join_conflict": _p(
         409, "账号不能合并", "请联系客服处理。",
         "The accounts cannot be joined", "Please contact us."),
+    "phone_refused": _p(
+        409, "手机号未验证成功", "请重新授权手机号后再试。",
+        "The phone is not proven", "Please let your wallet confirm the phone once more, then try again."),
     # --- ours
     "provider_unavailable": _p(
         503, "平台暂时没有回应", "没有丢失任何内容，请稍后再试。",
@@ -219,6 +222,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "method_not_open": ("该核验方式暂不可用", "is not open to this dependent now"),
     "unknown_version": ("没有这个版本", "is no version of this text"),
     "outdated_version": ("说明已更新，请重新阅读", "is no longer in force; please read the new text"),
+    "other_login": ("请在登录的平台上验证", "is not where you are logged in"),
     "not_allowed": ("此处不需要填写", "does not belong here"),
 }
 """What is said of one field, in Chinese and in English; a code without a row here is told as it is."""

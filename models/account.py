@@ -38,6 +38,9 @@ class Purpose(StrEnum):
     MINOR = "minor"
 
 
+PHONE_HASH = "accounts.phone"
+"""The purpose under which phones of accounts are found by keyed hash."""
+
 DEPENDENT_PURPOSES = frozenset({Purpose.FACE, Purpose.HEALTH, Purpose.MINOR})
 
 
@@ -53,10 +56,21 @@ class Account(Base):
     phone_hash: Mapped[bytes | None] = mapped_column(index=True)
     phone_hash_key: Mapped[int | None]
     phone_masked: Mapped[str | None]
+    phone_proven_at: Mapped[datetime | None]
 
     @property
     def has_phone(self) -> bool:
         return self.phone_sealed is not None
+
+    def seal_phone(self, vault: Vault, phone: str, *, masked: str, proven_at: datetime) -> None:
+        """`phone` in E.164, as a platform has just vouched for it."""
+        digest = vault.keyed_hash(PHONE_HASH, phone)
+        self.phone_hash, self.phone_hash_key = digest.digest, digest.key_id
+        self.phone_sealed = vault.seal("accounts.phone", self.id, phone)
+        self.phone_masked, self.phone_proven_at = masked, proven_at
+
+    def phone(self, vault: Vault) -> str | None:
+        return None if self.phone_sealed is None else vault.open_text("accounts.phone", self.id, self.phone_sealed)
 
 
 class PlatformIdentity(Base):

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from typing import Any
 
-from schemas.base import Instant, ReplySchema
+from marshmallow import ValidationError, fields, pre_load
+
+from models.account import Provider
+from schemas.base import Instant, ReplySchema, Strict, Text, Word
+
+_BY_SMS = {"description": "the way by SMS is not open yet: refused as `not_configured`"}
+
+
+class SetPhoneSchema(Strict):
+    """Either `code`, or `response` and `sign`: what the wallet in which the caller is logged in hands out."""
+
+    provider = Word(Provider, required=True, metadata={"description": "where the caller is logged in"})
+    code = Text(512, metadata={"description": "WeChat: of getPhoneNumber, used once"})
+    response = Text(8192, metadata={"description": "Alipay: `response` of my.getPhoneNumber, unchanged"})
+    sign = Text(2048, metadata={"description": "Alipay: `sign` of my.getPhoneNumber, unchanged"})
+    phone = fields.Raw(metadata=_BY_SMS)
+    otp = fields.Raw(metadata=_BY_SMS)
+
+    @pre_load
+    def _refuse_sms(self, data: Any, **_: Any) -> Any:
+        typed = [name for name in ("phone", "otp") if name in data]
+        if typed:
+            raise ValidationError({name: ["not_configured"] for name in typed})
+        return data
 
 
 class AccountSchema(ReplySchema):

@@ -22,6 +22,7 @@ from core.ports import (
     PaymentGateway,
     PaymentOrder,
     PhoneProver,
+    PhoneRefused,
     PlatformMessage,
     ProviderRefused,
     ProviderUnavailable,
@@ -183,6 +184,25 @@ class FakeAppGateway:
         return Reply(401)
 
 
+class FakePhones:
+    """Port PhoneProver. The code `phone-13800000000` proves that number, once or as often as it is sent."""
+
+    def __init__(self, provider: str = "wechat_miniapp", app: str = "main", *, takes: frozenset[str] | None = None):
+        self.provider, self.app = provider, app
+        self.takes = takes or frozenset({"code"})
+        self.failure: Exception | None = None
+        self.asked: list[tuple[dict[str, str], str]] = []
+
+    def read_phone(self, proof: Mapping[str, str], *, user: str) -> str:
+        self.asked.append((dict(proof), user))
+        if self.failure is not None:
+            raise self.failure
+        told = next((one for one in proof.values() if one.startswith("phone-")), None)
+        if told is None:
+            raise PhoneRefused("40029")
+        return f"+86{told.removeprefix('phone-')}"
+
+
 class FakeAdapters:
     """One merchant, one app, and the platform in memory behind them."""
 
@@ -192,6 +212,7 @@ class FakeAdapters:
         self.the_app_gateway = FakeAppGateway()
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
+        self.phones: dict[tuple[str, str], PhoneProver] = {}
 
     def login(self, provider: str, app: str | None) -> LoginPlatform:
         if (provider, app) not in self.logins:
@@ -213,7 +234,9 @@ class FakeAdapters:
         return self.the_gateway
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
-        raise NotConfigured(provider)
+        if (provider, app) not in self.phones:
+            raise NotConfigured(provider)
+        return self.phones[provider, app]
 
     def page_login(self, app: str) -> PageLogin:
         raise NotConfigured(app)

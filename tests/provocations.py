@@ -265,6 +265,11 @@ def _a_fourth_time(ward: Ward) -> Reply:
     return [phone.post(path, {"method": "wechat_face"}) for _ in range(4)][-1]
 
 
+@provokes("phone_refused")
+def _a_used_code(ward: Ward) -> Reply:
+    return ward.log_in("a").send("PUT", "/account/phone", {"provider": "wechat_miniapp", "code": "used"})
+
+
 # --- ours
 
 

@@ -56,6 +56,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_dependent": {},  # a new person each time
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
     "open_payment": {"channel": "wechat_jsapi"},
+    "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
 QUERIES = {"get_search": {"q": "ceshi"}, "get_hospital_schedules": {"date": "2026-11-25"}}
 KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}}

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
-from fakes import FakeAdapters, FakeGateway, ManualClock
+from fakes import FakeAdapters, FakeGateway, FakePhones, ManualClock
 from people import APP, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
@@ -191,6 +191,7 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters = FakeAdapters(clock)
     adapters.logins = {(PROVIDER, None): users, (PROVIDER, APP): users}
     adapters.faces = [verifier]
+    adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
     transactions = app.extensions[EXTENSION].workbench.transactions
