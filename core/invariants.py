@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
+from core.dependents.add import DEPENDENTS_MAX
+from models.account_join import AccountJoin
 from models.appointment import Appointment, HospitalClaim
 from models.base import UTCDateTime
 from models.identity_check import IdentityCheck
@@ -19,7 +21,7 @@ from models.payment import Payment, Refund
 from models.schedule import Slot
 from models.states import Stateful
 
-MACHINES: tuple[type[Stateful], ...] = (Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck)
+MACHINES: tuple[type[Stateful], ...] = (Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin)
 
 _HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
 _OPEN = "('pending','booked','arrived')"
@@ -27,6 +29,12 @@ _OPEN = "('pending','booked','arrived')"
 # Money received on a charge that is neither given back nor on its way back.
 _KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.charge_id = c.id AND p.status = 'succeeded')
  - (SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.charge_id = c.id AND r.status <> 'closed')"""
+
+# What a join leaves of an account: its own consents, and an idempotency key that the other account had used as well.
+_HANGING = {
+    "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL", "dependents": "",
+    "identity_checks": "", "login_sessions": "", "notices": "", "payments": "", "platform_identities": "",
+}  # fmt: skip
 
 _QUERIES = {
     "slot_has_one_appointment": f"SELECT slot_id FROM appointments WHERE status IN {_HOLDS} "
@@ -64,15 +72,47 @@ _QUERIES = {
     "kept_key_has_its_reply": "SELECT id FROM idempotency_keys WHERE state = 'done' AND reply_sealed IS NULL",
     "appointment_is_own": "SELECT a.id FROM appointments a JOIN dependents d ON d.id = a.dependent_id "
     "JOIN charges c ON c.id = a.charge_id WHERE d.account_id <> a.account_id OR c.account_id <> a.account_id",
+    # While two accounts were one, either wallet paid for both.
     "payment_is_own": "SELECT p.id FROM payments p JOIN charges c ON c.id = p.charge_id "
     "JOIN platform_identities i ON i.id = p.payer_identity_id "
-    "WHERE p.account_id <> c.account_id OR i.account_id <> p.account_id",
+    "WHERE p.account_id <> c.account_id OR (i.account_id <> p.account_id AND NOT EXISTS "
+    "(SELECT 1 FROM account_joins j WHERE j.status = 'undone' AND ((j.kept_account_id = p.account_id "
+    "AND j.emptied_account_id = i.account_id) OR (j.kept_account_id = i.account_id "
+    "AND j.emptied_account_id = p.account_id))))",
     "hospital_is_one": "SELECT a.id FROM appointments a JOIN slots s ON s.id = a.slot_id "
     "JOIN schedules d ON d.id = s.schedule_id JOIN charges c ON c.id = a.charge_id "
     "WHERE a.schedule_id <> s.schedule_id OR a.hospital_id <> s.hospital_id OR a.hospital_id <> d.hospital_id "
     "OR a.hospital_id <> c.hospital_id OR a.department_id <> d.department_id",
     "check_is_own": "SELECT k.id FROM identity_checks k JOIN dependents d ON d.id = k.dependent_id "
     "WHERE k.account_id <> d.account_id",
+    "consent_is_own": "SELECT s.id FROM consents s JOIN dependents d ON d.id = s.dependent_id "
+    "WHERE s.account_id <> d.account_id",
+    "notice_is_own": "SELECT n.id FROM notices n JOIN appointments a ON a.id = n.appointment_id "
+    "WHERE n.account_id <> a.account_id",
+    "login_is_own": "SELECT l.id FROM login_sessions l JOIN platform_identities i ON i.id = l.platform_identity_id "
+    "WHERE l.account_id <> i.account_id",
+    "account_within_dependent_limit": "SELECT account_id FROM dependents WHERE archived_at IS NULL "
+    f"AND relationship <> 'self' GROUP BY account_id HAVING COUNT(*) > {DEPENDENTS_MAX}",
+    "joined_account_is_empty": " UNION ALL ".join(
+        f"SELECT t.id FROM {table} t JOIN accounts a ON a.id = t.account_id WHERE a.joined_into_id IS NOT NULL{more}"
+        for table, more in _HANGING.items()
+    ),
+    "joined_account_has_its_join": "SELECT a.id FROM accounts a WHERE a.joined_into_id IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM account_joins j WHERE j.status = 'joined' AND j.emptied_account_id = a.id "
+    "AND j.kept_account_id = a.joined_into_id) UNION ALL SELECT j.id FROM account_joins j "
+    "JOIN accounts a ON a.id = j.emptied_account_id WHERE j.status = 'joined' "
+    "AND (a.joined_into_id IS NULL OR a.joined_into_id <> j.kept_account_id)",
+    "join_by_phone_has_two_yeses": "SELECT j.id FROM account_joins j WHERE j.reason = 'phone' "
+    "AND j.joined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM state_events one, state_events two "
+    "WHERE one.record_id = j.id AND one.to_status = 'asked' AND two.record_id = j.id AND two.to_status = 'joined' "
+    "AND REPLACE(one.actor_id, '-', '') = REPLACE(CAST(j.asking_account_id AS TEXT), '-', '') "
+    "AND REPLACE(two.actor_id, '-', '') = REPLACE(CAST(j.asked_account_id AS TEXT), '-', ''))",
+    "merged_dependent_has_its_twin": "SELECT d.id FROM dependents d WHERE d.merged_into_id IS NOT NULL "
+    "AND (d.archived_at IS NULL OR NOT EXISTS (SELECT 1 FROM dependents t WHERE t.id = d.merged_into_id "
+    "AND t.account_id = d.account_id AND t.id <> d.id))",
+    "identity_was_found_by_one_that_is": "SELECT i.id FROM platform_identities i WHERE i.found_by_id IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM platform_identities f WHERE f.id = i.found_by_id "
+    "AND f.account_id = i.account_id)",
     "patient_cancelled_in_time": "SELECT e.id FROM state_events e JOIN appointments a ON a.id = e.record_id "
     "WHERE e.machine = 'appointment' AND e.to_status = 'cancelled' AND e.from_status = 'booked' "
     "AND e.reason = 'patient' AND e.at >= a.cancel_before",

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
-from models.account import Account
+from core.transactions import Overloaded
+from models.account import Account, PlatformIdentity
 from models.appointment import Appointment
 from models.base import Base, table_of
 from models.charge import Charge
@@ -47,7 +48,7 @@ def _account_then_person() -> Select[UUID, UUID | None]:
     accounts, persons = table_of(Account), table_of(Person)
     account = (
         select(accounts.c.id)
-        .where(accounts.c.id == bindparam("account_id"))
+        .where(accounts.c.id == bindparam("account_id"), accounts.c.joined_into_id.is_(None))
         .with_for_update(key_share=True)
         .cte("account")
     )
@@ -59,8 +60,21 @@ def _account_then_person() -> Select[UUID, UUID | None]:
 
 
 def lock_account(session: Session, account_id: UUID) -> Account:
-    """Raises: NotFound."""
-    return _one(session, Account, account_id)
+    """Raises: NotFound, Overloaded where it was joined into another meanwhile: whoever asks again is led there."""
+    account = _one(session, Account, account_id)
+    if account.joined_into_id is not None:
+        raise Overloaded()
+    return account
+
+
+def lock_accounts(session: Session, account_ids: Iterable[UUID]) -> dict[UUID, Account]:
+    """Also those that were joined into another. Raises: NotFound where one is missing."""
+    wanted = set(account_ids)
+    query = select(Account).where(Account.id.in_(wanted)).order_by(Account.id)
+    found = {account.id: account for account in session.scalars(_locked(query))}
+    if found.keys() != wanted:
+        raise NotFound()
+    return found
 
 
 def lock_person(session: Session, person_id: UUID) -> Person:
@@ -95,6 +109,12 @@ def lock_dependent(session: Session, dependent_id: UUID) -> Dependent:
     return _one(session, Dependent, dependent_id)
 
 
+def lock_dependents_of(session: Session, account_ids: Iterable[UUID]) -> list[Dependent]:
+    """All of several accounts, the archived ones too."""
+    query = select(Dependent).where(Dependent.account_id.in_(list(account_ids))).order_by(Dependent.id)
+    return list(session.scalars(_locked(query)))
+
+
 def lock_charge(session: Session, charge_id: UUID) -> Charge:
     """With its lines. Raises: NotFound."""
     query = select(Charge).where(Charge.id == charge_id).options(selectinload(Charge.lines))
@@ -102,6 +122,12 @@ def lock_charge(session: Session, charge_id: UUID) -> Charge:
     if found is None:
         raise NotFound()
     return found
+
+
+def lock_charges(session: Session, condition: ColumnElement[bool]) -> list[UUID]:
+    """Whatever hangs on them holds still from then on; their ids."""
+    query = select(Charge).where(condition).order_by(Charge.id)
+    return [charge.id for charge in session.scalars(_locked(query))]
 
 
 def lock_appointment(session: Session, appointment_id: UUID) -> Appointment:
@@ -142,6 +168,16 @@ def lock_refund(session: Session, refund_id: UUID) -> Refund:
 def lock_refunds_of(session: Session, charge_id: UUID) -> list[Refund]:
     query = select(Refund).where(Refund.charge_id == charge_id).order_by(Refund.id)
     return list(session.scalars(_locked(query)))
+
+
+def hold_identity(session: Session, identity_id: UUID) -> PlatformIdentity:
+    """As it is now; until the end it is not carried to another account. Taken after the charge. Raises: NotFound."""
+    query = select(PlatformIdentity).where(PlatformIdentity.id == identity_id)
+    shared = query.with_for_update(read=True).execution_options(populate_existing=True)
+    found = session.scalars(shared).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
 
 
 def lock_identity_check(session: Session, check_id: UUID) -> IdentityCheck:

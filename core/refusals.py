@@ -128,6 +128,21 @@ class AlreadyPaid(Conflict):
     code = "already_paid"
 
 
+# --- joining accounts
+
+
+class JoinConflict(Conflict):
+    """The two accounts cannot be one. The facts are of one's own account only."""
+
+    code = "join_conflict"
+
+
+class UndoTooLate(Conflict):
+    """The time in which a join can be undone is over."""
+
+    code = "undo_too_late"
+
+
 # --- dependents
 
 

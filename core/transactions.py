@@ -1,8 +1,9 @@
 """One command is one transaction, and what may be run again is run again.
 
-A deadlock, a serialization failure, a lock that did not come in time or a connection lost before COMMIT runs the
-whole step again; a known unique constraint becomes its own refusal; a failed statement never goes on in the same
-transaction. A step therefore does nothing that a rollback cannot undo, and calls no platform.
+A deadlock, a serialization failure, a lock that did not come in time, a connection lost before COMMIT or a step that
+finds its look outdated (`Changed`) runs the whole step again; a known unique constraint becomes its own refusal; a
+failed statement never goes on in the same transaction. A step therefore does nothing that a rollback cannot undo, and
+calls no platform.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class OutcomeUnknown(Unavailable):
     code = "outcome_unknown"
 
 
+class Changed(Exception):
+    """What the step had looked at was changed before it had the lock: it runs again and looks anew."""
+
+
 class Transactions:
     """Runs steps. `write` commits once the step returns; `read` never takes a write lock."""
 
@@ -73,6 +78,9 @@ class Transactions:
                     raise _translated(error) from error
                 log.info("command_run_again", attempt=attempt, sqlstate=sqlstate(error))
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * attempt))
+            except Changed as error:
+                if attempt == _TRIES:
+                    raise Overloaded() from error
             except PoolTimeout as error:
                 raise Overloaded() from error
             except CommitUnsure as error:

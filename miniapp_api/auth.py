@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core.identity.login import token_digest
+from core.transactions import Overloaded
 from miniapp_api.services import services
 from models.account import Account, LoginSession, PlatformIdentity, Provider
 from models.errors import Unauthenticated
@@ -61,6 +62,17 @@ def caller_or_none() -> Caller | None:
     return caller
 
 
+def refuse_if_moved() -> None:
+    """A request that finds nothing may have begun just before its account was joined into another, or parted from it:
+    asked again, it looks in the right place. Raises: Overloaded."""
+    caller = caller_or_none()
+    if caller is None:
+        return
+    query = select(LoginSession.account_id).where(LoginSession.id == caller.session_id)
+    if services().workbench.transactions.read(lambda session, _now: session.scalar(query)) != caller.account_id:
+        raise Overloaded()
+
+
 def _token_sent() -> str:
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
@@ -86,5 +98,6 @@ _LOGIN = (
         LoginSession.token_hash == bindparam("digest"),
         PlatformIdentity.account_id == LoginSession.account_id,
         Account.closed_at.is_(None),
+        Account.joined_into_id.is_(None),
     )
 )

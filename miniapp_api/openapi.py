@@ -17,12 +17,12 @@ from flask import Flask, Response, request
 from marshmallow import Schema, ValidationError
 
 from core.ports import ProviderError
-from miniapp_api.auth import Auth, require_login
+from miniapp_api.auth import Auth, refuse_if_moved, require_login
 from miniapp_api.body import StrictRequest, escape_pointer
 from miniapp_api.documented import api_options, complete, describe, path_parameters, requires_anything
 from miniapp_api.errors import code_of, flatten
 from miniapp_api.limits import limit_account, limit_address, limit_logins
-from models.errors import DomainError, FieldError, ValidationFailed
+from models.errors import DomainError, FieldError, NotFound, ValidationFailed
 
 View = Callable[..., Response]
 Refusal = type[DomainError] | type[ProviderError]
@@ -147,7 +147,11 @@ def _reading_payload(
                 given["body"] = _loaded(body_schema, _body_sent(body_schema), at="#")
             elif method not in ("GET", "HEAD"):
                 _refuse_body()
-        return view(**given)
+        try:
+            return view(**given)
+        except NotFound:
+            refuse_if_moved()
+            raise
 
     return served
 

@@ -158,6 +158,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "phone_refused": _p(
         409, "手机号未验证成功", "请重新授权手机号后再试。",
         "The phone is not proven", "Please let your wallet confirm the phone once more, then try again."),
+    "undo_too_late": _p(
+        409, "已过撤销时间", "合并账号超过24小时后不能撤销，如有问题请联系客服。",
+        "Too late to undo", "The accounts were joined more than 24 hours ago. Please contact us."),
     # --- ours
     "provider_unavailable": _p(
         503, "平台暂时没有回应", "没有丢失任何内容，请稍后再试。",

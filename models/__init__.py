@@ -2,6 +2,7 @@
 
 from models import (
     account,
+    account_join,
     appointment,
     audit,
     charge,
@@ -22,6 +23,7 @@ from models.base import Base
 __all__ = [
     "Base",
     "account",
+    "account_join",
     "appointment",
     "audit",
     "charge",

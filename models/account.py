@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -45,7 +45,11 @@ DEPENDENT_PURPOSES = frozenset({Purpose.FACE, Purpose.HEALTH, Purpose.MINOR})
 
 
 class Account(Base):
-    """Who logs in. What is booked hangs on it and on nothing of a platform."""
+    """Who logs in. What is booked hangs on it and on nothing of a platform.
+
+    One that was joined into another is empty: nothing hangs on it, and nobody logs into it by itself. Its row in
+    `account_joins` says how it came to that; a reference in this column would have SQLite rebuild the table.
+    """
 
     __tablename__ = "accounts"
 
@@ -57,6 +61,10 @@ class Account(Base):
     phone_hash_key: Mapped[int | None]
     phone_masked: Mapped[str | None]
     phone_proven_at: Mapped[datetime | None]
+    joined_into_id: Mapped[UUID | None]
+
+    def has_proven_phone_within(self, age: timedelta, *, now: datetime) -> bool:
+        return self.phone_proven_at is not None and now < self.phone_proven_at + age
 
     @property
     def has_phone(self) -> bool:
@@ -74,7 +82,10 @@ class Account(Base):
 
 
 class PlatformIdentity(Base):
-    """An id that a platform knows the account by, found by keyed hash of (provider, app, kind, id)."""
+    """An id that a platform knows the account by, found by keyed hash of (provider, app, kind, id).
+
+    `found_by_id` is the identity by whose login it came to an account that stood already: the two belong together.
+    """
 
     __tablename__ = "platform_identities"
     __table_args__ = (UniqueConstraint("provider", "app", "kind", "subject_hash_key", "subject_hash"),)
@@ -88,6 +99,7 @@ class PlatformIdentity(Base):
     subject_hash_key: Mapped[int]
     subject_sealed: Mapped[bytes]
     created_at: Mapped[datetime]
+    found_by_id: Mapped[UUID | None]
 
     @staticmethod
     def hash_purpose(provider: str, app: str, kind: IdKind) -> str:

@@ -99,7 +99,8 @@ class PersonIdentifier(Base):
 class Dependent(Base):
     """An account's right to book for a person, with what this account typed about them. `self` is one too.
 
-    Name, contact and identity level are this account's own: another account learns nothing from them.
+    Name, contact and identity level are this account's own: another account learns nothing from them. Where two
+    accounts that were joined both had the person, one of the two is archived and points at the other.
     """
 
     __tablename__ = "dependents"
@@ -154,6 +155,7 @@ class Dependent(Base):
     identity_checked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
+    merged_into_id: Mapped[UUID | None]
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
 

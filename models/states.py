@@ -51,6 +51,7 @@ class Machine(StrEnum):
     REFUND = "refund"
     HOSPITAL_CLAIM = "hospital_claim"
     IDENTITY_CHECK = "identity_check"
+    ACCOUNT_JOIN = "account_join"
 
 
 class StateEvent(Base):

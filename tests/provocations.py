@@ -7,21 +7,23 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from factories import make_dependent
 from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select
-from ward import Ward, add, agree, book, open_ward
+from ward import Ward, add, agree, be_asked_to_join, book, open_ward
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
 from core.ports import ProviderUnavailable
 from models.account import Account
+from models.account_join import AccountJoin
 from models.database import Database
-from models.person import Dependent, IdentityLevel, IdentityStatus
+from models.person import Dependent, IdentityLevel, IdentityStatus, Relationship
 from models.schedule import ScheduleStatus
 
 Provoke = Callable[[Ward], Reply]
-NOT_YET = {"dependent_in_use", "join_conflict", "maintenance", "not_eligible", "restricted"}
+NOT_YET = {"dependent_in_use", "maintenance", "not_eligible", "restricted"}
 """Codes of the registry whose routes are not open: as soon as one is documented, it needs a provocation here."""
 
 PROVOCATIONS: dict[str, Provoke] = {}
@@ -268,6 +270,26 @@ def _a_fourth_time(ward: Ward) -> Reply:
 @provokes("phone_refused")
 def _a_used_code(ward: Ward) -> Reply:
     return ward.log_in("a").send("PUT", "/account/phone", {"provider": "wechat_miniapp", "code": "used"})
+
+
+@provokes("join_conflict")
+def _two_who_are_themselves(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    add(phone)
+    join_id = be_asked_to_join(ward, phone)
+    with ward.workbench.transactions.database.write() as session:
+        other = session.get_one(Account, session.get_one(AccountJoin, UUID(join_id)).asking_account_id)
+        make_dependent(session, ward.workbench.vault, other, relationship=Relationship.SELF)
+    return phone.post("/account/joins", {"join_id": join_id})
+
+
+@provokes("undo_too_late")
+def _a_day_later(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    join_id = be_asked_to_join(ward, phone)
+    assert phone.post("/account/joins", {"join_id": join_id}).json["state"] == "joined"
+    ward.clock.advance(timedelta(hours=24))
+    return phone.send("DELETE", f"/account/joins/{join_id}")
 
 
 # --- ours

@@ -18,9 +18,12 @@ from people import APP, PROVIDER, FakeVerifier
 from people_http import SELF, Users
 from shared_app import app_with
 from sqlalchemy.orm import Session
+from wallets import make_neighbour
 from wire import Phone, Reply, in_process, new_key
 
 from core.identity.consent_texts import current_version
+from core.identity.join import say_yes
+from core.identity.join_offers import Viewer, list_joins
 from core.workbench import Workbench
 from miniapp_api import callbacks, health, patient
 from miniapp_api.app import App, create_app
@@ -31,6 +34,7 @@ from miniapp_api.services import EXTENSION
 from models.account import Purpose
 from models.hospital import Department, Doctor
 from models.schedule import Schedule
+from models.states import Actor, Cause, CauseKind
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
@@ -39,7 +43,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """Every documented operation by its operationId."""
 
-PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "payment_id"})
+PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "join_id", "payment_id"})
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
 
 
@@ -143,8 +147,42 @@ def settle_in(ward: Ward) -> Phone:
         "payment_id": opened.json["id"],
         "check_id": begun.json["id"],
     }
+    ward.ids["join_id"] = ask_to_join(ward, phone)
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
+
+
+def neighbour(ward: Ward, phone: Phone) -> tuple[UUID, UUID]:
+    """Account and identity of somebody in another wallet who has the same phone as this one, proven by both."""
+    assert phone.send("PUT", "/account/phone", BODIES["set_account_phone"]).status == 200
+
+    def step(session: Session, now: datetime) -> tuple[UUID, UUID]:
+        account, identity = make_neighbour(session, ward.workbench.vault, now=now)
+        return account.id, identity.id
+
+    return ward.workbench.transactions.write(step)
+
+
+def ask_to_join(ward: Ward, phone: Phone) -> str:
+    """The id of a first yes that waits for the second."""
+    neighbour(ward, phone)
+    (offer,) = [one for one in phone.get("/account/joins")["items"] if one["state"] == "offered"]
+    reply = phone.post("/account/joins", {"join_id": offer["id"]})
+    assert (reply.status, reply.json["state"]) == (201, "asked"), reply
+    return str(reply.json["id"])
+
+
+def be_asked_to_join(ward: Ward, phone: Phone) -> str:
+    """The id of a join that somebody else has asked for."""
+    vault, (account_id, identity_id) = ward.workbench.vault, neighbour(ward, phone)
+    viewer, cause = Viewer(account_id, identity_id), Cause(Actor.ACCOUNT, CauseKind.REQUEST, "t", str(account_id))
+
+    def step(session: Session, now: datetime) -> str:
+        (offer,) = list_joins(session, viewer=viewer, vault=vault, now=now)
+        asked = say_yes(session, viewer=viewer, join_id=offer.id, vault=vault, now=now, cause=cause)
+        return str(asked.id)
+
+    return ward.workbench.transactions.write(step)
 
 
 def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
@@ -163,6 +201,7 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
 
 BODIES: Mapping[str, dict[str, Any]] = {
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
+    "create_account_join": {"join_id": "{join_id}"},
     "create_consent": {"purpose": "service", "version": current_version(Purpose.SERVICE), "granted": True},
     "create_dependent": SELF | {"relationship": "sibling", "id_number": "330102199001029960"},
     "change_dependent": {"phone": "13900000001"},

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.release import let_slot_go
 from core.notices.write import tell
-from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.close import own_charge
+from core.payments.charge_account import ChargeAccount, lock_own_charge_account
 from core.payments.refunds import due_refund
 from core.refusals import CancelDeadlinePassed, NotCancellable
 from models.appointment import Appointment, AppointmentStatus, CancelReason
@@ -26,7 +25,7 @@ def cancel_appointment(
     goes back on sale.
 
     Raises: NotFound, NotCancellable, CancelDeadlinePassed."""
-    account = lock_charge_account(session, own_charge(session, appointment_id, account_id))
+    account = lock_own_charge_account(session, appointment_id, account_id)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_cancellable(appointment, now=now)
     appointment.cancel(session, why=CancelReason.PATIENT, at=now, cause=cause)

@@ -117,8 +117,9 @@ def list_appointments(
     conditions: list[Any] = [Appointment.account_id == account_id]
     if status is not None:
         conditions.append(Appointment.status == status)
-    if dependent_id is not None:
-        conditions.append(Appointment.dependent_id == dependent_id)
+    if dependent_id is not None:  # and whoever was archived in favour of them
+        same = select(Dependent.id).where((Dependent.id == dependent_id) | (Dependent.merged_into_id == dependent_id))
+        conditions.append(Appointment.dependent_id.in_(same))
     if cursor is not None:
         conditions.append(Appointment.id < read_cursor(cursor))
     found = _views(session, *conditions, limit=limit + 1)

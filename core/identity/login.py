@@ -10,14 +10,20 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.identity.consents import consents_due
+from core.identity.join import join_by_union_id
+from core.locks import lock_accounts
 from core.ports import LoginPlatform, LoginRefused, PlatformUser, ProviderError, ProviderRefused
 from core.refusals import LoginFailed, ProviderDown
+from core.transactions import Changed
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider, Purpose
 from models.base import new_id
+from models.errors import DomainError
 from models.sealing import Vault
+from models.states import Cause
 
 TOKEN_BYTES = 32
 NO_APP = ""
@@ -46,6 +52,9 @@ class _Subject:
     value: str = field(repr=False)
 
 
+_Known = dict[_Subject, PlatformIdentity]
+
+
 def ask_who(platform: LoginPlatform, code: str) -> PlatformUser:
     """Turn a one-time code into the platform's user. Calls the platform, so never inside a transaction.
 
@@ -60,19 +69,25 @@ def ask_who(platform: LoginPlatform, code: str) -> PlatformUser:
         raise ProviderDown() from error
 
 
-def log_in(session: Session, *, user: PlatformUser, vault: Vault, lasts: timedelta, now: datetime) -> LoggedIn:
+def log_in(
+    session: Session, *, user: PlatformUser, vault: Vault, lasts: timedelta, now: datetime, cause: Cause
+) -> LoggedIn:
     """Open a login session of the account that the platform's user has, making the account at the first login.
 
     Two first logins at once meet at the unique constraint of platform_identities; the later transaction is run again
-    and finds the account. The app's own id goes first: where a union id points at another account, the two stay apart
-    until their holder joins them.
+    and finds the account. Where the union id shows for the first time that two accounts are one person's, they are
+    joined. Where that cannot be, they stay apart and the app's own id decides: no login fails for it.
+    Raises: Changed.
     """
     subjects = _subjects(user)
-    known = _known(session, subjects, vault)
-    account = _account(session, known, subjects, now=now)
+    known = _lock_known(session, subjects, vault)
+    if len(_owners(known)) > 1 and _join(session, known, now=now, cause=cause):
+        known = _known(session, subjects, vault)
+    found_by = next((known[subject] for subject in subjects if subject in known), None)
+    account = _new_account(session, now=now) if found_by is None else session.get_one(Account, found_by.account_id)
     for subject in subjects:
         if subject not in known:
-            known[subject] = _add(session, account, subject, vault, now=now)
+            known[subject] = _add(session, account, subject, vault, found_by=found_by, now=now)
     session.flush()
     token = secrets.token_urlsafe(TOKEN_BYTES)
     login = LoginSession(
@@ -109,12 +124,13 @@ def _subjects(user: PlatformUser) -> list[_Subject]:
     return [subject for subject in told if subject.value]
 
 
-def _known(session: Session, subjects: list[_Subject], vault: Vault) -> dict[_Subject, PlatformIdentity]:
+def _known(session: Session, subjects: list[_Subject], vault: Vault) -> _Known:
     """Those of the ids that an account has. Two rows of one id, under two hashing keys, count as the older one."""
     kept = {(subject.provider, subject.app, subject.kind): subject for subject in subjects}
     query = select(PlatformIdentity).where(or_(*(_names(subject, vault) for subject in subjects)))
-    known: dict[_Subject, PlatformIdentity] = {}
-    for identity in session.scalars(query.order_by(PlatformIdentity.id)):
+    in_order = query.order_by(PlatformIdentity.id).execution_options(populate_existing=True)
+    known: _Known = {}
+    for identity in session.scalars(in_order):
         known.setdefault(kept[identity.provider, identity.app, identity.kind], identity)
     return known
 
@@ -136,11 +152,34 @@ def _names(subject: _Subject, vault: Vault) -> ColumnElement[bool]:
     )
 
 
-def _account(
-    session: Session, known: dict[_Subject, PlatformIdentity], subjects: list[_Subject], *, now: datetime
-) -> Account:
-    owners = [known[subject].account_id for subject in subjects if subject in known]
-    return session.get_one(Account, owners[0]) if owners else _new_account(session, now=now)
+def _owners(known: _Known) -> list[UUID]:
+    """Each once, that of the app's own id first."""
+    in_order = sorted(known, key=lambda subject: subject.kind is IdKind.UNION_ID)
+    return list(dict.fromkeys(known[subject].account_id for subject in in_order))
+
+
+def _lock_known(session: Session, subjects: list[_Subject], vault: Vault) -> _Known:
+    """With their accounts locked, so that no join carries them away meanwhile. Raises: Changed."""
+    seen = _owners(_known(session, subjects, vault))
+    lock_accounts(session, seen)
+    known = _known(session, subjects, vault)
+    if _owners(known) != seen:
+        raise Changed()
+    return known
+
+
+def _join(session: Session, known: _Known, *, now: datetime, cause: Cause) -> bool:
+    """In a savepoint of its own: whatever goes wrong in it, the login goes on without."""
+    mine, other = _owners(known)[:2]
+    try:
+        with session.begin_nested():
+            accounts = [session.get_one(Account, account_id) for account_id in (mine, other)]
+            apart = join_by_union_id(session, *accounts, now=now, cause=cause)
+    except (DBAPIError, DomainError) as error:
+        apart = type(error).__name__
+    if apart is not None:
+        log.warning("accounts_stay_apart", account=str(mine), other=str(other), reason=apart)
+    return apart is None
 
 
 def _new_account(session: Session, *, now: datetime) -> Account:
@@ -150,7 +189,15 @@ def _new_account(session: Session, *, now: datetime) -> Account:
     return account
 
 
-def _add(session: Session, account: Account, subject: _Subject, vault: Vault, *, now: datetime) -> PlatformIdentity:
+def _add(
+    session: Session,
+    account: Account,
+    subject: _Subject,
+    vault: Vault,
+    *,
+    found_by: PlatformIdentity | None,
+    now: datetime,
+) -> PlatformIdentity:
     identity = PlatformIdentity(
         id=new_id(),
         account_id=account.id,
@@ -158,6 +205,7 @@ def _add(session: Session, account: Account, subject: _Subject, vault: Vault, *,
         app=subject.app,
         kind=subject.kind,
         created_at=now,
+        found_by_id=None if found_by is None else found_by.id,
     )
     identity.seal_subject(vault, subject.value)
     session.add(identity)

@@ -1,6 +1,6 @@
 """The phone of an account: proven by the platform that its holder is logged in at, never typed.
 
-Several accounts may have proven one number: that is what joining is for (`core/identity/joins.py`).
+Several accounts may have proven one number: that is what joining is for (`core/identity/join.py`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent
+from core.identity.join import withdraw_asks
 from core.locks import lock_account
 from core.ports import PhoneProver, PhoneRefused, ProviderError, ProviderRefused
 from core.refusals import PhoneNotProven, ProviderDown
 from models.account import Account, PlatformIdentity, Purpose
 from models.errors import FieldError, ValidationFailed
 from models.sealing import Vault
+from models.states import Cause
 
 log = structlog.get_logger()
 
@@ -46,9 +48,12 @@ def ask_phone(prover: PhoneProver, proof: Mapping[str, str], *, user: str) -> st
         raise ProviderDown() from error
 
 
-def keep_phone(session: Session, *, account_id: UUID, phone: str, vault: Vault, now: datetime) -> Account:
-    """Seal the proven number (E.164) on the account. An older number gives way. Raises: NotFound."""
+def keep_phone(session: Session, *, account_id: UUID, phone: str, vault: Vault, now: datetime, cause: Cause) -> Account:
+    """Seal the proven number (E.164) on the account. An older number gives way, and with it every ask to join that it
+    stood behind. Raises: NotFound, Overloaded."""
     account = lock_account(session, account_id)
+    if account.phone(vault) not in (None, phone):
+        withdraw_asks(session, account_id, why="phone_changed", now=now, cause=cause)
     account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now)
     session.flush()
     return account

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.locks import (
@@ -16,6 +17,7 @@ from core.locks import (
 )
 from models.appointment import Appointment
 from models.charge import Charge
+from models.errors import NotFound
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.schedule import Slot
 
@@ -51,6 +53,20 @@ class ChargeAccount:
             if one.payment_id == payment.id and one.status is not RefundStatus.CLOSED
         )
         return payment.received_fen - back
+
+
+def lock_own_charge_account(session: Session, appointment_id: UUID, account_id: UUID) -> ChargeAccount:
+    """That of one's own appointment, and still one's own now that it is locked: accounts may have been joined
+    meanwhile. Raises: NotFound."""
+    charge_id = session.scalar(
+        select(Appointment.charge_id).where(Appointment.id == appointment_id, Appointment.account_id == account_id)
+    )
+    if charge_id is None:
+        raise NotFound()
+    account = lock_charge_account(session, charge_id)
+    if account.charge.account_id != account_id:
+        raise NotFound()
+    return account
 
 
 def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:

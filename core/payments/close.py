@@ -14,8 +14,6 @@ from core.payments.settle import apply_trade_answer
 from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
 from core.registry import NotConfigured
 from core.workbench import Workbench
-from models.appointment import Appointment
-from models.errors import NotFound
 from models.payment import Payment
 from models.states import Cause
 
@@ -61,13 +59,3 @@ def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *,
         apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
 
     workbench.transactions.write(step)
-
-
-def own_charge(session: Session, appointment_id: UUID, account_id: UUID) -> UUID:
-    """The charge of one's own appointment. Raises: NotFound."""
-    found = session.scalar(
-        select(Appointment.charge_id).where(Appointment.id == appointment_id, Appointment.account_id == account_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found

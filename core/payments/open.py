@@ -15,10 +15,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import enqueue
+from core.locks import hold_identity
 from core.numbers import trade_number
 from core.payments.ask import FIRST_ASK
-from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.close import close_at_platform, own_charge, write_answer
+from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_own_charge_account
+from core.payments.close import close_at_platform, write_answer
 from core.ports import (
     PaymentGateway,
     PaymentOrder,
@@ -35,7 +36,7 @@ from core.workbench import Workbench
 from models.account import PlatformIdentity
 from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
-from models.errors import FieldError, ValidationFailed
+from models.errors import FieldError, NotFound, ValidationFailed
 from models.hospital import Hospital
 from models.payment import Channel, Payment, PaymentStatus
 from models.sealing import Vault
@@ -93,7 +94,9 @@ def intend_payment(
     """Find the payment that stands for this payer, or make its row and number.
 
     Raises: NotFound, AlreadyPaid, NotPayable, HoldEnding, ValidationFailed."""
-    account = lock_charge_account(session, own_charge(session, appointment_id, payer.account_id))
+    account = lock_own_charge_account(session, appointment_id, payer.account_id)
+    if hold_identity(session, payer.identity_id).account_id != payer.account_id:  # parted from it meanwhile
+        raise NotFound()
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_payable(account, appointment, now=now)
     gateway = _gateway(session, workbench, account, channel, payer)

@@ -3,6 +3,7 @@
 from miniapp_api.openapi import Blueprint
 from miniapp_api.patient import (
     account,
+    account_joins,
     appointments,
     consents,
     departments,
@@ -18,6 +19,7 @@ from miniapp_api.patient import (
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     account.blueprint,
+    account_joins.blueprint,
     appointments.blueprint,
     consents.blueprint,
     consents.texts,

@@ -51,8 +51,14 @@ def set_account_phone(body: dict[str, Any]) -> Response:
     phone = ask_phone(prover, {name: body[name] for name in body if name != "provider"}, user=user)
 
     def step(command: Command) -> Account:
-        account_id = command.caller.account_id
-        return keep_phone(command.session, account_id=account_id, phone=phone, vault=command.vault, now=command.now)
+        return keep_phone(
+            command.session,
+            account_id=command.caller.account_id,
+            phone=phone,
+            vault=command.vault,
+            now=command.now,
+            cause=command.cause,
+        )
 
     return run_command(step, AccountDetailsSchema())
 

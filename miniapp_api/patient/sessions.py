@@ -40,7 +40,10 @@ def create_session(body: dict[str, Any]) -> Response:
     user = ask_who(_platform(body["provider"], body.get("app")), body["code"])
 
     def step(command: Command) -> dict[str, Any]:
-        return _told(log_in(command.session, user=user, vault=command.vault, lasts=lasts, now=command.now))
+        entered = log_in(
+            command.session, user=user, vault=command.vault, lasts=lasts, now=command.now, cause=command.cause
+        )
+        return _told(entered)
 
     return in_language(run_command(step, SessionSchema(), status=201))
 

@@ -61,8 +61,8 @@ def test_every_patient_route_refuses_a_dead_login(ward: Ward, owner: Phone) -> N
 
 def test_a_login_is_asked_for_before_anything_else_is_told(ward: Ward) -> None:
     """Neither a field's fault nor whether an id exists reaches somebody who is not logged in."""
-    nothing = dict.fromkeys(("appointment_id", "check_id", "dependent_id", "payment_id", "schedule_id"), str(new_id()))
-    nothing |= dict.fromkeys(("department_id", "doctor_id", "hospital_id"), str(new_id()))
+    nothing = dict.fromkeys(("appointment_id", "check_id", "dependent_id", "join_id", "payment_id"), str(new_id()))
+    nothing |= dict.fromkeys(("department_id", "doctor_id", "hospital_id", "schedule_id"), str(new_id()))
     for name in FOR_PATIENTS:
         method, path, _, _ = request_of(OPERATIONS[name], nothing)
         assert ward.send(method, path, {"nonsense": 1} if method != "GET" else None).code == "unauthenticated", name

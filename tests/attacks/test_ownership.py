@@ -17,7 +17,11 @@ _ARGUMENT = re.compile(r"<uuid:(\w+)>")
 WITH_ID = sorted(name for name, operation in OPERATIONS.items() if _ARGUMENT.search(operation.rule))
 OF_SOMEBODY = sorted(name for name in WITH_ID if PRIVATE & set(_ARGUMENT.findall(OPERATIONS[name].rule)))
 NAMED_IN_QUERY = {("get_eligibility", "dependent_id"), ("list_own_appointments", "dependent_id")}
-NAMED_IN_BODY = {("create_appointment", "dependent_id"), ("create_consent", "dependent_id")}
+NAMED_IN_BODY = {
+    ("create_account_join", "join_id"),
+    ("create_appointment", "dependent_id"),
+    ("create_consent", "dependent_id"),
+}
 one_kind = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import plants.accounts
 import plants.booking
 import plants.money
 import plants.rest  # noqa: F401 - importing registers the plants

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
+from models.account_join import AccountJoin, JoinStatus
 from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, HospitalClaim
 from models.appointment import HospitalClaimStatus as ClaimStatus
 from models.base import new_id
@@ -62,6 +63,10 @@ HOSPITAL_CLAIM = """
 IDENTITY_CHECK = """
     pending > passed failed expired
 """
+ACCOUNT_JOIN = """
+    asked  > joined expired
+    joined > undone
+"""
 
 
 def read_table(plan: str) -> dict[str, set[str]]:
@@ -83,6 +88,7 @@ KINDS = {
     "slot": Kind(Slot, SlotStatus, read_table(SLOT)),
     "hospital_claim": Kind(HospitalClaim, ClaimStatus, read_table(HOSPITAL_CLAIM)),
     "identity_check": Kind(IdentityCheck, IdentityCheckStatus, read_table(IDENTITY_CHECK)),
+    "account_join": Kind(AccountJoin, JoinStatus, read_table(ACCOUNT_JOIN)),
 }
 
 
@@ -129,6 +135,13 @@ VERBS = {
     "pass": Verb("identity_check", "passed", lambda one, session: one.succeed(session, level=2, matched=[], **HOW)),
     "fail": Verb("identity_check", "failed", lambda one, session: one.fail(session, reason="x", **HOW)),
     "expire": Verb("identity_check", "expired", lambda one, session: one.expire(session, **HOW)),
+    "end": Verb("account_join", "expired", lambda one, session: one.expire(session, why="x", **HOW)),
+    "join": Verb(
+        "account_join",
+        "joined",
+        lambda one, session: one.join(session, kept=new_id(), emptied=new_id(), carried={}, undo_before=AT, **HOW),
+    ),
+    "undo": Verb("account_join", "undone", lambda one, session: one.undo(session, **HOW)),
 }
 
 

@@ -15,13 +15,16 @@ from uuid import UUID
 
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
+from people import agree
 from sqlalchemy import Table, insert, select, update
 from sqlalchemy.orm import Session
+from wallets import Couple, make_couple
 
 from core.idempotency import KeyedRequest, StoredReply, keep_reply, take_key
 from core.ports import RefundState
 from core.workbench import Workbench
 from models import Base
+from models.account import Purpose
 from models.appointment import Appointment, HospitalClaim, HospitalClaimStatus, PayMode
 from models.base import new_id
 from models.database import Database
@@ -42,6 +45,9 @@ class World:
     claim: UUID
     check: UUID
     key: UUID
+    couple: Couple
+    joined: UUID
+    twin: UUID
 
     def of(self, session: Session, record: type[Base], appointment_id: UUID) -> UUID:
         """The row of `record` that belongs to an appointment, the newest where there are several."""
@@ -70,7 +76,21 @@ def make_world(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters)
     held = others[2].book()
     assert others[2].open_payment(held) is None
     claim, check, key = first.write(lambda session, now: _make_others(session, others[3], paid, now))
-    return World(clock.now(), paid, cancelled, held, on_site, others[3], claim, check, key)
+    couple, joined, twin = _join_couple(workbench, clock, adapters)
+    return World(clock.now(), paid, cancelled, held, on_site, others[3], claim, check, key, couple, joined, twin)
+
+
+def _join_couple(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> tuple[Couple, UUID, UUID]:
+    """Two accounts that became one: both had one person, and one of them had agreed to something about another."""
+    couple = make_couple(workbench, clock, adapters)
+    twin = couple.younger.add(couple.older.document())
+    couple.younger.book(PayMode.ON_SITE)
+    couple.younger.write(
+        lambda session, now: agree(
+            session, couple.younger.account_id, Purpose.FACE, dependent_id=couple.younger.dependent_id, now=now
+        )
+    )
+    return couple, couple.join().id, twin
 
 
 def _make_others(session: Session, patient: Patient, appointment_id: UUID, now: datetime) -> tuple[UUID, UUID, UUID]:

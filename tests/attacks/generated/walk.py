@@ -24,6 +24,7 @@ PLACES = {
     "cancel_own_appointment": {"path.appointment_id": OWNED},
     "change_dependent": {"path.dependent_id": OWNED},
     "complete_identity_check": {"path.check_id": OWNED},
+    "create_account_join": {"body.join_id": OWNED},
     "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
     "create_consent": {"body.dependent_id": OWNED},
     "create_identity_check": {"path.dependent_id": OWNED},
@@ -41,6 +42,7 @@ PLACES = {
     "get_visit_pass": {"path.appointment_id": OWNED},
     "list_own_appointments": {"query.dependent_id": FILTER},
     "open_payment": {"path.appointment_id": OWNED},
+    "undo_account_join": {"path.join_id": OWNED},
     "wechat_payment_event": {"path.merchant": MERCHANT},
     "wechat_refund_event": {"path.merchant": MERCHANT},
 }
@@ -50,6 +52,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "cancel_own_appointment": {},
     "change_dependent": {"phone": "13900000001"},
     "complete_identity_check": {},
+    "create_account_join": {},
     "create_appointment": {"pay": "on_site"},
     "create_consent": {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False},
     "create_identity_check": {"method": "on_site"},
@@ -59,7 +62,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
 QUERIES = {"get_search": {"q": "ceshi"}, "get_hospital_schedules": {"date": "2026-11-25"}}
-KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}}
+KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}, "undo_account_join": {"path.join_id": "joined"}}
 
 
 def kind_of(operation: str, place: str) -> str:

@@ -7,19 +7,25 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
 from fakes import FakeAdapters, FakeGateway, FakePhones, ManualClock
-from people import APP, PROVIDER, FakeVerifier, resident_id
+from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
+from sqlalchemy.orm import Session
+from wallets import make_neighbour
 from werkzeug.test import TestResponse
 
 from core.clock import hospital_day
+from core.dependents.phones import masked_phone
+from core.identity.join import join_by_union_id
+from core.identity.join_offers import offer_id
+from core.identity.login import token_digest
 from core.ports import MessageKind, PlatformMessage, TradeAnswer, TradeState
 from miniapp_api.app import create_app
 from miniapp_api.config import Config
@@ -27,6 +33,8 @@ from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation, operations
 from miniapp_api.services import EXTENSION
 from models import Base
+from models.account import Account, LoginSession, Provider
+from models.account_join import AccountJoin
 from models.database import Database, Timeouts
 from models.hospital import Department
 
@@ -124,9 +132,26 @@ class World(Clinic):
             "booked": self.booked(patient, dependent, in_days=5),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
+        own |= self._joins(patient)
         found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found["app"] = self.adapters.the_app_gateway.app
         return Settled(patient, found)
+
+    def _joins(self, patient: Patient) -> dict[str, str]:
+        """A `join` that is offered, and one that is `joined` already."""
+        vault, phone = self.workbench.vault, f"+86139{serial():08d}"
+
+        def step(session: Session, now: datetime) -> dict[str, str]:
+            query = select(LoginSession.account_id).where(LoginSession.token_hash == token_digest(patient.token))
+            mine = session.get_one(Account, session.scalars(query).one())
+            mine.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now)
+            official, _ = make_neighbour(session, vault, phone=phone, provider=Provider.WECHAT_OFFICIAL, now=now)
+            assert join_by_union_id(session, mine, official, now=now, cause=CAUSE) is None
+            (joined,) = session.scalars(select(AccountJoin.id).where(AccountJoin.kept_account_id == mine.id))
+            other, _ = make_neighbour(session, vault, phone=phone, now=now)
+            return {"join": str(offer_id(vault, mine.id, other.id)), "joined": str(joined)}
+
+        return self.workbench.transactions.write(step)
 
     def two_settled(self) -> tuple[Settled, Settled]:
         """The same two each time, for tests after which everything is as it was."""

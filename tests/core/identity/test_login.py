@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
-from factories import make_account, make_identity
+from factories import make_account, make_dependent, make_identity
 from fakes import START, ManualClock
-from people import APP, PROVIDER, FakeLogin, agree, rotated
-from sqlalchemy import func, select
+from people import APP, CAUSE, PROVIDER, FakeLogin, agree, rotated
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
+from core.identity import join
+from core.identity.join import undo_join
+from core.identity.join_offers import Viewer
 from core.identity.login import LoggedIn, ask_who, log_in, log_out, token_digest
 from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
 from core.refusals import LoginFailed, ProviderDown
 from core.registry import NotConfigured
-from core.transactions import Transactions
+from core.transactions import Overloaded, Transactions
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Purpose
+from models.account_join import AccountJoin, JoinReason, JoinStatus
+from models.person import Relationship
 from models.sealing import Vault
 
 LASTS = timedelta(hours=720)
@@ -27,7 +36,9 @@ USER = PlatformUser(PROVIDER, APP, open_id="open-id-of-one")
 
 
 def enter(transactions: Transactions, vault: Vault, user: PlatformUser = USER) -> LoggedIn:
-    return transactions.write(lambda session, now: log_in(session, user=user, vault=vault, lasts=LASTS, now=now))
+    return transactions.write(
+        lambda session, now: log_in(session, user=user, vault=vault, lasts=LASTS, now=now, cause=CAUSE)
+    )
 
 
 def count(transactions: Transactions, table: type[Account] | type[PlatformIdentity]) -> int:
@@ -138,12 +149,112 @@ def test_the_same_union_id_of_another_platform_is_somebody_else(transactions: Tr
     assert enter(transactions, vault, MINIAPP).account.id != enter(transactions, vault, other).account.id
 
 
-def test_two_accounts_with_one_union_id_stay_apart(transactions: Transactions, vault: Vault) -> None:
-    """Only their holder may join them: a platform's word is no proof that both are still one's own."""
-    one = enter(transactions, vault, PlatformUser(PROVIDER, APP, open_id="a"))
-    two = enter(transactions, vault, PlatformUser(PROVIDER, "second", open_id="b", union_id="u"))
-    again = enter(transactions, vault, PlatformUser(PROVIDER, APP, open_id="a", union_id="u"))
-    assert again.account.id == one.account.id != two.account.id
+# --- a union id that shows two accounts to be one person's
+
+HERE = PlatformUser(PROVIDER, APP, open_id="a")
+THERE = PlatformUser("wechat_official", "clinic", open_id="b", union_provider=PROVIDER)
+
+
+def named(user: PlatformUser) -> PlatformUser:
+    """The same user, from when the platform tells the union id."""
+    return replace(user, union_id="u")
+
+
+def two_accounts(transactions: Transactions, vault: Vault, clock: ManualClock) -> tuple[LoggedIn, LoggedIn]:
+    one = enter(transactions, vault, HERE)
+    clock.advance(timedelta(days=1))
+    return one, enter(transactions, vault, THERE)
+
+
+def owner(transactions: Transactions, login: LoginSession) -> UUID:
+    return transactions.read(lambda session, _: session.get_one(LoginSession, login.id)).account_id
+
+
+@pytest.mark.parametrize("shown_by", [HERE, THERE])
+def test_two_accounts_of_one_union_id_are_joined_at_the_login_that_shows_it(
+    transactions: Transactions, vault: Vault, clock: ManualClock, shown_by: PlatformUser
+) -> None:
+    older, younger = two_accounts(transactions, vault, clock)
+    first = THERE if shown_by is HERE else HERE
+    enter(transactions, vault, named(first))
+    entered = enter(transactions, vault, named(shown_by))
+    assert entered.account.id == older.account.id != younger.account.id
+    assert owner(transactions, younger.login) == owner(transactions, older.login) == older.account.id
+    (row,) = transactions.read(lambda session, _: session.scalars(select(AccountJoin)).all())
+    assert (row.reason, row.status) == (JoinReason.UNION_ID, JoinStatus.JOINED)
+    for user in (HERE, THERE, named(HERE), named(THERE)):
+        assert enter(transactions, vault, user).account.id == older.account.id
+
+
+def test_where_the_two_cannot_be_one_they_stay_apart_and_operators_hear_of_it(
+    transactions: Transactions, vault: Vault, clock: ManualClock
+) -> None:
+    one, two = two_accounts(transactions, vault, clock)
+    for entered in (one, two):
+        with transactions.database.write() as session:
+            account = session.get_one(Account, entered.account.id)
+            make_dependent(session, vault, account, relationship=Relationship.SELF)
+    enter(transactions, vault, named(HERE))
+    with capture_logs() as lines:
+        again = enter(transactions, vault, named(THERE))
+    assert again.account.id == two.account.id
+    assert [(line["event"], line["reason"], line["log_level"]) for line in lines] == [
+        ("accounts_stay_apart", "two_selves", "warning")
+    ]
+    assert enter(transactions, vault, named(HERE)).account.id == one.account.id
+
+
+def test_a_join_that_breaks_down_does_not_break_the_login(
+    transactions: Transactions, vault: Vault, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, two = two_accounts(transactions, vault, clock)
+    enter(transactions, vault, named(HERE))
+
+    def breaks(session: Session, *_: Any, **__: Any) -> Any:
+        session.execute(update(Account).values(created_at=None))
+
+    monkeypatch.setattr(join, "carry", breaks)
+    assert enter(transactions, vault, named(THERE)).account.id == two.account.id
+    monkeypatch.undo()
+    assert enter(transactions, vault, named(THERE)).account.id != two.account.id
+
+
+def test_what_its_holder_has_undone_the_platform_does_not_join_again(
+    transactions: Transactions, vault: Vault, clock: ManualClock
+) -> None:
+    one, two = two_accounts(transactions, vault, clock)
+    enter(transactions, vault, named(HERE))
+    viewer = Viewer(one.account.id, enter(transactions, vault, named(THERE)).login.platform_identity_id)
+    (row,) = transactions.read(lambda session, _: session.scalars(select(AccountJoin)).all())
+    transactions.write(lambda session, now: undo_join(session, viewer=viewer, join_id=row.id, now=now, cause=CAUSE))
+    assert owner(transactions, two.login) == two.account.id
+    for user, entered in ((HERE, one), (THERE, two)):
+        assert enter(transactions, vault, named(user)).account.id == entered.account.id
+
+
+def test_both_named_for_the_first_time_at_once_end_in_one_account(
+    transactions: Transactions, vault: Vault, clock: ManualClock
+) -> None:
+    older, _ = two_accounts(transactions, vault, clock)
+    together = Barrier(6)
+
+    def attempt(user: PlatformUser) -> LoggedIn:
+        together.wait()
+        return insistently(lambda: enter(transactions, vault, user))
+
+    with ThreadPoolExecutor(6) as pool:
+        entered = list(pool.map(attempt, [named(HERE), named(THERE)] * 3))
+    assert {owner(transactions, one.login) for one in entered} == {older.account.id}
+    joins = transactions.read(lambda session, _: session.scalars(select(AccountJoin.status)).all())
+    assert list(joins) == [JoinStatus.JOINED]
+
+
+def insistently(act: Callable[[], LoggedIn]) -> LoggedIn:
+    while True:
+        try:
+            return act()
+        except Overloaded:
+            continue
 
 
 @pytest.mark.parametrize("union_id", [None, "u"])

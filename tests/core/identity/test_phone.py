@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from factories import make_account, make_identity
 from fakes import START, FakePhones, ManualClock
-from people import agree
+from people import CAUSE, agree
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -39,7 +39,7 @@ def account_id(transactions: Transactions) -> UUID:
 
 def keep(transactions: Transactions, vault: Vault, account_id: UUID, phone: str = f"+86{NUMBER}") -> Account:
     return transactions.write(
-        lambda session, now: keep_phone(session, account_id=account_id, phone=phone, vault=vault, now=now)
+        lambda session, now: keep_phone(session, account_id=account_id, phone=phone, vault=vault, now=now, cause=CAUSE)
     )
 
 
