@@ -59,7 +59,9 @@ def is_loopback(host: str) -> bool:
 
 def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Read the command line and the environment. Raises: ConfigError; SystemExit for a wrong command line."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="WeChat, WeChat Pay and Alipay, played locally.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="WeChat, WeChat Pay and Alipay, played locally."
+    )
     parser.add_argument("--host", default=environ.get("SANDBOX_HOST", "127.0.0.1"))
     parser.add_argument("--port", default=environ.get("SANDBOX_PORT", "8100"), help="0: the system chooses")
     parser.add_argument(

@@ -48,7 +48,6 @@ class GatewayExchange(Exchange[Call]):
         super().__init__(sandbox, "alipay.unknown" if method is None else method.operation, number, _facts(content))
         self.request = request
         self.method = method
-        self._proved = False
 
     def run(self) -> Response:
         """Run the call and build the HTTP answer."""
@@ -58,7 +57,6 @@ class GatewayExchange(Exchange[Call]):
     def admit(self) -> Call:
         """Check the common parameters, the signature and the content. Raises: GatewayError."""
         account = admission.find_account(self.sandbox.accounts, self.request)
-        self._proved = True
         admission.check_request(self.sandbox.accounts, account, self.request)
         if self.method is None:
             raise GatewayError(INVALID, "isv.invalid-method", "不存在的方法名", under_error=True)
@@ -103,7 +101,7 @@ class GatewayExchange(Exchange[Call]):
         node = answer.body.decode().encode(codec)
         if kind == "brace" and node.endswith(b"}"):
             node = node[:-1] + BRACE.encode(codec)
-        signed = self._signature(node, kind) if answer.signed and self._proved else b""
+        signed = self._signature(node, kind) if answer.signed else b""
         body = b'{"' + self._root(answer).encode() + b'":' + node + signed + b"}"
         return Answer(answer.status, body, {**answer.headers, "Content-Type": f"text/html;charset={charset}"})
 
