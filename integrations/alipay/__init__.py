@@ -2,5 +2,6 @@
 
 from integrations.alipay.config import AlipayAccount, AlipayCertificates
 from integrations.alipay.login import AlipayMiniappLogin
+from integrations.alipay.pay import AlipayGateway
 
-__all__ = ["AlipayAccount", "AlipayCertificates", "AlipayMiniappLogin"]
+__all__ = ["AlipayAccount", "AlipayCertificates", "AlipayGateway", "AlipayMiniappLogin"]

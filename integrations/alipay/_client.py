@@ -47,7 +47,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         self, account: AlipayAccount, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, clock: Clock = utc_now
     ) -> None:
         self._account = account
-        self._own_key = account.private_key()
+        self._own_key = account.signing_key
         self._clock = clock
         # The query is signed and whole: whoever reads it in a log could send the call once more.
         self._transport = Transport(timeouts=timeouts, secret_urls=True)
@@ -89,7 +89,9 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
             content = self._content(told)
         except (InvalidSignature, ValueError) as error:
             raise ProviderUnavailable(f"answer is not proven: {_reason(error)}{where}") from None
-        if told.sign is None or told.failed or content.get("code", SUCCESS) != SUCCESS:
+        # The success of alipay.system.oauth.token has no code (2).
+        code = content.get("code", SUCCESS if "access_token" in content else None)
+        if told.sign is None or told.failed or code != SUCCESS:
             raise failure_of(content, proven=told.sign is not None, where=where)
         return content
 

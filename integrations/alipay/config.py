@@ -66,6 +66,7 @@ class AlipayAccount:
     certificates: AlipayCertificates | None = field(default=None, repr=False)
     app_cert_sn: str = field(init=False, default="")
     root_cert_sn: str = field(init=False, default="")
+    signing_key: RSAPrivateKey = field(init=False, repr=False, compare=False)
     keys: KeyRing = field(init=False, repr=False, compare=False)
     """Alipay's keys, shared by all that speak for this account: a certificate that one of them proved serves all."""
 
@@ -82,26 +83,14 @@ class AlipayAccount:
         object.__setattr__(self, "id_mode", IdKind(self.id_mode))
         if self.aes_key is not None:
             self.content_key()
-        object.__setattr__(self, "keys", self._key_ring(self.private_key()))
+        # Read once: checking a private key takes longer than all signatures of a call.
+        object.__setattr__(self, "signing_key", _private_key(self.private_key_pem))
+        object.__setattr__(self, "keys", self._key_ring())
 
     @property
     def is_miniapp(self) -> bool:
         """Whether the calling app is the mini-program itself."""
         return self.op_app_id in ("", self.app_id)
-
-    def private_key(self) -> RSAPrivateKey:
-        """The key that signs what we send. Raises: ValueError."""
-        try:
-            if "-----BEGIN" in self.private_key_pem:
-                key = load_pem_private_key(self.private_key_pem.encode(), password=None)
-            else:
-                key = load_der_private_key(_bare(self.private_key_pem), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            # Not chained: nothing that read the key may speak about it.
-            raise ValueError("private_key_pem is not an unencrypted private key") from None
-        if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_RSA_BITS:
-            raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
-        return key
 
     def content_key(self) -> bytes:
         """The AES key of content encryption. Raises: ValueError."""
@@ -113,22 +102,22 @@ class AlipayAccount:
             raise ValueError(f"aes_key must be {AES_KEY_BYTES} bytes in base64")
         return key
 
-    def _key_ring(self, own: RSAPrivateKey) -> KeyRing:
+    def _key_ring(self) -> KeyRing:
         if self.certificates is None:
             key = _public_key(self.alipay_public_key_pem)
-            _require_foreign(key, own, "alipay_public_key_pem")
+            _require_foreign(key, self.signing_key, "alipay_public_key_pem")
             return KeyRing(key)
-        return self._certified(self.certificates, own)
+        return self._certified(self.certificates)
 
-    def _certified(self, files: AlipayCertificates, own: RSAPrivateKey) -> KeyRing:
+    def _certified(self, files: AlipayCertificates) -> KeyRing:
         app, alipay = read_certificates(files.app_cert_pem), read_certificates(files.alipay_cert_pem)
         roots = read_certificates(files.alipay_root_cert_pem)
-        if not app or rsa_key(app[0]) != own.public_key():
+        if not app or rsa_key(app[0]) != self.signing_key.public_key():
             raise ValueError("certificates.app_cert_pem is not a certificate of private_key_pem")
         key = rsa_key(alipay[0]) if alipay else None
         if key is None:
             raise ValueError("certificates.alipay_cert_pem is not a certificate of an RSA key")
-        _require_foreign(key, own, "certificates.alipay_cert_pem")
+        _require_foreign(key, self.signing_key, "certificates.alipay_cert_pem")
         if self.alipay_public_key_pem and _public_key(self.alipay_public_key_pem) != key:
             raise ValueError("alipay_public_key_pem is not the key of certificates.alipay_cert_pem")
         object.__setattr__(self, "app_cert_sn", serial_name(app[0]))
@@ -144,6 +133,20 @@ def require_url(name: str, url: str) -> str:
     if len(url) > LONGEST_RETURN_URL:
         raise ValueError(f"{name} is longer than {LONGEST_RETURN_URL} characters")
     return url
+
+
+def _private_key(text: str) -> RSAPrivateKey:
+    try:
+        if "-----BEGIN" in text:
+            key = load_pem_private_key(text.encode(), password=None)
+        else:
+            key = load_der_private_key(_bare(text), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Not chained: nothing that read the key may speak about it.
+        raise ValueError("private_key_pem is not an unencrypted private key") from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_RSA_BITS:
+        raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
+    return key
 
 
 def _public_key(text: str) -> RSAPublicKey:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from integrations.alipay import AlipayAccount
+from core.ports import IdKind, PaymentOrder, RefundOrder
+from integrations.alipay import AlipayAccount, AlipayGateway
 
 NOW = datetime(2026, 11, 20, 2, 30, 0, tzinfo=UTC)
 GATEWAY = "https://openapi.alipay.com/gateway.do"
@@ -27,7 +28,7 @@ AES_KEY = b64encode(b"0123456789abcdef").decode()
 NUMBER, REFUND_NUMBER = "P20261120ABCDEFGHJKLMNPQR2", "R20261120ABCDEFGHJKLMNPQR2"
 
 
-def compact(content: Any) -> str:
+def as_alipay_writes(content: Any) -> str:
     """JSON as Alipay writes it: no blanks, CJK as it is, and a slash with a backslash before it."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
 
@@ -51,7 +52,7 @@ class AlipaySide:
         return b64encode(self.key.sign(raw, PKCS1v15(), SHA256())).decode()
 
     def sealed(self, content: Any, key: str = AES_KEY) -> str:
-        plain = (content if isinstance(content, str) else compact(content)).encode()
+        plain = (content if isinstance(content, str) else as_alipay_writes(content)).encode()
         plain += bytes([16 - len(plain) % 16]) * (16 - len(plain) % 16)
         lock = Cipher(algorithms.AES(b64decode(key)), modes.CBC(bytes(16))).encryptor()
         return b64encode(lock.update(plain) + lock.finalize()).decode()
@@ -67,9 +68,9 @@ class AlipaySide:
 
     def answer(self, wire: responses.RequestsMock, method: str, content: Any, **options: Any) -> responses.BaseResponse:
         """Register an answer to one method. `content` is JSON, or a text that is the node itself."""
-        value = content if isinstance(content, str) else compact(content)
+        value = content if isinstance(content, str) else as_alipay_writes(content)
         node = options.pop("node", method.replace(".", "_") + "_response")
-        return answer_with(wire, method, self.body(node, value, **options))
+        return register(wire, method, self.body(node, value, **options))
 
     def success(self, wire: responses.RequestsMock, method: str, **content: Any) -> responses.BaseResponse:
         return self.answer(wire, method, {"code": "10000", "msg": "Success"} | content)
@@ -88,7 +89,7 @@ class AlipaySide:
         return "&".join(f"{name}={quote_plus(value, encoding=charset)}" for name, value in signed.items()).encode()
 
 
-def answer_with(
+def register(
     wire: responses.RequestsMock, method: str, body: bytes, *, status: int = 200, **headers: str
 ) -> responses.BaseResponse:
     return wire.add(
@@ -114,7 +115,7 @@ class Asked:
         return json.loads(self.body["biz_content"])
 
 
-def asked(wire: responses.RequestsMock, at: int = -1) -> Asked:
+def what_was_asked(wire: responses.RequestsMock, at: int = -1) -> Asked:
     request = wire.calls[at].request
     query = request.url.partition("?")[2]
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
@@ -148,6 +149,138 @@ def account(app_key: RSAPrivateKey, alipay: AlipaySide) -> AlipayAccount:
         alipay_public_key_pem=public_pem(alipay.key),
         aes_key=AES_KEY,
     )
+
+
+@pytest.fixture(scope="session")
+def calling_account(account: AlipayAccount) -> AlipayAccount:
+    """An app that takes money for the mini-program of another one."""
+    return replace(account, app_id="2021004100000002", op_app_id=APP_ID)
+
+
+@pytest.fixture
+def gateway(account: AlipayAccount) -> AlipayGateway:
+    return AlipayGateway(account, notify_url="https://hospital.example/callbacks/alipay/renmin", clock=lambda: NOW)
+
+
+@pytest.fixture
+def order() -> PaymentOrder:
+    return PaymentOrder(
+        out_trade_no=NUMBER,
+        amount_fen=5005,
+        currency="CNY",
+        description="预约挂号费 261120000000001",
+        payer="074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
+        payer_kind=IdKind.OPEN_ID,
+        expires_at=datetime(2026, 11, 20, 2, 45, 0, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def refund_order() -> RefundOrder:
+    return RefundOrder(
+        out_refund_no=REFUND_NUMBER,
+        out_trade_no=NUMBER,
+        amount_fen=2000,
+        total_fen=5005,
+        currency="CNY",
+        reason="预约已取消",
+    )
+
+
+@pytest.fixture(scope="session")
+def paid_trade() -> dict[str, Any]:
+    """A query's answer without code and msg."""
+    return {
+        "buyer_logon_id": "138****0000",
+        "buyer_open_id": "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
+        "fund_bill_list": [{"amount": "50.05", "fund_channel": "BANKCARD", "fund_type": "DEBIT_CARD"}],
+        "out_trade_no": NUMBER,
+        "receipt_amount": "50.05",
+        "send_pay_date": "2026-11-20 10:29:55",
+        "total_amount": "50.05",
+        "trade_no": "2026112022001400000000000001",
+        "trade_status": "TRADE_SUCCESS",
+    }
+
+
+@pytest.fixture(scope="session")
+def event() -> dict[str, str]:
+    """A payment's event, not signed yet."""
+    return {
+        "gmt_create": "2026-11-20 10:29:00",
+        "charset": "utf-8",
+        "gmt_payment": "2026-11-20 10:29:55",
+        "notify_time": "2026-11-20 10:29:56",
+        "subject": "预约挂号费 261120000000001",
+        "buyer_open_id": "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
+        "invoice_amount": "50.05",
+        "version": "1.0",
+        "notify_id": "2026112000222102956000010000000001",
+        "fund_bill_list": '[{"amount":"50.05","fundChannel":"ALIPAYACCOUNT"}]',
+        "notify_type": "trade_status_sync",
+        "out_trade_no": NUMBER,
+        "total_amount": "50.05",
+        "trade_status": "TRADE_SUCCESS",
+        "trade_no": "2026112022001400000000000001",
+        "auth_app_id": APP_ID,
+        "receipt_amount": "50.05",
+        "point_amount": "0.00",
+        "app_id": APP_ID,
+        "buyer_pay_amount": "50.05",
+        "sign_type": "RSA2",
+        "seller_id": SELLER_ID,
+    }
+
+
+@dataclass(frozen=True)
+class Call:
+    """One act of the gateway, the method it calls, and the answer that is success once it is proven."""
+
+    method: str
+    act: Callable[[], Any]
+    good: dict[str, Any]
+
+
+@pytest.fixture(params=["create", "query", "close", "refund", "refund_query"])
+def call(
+    *,
+    request: pytest.FixtureRequest,
+    gateway: AlipayGateway,
+    order: PaymentOrder,
+    refund_order: RefundOrder,
+    paid_trade: dict[str, Any],
+) -> Call:
+    """Every act of the gateway in turn."""
+    trade = {"out_trade_no": NUMBER, "trade_no": "2026112022001400000000000001"}
+    refunded = {**trade, "out_request_no": REFUND_NUMBER, "refund_amount": "20.00", "refund_status": "REFUND_SUCCESS"}
+
+    def find_refund() -> Any:
+        return gateway.find_refund(REFUND_NUMBER, out_trade_no=NUMBER)
+
+    return {
+        "create": Call("alipay.trade.create", lambda: gateway.open_payment(order), trade),
+        "query": Call("alipay.trade.query", lambda: gateway.find_payment(NUMBER), paid_trade),
+        "close": Call("alipay.trade.close", lambda: gateway.close_payment(NUMBER), trade),
+        "refund": Call("alipay.trade.refund", lambda: gateway.open_refund(refund_order), trade | {"fund_change": "Y"}),
+        "refund_query": Call("alipay.trade.fastpay.refund.query", find_refund, refunded),
+    }[request.param]
+
+
+@pytest.fixture(scope="session")
+def compact() -> Callable[[Any], str]:
+    return as_alipay_writes
+
+
+@pytest.fixture(scope="session")
+def answer_with() -> Callable[..., responses.BaseResponse]:
+    """Registers the raw body of an answer to one method."""
+    return register
+
+
+@pytest.fixture
+def asked() -> Callable[..., Asked]:
+    """Reads the call at a place of the wire, the last one where none is said."""
+    return what_was_asked
 
 
 @pytest.fixture

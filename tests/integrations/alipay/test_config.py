@@ -93,7 +93,7 @@ def test_keys_come_as_pem_or_as_the_consoles_bare_text(
     pem, der = private(app_key, form).decode(), b64encode(private(app_key, form, Encoding.DER)).decode()
     lines = "\r\n".join(der[at : at + 64] for at in range(0, len(der), 64)) + "\r\n"
     text = {"pem": pem, "windows": pem.replace("\n", "\r\n"), "bare": der, "bare in lines": lines}[dress]
-    assert replace(account, private_key_pem=text).private_key().private_numbers() == app_key.private_numbers()
+    assert replace(account, private_key_pem=text).signing_key.private_numbers() == app_key.private_numbers()
 
 
 def test_alipays_key_may_be_bare_too(account: AlipayAccount, alipay: Any) -> None:

@@ -79,7 +79,7 @@ def test_an_answer_without_a_token_is_no_login(
     login: AlipayMiniappLogin, wire: responses.RequestsMock, alipay: Any
 ) -> None:
     alipay.answer(wire, TOKEN, {"open_id": "o"})
-    with pytest.raises(ProviderUnavailable, match="access_token"):
+    with pytest.raises(ProviderUnavailable):
         login.exchange_code("c0de")
 
 
