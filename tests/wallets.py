@@ -55,12 +55,11 @@ class Side(Patient):
 
     def prove(self, phone: str = PHONE) -> None:
         self.look_up()
+        self.write(lambda session, now: self.prove_in(session, phone, now))
+
+    def prove_in(self, session: Session, phone: str, now: datetime) -> None:
         vault = self.workbench.vault
-        self.write(
-            lambda session, now: keep_phone(
-                session, account_id=self.account_id, phone=phone, vault=vault, now=now, cause=self.cause
-            )
-        )
+        keep_phone(session, account_id=self.account_id, phone=phone, vault=vault, now=now, cause=self.cause)
 
     def joins(self) -> list[JoinView]:
         viewer, vault = self.viewer, self.workbench.vault

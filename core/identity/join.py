@@ -48,7 +48,7 @@ def say_yes(session: Session, *, viewer: Viewer, join_id: UUID, vault: Vault, no
 
     Raises: NotFound, PhoneNotProven where one's own proof is too old, JoinConflict, Overloaded."""
     mine, other = _lock_both(session, viewer.account_id, join_id, vault, now=now)
-    standing = _waiting_between(session, mine.id, other.id, now=now)
+    standing = _waiting_between(session, mine.id, other.id, now=now, cause=cause)
     if standing is not None and standing.asking_account_id == mine.id:
         return view_join(session, standing, viewer=viewer, now=now)
     if not mine.has_proven_phone_within(PROOF_GOOD_FOR, now=now):
@@ -144,9 +144,13 @@ def _named(session: Session, mine: Account, join_id: UUID, vault: Vault, *, now:
     raise NotFound()
 
 
-def _waiting_between(session: Session, one: UUID, other: UUID, *, now: datetime) -> AccountJoin | None:
+def _waiting_between(session: Session, one: UUID, other: UUID, *, now: datetime, cause: Cause) -> AccountJoin | None:
+    """The ask that waits; one whose time is over is ended on the way."""
     query = select(AccountJoin).where(_between(one, other), AccountJoin.status == JoinStatus.ASKED)
-    rows = session.scalars(query.order_by(AccountJoin.id.desc()).execution_options(populate_existing=True))
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    for row in rows:
+        if not row.is_waiting(now=now):
+            row.expire(session, why="no_second_yes", at=now, cause=cause)
     return next((row for row in rows if row.is_waiting(now=now)), None)
 
 

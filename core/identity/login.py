@@ -160,10 +160,13 @@ def _owners(known: _Known) -> list[UUID]:
 
 def _lock_known(session: Session, subjects: list[_Subject], vault: Vault) -> _Known:
     """With their accounts locked, so that no join carries them away meanwhile. Raises: Changed."""
-    seen = _owners(_known(session, subjects, vault))
-    lock_accounts(session, seen)
+    seen = _known(session, subjects, vault)
+    if not seen:
+        return seen
+    owners = _owners(seen)
+    lock_accounts(session, owners)
     known = _known(session, subjects, vault)
-    if _owners(known) != seen:
+    if _owners(known) != owners:
         raise Changed()
     return known
 

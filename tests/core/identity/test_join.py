@@ -207,6 +207,7 @@ def test_the_first_yes_waits_a_day_and_no_longer(couple: Couple, clock: ManualCl
     with pytest.raises(NotFound):
         couple.younger.yes(asked.id)
     assert couple.younger.yes().state == "asked"  # a new first yes
+    assert couple.older.moves(asked.id)[-1].reason == "no_second_yes"
     assert_apart(couple)
 
 
