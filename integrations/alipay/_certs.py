@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
 RSA_FAMILY = "1.2.840.113549.1.1."
+SMALLEST_RSA_BITS = 2048
 LONGEST_CHAIN = 5
 MOST_BLOCKS = 16
 
@@ -52,12 +53,12 @@ def root_serial_name(roots: Sequence[x509.Certificate]) -> str:
 
 
 def rsa_key(certificate: x509.Certificate) -> RSAPublicKey | None:
-    """None where the certificate is for another kind of key."""
+    """None where the certificate is for another kind of key, or for a short one."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         return None
-    return key if isinstance(key, RSAPublicKey) else None
+    return key if isinstance(key, RSAPublicKey) and key.key_size >= SMALLEST_RSA_BITS else None
 
 
 def subject_name(certificate: x509.Certificate) -> str:

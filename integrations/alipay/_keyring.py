@@ -19,7 +19,6 @@ FETCH_PAUSE = timedelta(minutes=1)
 """The name of a certificate is not signed: whoever makes names up costs us one call a minute."""
 
 MOST_RENEWED = 4
-SMALLEST_RSA_BITS = 2048
 
 Fetch = Callable[[], RSAPublicKey | None]
 
@@ -70,7 +69,7 @@ class KeyRing:
         if not offered or serial_name(offered[0]) != name:
             return None
         leaf, key = offered[0], rsa_key(offered[0])
-        if key is None or key.key_size < SMALLEST_RSA_BITS:
+        if key is None:
             return None
         if not subject_name(leaf) or subject_name(leaf) != subject_name(self._chain[0]):
             return None

@@ -20,12 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from core.ports import IdKind
-from integrations.alipay._certs import read_certificates, root_serial_name, rsa_key, serial_name
+from integrations.alipay._certs import SMALLEST_RSA_BITS, read_certificates, root_serial_name, rsa_key, serial_name
 from integrations.alipay._keyring import KeyRing
 
 GATEWAY_URL = "https://openapi.alipay.com/gateway.do"
 AES_KEY_BYTES = 16
-SMALLEST_RSA_BITS = 2048
 LONGEST_RETURN_URL = 1024
 ID_MODES = frozenset({IdKind.OPEN_ID, IdKind.USER_ID})
 
