@@ -215,9 +215,11 @@ def test_settings_from_environment_and_command_line(tmp_path: Path) -> None:
 
 
 def test_the_sandbox_imports_nothing_of_ours() -> None:
-    script = "import sandbox.cli, sandbox.testing, sys; print(*sys.modules)"
+    script = "import sandbox.cli, sandbox.testing, sandbox.testing_alipay, sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert loaded.isdisjoint({"miniapp_api", "core", "integrations", "models", "schemas", "wechatpayv3", "sqlalchemy"})
+    assert loaded.isdisjoint(
+        {"miniapp_api", "core", "integrations", "models", "schemas", "wechatpayv3", "alipay", "sqlalchemy"}
+    )
