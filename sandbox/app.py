@@ -21,6 +21,7 @@ from sandbox.control.body import ControlError
 from sandbox.control.books import CLOCK_OFFSET, books
 from sandbox.control.mail import mail
 from sandbox.control.official import official_control
+from sandbox.control.pay_keys import pay_keys
 from sandbox.control.people import people
 from sandbox.control.scripts import scripts
 from sandbox.exchange import Answer
@@ -37,6 +38,7 @@ from sandbox.store import Store, read_meta
 from sandbox.wechat.exchange import error_answer as api_error
 from sandbox.wechat.routes import api
 from sandbox.wechat_official.routes import official_api
+from sandbox.wechat_pay.certificates import open_certificates
 from sandbox.wechat_pay.errors import error_answer as pay_error
 from sandbox.wechat_pay.routes import pay
 
@@ -81,7 +83,8 @@ def start(settings: Settings) -> Running:
     store = Store(settings.home)
     clock = Clock(float(read_meta(store, CLOCK_OFFSET, "0")))
     keys, accounts = open_keyring(settings.home), open_accounts(settings.home)
-    sandbox = Sandbox(settings, clock, store, keys, Journal(store, clock), accounts)
+    certificates = open_certificates(settings.home)
+    sandbox = Sandbox(settings, clock, store, keys, Journal(store, clock), accounts, certificates)
     try:
         server = Server(settings.host, settings.port, create_app(sandbox), settings.body_limit, sandbox.stopping)
     except OSError:
@@ -96,7 +99,8 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    for blueprint in (api, official_api, pay, gateway, books, people, official_control, scripts, mail, merchants):
+    blueprints = (api, official_api, pay, gateway, books, people, official_control, scripts, mail, merchants, pay_keys)
+    for blueprint in blueprints:
         app.register_blueprint(blueprint)
     for pages in (site, chat, cashier_page, camera, visitor):
         app.register_blueprint(pages)

@@ -12,6 +12,7 @@ from sandbox.config import Settings
 from sandbox.journal import Journal
 from sandbox.keys import Keyring
 from sandbox.store import Store
+from sandbox.wechat_pay.certificates import Certificates
 
 EXTENSION = "sandbox"
 
@@ -26,6 +27,7 @@ class Sandbox:
     keys: Keyring
     journal: Journal
     accounts: Accounts
+    certificates: Certificates
     stopping: threading.Event = field(default_factory=threading.Event)
     bell: threading.Event = field(default_factory=threading.Event)
 

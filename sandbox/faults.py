@@ -10,14 +10,14 @@ from sandbox.store import Row, Tx
 TRANSPORT_KINDS = frozenset(
     {"delay", "drop_before", "drop_after", "error", "error_after", "rate_limited", "garbled", "cut", "slow_body"}
 )
-SIGNATURE_KINDS = frozenset({"bad_signature", "signtest", "unsigned", "stale", "unknown_serial", "forged"})
+SIGNATURE_KINDS = frozenset({"bad_signature", "signtest", "unsigned", "stale", "unknown_serial", "forged", "untyped"})
 OUTCOME_KINDS = frozenset({"abnormal", "closed", "not_enough", "account_abnormal", "processing"})
 TIMING_KINDS = frozenset({"drop", "duplicate", "reorder", "late"})
 REFUND_CONTENT_KINDS = frozenset({"wrong_amount", "wrong_merchant", "other_merchant", "unknown_number"})
 CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_currency", "wrong_app"}
 
 #: Alipay has no stamp to be stale and no probe; its notices name an app and a seller.
-ALIPAY_SIGNATURE_KINDS = SIGNATURE_KINDS - {"stale", "signtest"}
+ALIPAY_SIGNATURE_KINDS = SIGNATURE_KINDS - {"stale", "signtest", "untyped"}
 ALIPAY_CALL_KINDS = TRANSPORT_KINDS | ALIPAY_SIGNATURE_KINDS | {"unsigned_error", "brace"}
 ALIPAY_OUTCOME_KINDS = frozenset({"not_enough", "account_abnormal", "processing"})
 ALIPAY_CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_app", "wrong_seller"}
@@ -25,6 +25,7 @@ ALIPAY_NOTICE_KINDS = TIMING_KINDS | ALIPAY_CONTENT_KINDS | (ALIPAY_SIGNATURE_KI
 FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
+CERTIFICATES_TARGET = "pay.certificates"
 API_TARGETS = ("login", "token", "face.start", "face.query", "menu", "qrcode", "ticket", "oauth", "urllink")
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
@@ -33,6 +34,7 @@ ALIPAY_TARGETS = (
 KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(API_TARGETS, TRANSPORT_KINDS),
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
+    CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,
     "notice.payment": TIMING_KINDS | SIGNATURE_KINDS | CONTENT_KINDS,
     "notice.refund": TIMING_KINDS | SIGNATURE_KINDS | REFUND_CONTENT_KINDS,

@@ -42,7 +42,7 @@ class Official(App):
 
 @dataclass(frozen=True)
 class Merchant:
-    """A merchant number in public-key mode: its own key and certificate serial, and the platform's key for it."""
+    """A merchant number: its own key and certificate serial, and the platform's public key for it."""
 
     name: str
     mchid: str
@@ -154,7 +154,7 @@ def _read(stored: Mapping[str, Any]) -> Keyring:
 
 def _new_installation() -> dict[str, Any]:
     with ThreadPoolExecutor(2) as pool:
-        pems = iter(list(pool.map(lambda _: _new_key_pem(), range(2 * len(MERCHANT_NAMES) + 1))))
+        pems = iter(list(pool.map(lambda _: new_key_pem(), range(2 * len(MERCHANT_NAMES) + 1))))
     apps = [{"name": name, "appid": f"wx{secrets.token_hex(8)}", "secret": secrets.token_hex(16)} for name in APP_NAMES]
     merchants = [_new_merchant(name, apps[0]["appid"], next(pems), next(pems)) for name in MERCHANT_NAMES]
     return {"wechat_miniapp": apps, "wechat_pay": merchants, "stranger": next(pems)}
@@ -193,7 +193,8 @@ def _new_merchant(name: str, appid: str, private_key_pem: str, platform_key_pem:
     }
 
 
-def _new_key_pem() -> str:
+def new_key_pem() -> str:
+    """A fresh RSA key."""
     return (
         generate_private_key(public_exponent=65537, key_size=2048)
         .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -77,6 +77,10 @@ create index if not exists attempts_of_notice on attempts (event_id);
 create table if not exists faults (
   id integer primary key autoincrement, target text not null, kind text not null, params text not null,
   match text not null, remaining integer, taken integer not null default 0);
+create table if not exists wechat_pay_modes (
+  mchid text primary key, mode text not null, since real not null, percent real, serial text);
+create table if not exists wechat_pay_certificates (
+  id integer primary key autoincrement, mchid text not null, key_pem text not null, pem text not null);
 create table if not exists calls (
   id integer primary key autoincrement, at real not null, operation text not null, method text not null,
   path text not null, number text, caller text, count integer not null, status text, answered_at real);

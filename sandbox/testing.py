@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from sandbox.app import Running, start
 from sandbox.config import Settings
@@ -151,7 +152,7 @@ class Control:
 class MerchantClient:
     """A merchant's careful client; every part of a request can be bent."""
 
-    credentials: Mapping[str, str]
+    credentials: Mapping[str, Any]
     http: requests.Session
     prefix: str = ""
 
@@ -183,13 +184,15 @@ class MerchantClient:
 
     def headers(self, authorization: str) -> dict[str, str]:
         """What every request carries."""
-        return {
+        headers = {
             "Authorization": authorization,
             "Accept": "application/json",
             "Content-Type": "application/json",
             "User-Agent": "tests",
-            "Wechatpay-Serial": self.credentials["public_key_id"],
         }
+        if "public_key_id" in self.credentials:
+            headers["Wechatpay-Serial"] = self.credentials["public_key_id"]
+        return headers
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **bent: str) -> requests.Response:
         """A signed call."""
@@ -202,16 +205,27 @@ class MerchantClient:
             method, self.credentials["base_url"] + path, data=raw or None, headers=headers, timeout=PATIENCE
         )
 
+    def platform_keys(self) -> dict[str, RSAPublicKey]:
+        """What the platform may sign with, by its serial: the public key, certificates, or both."""
+        keys = {}
+        if "public_key_id" in self.credentials:
+            keys[self.credentials["public_key_id"]] = load_pem_public_key(self.credentials["public_key"].encode())
+        for pem in self.credentials.get("platform_certificates", []):
+            certificate = load_pem_x509_certificate(pem.encode())
+            keys[f"{certificate.serial_number:X}"] = certificate.public_key()
+        return {serial: key for serial, key in keys.items() if isinstance(key, RSAPublicKey)}
+
     def proves(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Check the platform's signature on an answer or a notice, with nothing but `cryptography`."""
-        key = load_pem_public_key(self.credentials["public_key"].encode())
-        assert isinstance(key, RSAPublicKey)
+        key = self.platform_keys().get(headers["Wechatpay-Serial"])
+        if key is None:
+            return False
         text = f"{headers['Wechatpay-Timestamp']}\n{headers['Wechatpay-Nonce']}\n".encode() + body + b"\n"
         try:
             key.verify(b64decode(headers["Wechatpay-Signature"], validate=True), text, PKCS1v15(), SHA256())
         except (InvalidSignature, ValueError):
             return False
-        return headers["Wechatpay-Serial"] == self.credentials["public_key_id"]
+        return True
 
     def order(self, number: str, openid: str, notify_url: str, **changes: Any) -> dict[str, Any]:
         """A plain order of 1500 fen."""

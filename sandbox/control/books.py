@@ -15,6 +15,7 @@ from sandbox.store import write_meta
 from sandbox.wechat.tokens import token_counts
 from sandbox.wechat_official import push
 from sandbox.wechat_pay import cashier
+from sandbox.wechat_pay import console as pay_console
 
 CLOCK_OFFSET = "clock_offset"
 TEN_YEARS = 10 * 366 * 86400
@@ -46,20 +47,7 @@ def credentials() -> Response:
                 }
                 for official in keys.officials
             ],
-            "wechat_pay": [
-                {
-                    "merchant": merchant.name,
-                    "mchid": merchant.mchid,
-                    "appid": merchant.appid,
-                    "serial_no": merchant.serial_no,
-                    "private_key": merchant.private_key_pem,
-                    "apiv3_key": merchant.apiv3_key,
-                    "public_key_id": merchant.public_key_id,
-                    "public_key": merchant.platform_public_pem,
-                    "base_url": f"{root}/wechat-pay",
-                }
-                for merchant in keys.merchants
-            ],
+            "wechat_pay": pay_console.credentials(this_sandbox(), root),
             "alipay": console.credentials(this_sandbox(), root),
         }
     )

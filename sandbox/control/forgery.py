@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
 from sandbox.clock import china_time, real_now
+from sandbox.context import Sandbox
 from sandbox.control.body import ControlError, Kind
 from sandbox.crypto import SCHEMA, answer_text, random_digits, random_letters, rsa_sign, seal
 from sandbox.exchange import compact_json
 from sandbox.keys import Keyring, Merchant
+from sandbox.wechat_pay import console
+from sandbox.wechat_pay.console import Signer
 
 STRANGER = "stranger"
 FIELDS: Mapping[str, Kind] = {
@@ -29,6 +30,7 @@ FIELDS: Mapping[str, Kind] = {
     "plaintext": dict,
     "body": str,
     "signed_by": str,
+    "signed_with": str,
     "sealed_by": str,
     "serial": str,
     "timestamp": str,
@@ -51,11 +53,11 @@ class Forgery:
     channel: str = "wechat_pay"
 
 
-def forge(keys: Keyring, merchant: Merchant, given: Mapping[str, Any]) -> Forgery:
+def forge(sandbox: Sandbox, merchant: Merchant, given: Mapping[str, Any]) -> Forgery:
     """Build a message: genuine wherever the request says nothing. Raises: ControlError."""
     event_id = given.get("id", f"EV-{random_digits(19)}{random_letters(12)}")
-    body = given["body"].encode() if "body" in given else _body(keys, merchant, given, event_id)
-    headers = _headers(keys, merchant, given, body)
+    body = given["body"].encode() if "body" in given else _body(sandbox.keys, merchant, given, event_id)
+    headers = _headers(_signer(sandbox, merchant, given), given, body)
     tamper = given.get("tamper", {})
     if "signature" in tamper:
         spoilt = flip(headers["Wechatpay-Signature"].encode(), tamper["signature"])
@@ -96,8 +98,7 @@ def _body(keys: Keyring, merchant: Merchant, given: Mapping[str, Any], event_id:
     )
 
 
-def _headers(keys: Keyring, merchant: Merchant, given: Mapping[str, Any], body: bytes) -> dict[str, str]:
-    key, serial = _signer(keys, merchant, given)
+def _headers(signer: Signer, given: Mapping[str, Any], body: bytes) -> dict[str, str]:
     timestamp = given.get("timestamp", str(real_now() + given.get("stamp_offset", 0)))
     nonce = given.get("nonce", random_letters(32))
     return {
@@ -105,18 +106,20 @@ def _headers(keys: Keyring, merchant: Merchant, given: Mapping[str, Any], body: 
         "User-Agent": "Mozilla/4.0",
         "Wechatpay-Timestamp": timestamp,
         "Wechatpay-Nonce": nonce,
-        "Wechatpay-Serial": given.get("serial", serial),
-        "Wechatpay-Signature": given.get("signature", rsa_sign(key, answer_text(timestamp, nonce, body))),
+        "Wechatpay-Serial": given.get("serial", signer.serial),
+        "Wechatpay-Signature": given.get("signature", rsa_sign(signer.key, answer_text(timestamp, nonce, body))),
         "Wechatpay-Signature-Type": given.get("signature_type", SCHEMA),
     }
 
 
-def _signer(keys: Keyring, merchant: Merchant, given: Mapping[str, Any]) -> tuple[RSAPrivateKey, str]:
+def _signer(sandbox: Sandbox, merchant: Merchant, given: Mapping[str, Any]) -> Signer:
+    """A stranger signs under the merchant's serial; raises: ControlError for one who has no such key."""
     name = given.get("signed_by", merchant.name)
-    if name == STRANGER:
-        return keys.stranger, merchant.public_key_id
-    signer = _party(keys, name)
-    return signer.platform_key, signer.public_key_id
+    party = merchant if name == STRANGER else _party(sandbox.keys, name)
+    signer = console.named_signer(sandbox, party, given.get("signed_with"))
+    if signer is None:
+        raise ControlError(422, "out_of_range", f"signed_with: {console.PUBLIC_KEY}, {console.CERTIFICATE}, a serial")
+    return Signer(signer.serial, sandbox.keys.stranger) if name == STRANGER else signer
 
 
 def _seal_key(keys: Keyring, merchant: Merchant, given: Mapping[str, Any]) -> bytes:

@@ -71,7 +71,7 @@ def _forged(channel: object) -> tuple[Forgery, dict[str, Any]]:
         merchant = sandbox.keys.merchant_named(given["merchant"])
         if merchant is not None:
             between("copies", given.get("copies", 1), 1, MOST_COPIES)
-            return forge(sandbox.keys, merchant, given), given
+            return forge(sandbox, merchant, given), given
     raise ControlError(404, "merchant_not_found", given["merchant"])
 
 

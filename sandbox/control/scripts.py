@@ -36,6 +36,7 @@ FIGURES: dict[str, dict[str, Kind]] = {
             "unsigned",
             "unknown_serial",
             "forged",
+            "untyped",
             "wrong_currency",
             "wrong_merchant",
             "other_merchant",

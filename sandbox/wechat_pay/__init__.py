@@ -1,1 +1,1 @@
-"""api.mch.weixin.qq.com, API v3 in public-key mode: JSAPI orders, refunds, notices (protocol section 4)."""
+"""api.mch.weixin.qq.com, API v3: keys and certificates, JSAPI orders, refunds, notices (protocol section 4)."""

@@ -2,9 +2,9 @@
 
 from sandbox.context import Sandbox
 from sandbox.faults import CONTENT_KINDS, SIGNATURE_KINDS, Fault
-from sandbox.keys import Merchant
 from sandbox.sending import Channel
 from sandbox.store import Row
+from sandbox.wechat_pay.console import Signer, notice_signer
 from sandbox.wechat_pay.errors import OK, request_id
 from sandbox.wechat_pay.signing import signature_headers
 
@@ -30,7 +30,7 @@ SCHEDULE = (
 ACCEPTED = (200, 204)
 
 
-def notice_headers(sandbox: Sandbox, merchant: Merchant, body: bytes, fault: Fault | None) -> dict[str, str]:
+def notice_headers(sandbox: Sandbox, signer: Signer, body: bytes, fault: Fault | None) -> dict[str, str]:
     """The headers of one send, with a fresh stamp, nonce and signature."""
     spoilt = fault if fault is not None and fault.kind in SIGNATURE_KINDS else None
     return {
@@ -39,7 +39,7 @@ def notice_headers(sandbox: Sandbox, merchant: Merchant, body: bytes, fault: Fau
         "User-Agent": "Mozilla/4.0",
         "Pragma": "no-cache",
         "Request-ID": request_id(OK),
-        **signature_headers(sandbox.keys, merchant, body, spoilt),
+        **signature_headers(sandbox.keys, signer, body, spoilt),
     }
 
 
@@ -49,7 +49,7 @@ def message_of(sandbox: Sandbox, notice: Row, fault: Fault | None) -> tuple[dict
     body: bytes = notice["fault_body"] if false else notice["body"]
     merchant = sandbox.keys.merchant(notice["signer"] if false else notice["mchid"])
     assert merchant is not None
-    return notice_headers(sandbox, merchant, body, fault), body
+    return notice_headers(sandbox, notice_signer(sandbox, merchant, notice["id"]), body, fault), body
 
 
 def merchant_name(sandbox: Sandbox, mchid: str) -> str | None:

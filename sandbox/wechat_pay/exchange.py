@@ -11,7 +11,8 @@ from sandbox.exchange import Answer, Exchange, Result, compact_json
 from sandbox.faults import SIGNATURE_KINDS, Fault
 from sandbox.keys import Merchant
 from sandbox.server import RAW_TARGET
-from sandbox.wechat_pay.errors import FREQUENT, JSON_TYPE, OK, PayError, bad_parameter, error_answer, request_id
+from sandbox.wechat_pay.console import Signer, answer_signer
+from sandbox.wechat_pay.errors import FREQUENT, JSON_TYPE, OK, PayError, error_answer, request_id
 from sandbox.wechat_pay.signing import Sent, identify, signature_headers, use_nonce
 
 
@@ -20,7 +21,7 @@ class PayExchange(Exchange[Merchant]):
 
     def __init__(self, sandbox: Sandbox, operation: str, number: str | None, facts: Mapping[str, str | None]) -> None:
         super().__init__(sandbox, operation, number, facts)
-        self._merchant: Merchant | None = None
+        self._signer: Signer | None = None
 
     def admit(self) -> Merchant:
         """Check the fixed headers, the signature and the nonce. Raises: PayError."""
@@ -29,14 +30,10 @@ class PayExchange(Exchange[Merchant]):
         target = str(request.environ[RAW_TARGET])
         sent = Sent(request.headers.get("Authorization", ""), request.method, target, request.get_data())
         merchant, given = identify(self.sandbox.keys, sent, now)
-        # Wechatpay-Serial chooses the key of the answer; in public-key mode there is this one and no other.
-        if request.headers.get("Wechatpay-Serial", merchant.public_key_id) != merchant.public_key_id:
-            raise bad_parameter(
-                "Wechatpay-Serial", request.headers["Wechatpay-Serial"], "平台公钥ID错误", location="header"
-            )
+        signer = answer_signer(self.sandbox, merchant, request.headers.get("Wechatpay-Serial"))
         with self.sandbox.store.transaction() as tx:
             use_nonce(tx, given, now)
-        self._merchant = merchant
+        self._signer = signer
         self.caller_name = merchant.name
         self.facts |= {"merchant": merchant.name, "mchid": merchant.mchid}
         return merchant
@@ -63,10 +60,10 @@ class PayExchange(Exchange[Merchant]):
 
     def sign(self, answer: Answer, fault: Fault | None) -> Answer:
         """Sign 2xx; leave 4xx and 5xx unsigned (section 4.2)."""
-        if not 200 <= answer.status < 300 or self._merchant is None:
+        if not 200 <= answer.status < 300 or self._signer is None:
             return answer
         spoilt = fault if fault is not None and fault.kind in SIGNATURE_KINDS else None
-        signed = signature_headers(self.sandbox.keys, self._merchant, answer.body, spoilt)
+        signed = signature_headers(self.sandbox.keys, self._signer, answer.body, spoilt)
         return replace(answer, headers={**answer.headers, **signed})
 
 

@@ -4,7 +4,8 @@ from flask import Blueprint, Response, request
 
 from sandbox.context import this_sandbox
 from sandbox.exchange import read_object, text_or_none
-from sandbox.wechat_pay import refunds, trades
+from sandbox.faults import CERTIFICATES_TARGET
+from sandbox.wechat_pay import console, refunds, trades
 from sandbox.wechat_pay.exchange import PayExchange
 from sandbox.wechat_pay.fields import CLOSE, ORDER, REFUND, read_body
 
@@ -52,6 +53,14 @@ def close_order(out_trade_no: str) -> Response:
     return exchange.serve(
         lambda merchant: trades.close(sandbox, merchant, out_trade_no, read_body(request.get_data(), CLOSE))
     )
+
+
+@pay.get("/v3/certificates")
+def certificates() -> Response:
+    """The certificates that the platform signs with for this merchant."""
+    sandbox = this_sandbox()
+    exchange = PayExchange(sandbox, CERTIFICATES_TARGET, None, {})
+    return exchange.serve(lambda merchant: console.sealed_certificates(sandbox, merchant))
 
 
 @pay.post("/v3/refund/domestic/refunds")

@@ -14,7 +14,6 @@ from sandbox.crypto import (
     answer_text,
     parse_authorization,
     random_base64,
-    random_digits,
     random_letters,
     request_text,
     rsa_sign,
@@ -23,6 +22,7 @@ from sandbox.crypto import (
 from sandbox.faults import Fault
 from sandbox.keys import Keyring, Merchant
 from sandbox.store import Tx
+from sandbox.wechat_pay.console import Signer
 from sandbox.wechat_pay.errors import sign_error
 
 WINDOW = 300
@@ -87,23 +87,26 @@ def use_nonce(tx: Tx, given: Authorization, now: int) -> None:
         raise sign_error("随机串重复使用")
 
 
-def signature_headers(keys: Keyring, merchant: Merchant, body: bytes, fault: Fault | None = None) -> dict[str, str]:
+def signature_headers(keys: Keyring, signer: Signer, body: bytes, fault: Fault | None = None) -> dict[str, str]:
     """The five headers of a signed answer or notice, spoilt as a scripted fault says."""
     kind = None if fault is None else fault.kind
     if kind == "unsigned":
         return {}
     late_by = int(fault.seconds(WINDOW + 1)) if fault is not None and kind == "stale" else 0
     timestamp, nonce = str(real_now() - late_by), random_letters(32)
-    key = keys.stranger if kind == "forged" else merchant.platform_key
+    key = keys.stranger if kind == "forged" else signer.key
     signature = rsa_sign(key, answer_text(timestamp, nonce, body + b" " if kind == "bad_signature" else body))
     if kind == "signtest":
         # The platform's own probe: what follows the prefix is no signature and need not decode (section 4.2).
         signature = SIGNTEST + random_base64(240)[:-1]
-    serial = f"PUB_KEY_ID_09{random_digits(26)}" if kind == "unknown_serial" else merchant.public_key_id
-    return {
+    headers = {
         "Wechatpay-Timestamp": timestamp,
         "Wechatpay-Nonce": nonce,
         "Wechatpay-Signature": signature,
-        "Wechatpay-Serial": serial,
+        "Wechatpay-Serial": signer.unknown_serial() if kind == "unknown_serial" else signer.serial,
         "Wechatpay-Signature-Type": SCHEMA,
     }
+    if kind == "untyped":
+        # Honest, but without the header that names the scheme: the platform leaves it out at times.
+        del headers["Wechatpay-Signature-Type"]
+    return headers

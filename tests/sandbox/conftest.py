@@ -26,6 +26,7 @@ from sandbox.testing import (
     receiver,
     running_sandbox,
 )
+from sandbox.wechat_pay.certificates import open_certificates
 
 
 @dataclass
@@ -77,8 +78,15 @@ class Box:
         return found
 
     def wxpay(self, merchant: str = "demo") -> WeChatPay:
-        """wechatpayv3, which is not ours, as this merchant."""
+        """wechatpayv3, which is not ours, as this merchant.
+
+        Its constructor would fetch certificates from the platform itself, so they are laid into its folder first.
+        """
         credentials = self.merchants[merchant].credentials
+        folder = self.running.sandbox.settings.data_dir / f"certificates-{secrets.token_hex(4)}"
+        folder.mkdir()
+        for number, pem in enumerate(credentials.get("platform_certificates", [])):
+            (folder / f"{number}.pem").write_text(pem)
         client = WeChatPay(
             wechatpay_type=WeChatPayType.MINIPROG,
             mchid=credentials["mchid"],
@@ -86,8 +94,9 @@ class Box:
             cert_serial_no=credentials["serial_no"],
             appid=credentials["appid"],
             apiv3_key=credentials["apiv3_key"],
-            public_key=credentials["public_key"],
-            public_key_id=credentials["public_key_id"],
+            public_key=credentials.get("public_key"),
+            public_key_id=credentials.get("public_key_id"),
+            cert_dir=str(folder),
             notify_url=self.url,
             timeout=(3.05, 15),
         )
@@ -107,6 +116,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_home(home)
     open_keyring(home)
     open_accounts(home)
+    open_certificates(home)
     return home / FILE_NAME
 
 

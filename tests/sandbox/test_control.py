@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 import requests
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from sandbox.app import Running
 from sandbox.testing import Control, running_sandbox
 
+KEYS_OF = {
+    "demo": {"public_key_id", "public_key"},
+    "gulou": {"public_key_id", "public_key", "platform_certificates"},
+    "xiehe": {"platform_certificates"},
+}
 TOKEN = "a-token-of-some-length"
 
 
@@ -31,25 +37,19 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
     assert clinic["open_url"] == box.running.base_url + "/wechat-open"
     assert (len(clinic["encoding_aes_key"]), clinic["encoding_aes_key"].isalnum()) == (43, True)
     for merchant in credentials["wechat_pay"]:
-        assert merchant.keys() == {
-            "merchant",
-            "mchid",
-            "appid",
-            "serial_no",
-            "private_key",
-            "apiv3_key",
-            "public_key_id",
-            "public_key",
-            "base_url",
-        }
+        always = {"merchant", "mchid", "appid", "serial_no", "private_key", "apiv3_key", "base_url"}
+        assert merchant.keys() == always | KEYS_OF[merchant["merchant"]]
         assert merchant["appid"] == credentials["wechat_miniapp"][0]["appid"]
-        assert merchant["public_key_id"].removeprefix("PUB_KEY_ID_").isdigit()
         assert merchant["serial_no"] == merchant["serial_no"].upper()
         assert int(merchant["serial_no"], 16).bit_length() > 150
         assert (len(merchant["apiv3_key"]), merchant["apiv3_key"].isascii()) == (32, True)
         load_pem_private_key(merchant["private_key"].encode(), None)
-        load_pem_public_key(merchant["public_key"].encode())
-    for name in ("mchid", "serial_no", "apiv3_key", "public_key_id", "public_key", "private_key"):
+        if "public_key" in merchant:
+            assert merchant["public_key_id"].removeprefix("PUB_KEY_ID_").isdigit()
+            load_pem_public_key(merchant["public_key"].encode())
+        for pem in merchant.get("platform_certificates", []):
+            assert len(f"{load_pem_x509_certificate(pem.encode()).serial_number:X}") == 40
+    for name in ("mchid", "serial_no", "apiv3_key", "private_key"):
         assert len({merchant[name] for merchant in credentials["wechat_pay"]}) == 3
 
 
@@ -62,7 +62,7 @@ def test_endpoints_that_are_not_there_are_404(box: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/wechat-pay/v3/certificates", 404),
+        ("/wechat-pay/v3/certificates", 401),
         ("/wechat/cgi-bin/nothing", 404),
         ("/healthz", 200),
         ("/wechat-pay/v3/pay/transactions/jsapi", 405),

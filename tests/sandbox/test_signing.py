@@ -10,6 +10,7 @@ import requests
 
 from sandbox.clock import real_now
 from sandbox.testing import MerchantClient
+from sandbox.wechat_pay.console import named_signer
 from sandbox.wechat_pay.errors import PayError
 from sandbox.wechat_pay.signing import Sent, identify, signature_headers
 
@@ -159,12 +160,23 @@ def test_headers_that_every_request_needs(box: Any) -> None:
     assert box.demo.send("POST", PATH, raw, headers).status_code == 400
 
 
-def test_any_one_byte_changed_in_a_signed_answer_is_seen(box: Any) -> None:
-    keys = box.running.sandbox.keys
+@pytest.mark.parametrize(
+    ("merchant", "kind"), [("demo", "public_key"), ("gulou", "public_key"), ("gulou", "certificate")]
+)
+def test_any_one_byte_changed_in_a_signed_answer_is_seen(box: Any, merchant: str, kind: str) -> None:
+    sandbox, client = box.running.sandbox, box.merchants[merchant]
     body = b'{"prepay_id":"wx1"}'
+    signer = named_signer(sandbox, sandbox.keys.merchant_named(merchant), kind)
     answer = requests.Response()
-    answer.headers.update(signature_headers(keys, keys.merchant_named("demo"), body))
-    assert is_signed(answer, box.demo, body)
+    answer.headers.update(signature_headers(sandbox.keys, signer, body))
+    assert is_signed(answer, client, body)
     for at in range(len(body)):
-        assert not is_signed(answer, box.demo, body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :])
-    assert not is_signed(answer, box.merchants["gulou"], body)
+        assert not is_signed(answer, client, body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :])
+    for name in ("Timestamp", "Nonce", "Serial", "Signature"):
+        header = f"Wechatpay-{name}"
+        value = answer.headers[header]
+        for at, letter in enumerate(value):
+            answer.headers[header] = value[:at] + chr(ord(letter) ^ 1) + value[at + 1 :]
+            assert not is_signed(answer, client, body), (name, at)
+        answer.headers[header] = value
+    assert not is_signed(answer, box.merchants["xiehe"], body)
