@@ -99,6 +99,11 @@ class Keyring:
         """The official account of this name; the first one where none is named."""
         return self.officials[0] if name is None else next((one for one in self.officials if one.name == name), None)
 
+    def bound_appids(self, merchant: Merchant) -> tuple[str, ...]:
+        """The accounts that may take payments for a merchant beside its own mini-program."""
+        homes = {app.name for app in self.apps if app.appid == merchant.appid}
+        return tuple(official.appid for official in self.officials if official.miniapp in homes)
+
     def merchant(self, mchid: str) -> Merchant | None:
         """The merchant of this number."""
         return next((merchant for merchant in self.merchants if merchant.mchid == mchid), None)

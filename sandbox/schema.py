@@ -7,6 +7,9 @@ create table if not exists users (
   primary key (appid, open_id));
 create table if not exists login_codes (
   code text primary key, appid text not null, open_id text not null, created_at real not null, used_at real);
+create table if not exists phone_codes (
+  code text primary key, appid text not null, open_id text not null, phone text not null, country_code text not null,
+  created_at real not null, used_at real);
 create table if not exists access_tokens (
   token text primary key, appid text not null, family text not null, issued_at real not null,
   expires_at real not null, dies_at real not null, forced integer not null default 0);

@@ -14,12 +14,13 @@ from sandbox.control.body import ControlError, Kind, between, read
 from sandbox.control.wallets import CHOICE, owner_of_order, owner_of_refund
 from sandbox.logins import PROVIDERS, WITH_USER_ID, Person
 from sandbox.phone import NotPossible
-from sandbox.wechat import face
+from sandbox.wechat import face, phone
 from sandbox.wechat_pay import cashier, refunds
 from sandbox.wechat_pay.trades import UNPAID
 
 OPEN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 USER_ID = re.compile(r"2088[0-9]{12}")
+COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")
 REFUND_STATES = ("SUCCESS", "ABNORMAL", "CLOSED")
 
 people = Blueprint("control_people", __name__, url_prefix="/control")
@@ -44,6 +45,22 @@ def login_code() -> tuple[Response, int]:
     if issued is None:
         raise ControlError(404, "app_not_found", given["app"])
     return jsonify(asdict(issued)), 201
+
+
+@people.post("/phone-codes")
+def phone_code() -> tuple[Response, int]:
+    """What the button for the phone number gives to a person of a WeChat mini-program."""
+    given = read({"open_id": str}, {"app": str, "phone": str, "country_code": str})
+    app, country = this_sandbox().keys.app_named(given.get("app")), given.get("country_code", phone.CHINA)
+    if app is None:
+        raise ControlError(404, "app_not_found", given["app"])
+    if COUNTRY_CODE.fullmatch(country) is None:
+        raise ControlError(422, "wrong_format", "country_code: 1 to 3 digits")
+    try:
+        code = phone.issue_code(this_sandbox(), app, given["open_id"], given.get("phone"), country)
+    except NotPossible as refused:
+        raise ControlError(404 if refused.code == "user_not_found" else 409, refused.code) from refused
+    return jsonify({"code": code, "app": app.name, "appid": app.appid, "expires_in": phone.CODE_LIFE}), 201
 
 
 @people.post("/payments/<out_trade_no>/pay")

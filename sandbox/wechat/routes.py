@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from sandbox.context import Sandbox, this_sandbox
 from sandbox.exchange import Result, read_object, text_or_none
 from sandbox.keys import App, Official
-from sandbox.wechat import face, links, login, tokens
+from sandbox.wechat import face, links, login, phone, tokens
 from sandbox.wechat.admission import TokenExchange, require
 from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, AppExchange, json_body
 
@@ -88,6 +88,14 @@ def generate_urllink() -> Response:
     sandbox, root = this_sandbox(), request.host_url.rstrip("/")
     exchange = TokenExchange(sandbox, "urllink", text_or_none(read_object(request.get_data()).get("path")))
     return exchange.serve(lambda app: links.create(sandbox, app, json_body(), root))
+
+
+@api.route("/wxa/business/getuserphonenumber", methods=["GET", "POST"])
+def getuserphonenumber() -> Response:
+    """The number of the person who touched the button."""
+    sandbox = this_sandbox()
+    number = text_or_none(read_object(request.get_data()).get("code"))
+    return TokenExchange(sandbox, "phone", number).serve(lambda app: phone.read_number(sandbox, app, json_body()))
 
 
 def _face_exchange(sandbox: Sandbox, operation: str) -> TokenExchange:

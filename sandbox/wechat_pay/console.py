@@ -201,6 +201,7 @@ def _credentials_of(sandbox: Sandbox, merchant: Merchant, root: str) -> dict[str
         "private_key": merchant.private_key_pem,
         "apiv3_key": merchant.apiv3_key,
         "base_url": f"{root}/wechat-pay",
+        "bound_appids": list(sandbox.keys.bound_appids(merchant)),
     }
     mode = setting_of(sandbox, merchant).mode
     if mode != CERTIFICATE:

@@ -31,7 +31,7 @@ STATE_WORDS = {
 
 def create(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> dict[str, Any]:
     """Place an order; the identical order again gives a fresh prepay_id. Raises: PayError."""
-    _check_parties(merchant, body)
+    _check_parties(sandbox.keys, merchant, body)
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
         _check_payer(tx, sandbox.keys, body)
@@ -165,9 +165,9 @@ def _check_mchid(merchant: Merchant, body: Mapping[str, Any]) -> None:
         raise bad_parameter("/mchid", body["mchid"], "商户号与签名商户不一致")
 
 
-def _check_parties(merchant: Merchant, body: Mapping[str, Any]) -> None:
+def _check_parties(keys: Keyring, merchant: Merchant, body: Mapping[str, Any]) -> None:
     _check_mchid(merchant, body)
-    if body["appid"] != merchant.appid:
+    if body["appid"] not in (merchant.appid, *keys.bound_appids(merchant)):
         raise PayError(
             400,
             "APPID_MCHID_NOT_MATCH",
@@ -182,7 +182,7 @@ def _check_payer(tx: Tx, keys: Keyring, body: Mapping[str, Any]) -> None:
     if is_user(tx, body["appid"], openid):
         return
     detail = {"field": "/payer/openid", "value": openid, "issue": "openid与appid不匹配", "location": "body"}
-    if any(is_user(tx, app.appid, openid) for app in keys.apps):
+    if any(is_user(tx, app.appid, openid) for app in (*keys.apps, *keys.officials)):
         raise PayError(400, "OPENID_MISMATCH", "openid和appid不匹配", detail=detail)
     raise bad_parameter("/payer/openid", openid, "无效的openid")
 

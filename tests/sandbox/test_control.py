@@ -37,7 +37,8 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
     assert clinic["open_url"] == box.running.base_url + "/wechat-open"
     assert (len(clinic["encoding_aes_key"]), clinic["encoding_aes_key"].isalnum()) == (43, True)
     for merchant in credentials["wechat_pay"]:
-        always = {"merchant", "mchid", "appid", "serial_no", "private_key", "apiv3_key", "base_url"}
+        always = {"merchant", "mchid", "appid", "serial_no", "private_key", "apiv3_key", "base_url", "bound_appids"}
+        assert merchant["bound_appids"] == [clinic["appid"]]
         assert merchant.keys() == always | KEYS_OF[merchant["merchant"]]
         assert merchant["appid"] == credentials["wechat_miniapp"][0]["appid"]
         assert merchant["serial_no"] == merchant["serial_no"].upper()

@@ -66,6 +66,22 @@ def test_an_unknown_order(box: Any) -> None:
     assert code(pay(box, "T-unknown")) == (404, "order_not_found")
 
 
+def test_the_official_account_pays_to_the_same_merchants_under_its_own_appid(box: Any) -> None:
+    (clinic,) = box.demo.credentials["bound_appids"]
+    box.control.post("/login-codes", provider="wechat_official", open_id="follower")
+    order = box.demo.order(box.number(), "follower", box.url, appid=clinic)
+    assert box.demo.place(order).status_code == 200
+    box.control.post(f"/payments/{order['out_trade_no']}/pay")
+    assert box.demo.query(order["out_trade_no"]).json()["appid"] == clinic
+    crossed = [(clinic, box.openid), (box.demo.credentials["appid"], "follower")]
+    for appid, openid in crossed:
+        assert code(box.demo.place(box.demo.order(box.number(), openid, box.url, appid=appid)))[1] == "OPENID_MISMATCH"
+    other = box.control.get("/credentials")["wechat_miniapp"][1]["appid"]
+    assert code(box.demo.place(box.demo.order(box.number(), box.openid, box.url, appid=other)))[1] == (
+        "APPID_MCHID_NOT_MATCH"
+    )
+
+
 def test_numbers_belong_to_one_merchant(box: Any) -> None:
     number, gulou = box.placed(), box.merchants["gulou"]
     assert code(gulou.query(number)) == (404, "ORDERNOTEXIST")
