@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from core.ports import (
     InvalidSignature,
@@ -61,9 +62,20 @@ def reader_of(account: MerchantAccount, tokens: Any) -> WeChatPayMessageReader:
     return WeChatPayMessageReader(account, {account.appid: "patient"}, tokens=tokens)
 
 
+@pytest.fixture(params=["demo", "gulou", "xiehe"])
+def account(request: pytest.FixtureRequest, wechat_merchants: list[MerchantAccount]) -> MerchantAccount:
+    """With the public key alone, in the midst of its switch, with certificates alone."""
+    return next(one for one in wechat_merchants if one.merchant == request.param)
+
+
 @pytest.fixture
-def mailbox(wechat_merchants: list[MerchantAccount], wechat_tokens: Any) -> Iterator[Mailbox]:
-    box = Mailbox(reader_of(wechat_merchants[0], wechat_tokens))
+def another(account: MerchantAccount, wechat_merchants: list[MerchantAccount]) -> MerchantAccount:
+    return next(one for one in wechat_merchants if one.merchant != account.merchant)
+
+
+@pytest.fixture
+def mailbox(account: MerchantAccount, wechat_tokens: Any) -> Iterator[Mailbox]:
+    box = Mailbox(reader_of(account, wechat_tokens))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -88,11 +100,11 @@ def mailbox(wechat_merchants: list[MerchantAccount], wechat_tokens: Any) -> Iter
 
 
 @pytest.fixture
-def gateway(mailbox: Mailbox, wechat_merchants: list[MerchantAccount], wechat_tokens: Any) -> WeChatPayGateway:
+def gateway(mailbox: Mailbox, account: MerchantAccount, wechat_tokens: Any) -> WeChatPayGateway:
     return WeChatPayGateway(
-        wechat_merchants[0],
+        account,
         app="patient",
-        appid=wechat_merchants[0].appid,
+        appid=account.appid,
         tokens=wechat_tokens,
         payment_notify_url=f"{mailbox.url}/payments",
         refund_notify_url=f"{mailbox.url}/refunds",
@@ -180,22 +192,23 @@ def test_a_stamp_is_fresh_for_299_seconds(mailbox: Mailbox, delivery: Delivery, 
 
 
 def test_another_merchants_reader_refuses_it(
-    mailbox: Mailbox, delivery: Delivery, wechat_merchants: list[MerchantAccount], wechat_tokens: Any
+    mailbox: Mailbox, delivery: Delivery, account: MerchantAccount, another: MerchantAccount, wechat_tokens: Any
 ) -> None:
     """Also one that has everything but the one thing: the serial, the key, the number, the app."""
-    ours, other = wechat_merchants[0], wechat_merchants[1]
     cases = {
-        "unknown_serial": other,
-        "bad_signature": replace(ours, public_key_pem=other.public_key_pem),
-        "sealed": replace(ours, apiv3_key=other.apiv3_key),
-        "foreign_merchant": replace(ours, mchid=other.mchid),
+        "unknown_serial": another,
+        "sealed": replace(account, apiv3_key=another.apiv3_key),
+        "foreign_merchant": replace(account, mchid=another.mchid),
     }
+    if delivery.headers["Wechatpay-Serial"] == account.public_key_id:
+        strangers = load_pem_private_key(another.private_key_pem.encode(), None).public_key()
+        pem = strangers.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        cases["bad_signature"] = replace(account, public_key_pem=pem)
     if delivery.message is not None and delivery.message.kind is MessageKind.PAYMENT:
-        cases["foreign_app"] = replace(ours, appid="wx0000000000000000")
-    for reason, account in cases.items():
-        reader = reader_of(account, wechat_tokens)
+        cases["foreign_app"] = replace(account, appid="wx0000000000000000")
+    for reason, bent in cases.items():
         with pytest.raises(InvalidSignature, match=f"^{reason}$"):
-            reader.check(delivery.headers, delivery.body, now=datetime.now(UTC))
+            reader_of(bent, wechat_tokens).check(delivery.headers, delivery.body, now=datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -258,6 +271,14 @@ def test_a_signed_message_with_other_facts_is_told_as_it_is(
     assert getattr(told.trade, differs) != getattr(truth, differs)
 
 
+def test_a_message_without_a_signature_type_is_taken(sandbox: Any, mailbox: Mailbox, order: PaymentOrder) -> None:
+    sandbox.misbehave("notice.payment", "untyped")
+    sandbox.control(f"payments/{order.out_trade_no}/pay")
+    told = mailbox.next()
+    assert "Wechatpay-Signature-Type" not in told.headers
+    assert told.message is not None
+
+
 def test_a_message_sent_twice_has_one_id(sandbox: Any, mailbox: Mailbox, order: PaymentOrder) -> None:
     sandbox.misbehave("notice.payment", "duplicate")
     sandbox.control(f"payments/{order.out_trade_no}/pay")
@@ -274,8 +295,8 @@ def test_a_message_sent_twice_has_one_id(sandbox: Any, mailbox: Mailbox, order: 
         ({"stamp_offset": -300}, "stale"),
         ({"stamp_offset": 310}, "stale"),
         ({"signed_by": "stranger"}, "bad_signature"),
-        ({"signed_by": "gulou"}, "unknown_serial"),
-        ({"sealed_by": "gulou"}, "sealed"),
+        ({"signed_by": "another"}, "unknown_serial"),
+        ({"sealed_by": "another"}, "sealed"),
         ({"serial": "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"}, "unknown_serial"),
         ({"signature_type": "WECHATPAY2-SM2-WITH-SM3"}, "signature_type"),
         ({"algorithm": "AEAD_SM4_GCM"}, "algorithm"),
@@ -289,19 +310,21 @@ def test_a_forged_message_is_told_by_what_is_wrong_with_it(
     *,
     sandbox: Any,
     mailbox: Mailbox,
-    wechat_merchants: list[MerchantAccount],
+    account: MerchantAccount,
+    another: MerchantAccount,
     forged: dict[str, Any],
     reason: str | None,
 ) -> None:
     trade = {
-        "mchid": wechat_merchants[0].mchid,
-        "appid": wechat_merchants[0].appid,
+        "mchid": account.mchid,
+        "appid": account.appid,
         "out_trade_no": "P0000000000000000000000001",
         "trade_state": "SUCCESS",
         "transaction_id": "4200000000000000000000000001",
         "amount": {"total": 1, "currency": "CNY"},
     }
-    wanted = {"merchant": "demo", "url": f"{mailbox.url}/forged"}
+    wanted = {"merchant": account.merchant, "url": f"{mailbox.url}/forged"}
     wanted |= {"plaintext": trade} if "body" not in forged else {}
-    sandbox.control("notices/forge", **wanted, **forged)
+    named = {name: another.merchant if value == "another" else value for name, value in forged.items()}
+    sandbox.control("notices/forge", **wanted, **named)
     assert mailbox.next().reason == reason
