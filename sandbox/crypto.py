@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA1
 
 SCHEMA = "WECHATPAY2-SHA256-RSA2048"
+FIELD_PADDING = OAEP(MGF1(SHA1()), SHA1(), None)
 LETTERS = string.ascii_letters + string.digits
 AUTHORIZATION_FIELDS = frozenset({"mchid", "nonce_str", "signature", "timestamp", "serial_no"})
 AUTHORIZATION_PAIR = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*')
@@ -102,6 +104,19 @@ def unseal(key: bytes, nonce: str, associated_data: str, ciphertext: str) -> byt
             return None
         return AESGCM(key).decrypt(nonce.encode(), raw, associated_data.encode())
     except (InvalidTag, binascii.Error, ValueError):
+        return None
+
+
+def seal_field(key: RSAPublicKey, text: str) -> str:
+    """RSA-OAEP with SHA-1, base64: how a single field of a body is sealed (section 4.3)."""
+    return base64.b64encode(key.encrypt(text.encode(), FIELD_PADDING)).decode()
+
+
+def unseal_field(key: RSAPrivateKey, ciphertext: str) -> str | None:
+    """Open what `seal_field` made; None for anything else, PKCS#1 v1.5 included."""
+    try:
+        return key.decrypt(base64.b64decode(ciphertext, validate=True), FIELD_PADDING).decode()
+    except ValueError:
         return None
 
 

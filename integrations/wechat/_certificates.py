@@ -101,14 +101,22 @@ def open_certificates(answer: Answer, apiv3_key: bytes, known: KeyRing, now: dat
     At the first time only the seal is there to trust: it opens with the APIv3 key alone, which WeChat and we hold.
     Raises: ProviderUnavailable, InvalidSignature.
     """
+    ring = unsealed(answer.body, apiv3_key)
+    prove(answer.headers, answer.body, keys=known | ring, now=now)
+    return ring
+
+
+def unsealed(body: bytes, apiv3_key: bytes) -> KeyRing:
+    """What the seals hold; that the answer as a whole is WeChat's is not proven by them.
+
+    Raises: ProviderUnavailable, InvalidSignature.
+    """
     try:
-        told = load(CertificatesSchema(), strict_object(answer.body))["data"]
-        ring = KeyRing(_opened(each["serial_no"], each["encrypt_certificate"], apiv3_key) for each in told)
+        told = load(CertificatesSchema(), strict_object(body))["data"]
+        return KeyRing(_opened(each["serial_no"], each["encrypt_certificate"], apiv3_key) for each in told)
     except (ValueError, ValidationError):
         # Not chained: both kinds of error carry what they could not read.
         raise ProviderUnavailable("certificates do not fit") from None
-    prove(answer.headers, answer.body, keys=known | ring, now=now)
-    return ring
 
 
 def _opened(serial: str, sealed: dict[str, str], apiv3_key: bytes) -> PlatformKey:

@@ -62,7 +62,7 @@ def verify(key: RSAPublicKey, text: bytes, signature: str) -> None:
     if signature.startswith(PROBE_PREFIX):
         raise InvalidSignature("signtest")
     try:
-        raw = _decoded(signature)
+        raw = decoded(signature)
     except ValueError:
         raise InvalidSignature("bad_base64") from None
     try:
@@ -85,12 +85,12 @@ def prove(headers: Mapping[str, str], body: bytes, *, keys: Keys, now: datetime)
 def open_sealed(key: bytes, *, nonce: str, associated_data: str, ciphertext: str) -> bytes:
     """AES-GCM with the tag in the last 16 bytes. Raises: InvalidSignature `sealed`."""
     try:
-        return AESGCM(key).decrypt(nonce.encode(), _decoded(ciphertext), associated_data.encode())
+        return AESGCM(key).decrypt(nonce.encode(), decoded(ciphertext), associated_data.encode())
     except (InvalidTag, ValueError):  # ValueError: base64, or a nonce that no cipher takes
         raise InvalidSignature("sealed") from None
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
     """Base64 in its one spelling: the last letter has bits that decoding drops. Raises: ValueError."""
     raw = b64decode(text, validate=True)
     if b64encode(raw).decode() != text:

@@ -1,6 +1,8 @@
 """Vectors of the platform's own pages and SDKs, run on the sandbox's primitives (protocol section 7)."""
 
 import base64
+import gzip
+import hashlib
 import json
 import string
 from pathlib import Path
@@ -14,6 +16,8 @@ from cryptography.x509 import load_der_x509_certificate
 from sandbox import crypto
 from sandbox.wechat import user_data
 from sandbox.wechat_official import crypto as official
+from sandbox.wechat_pay import bills, med_ins
+from sandbox.wechat_pay.certificates import Certificate
 
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 VECTORS = Path(__file__).parent.parent / "vectors" / "wechat"
@@ -159,3 +163,58 @@ def test_user_data(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     else:
         sealed = user_data.seal(inputs["session_key"], inputs["iv"], expected["plaintext"].encode())
         assert sealed == inputs["encryptedData"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_certificates"))
+def test_platform_certificates(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    for told in json.loads(inputs["body"])["data"]:
+        sealed = told["encrypt_certificate"]
+        key, nonce = inputs["apiv3_key"].encode(), sealed["nonce"]
+        pem = crypto.unseal(key, nonce, sealed["associated_data"], sealed["ciphertext"])
+        assert pem is not None
+        assert Certificate("", pem.decode()).serial == told["serial_no"] == expected["serial_no"]
+        assert crypto.seal(key, nonce, "certificate", pem) == sealed["ciphertext"]
+        assert crypto.unseal(key, nonce, "transaction", sealed["ciphertext"]) is None
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_sensitive_field_rsa"))
+def test_sealed_fields(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    key = private_key(inputs)
+    plain = expected["plaintext"] if inputs["padding"] == "OAEP-SHA1" else None
+    assert crypto.unseal_field(key, inputs["ciphertext"]) == plain
+    sealed = crypto.seal_field(key.public_key(), "张三")
+    assert crypto.unseal_field(key, sealed) == "张三"
+    assert crypto.seal_field(key.public_key(), "张三") != sealed
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_trade_bill"))
+def test_trade_bills(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    content = gzip.decompress(base64.b64decode(inputs["file_gzip_b64"]))
+    assert hashlib.sha1(content).hexdigest() == inputs["sha1_of_uncompressed"]
+    bill = bills.read_bill(content)
+    assert {len(row) for row in bill.rows} == {expected["columns"]}
+    assert (len(bill.rows), bill.summary) == (expected["rows"], expected["summary"])
+    assert bills.write_bill(bill) == content
+
+
+def test_a_bill_keeps_commas_and_quotes_and_refuses_ends_of_lines() -> None:
+    bill = bills.Bill([{"商品名称": 'a,"b"', "订单金额": "1.00"}], {"总交易单数": "1.0"})
+    assert bills.read_bill(bills.write_bill(bill)) == bill
+    for bad in (bills.Bill([], {}), bills.Bill([{"a": "x\ny"}], {}), bills.Bill([{"a": "1"}, {"b": "1"}], {})):
+        with pytest.raises(ValueError, match=r"row|line"):
+            bills.write_bill(bad)
+    for content in (bills.write_bill(bill)[3:], bills.write_bill(bill)[:-2], bills.write_bill(bill).replace(b"`", b"")):
+        with pytest.raises(ValueError, match=r"mark|end|backquote"):
+            bills.read_bill(content)
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("med_ins"))
+def test_insurance_orders(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    if "id_card" in inputs:
+        assert med_ins.id_digest(inputs["id_card"]) == expected["id_digest"]
+        assert med_ins.id_digest("110105491231002") == med_ins.id_digest("11010519491231002x")
+        return
+    assert med_ins.adds_up(inputs) is expected["valid"]
+    for name, value in inputs.items():
+        bent = [*value, 1] if isinstance(value, list) else value + 1
+        assert not (expected["valid"] and med_ins.adds_up(inputs | {name: bent}))

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, load_der_public_key
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from core.ports import InvalidSignature
 from integrations.transport import strict_object
+from integrations.wechat._certificates import unsealed
+from integrations.wechat._fields import decrypt_field, encrypt_field
 from integrations.wechat._keys import KeyRing, PlatformKey
 from integrations.wechat._signing import Credential, open_sealed, prove, sign, signed_text, verify
 from integrations.wechat.face import cert_hash
+from integrations.wechat.med_ins import MedInsAmounts, id_digest, sealed_id_digest
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "wechat"
 
@@ -107,6 +110,15 @@ def test_a_published_resource_opens(inputs: dict[str, Any], expected: dict[str, 
         ciphertext=inputs["ciphertext"],
     )
     assert plain.decode() == expected["plaintext"]
+    for place, letter in enumerate(inputs["ciphertext"]):
+        changed = inputs["ciphertext"][:place] + chr(ord(letter) ^ 1) + inputs["ciphertext"][place + 1 :]
+        with pytest.raises(InvalidSignature, match="sealed"):
+            open_sealed(
+                inputs["key"].encode(),
+                nonce=inputs["nonce"],
+                associated_data=inputs["associated_data"],
+                ciphertext=changed,
+            )
 
 
 @pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_notification"))
@@ -130,3 +142,73 @@ def test_the_published_callback_is_proven_and_opens(inputs: dict[str, Any], expe
 @pytest.mark.parametrize(("inputs", "expected"), vectors("face_verify"))
 def test_the_face_hash_is_the_published_one(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     assert cert_hash(**inputs) == expected["cert_hash"]
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_v3_certificates"))
+def test_the_published_certificates_open(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    (found,) = unsealed(inputs["body"].encode(), inputs["apiv3_key"].encode())
+    assert found.serial == expected["serial_no"]
+    if "certificate_b64" in expected:
+        assert load_pem_x509_certificate(found.pem.encode()).public_bytes(Encoding.DER) == b64decode(
+            expected["certificate_b64"]
+        )
+    with pytest.raises(InvalidSignature, match="sealed"):
+        unsealed(inputs["body"].encode(), inputs["apiv3_key"].encode()[::-1])
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("wxpay_sensitive_field_rsa", "rsa_decrypt"))
+def test_a_published_field_opens_if_it_was_sealed_as_fields_are(
+    inputs: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    key = private_key(inputs)
+    if inputs["padding"] != "OAEP-SHA1":
+        with pytest.raises(InvalidSignature, match="sealed"):
+            decrypt_field(key, inputs["ciphertext"])
+        return
+    assert decrypt_field(key, inputs["ciphertext"]) == expected["plaintext"]
+    assert decrypt_field(key, encrypt_field(key.public_key(), "张三")) == "张三"
+    for spoilt in (inputs["ciphertext"][:-4], "A" + inputs["ciphertext"][1:], "not base64", ""):
+        with pytest.raises(InvalidSignature, match="sealed"):
+            decrypt_field(key, spoilt)
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("med_ins", "medins_amounts"))
+def test_the_published_amounts_add_up(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    amounts = {name: tuple(value) if isinstance(value, list) else value for name, value in inputs.items()}
+    if not expected["valid"]:
+        with pytest.raises(ValueError, match="add up"):
+            MedInsAmounts(**amounts)
+        return
+    MedInsAmounts(**amounts)
+    for name, value in amounts.items():
+        bent = value[:-1] if isinstance(value, tuple) else value + 1
+        with pytest.raises(ValueError, match="add up"):
+            MedInsAmounts(**amounts | {name: bent})
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("med_ins", "id_digest"))
+def test_the_published_number_has_the_published_digest(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert id_digest(inputs["id_card"]) == id_digest(inputs["id_card"].upper()) == expected["id_digest"]
+
+
+def test_an_old_number_is_made_long_before_it_is_digested() -> None:
+    assert id_digest("110105491231002") == id_digest("11010519491231002X")
+    for number in ("", "1101054912310", "11010519491231002Y", "X1010519491231002X", "１１０１０５４９１２３１００２"):
+        with pytest.raises(ValueError, match="not a resident"):
+            id_digest(number)
+
+
+@pytest.mark.parametrize(
+    "bent", [{"total_fee": -1}, {"med_ins_gov_fee": -5, "total_fee": 1}, {"cash_add": (0,)}, {"cash_reduce": (-1,)}]
+)
+def test_no_part_of_an_order_is_less_than_nothing(bent: dict[str, Any]) -> None:
+    parts = ("total_fee", "med_ins_gov_fee", "med_ins_self_fee", "med_ins_other_fee", "med_ins_cash_fee")
+    with pytest.raises(ValueError, match=r"negative|more than nothing"):
+        MedInsAmounts(**dict.fromkeys((*parts, "wechat_pay_cash_fee"), 0) | bent)
+
+
+def test_a_digest_is_sealed_for_wechat_alone() -> None:
+    (inputs, _), *_ = [vector.values for vector in vectors("wxpay_sensitive_field_rsa")]
+    key = private_key(inputs)
+    sealed = sealed_id_digest("11010519491231002x", key.public_key())
+    assert decrypt_field(key, sealed) == id_digest("11010519491231002X")
