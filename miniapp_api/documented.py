@@ -79,7 +79,7 @@ def describe(
         "summary": summary,
         "security": [{"bearer": []}] if auth is Auth.LOGIN else [],
         "x-codes": sorted(every),
-        "responses": _replies(auth, {status: reply, **also}, page=page) | refusals(every),
+        "responses": _together(_replies(auth, {status: reply, **also}, page=page), refusals(every)),
     }
     if view.__doc__:
         document["description"] = " ".join(view.__doc__.split())
@@ -128,9 +128,18 @@ def _replies(auth: Auth, told: Mapping[int, type[Schema] | None], *, page: bool)
     return {str(status): _reply(status, schema, page=page) for status, schema in told.items()}
 
 
+def _together(replies: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+    """A status may be a page's own and a problem's too."""
+    both = {
+        status: {**refused[status], "content": replies[status]["content"] | refused[status]["content"]}
+        for status in replies.keys() & refused.keys()
+    }
+    return replies | refused | both
+
+
 def _reply(status: int, schema: type[Schema] | None, *, page: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"description": http.HTTPStatus(status).phrase}
-    if page and status == 200:
+    if page and not 300 <= status < 400:
         said["content"] = {"text/html": {"schema": {"type": "string"}}}
     if schema is not None:
         said["content"] = {"application/json": {"schema": schema} | _examples(schema)}

@@ -14,6 +14,7 @@ from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.idempotency import forget_old_keys
 from core.identity.completion import settle_identity_check
+from core.identity.page_login import forget_page_logins
 from core.jobs.queue import LeasedJob
 from core.jobs.runner import Handler, Periodic, Runner
 from core.payments.ask import ask_payment
@@ -27,6 +28,11 @@ def _forget_old_keys(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     return None
 
 
+def _forget_page_logins(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    workbench.transactions.write(lambda session, now: forget_page_logins(session, now=now))
+    return None
+
+
 HANDLERS: Mapping[str, Handler] = {
     "apply_event": apply_event,
     "ask_payment": ask_payment,
@@ -34,6 +40,7 @@ HANDLERS: Mapping[str, Handler] = {
     "end_hold": end_hold,
     "extend_schedules": extend_schedules_job,
     "forget_old_keys": _forget_old_keys,
+    "forget_page_logins": _forget_page_logins,
     "push_refund": push_refund,
     "return_slot": return_slot,
     "settle_identity_check": settle_identity_check,
@@ -43,6 +50,7 @@ HANDLERS: Mapping[str, Handler] = {
 PERIODIC = (
     Periodic("extend_schedules", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),
+    Periodic("forget_page_logins", timedelta(minutes=30)),
     Periodic("sweep", timedelta(minutes=1)),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from core.ports import (
     AppGateway,
@@ -35,6 +35,7 @@ from core.ports import (
 )
 from core.registry import NotConfigured
 
+T = TypeVar("T")
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Where every test's clock begins: a Sunday, 10:00 at the hospital."""
 
@@ -213,6 +214,10 @@ class FakeAdapters:
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
         self.phones: dict[tuple[str, str], PhoneProver] = {}
+        self.pages: dict[str, PageLogin] = {}
+        self.conversations: dict[str, Conversation] = {}
+        self.officials: dict[str, OfficialAccount] = {}
+        self.links: dict[tuple[str, str], MiniappLinks] = {}
 
     def login(self, provider: str, app: str | None) -> LoginPlatform:
         if (provider, app) not in self.logins:
@@ -239,16 +244,16 @@ class FakeAdapters:
         return self.phones[provider, app]
 
     def page_login(self, app: str) -> PageLogin:
-        raise NotConfigured(app)
+        return _found(self.pages.get(app))
 
     def conversation(self, app: str) -> Conversation:
-        raise NotConfigured(app)
+        return _found(self.conversations.get(app))
 
     def official_account(self, app: str | None) -> OfficialAccount:
-        raise NotConfigured(app)
+        return _found(self.officials.get(app) if app else next(iter(self.officials.values()), None))
 
     def miniapp_links(self, provider: str, app: str) -> MiniappLinks:
-        raise NotConfigured(app)
+        return _found(self.links.get((provider, app)))
 
     def app_gateway(self, app: str) -> AppGateway:
         if app != self.the_app_gateway.app:
@@ -259,3 +264,9 @@ class FakeAdapters:
         if merchant != self.the_reader.merchant:
             raise NotConfigured(merchant)
         return self.the_reader
+
+
+def _found(adapter: T | None) -> T:
+    if adapter is None:
+        raise NotConfigured("not set by this test")
+    return adapter

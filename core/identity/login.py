@@ -74,6 +74,13 @@ def log_in(
 ) -> LoggedIn:
     """Open a login session of the account that the platform's user has, making the account at the first login.
 
+    Raises: Changed."""
+    return open_login(session, recognise(session, user=user, vault=vault, now=now, cause=cause), lasts=lasts, now=now)
+
+
+def recognise(session: Session, *, user: PlatformUser, vault: Vault, now: datetime, cause: Cause) -> PlatformIdentity:
+    """The identity under which the platform's user logs in; it and its account are made at the first login.
+
     Two first logins at once meet at the unique constraint of platform_identities; the later transaction is run again
     and finds the account. Where the union id shows for the first time that two accounts are one person's, they are
     joined. Where that cannot be, they stay apart and the app's own id decides: no login fails for it.
@@ -89,11 +96,17 @@ def log_in(
         if subject not in known:
             known[subject] = _add(session, account, subject, vault, found_by=found_by, now=now)
     session.flush()
+    return known[subjects[0]]
+
+
+def open_login(session: Session, identity: PlatformIdentity, *, lasts: timedelta, now: datetime) -> LoggedIn:
+    """A fresh login session through `identity`, of the account that has it now."""
+    account = session.get_one(Account, identity.account_id)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     login = LoginSession(
         id=new_id(),
         account_id=account.id,
-        platform_identity_id=known[subjects[0]].id,
+        platform_identity_id=identity.id,
         token_hash=token_digest(token),
         created_at=now,
         expires_at=now + lasts,

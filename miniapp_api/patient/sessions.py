@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response
 
 from core.identity.consent_texts import consent_text
 from core.identity.login import LoggedIn, ask_who, log_in, log_out
+from core.identity.page_login import log_in_by_handoff
 from core.ports import LoginPlatform
 from core.refusals import LoginFailed, ProviderDown
 from core.registry import NotConfigured
@@ -16,6 +18,7 @@ from miniapp_api.command import Command, run_command
 from miniapp_api.openapi import endpoint, open_blueprint, patient_blueprint
 from miniapp_api.patient.languages import in_language, language_asked
 from miniapp_api.services import services
+from models.account import Provider
 from models.errors import FieldError, ValidationFailed
 from schemas.session import LogInSchema, SessionSchema
 
@@ -35,17 +38,10 @@ current = patient_blueprint("current_session", "/api/v1/sessions/current", tag="
     summary="Log in with a platform's one-time code",
 )
 def create_session(body: dict[str, Any]) -> Response:
-    """The account is made at the first login. The platform's session_key is never even read."""
-    lasts = services().config.session_lifetime
-    user = ask_who(_platform(body["provider"], body.get("app")), body["code"])
-
-    def step(command: Command) -> dict[str, Any]:
-        entered = log_in(
-            command.session, user=user, vault=command.vault, lasts=lasts, now=command.now, cause=command.cause
-        )
-        return _told(entered)
-
-    return in_language(run_command(step, SessionSchema(), status=201))
+    """The account is made at the first login. The platform's session_key is never even read. A `handoff` is the code
+    that a web page got in the fragment of its address when it was logged in; it works for 60 seconds, once."""
+    enter = _by_handoff(body) if body["provider"] is Provider.HANDOFF else _by_platform(body)
+    return in_language(run_command(lambda command: _told(enter(command)), SessionSchema(), status=201))
 
 
 @endpoint(current, "DELETE", "", status=204, summary="Log out")
@@ -54,6 +50,23 @@ def delete_current_session() -> Response:
     session_id = current_caller().session_id
     return run_command(
         lambda command: log_out(command.session, session_id=session_id, now=command.now), None, status=204
+    )
+
+
+def _by_handoff(body: dict[str, Any]) -> Callable[[Command], LoggedIn]:
+    """Raises: ValidationFailed where an app is named: the code knows whose it is."""
+    if "app" in body:
+        raise ValidationFailed(FieldError("#/app", "not_configured"))
+    code, lasts = body["code"], services().config.session_lifetime
+    return lambda command: log_in_by_handoff(command.session, code=code, lasts=lasts, now=command.now)
+
+
+def _by_platform(body: dict[str, Any]) -> Callable[[Command], LoggedIn]:
+    """Asks the platform at once, before any transaction. Raises: ValidationFailed, LoginFailed, ProviderDown."""
+    lasts = services().config.session_lifetime
+    user = ask_who(_platform(body["provider"], body.get("app")), body["code"])
+    return lambda command: log_in(
+        command.session, user=user, vault=command.vault, lasts=lasts, now=command.now, cause=command.cause
     )
 
 

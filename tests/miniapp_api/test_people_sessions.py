@@ -81,7 +81,7 @@ def test_a_login_ends_by_itself(clinic: Clinic, clock: ManualClock) -> None:
 
 UNUSABLE: list[tuple[dict[str, Any], str, str]] = [
     ({"provider": "alipay_miniapp"}, "#/provider", "not_configured"),
-    ({"provider": "handoff"}, "#/provider", "not_configured"),
+    ({"provider": "handoff", "app": "main"}, "#/app", "not_configured"),
     ({"provider": "alipay_miniapp", "app": "main"}, "#/provider", "not_configured"),
     ({"app": "second"}, "#/app", "not_configured"),
     ({"provider": "wechat"}, "#/provider", "unknown_word"),

@@ -74,7 +74,7 @@ def too_many(attack: Attack) -> TestResponse:
     config = attack.world.app.extensions["yuezhen"].config
     strict = limits.Limits(replace(config, address_limit="1/hour"))
     attack.monkeypatch.setitem(attack.world.app.extensions, "yuezhen-limits", strict)
-    attack.send(query_string={"nobody_knows": "1"})
+    attack.send(query_string={"nobody_knows": "1", "to": "//nowhere"})  # counts, and does nothing
     return attack.send()
 
 

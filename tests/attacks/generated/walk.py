@@ -41,6 +41,7 @@ PLACES = {
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
     "get_visit_pass": {"path.appointment_id": OWNED},
     "list_own_appointments": {"query.dependent_id": FILTER},
+    "log_in_by_page": {"path.app": MERCHANT},
     "open_payment": {"path.appointment_id": OWNED},
     "undo_account_join": {"path.join_id": OWNED},
     "wechat_payment_event": {"path.merchant": MERCHANT},
@@ -62,7 +63,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
 QUERIES = {"get_search": {"q": "ceshi"}, "get_hospital_schedules": {"date": "2026-11-25"}}
-KINDS = {"get_visit_pass": {"path.appointment_id": "booked"}, "undo_account_join": {"path.join_id": "joined"}}
+KINDS = {
+    "get_visit_pass": {"path.appointment_id": "booked"},
+    "log_in_by_page": {"path.app": "official"},
+    "undo_account_join": {"path.join_id": "joined"},
+}
 
 
 def kind_of(operation: str, place: str) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
 from fakes import FakeAdapters, FakeGateway, FakePhones, ManualClock
+from fakes_official import CLINIC, FakePageLogin
 from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
@@ -134,7 +135,7 @@ class World(Clinic):
         }
         own |= self._joins(patient)
         found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
-        found["app"] = self.adapters.the_app_gateway.app
+        found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
 
     def _joins(self, patient: Patient) -> dict[str, str]:
@@ -217,6 +218,7 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters.logins = {(PROVIDER, None): users, (PROVIDER, APP): users}
     adapters.faces = [verifier]
     adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
+    adapters.pages[CLINIC] = FakePageLogin()
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
     transactions = app.extensions[EXTENSION].workbench.transactions
