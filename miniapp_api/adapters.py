@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from core.ports import (
@@ -18,6 +19,15 @@ from core.ports import (
     TokenStore,
 )
 from core.registry import NotConfigured
+from integrations.alipay import (
+    AlipayAccount,
+    AlipayAppGateway,
+    AlipayFaceVerifier,
+    AlipayGateway,
+    AlipayMessageReader,
+    AlipayMiniappLogin,
+    AlipayPhoneProver,
+)
 from integrations.wechat import (
     MerchantAccount,
     MiniappAccount,
@@ -28,6 +38,7 @@ from integrations.wechat import (
     WeChatPhoneProver,
 )
 from miniapp_api.config import Config
+from miniapp_api.platforms import Platforms
 
 T = TypeVar("T")
 
@@ -35,13 +46,15 @@ T = TypeVar("T")
 class Registry:
     """Implements core.ports.Adapters from the accounts of the configuration. Makes no call to anybody.
 
-    A payment needs a merchant account and a mini-program whose appid stands in its row: a merchant serves those, and
-    no other.
+    A payment needs a merchant account and an app that may pay to it. At WeChat that is a mini-program or an official
+    account whose appid the merchant number is bound to; at Alipay the row itself names the mini-program.
     """
 
     def __init__(self, config: Config, tokens: TokenStore) -> None:
+        self._tokens, self._callbacks = tokens, f"{config.public_base_url}/callbacks"
         self._logins: dict[tuple[str, str], LoginPlatform] = {}
         self._faces: dict[tuple[str, str], FaceVerifier] = {}
+        self._faces_at: dict[tuple[str, str], list[FaceVerifier]] = {}
         self._gateways: dict[tuple[str, str, str], PaymentGateway] = {}
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
@@ -51,10 +64,16 @@ class Registry:
         self._officials: dict[str, OfficialAccount] = {}
         self._links: dict[tuple[str, str], MiniappLinks] = {}
         self._app_gateways: dict[str, AppGateway] = {}
-        for miniapp in config.platforms.wechat_miniapp:
-            self._add_miniapp(miniapp, tokens)
-        for merchant in config.platforms.wechat_pay:
-            self._add_merchant(merchant, config.platforms.wechat_miniapp, tokens, config.public_base_url)
+        self._add_all(config.platforms)
+
+    def _add_all(self, platforms: Platforms) -> None:
+        for miniapp in platforms.wechat_miniapp:
+            self._add_miniapp(miniapp)
+        payers = {one.appid: (WeChatMiniappLogin.provider, one.app) for one in platforms.wechat_miniapp}
+        for merchant in platforms.wechat_pay:
+            self._add_merchant(merchant, payers)
+        for account in platforms.alipay:
+            self._add_alipay(account)
 
     def login(self, provider: str, app: str | None) -> LoginPlatform:
         if app is not None:
@@ -62,10 +81,7 @@ class Registry:
         return _found(next((login for (name, _), login in self._logins.items() if name == provider), None))
 
     def face_verifiers(self, provider: str, app: str) -> list[FaceVerifier]:
-        if (provider, app) not in self._logins:
-            return []
-        own = {WeChatMiniappLogin.provider: [WeChatFaceVerifier.method]}.get(provider, [])
-        return [verifier for (method, at), verifier in self._faces.items() if method in own and at == app]
+        return list(self._faces_at.get((provider, app), ()))
 
     def face_verifier(self, method: str, app: str) -> FaceVerifier:
         return _found(self._faces.get((method, app)))
@@ -100,32 +116,52 @@ class Registry:
     def app_gateway(self, app: str) -> AppGateway:
         return _found(self._app_gateways.get(app))
 
-    def _add_miniapp(self, account: MiniappAccount, tokens: TokenStore) -> None:
-        login, face = WeChatMiniappLogin(account), WeChatFaceVerifier(account, tokens)
-        self._logins[login.provider, login.app] = login
-        self._faces[face.method, face.app] = face
-        phone = WeChatPhoneProver(account, tokens)
-        self._phones[phone.provider, phone.app] = phone
+    def _add_miniapp(self, account: MiniappAccount) -> None:
+        self._add_login(WeChatMiniappLogin(account), WeChatFaceVerifier(account, self._tokens))
+        self._add_phone(WeChatPhoneProver(account, self._tokens))
 
-    def _add_merchant(
-        self, account: MerchantAccount, miniapps: tuple[MiniappAccount, ...], tokens: TokenStore, base_url: str
-    ) -> None:
-        bound = (account.appid, *account.bound_appids)
-        apps = {miniapp.appid: miniapp.app for miniapp in miniapps if miniapp.appid in bound}
-        for appid, app in apps.items():
+    def _add_merchant(self, account: MerchantAccount, payers: Mapping[str, tuple[str, str]]) -> None:
+        """`payers`: provider and name of every app, by appid."""
+        bound = {one: payers[one] for one in (account.appid, *account.bound_appids) if one in payers}
+        for appid, (provider, app) in bound.items():
             gateway = WeChatPayGateway(
                 account,
                 app=app,
                 appid=appid,
-                tokens=tokens,
-                payment_notify_url=f"{base_url}/callbacks/wechat-pay/{account.merchant}",
-                refund_notify_url=f"{base_url}/callbacks/wechat-refund/{account.merchant}",
+                tokens=self._tokens,
+                payment_notify_url=f"{self._callbacks}/wechat-pay/{account.merchant}",
+                refund_notify_url=f"{self._callbacks}/wechat-refund/{account.merchant}",
             )
-            self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
-            self._payers.setdefault((gateway.channel, WeChatMiniappLogin.provider, gateway.app), []).append(gateway)
-        if apps:
-            reader = WeChatPayMessageReader(account, apps, tokens=tokens)
-            self._readers[reader.provider, reader.merchant] = reader
+            self._add_gateway(gateway, provider)
+        if bound:
+            apps = {appid: app for appid, (_, app) in bound.items()}
+            self._add_reader(WeChatPayMessageReader(account, apps, tokens=self._tokens))
+
+    def _add_alipay(self, account: AlipayAccount) -> None:
+        gateway = AlipayGateway(account, notify_url=f"{self._callbacks}/alipay/{account.merchant}")
+        self._add_gateway(gateway, AlipayMiniappLogin.provider)
+        self._add_reader(AlipayMessageReader(account))
+        if account.is_miniapp:
+            face = AlipayFaceVerifier(account, return_url=f"{self._callbacks}/alipay-identity/{account.app}")
+            self._add_login(AlipayMiniappLogin(account), face)
+            if account.aes_key is not None:  # without it Alipay encrypts no phone for us
+                self._add_phone(AlipayPhoneProver(account))
+            self._app_gateways[account.app] = AlipayAppGateway(account)
+
+    def _add_login(self, login: LoginPlatform, *faces: FaceVerifier) -> None:
+        self._logins[login.provider, login.app] = login
+        self._faces_at[login.provider, login.app] = list(faces)
+        self._faces |= {(face.method, face.app): face for face in faces}
+
+    def _add_gateway(self, gateway: PaymentGateway, provider: str) -> None:
+        self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
+        self._payers.setdefault((gateway.channel, provider, gateway.app), []).append(gateway)
+
+    def _add_reader(self, reader: MessageReader) -> None:
+        self._readers[reader.provider, reader.merchant] = reader
+
+    def _add_phone(self, prover: PhoneProver) -> None:
+        self._phones[prover.provider, prover.app] = prover
 
 
 def _found(adapter: T | None) -> T:

@@ -5,34 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+from integrations.alipay import AlipayAccount, AlipayCertificates
 from integrations.wechat import MerchantAccount, MiniappAccount
 
-T = TypeVar("T", MiniappAccount, MerchantAccount)
-_MINIAPP_FIELDS = {"app": "app", "appid": "appid", "secret": "secret"}
-_MERCHANT_FIELDS = {
-    "merchant": "merchant",
-    "mchid": "mchid",
-    "appid": "appid",
-    "serial_no": "serial_no",
-    "private_key": "private_key_pem",
-    "apiv3_key": "apiv3_key",
-    "public_key_id": "public_key_id",
-    "public_key": "public_key_pem",
-    "platform_certificates": "platform_certificates",
-    "bound_appids": "bound_appids",
-}
-_MAY_BE_ABSENT = {"public_key_id", "public_key", "platform_certificates", "bound_appids"}
-_LISTS = {"platform_certificates", "bound_appids"}
-_OWN_HOSTS = {
-    "wechat_miniapp": ("api.weixin.qq.com",),
-    "wechat_pay": ("api.mch.weixin.qq.com", "api2.mch.weixin.qq.com"),
-}
+T = TypeVar("T")
 
 
 class PlatformsUnusable(Exception):
@@ -49,6 +32,117 @@ class Platforms:
 
     wechat_miniapp: tuple[MiniappAccount, ...] = field(default=(), repr=False)
     wechat_pay: tuple[MerchantAccount, ...] = field(default=(), repr=False)
+    alipay: tuple[AlipayAccount, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class _List(Generic[T]):
+    """One list of the file. Fields are named as the file names them, with the name that `make` knows them by.
+
+    `texts` must be there; `may` are texts, and `lists` lists of texts, that may be absent or null; so may `objects`,
+    each with the maker of its own texts. `own` are the addresses of the platform itself: production takes no other.
+    """
+
+    name: str
+    make: Callable[..., T]
+    texts: Mapping[str, str]
+    may: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    objects: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = field(default_factory=dict)
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def read(self, content: Mapping[str, Any], *, production: bool, faults: list[str]) -> tuple[T, ...]:
+        """The accounts of the list; what is wrong with a row goes to `faults`."""
+        rows = content.get(self.name, [])
+        if not isinstance(rows, list):
+            faults.append(f"{self.name} is not a list")
+            return ()
+        accounts = []
+        for position, row in enumerate(rows):
+            try:
+                account = self._account(row)
+            except ValueError as error:
+                faults.append(f"{self.name}[{position}]: {error}")
+                continue
+            accounts.append(account)
+            if production:
+                foreign = [name for name, own in self.own.items() if not _is_own(getattr(account, name), own)]
+                faults += [f"{self.name}[{position}]: {one} is not the platform's own https host" for one in foreign]
+        return tuple(accounts)
+
+    def _account(self, row: Any) -> T:
+        """Raises: ValueError."""
+        given = _texts_of(row, self.texts, may=self.may, lists=self.lists, objects=tuple(self.objects))
+        for theirs, (make, texts) in self.objects.items():
+            if row.get(theirs) is not None:
+                given[theirs] = make(**_texts_of(row[theirs], texts))
+        return self.make(**given)
+
+
+def _texts_of(
+    row: Any,
+    texts: Mapping[str, str],
+    *,
+    may: Mapping[str, str] | None = None,
+    lists: Mapping[str, str] | None = None,
+    objects: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The fields of one row under our names. Raises: ValueError."""
+    may, lists = may or {}, lists or {}
+    if not isinstance(row, dict):
+        raise ValueError("is not an object")
+    absent = {name for name in (*may, *lists, *objects) if row.get(name) is None}
+    missing = [name for name in (*texts, *may) if name not in absent and not _is_text(row.get(name))]
+    missing += [name for name in lists if name not in absent and not _is_list_of_texts(row[name])]
+    if missing:
+        raise ValueError(f"missing: {', '.join(missing)}")
+    given = {ours: row[theirs] for theirs, ours in (*texts.items(), *may.items()) if theirs not in absent}
+    return given | {ours: tuple(row[theirs]) for theirs, ours in lists.items() if theirs not in absent}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_own(url: str, own: tuple[str, ...]) -> bool:
+    return url.rstrip("/") in own and urlsplit(url).port is None
+
+
+_API = ("https://api.weixin.qq.com",)
+_MINIAPPS = _List(
+    "wechat_miniapp",
+    MiniappAccount,
+    {"app": "app", "appid": "appid", "secret": "secret"},
+    may={"base_url": "base_url"},
+    own={"base_url": _API},
+)
+_MERCHANTS = _List(
+    "wechat_pay",
+    MerchantAccount,
+    {name: name for name in ("merchant", "mchid", "appid", "serial_no", "apiv3_key")}
+    | {"private_key": "private_key_pem"},
+    may={"public_key_id": "public_key_id", "public_key": "public_key_pem", "base_url": "base_url"},
+    lists={"platform_certificates": "platform_certificates", "bound_appids": "bound_appids"},
+    own={"base_url": ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")},
+)
+_ALIPAY = _List(
+    "alipay",
+    AlipayAccount,
+    {name: name for name in ("merchant", "app", "app_id", "seller_id")} | {"private_key": "private_key_pem"},
+    may={name: name for name in ("gateway", "op_app_id", "aes_key", "id_mode")}
+    | {"alipay_public_key": "alipay_public_key_pem"},
+    objects={
+        "certificates": (
+            AlipayCertificates,
+            {name: f"{name}_pem" for name in ("app_cert", "alipay_cert", "alipay_root_cert")},
+        )
+    },
+    own={"gateway": ("https://openapi.alipay.com/gateway.do",)},
+)
 
 
 def read_platforms(path: Path, *, production: bool) -> Platforms:
@@ -57,19 +151,26 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
     Raises: PlatformsUnusable."""
     content = _content(path, private=production)
     faults: list[str] = []
-    miniapps = _accounts(
-        content, "wechat_miniapp", _MINIAPP_FIELDS, MiniappAccount, production=production, faults=faults
+    platforms = Platforms(
+        _MINIAPPS.read(content, production=production, faults=faults),
+        _MERCHANTS.read(content, production=production, faults=faults),
+        _ALIPAY.read(content, production=production, faults=faults),
     )
-    merchants = _accounts(
-        content, "wechat_pay", _MERCHANT_FIELDS, MerchantAccount, production=production, faults=faults
-    )
-    faults += _twice("wechat_miniapp", "app", [account.app for account in miniapps])
-    faults += _twice("wechat_pay", "merchant", [account.merchant for account in merchants])
-    if production and not content.get("wechat_miniapp"):
-        faults.append("names no wechat_miniapp: nobody could log in")
+    faults += _together(platforms)
+    if production and not (content.get("wechat_miniapp") or content.get("alipay")):
+        faults.append("names no wechat_miniapp and no alipay: nobody could log in")
     if faults:
         raise PlatformsUnusable(*faults)
-    return Platforms(tuple(miniapps), tuple(merchants))
+    return platforms
+
+
+def _together(platforms: Platforms) -> list[str]:
+    """What is wrong with accounts that are right each for itself."""
+    miniapps = [one.app for one in platforms.wechat_miniapp]
+    faults = _twice("wechat_miniapp", "app", miniapps)
+    faults += _twice("wechat_pay", "merchant", [one.merchant for one in platforms.wechat_pay])
+    faults += _twice("alipay", "merchant", [one.merchant for one in platforms.alipay])
+    return faults + _twice("alipay", "app", [one.app for one in platforms.alipay if one.is_miniapp])
 
 
 def _content(path: Path, *, private: bool) -> Mapping[str, Any]:
@@ -87,59 +188,5 @@ def _content(path: Path, *, private: bool) -> Mapping[str, Any]:
     return content
 
 
-def _accounts(
-    content: Mapping[str, Any],
-    name: str,
-    fields: Mapping[str, str],
-    make: Callable[..., T],
-    *,
-    production: bool,
-    faults: list[str],
-) -> list[T]:
-    rows = content.get(name, [])
-    if not isinstance(rows, list):
-        faults.append(f"{name} is not a list")
-        return []
-    accounts = []
-    for position, row in enumerate(rows):
-        where = f"{name}[{position}]"
-        try:
-            accounts.append(_account(row, fields, make))
-        except ValueError as error:
-            faults.append(f"{where}: {error}")
-        else:
-            if production and not _is_own_host(accounts[-1].base_url, _OWN_HOSTS[name]):
-                faults.append(f"{where}: base_url is not the platform's own https host")
-    return accounts
-
-
-def _account(row: Any, fields: Mapping[str, str], make: Callable[..., T]) -> T:
-    """Raises: ValueError."""
-    if not isinstance(row, dict):
-        raise ValueError("is not an object")
-    missing = [name for name in fields if not _is_given(row, name)]
-    if missing:
-        raise ValueError(f"missing: {', '.join(missing)}")
-    given = {ours: row[theirs] for theirs, ours in fields.items() if row.get(theirs) is not None}
-    given |= {fields[name]: tuple(row[name]) for name in _LISTS & fields.keys() if fields[name] in given}
-    if isinstance(row.get("base_url"), str):
-        given["base_url"] = row["base_url"]
-    return make(**given)
-
-
-def _is_given(row: Mapping[str, Any], name: str) -> bool:
-    """A text that is not empty, or a list of texts; some may be absent."""
-    value = row.get(name)
-    if value is None:
-        return name in _MAY_BE_ABSENT
-    if name in _LISTS:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    return isinstance(value, str) and value != ""
-
-
-def _is_own_host(url: str, hosts: tuple[str, ...]) -> bool:
-    return any(url.rstrip("/") == f"https://{host}" for host in hosts) and urlsplit(url).port is None
-
-
 def _twice(name: str, field_name: str, words: list[str]) -> list[str]:
-    return [f"{name}: one {field_name} stands there twice"] if len(set(words)) != len(words) else []
+    return [f"{name}: one {field_name} stands there twice"] if max(Counter(words).values(), default=0) > 1 else []

@@ -32,12 +32,13 @@ class Case:
     stranger: Stranger
     schedule_id: UUID
     appointment_id: str
+    channel: str = "wechat_jsapi"
     trade_no: str = ""
 
     # --- what the patient does
 
     def open_payment(self, key: str | None = None) -> Reply:
-        reply = self.stranger.phone.post(self._payments, {"channel": "wechat_jsapi"}, key=key)
+        reply = self.stranger.phone.post(self._payments, {"channel": self.channel}, key=key)
         if reply.status == 201:
             self.trade_no = reply.json["out_trade_no"]
         return reply
@@ -45,7 +46,7 @@ class Case:
     def open_payment_once(self, key: str | None = None) -> Reply | NoAnswer:
         """Asked once, whatever comes of it."""
         try:
-            return self.stranger.phone.send("POST", self._payments, {"channel": "wechat_jsapi"}, key=key or new_key())
+            return self.stranger.phone.send("POST", self._payments, {"channel": self.channel}, key=key or new_key())
         except NoAnswer as silence:
             return silence
 
@@ -113,15 +114,15 @@ class Case:
 
 def make_known(place: Place, stranger: Stranger) -> None:
     """The platform knows the person, who can pay from now on."""
-    place.control("POST", "/login-codes", {"provider": "wechat_miniapp", "open_id": stranger.open_id})
+    place.control("POST", "/login-codes", {"provider": str(stranger.provider), "open_id": stranger.open_id})
 
 
-def booked_by(place: Place, stranger: Stranger, schedule_id: UUID) -> Case:
+def booked_by(place: Place, stranger: Stranger, schedule_id: UUID, *, channel: str = "wechat_jsapi") -> Case:
     """A number held for payment."""
     make_known(place, stranger)
     reply = stranger.phone.post("/appointments", stranger.wish(schedule_id))
     assert reply.status == 201, reply
-    return Case(place, stranger, schedule_id, reply.json["id"])
+    return Case(place, stranger, schedule_id, reply.json["id"], channel)
 
 
 def paid(case: Case, *, within: float = 60.0) -> Case:

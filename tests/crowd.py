@@ -27,7 +27,7 @@ from wire import Phone, Send
 
 from core.identity.login import token_digest
 from core.invariants import Broken, check_invariants
-from models.account import Account, PlatformIdentity, Purpose
+from models.account import Account, PlatformIdentity, Provider, Purpose
 from models.appointment import Appointment
 from models.database import Database
 from models.hospital import Department
@@ -46,6 +46,7 @@ class Stranger:
     account_id: UUID
     dependent_id: UUID
     open_id: str = field(repr=False)
+    provider: Provider = Provider.WECHAT_MINIAPP
 
     def wish(self, schedule_id: UUID, pay: str = "online") -> dict[str, Any]:
         return {"schedule_id": str(schedule_id), "dependent_id": str(self.dependent_id), "pay": pay}
@@ -70,13 +71,13 @@ class Town:
             department = session.get_one(Department, department_id)
             return make_schedule(session, department, **{"now": datetime.now(UTC)} | facts).id
 
-    def stranger(self) -> Stranger:
-        return self.strangers(1)[0]
+    def stranger(self, provider: Provider = Provider.WECHAT_MINIAPP) -> Stranger:
+        return self.strangers(1, provider)[0]
 
-    def strangers(self, count: int) -> list[Stranger]:
+    def strangers(self, count: int, provider: Provider = Provider.WECHAT_MINIAPP) -> list[Stranger]:
         """Each with an account, a login and a person of its own."""
         with self.database.write() as session:
-            return [self._settle(session, make_account(session)) for _ in range(count)]
+            return [self._settle(session, make_account(session), provider=provider) for _ in range(count)]
 
     def kin(self, count: int) -> list[Stranger]:
         """Each with an account of its own; all may book for the same person."""
@@ -91,19 +92,30 @@ class Town:
             open_id, token = self._log_in(session, account)
         return Stranger(Phone(self.send, token), stranger.account_id, stranger.dependent_id, open_id)
 
-    def _settle(self, session: Session, account: Account, person: PersonIdentifier | None = None) -> Stranger:
+    def _settle(
+        self,
+        session: Session,
+        account: Account,
+        person: PersonIdentifier | None = None,
+        *,
+        provider: Provider = Provider.WECHAT_MINIAPP,
+    ) -> Stranger:
         now = datetime.now(UTC)
-        open_id, token = self._log_in(session, account)
+        open_id, token = self._log_in(session, account, provider)
         person = person or make_person(session, self.vault, id_number=_number())
         dependent = make_dependent(session, self.vault, account, identifier=person, now=now)
         agree(session, account.id, Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY, now=now)
         agree(session, account.id, Purpose.FACE, dependent_id=dependent.id, now=now)
-        return Stranger(Phone(self.send, token), account.id, dependent.id, open_id)
+        return Stranger(Phone(self.send, token), account.id, dependent.id, open_id, provider)
 
-    def _log_in(self, session: Session, account: Account) -> tuple[str, str]:
+    def _log_in(
+        self, session: Session, account: Account, provider: Provider = Provider.WECHAT_MINIAPP
+    ) -> tuple[str, str]:
         now = datetime.now(UTC)
         open_id, token = f"o{secrets.token_hex(10)}{serial()}", secrets.token_urlsafe(32)
-        identity: PlatformIdentity = make_identity(session, self.vault, account, app=APP, subject=open_id, now=now)
+        identity: PlatformIdentity = make_identity(
+            session, self.vault, account, provider=provider, app=APP, subject=open_id, now=now
+        )
         make_login(session, account, identity, token_hash=token_digest(token), now=now)
         return open_id, token
 

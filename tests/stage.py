@@ -80,10 +80,10 @@ class Stage:
             self.work(after=timedelta(seconds=step))
             passed += step
 
-    def case(self, stranger: Stranger | None = None, **schedule: Any) -> Case:
+    def case(self, stranger: Stranger | None = None, *, channel: str = "wechat_jsapi", **schedule: Any) -> Case:
         """A number held for payment, in a schedule of its own."""
         schedule_id = self.town.schedule(**{"numbers": 2, "now": self.clock.now(), "terms": SHORT_HOLD} | schedule)
-        return booked_by(self, stranger or self.town.stranger(), schedule_id)
+        return booked_by(self, stranger or self.town.stranger(), schedule_id, channel=channel)
 
     def opened(self, **schedule: Any) -> Case:
         """With its prepay handed out."""

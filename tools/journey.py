@@ -1,4 +1,4 @@
-"""`make journey`: two fresh patients go from login to refund against `make run`, as any client would.
+"""`make journey`: fresh patients go from login to refund against `make run`, as any client would.
 
 Only HTTP, the sandbox's /control and operator commands; nothing of the project is imported. Each step prints one line
 with what came back. The first step that is not as it should be ends it with exit code 1.
@@ -6,221 +6,22 @@ with what came back. The first step that is not as it should be ends it with exi
 
 from __future__ import annotations
 
-import json
-import random
-import secrets
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import quote, urlencode
+from datetime import UTC, datetime
 
-from journey_client import (
-    API,
-    ZONE,
-    Client,
-    Human,
-    NotAsItShouldBe,
-    Teller,
-    call,
-    check,
-    control,
-    eventually,
-    fail,
-    invent,
-    invented,
-    operator,
-)
-
-
-@dataclass
-class Journey:
-    """One family's way from login to refund. With `without_events` the platform's events are dropped."""
-
-    tell: Teller
-    without_events: bool
-    client: Client = field(default_factory=Client)
-
-    def walk(self) -> None:
-        daughter, mother = invent("虚", 1980, 1999), invent("拟", 1950, 1960)
-        self.log_in()
-        self.consent()
-        self_id = self.add(daughter, "self")
-        mother_id = self.add(mother, "parent")
-        self.prove_by_face(self_id)
-        self.prove_at_desk(mother_id)
-        schedule = self.choose_schedule()
-        appointment = self.book(schedule, self_id if self.without_events else mother_id)
-        payment = self.pay(appointment)
-        self.see_booked(appointment["id"])
-        self.show_pass(appointment["id"])
-        self.cancel(appointment["id"])
-        self.see_refunded(appointment["id"], payment["out_trade_no"])
-
-    def log_in(self) -> None:
-        open_id = "o" + secrets.token_urlsafe(20)
-        code = control("POST", "/login-codes", {"provider": "wechat_miniapp", "open_id": open_id})["code"]
-        session = self.client("POST", "/sessions", {"provider": "wechat_miniapp", "code": code}, expect=201)
-        self.client.token = session["token"]
-        invented(open_id, code, self.client.token)
-        due = ", ".join(one["purpose"] for one in session["consents_due"])
-        self.tell("logged in by WeChat code", f"account {session['account']['id']}, consent due: {due}")
-
-    def consent(self) -> None:
-        texts = {one["purpose"]: one for one in self.client("GET", "/consent-texts")["items"]}
-        for purpose in ("service", "sensitive_identity"):
-            self.give(texts[purpose]["purpose"], texts[purpose]["version"])
-        self.tell("consented", f"service {texts['service']['version']}, sensitive_identity")
-
-    def give(self, purpose: str, version: str, dependent_id: str | None = None) -> None:
-        body = {"purpose": purpose, "version": version, "granted": True}
-        if dependent_id is not None:
-            body["dependent_id"] = dependent_id
-        status, answer = call(
-            "POST", f"{API}/api/v1/account/consents", body, {"Authorization": f"Bearer {self.client.token}"}
-        )
-        check(status in {200, 201}, f"consent {purpose} answered {status}: {answer}")
-
-    def add(self, human: Human, relationship: str) -> str:
-        body = {
-            "name": human.name,
-            "id_type": "resident_id",
-            "id_number": human.number,
-            "phone": human.phone,
-            "relationship": relationship,
-        }
-        added = self.client("POST", "/dependents", body, expect=201, keyed=True)
-        check(human.number not in json.dumps(added), "the reply shows the document number in clear")
-        self.tell(f"added {relationship}", f"{added['name_masked']} {added['id_number_masked']}, age {added['age']}")
-        return str(added["id"])
-
-    def prove_by_face(self, dependent_id: str) -> None:
-        version = next(o["version"] for o in self.client("GET", "/consent-texts")["items"] if o["purpose"] == "face")
-        self.give("face", version, dependent_id)
-        check_path = f"/dependents/{dependent_id}/identity-checks"
-        begun = self.client("POST", check_path, {"method": "wechat_face"}, expect=201, keyed=True)
-        control("POST", f"/identity/{quote(begun['client_params']['verifyId'], safe='')}/pass")
-        done = self.client("POST", f"/identity-checks/{begun['id']}/completion", {})
-        check((done["status"], done["level"]) == ("passed", 2), f"the face check ended otherwise: {done}")
-        self.tell("proved herself by WeChat face", f"{done['status']}, level {done['level']}")
-
-    def prove_at_desk(self, dependent_id: str) -> None:
-        operator("verify-on-site", dependent_id, "--operator", "desk-1", "--document-seen")
-        identity = self.client("GET", f"/dependents/{dependent_id}")["identity"]
-        check((identity["status"], identity["level"]) == ("verified", 2), f"not verified at the desk: {identity}")
-        self.tell("mother proved at the desk", f"{identity['status']}, level {identity['level']}")
-
-    def choose_schedule(self) -> dict[str, Any]:
-        hospital = self.client("GET", "/hospitals?q=njglyy")["items"][0]
-        check(hospital["name"] == "南京鼓楼医院", f"njglyy found {hospital['name']}")
-        self.tell("searched njglyy", f"{hospital['name']}, {hospital['grade']}")
-        tree = self.client("GET", f"/hospitals/{hospital['id']}/departments")["items"]
-        self.tell("opened its departments", f"{len(tree)} groups and departments")
-        schedule = self.first_open(hospital["id"])
-        department = schedule["department"]
-        listed = self.client("GET", f"/departments/{department['id']}/schedules?from={schedule['visit_date']}")["items"]
-        check(any(one["id"] == schedule["id"] for one in listed), "the department does not list the schedule")
-        self.tell(f"opened {department['name']} on {schedule['visit_date']}", f"{len(listed)} schedules from that day")
-        slots = self.client("GET", f"/schedules/{schedule['id']}/slots")["items"]
-        left = sum(one["remaining"] for one in slots)
-        check(left > 0, "nothing is left in an open schedule")
-        self.tell("read what is left", f"{left} numbers in {len(slots)} segments, fee {schedule['fee_fen']} fen")
-        return schedule
-
-    def first_open(self, hospital_id: str) -> dict[str, Any]:
-        """A random one of the nearest day that can still be cancelled before its deadline."""
-        today = datetime.now(ZONE).date()
-        for ahead in range(2, 14):
-            day = today + timedelta(days=ahead)
-            query = urlencode({"date": day.isoformat()})
-            found = self.client("GET", f"/hospitals/{hospital_id}/schedules?{query}")["items"]
-            fit = [one for one in found if one["status"] == "open" and one["remaining"] > 1 and one["fee_fen"] > 0]
-            if fit:
-                chosen: dict[str, Any] = random.choice(fit)
-                return chosen
-        fail("no open schedule within a fortnight")
-
-    def book(self, schedule: dict[str, Any], dependent_id: str) -> dict[str, Any]:
-        said = self.client("GET", f"/schedules/{schedule['id']}/eligibility?dependent_id={dependent_id}")
-        check(said["allowed"] and not said["reasons"], f"not eligible: {said['reasons']}")
-        self.tell("asked eligibility", "allowed")
-        wish = {
-            "schedule_id": schedule["id"],
-            "dependent_id": dependent_id,
-            "pay": "online",
-            "expected_fee_fen": schedule["fee_fen"],
-        }
-        made: dict[str, Any] = self.client("POST", "/appointments", wish, expect=201, keyed=True)
-        check((made["status"], made["awaiting"]) == ("pending", ["payment"]), f"booked as {made['status']}")
-        self.tell(
-            "booked", f"number {made['number']}, slot {made['slot']['sequence']}, held to {made['hold_expires_at']}"
-        )
-        return made
-
-    def pay(self, appointment: dict[str, Any]) -> dict[str, Any]:
-        path = f"/appointments/{appointment['id']}/payments"
-        payment: dict[str, Any] = self.client("POST", path, {"channel": "wechat_jsapi"}, expect=201, keyed=True)
-        check(payment["client_params"]["package"].startswith("prepay_id="), "no prepay in the client's parameters")
-        self.tell("opened WeChat Pay", f"{payment['out_trade_no']}, {payment['amount_fen']} fen")
-        if self.without_events:
-            for target in ("notice.payment", "notice.refund"):
-                match = {"out_trade_no": payment["out_trade_no"]}
-                control("POST", "/faults", {"target": target, "kind": "drop", "match": match})
-        control("POST", f"/payments/{payment['out_trade_no']}/pay")
-        self.tell(
-            "paid", "every event of it will be dropped" if self.without_events else "the platform sends its event"
-        )
-        return payment
-
-    def see_booked(self, appointment_id: str) -> None:
-        self.see(appointment_id, lambda one: one["status"] == "booked", "the number is booked")
-        self.tell("number booked", self.cause_of(appointment_id, "appointment", "booked"))
-
-    def see(self, appointment_id: str, holds: Callable[[Any], bool], what: str) -> Any:
-        return eventually(lambda: self.client("GET", f"/appointments/{appointment_id}"), holds, what)
-
-    def cause_of(self, appointment_id: str, machine: str, status: str) -> str:
-        moves = operator("history", appointment_id)
-        move = next((one for one in moves if (one["machine"], one["to"]) == (machine, status)), None)
-        check(move is not None, f"no move of the {machine} to {status}")
-        assert move is not None
-        expected = "job" if self.without_events else "platform_event"
-        check(move["cause"] == expected, f"{machine} {status} was caused by {move['cause']}, not by {expected}")
-        kind = "the query job" if self.without_events else "inbox row"
-        return f"{status}, cause: {kind} {move['cause_id']}"
-
-    def show_pass(self, appointment_id: str) -> None:
-        shown = self.client("GET", f"/appointments/{appointment_id}/visit-pass")
-        invented(shown["code"])
-        check(shown["qr_svg"].startswith("<?xml") or "<svg" in shown["qr_svg"], "the pass has no picture")
-        (seen,) = operator("check-pass", shown["code"])
-        check(seen["appointment_id"] == appointment_id, "the desk reads another appointment off the pass")
-        self.tell("showed the visit pass", f"good until {shown['expires_at']}, the desk reads {seen['number']}")
-
-    def cancel(self, appointment_id: str) -> None:
-        ended = self.client("POST", f"/appointments/{appointment_id}/cancellation", {}, keyed=True)
-        check(ended["status"] == "cancelled" and ended["refund"] is not None, f"not cancelled: {ended['status']}")
-        self.tell(
-            "cancelled before the deadline", f"refund {ended['refund']['status']}, {ended['refund']['amount_fen']} fen"
-        )
-
-    def see_refunded(self, appointment_id: str, out_trade_no: str) -> None:
-        self.see(appointment_id, lambda one: one["refund"]["status"] == "succeeded", "the money is back")
-        self.tell("money back", self.cause_of(appointment_id, "refund", "succeeded"))
-        ledger = [one for one in control("GET", "/ledger")["items"] if one["out_trade_no"] == out_trade_no]
-        kinds = sorted(one["kind"] for one in ledger)
-        check(len(ledger) == 2 and len(set(kinds)) == 2, f"the platform's ledger shows {ledger}")
-        self.tell("the platform's ledger agrees", "one payment, one refund")
+from journey_client import NotAsItShouldBe, Teller, operator
+from journey_family import ALIPAY, WECHAT, Family
 
 
 def main() -> int:
     tell, started = Teller(), datetime.now(UTC)
     try:
-        print("A patient and her mother, with the platform's events:")
-        Journey(tell, without_events=False).walk()
-        print("Another family, every event dropped:")
-        Journey(tell, without_events=True).walk()
+        print("A patient and her mother, with WeChat:")
+        Family(tell, WECHAT).walk()
+        print("Another family, with Alipay:")
+        Family(tell, ALIPAY).walk()
+        print("A third one, with WeChat, every event dropped:")
+        Family(tell, WECHAT, without_events=True).walk()
         (sound,) = operator("invariants")
         tell("invariants", f"{sound['broken']} broken")
     except NotAsItShouldBe as reason:

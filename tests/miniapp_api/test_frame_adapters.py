@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy.engine import URL
 
 from core.registry import Adapters, NotConfigured
+from integrations.alipay import AlipayAccount
 from integrations.wechat import MerchantAccount, MiniappAccount
 from miniapp_api.adapters import Registry
 from miniapp_api.config import Config
@@ -47,6 +48,12 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
         one = MerchantAccount(name, "1900000001", appid, "AB12", private, "k" * 32, "PUB_KEY_ID_01", public)
         return replace(one, bound_appids=more)
 
+    others = generate_private_key(65537, 2048).public_key()
+    alipays = others.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def alipay(name: str, app_id: str, **more: str) -> AlipayAccount:
+        return AlipayAccount(name, "main", app_id, "2088000000000001", private, alipays, **more)  # type: ignore[arg-type]
+
     platforms = Platforms(
         (MiniappAccount("main", "wx1", "secret"), MiniappAccount("second", "wx2", "secret")),
         (
@@ -54,6 +61,10 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
             merchant("renmin", "wx1"),
             merchant("elsewhere", "wx9"),
             merchant("shared", "wx9", "wx1", "wx3"),
+        ),
+        alipay=(
+            alipay("gulou", "2021000000000001", aes_key="MDEyMzQ1Njc4OWFiY2RlZg=="),
+            alipay("renmin", "2021000000000002", op_app_id="2021000000000001"),
         ),
     )
     return Registry(replace(config, platforms=platforms, public_base_url="https://a.cn"), NoTokens())
@@ -66,7 +77,8 @@ def test_a_login_is_found_by_name_and_the_first_one_without(registry: Adapters) 
 
 def test_a_face_check_belongs_to_the_app_one_is_logged_in_at(registry: Adapters) -> None:
     assert [verifier.method for verifier in registry.face_verifiers("wechat_miniapp", "second")] == ["wechat_face"]
-    assert registry.face_verifiers("alipay_miniapp", "main") == []
+    assert [verifier.method for verifier in registry.face_verifiers("alipay_miniapp", "main")] == ["alipay_face"]
+    assert registry.face_verifiers("alipay_miniapp", "second") == []
     assert registry.face_verifiers("wechat_miniapp", "third") == []
     assert registry.face_verifier("wechat_face", "main").app == "main"
 
@@ -83,22 +95,38 @@ def test_a_merchant_also_serves_the_apps_that_are_bound_to_it(registry: Adapters
     assert registry.reader("wechat_pay", "shared").merchant == "shared"
 
 
+def test_one_merchant_name_is_an_account_at_each_wallet(registry: Adapters) -> None:
+    for merchant in (None, "gulou", "renmin"):
+        wechat = registry.gateway("wechat_jsapi", merchant, provider="wechat_miniapp", app="main")
+        alipay = registry.gateway("alipay_miniapp", merchant, provider="alipay_miniapp", app="main")
+        assert (wechat.merchant, alipay.merchant) == (merchant or "gulou", merchant or "gulou")
+        assert (wechat.provider, alipay.provider) == ("wechat_pay", "alipay")
+    assert registry.login("alipay_miniapp", None).app == "main"
+    assert registry.phone_prover("alipay_miniapp", "main").takes == {"response", "sign"}
+    assert registry.phone_prover("wechat_miniapp", "main").takes == {"code"}
+    assert registry.app_gateway("main").app == "main"
+
+
 def test_a_message_is_read_by_its_merchant(registry: Adapters) -> None:
-    assert registry.reader("wechat_pay", "gulou").merchant == "gulou"
+    assert registry.reader("wechat_pay", "gulou").provider == "wechat_pay"
+    assert registry.reader("alipay", "gulou").provider == "alipay"
 
 
 def test_what_is_not_configured_is_refused(registry: Adapters) -> None:
     asked: list[Callable[[], object]] = [
-        lambda: registry.login("alipay_miniapp", None),
+        lambda: registry.login("alipay_miniapp", "second"),
+        lambda: registry.app_gateway("second"),
+        lambda: registry.phone_prover("wechat_miniapp", "third"),
+        lambda: registry.gateway("alipay_miniapp", "elsewhere", provider="alipay_miniapp", app="main"),
         lambda: registry.login("wechat_miniapp", "third"),
-        lambda: registry.face_verifier("alipay_face", "main"),
+        lambda: registry.face_verifier("alipay_face", "second"),
         lambda: registry.face_verifier("wechat_face", "third"),
         lambda: registry.gateway("wechat_h5", None, provider="wechat_miniapp", app="main"),
         lambda: registry.gateway("wechat_jsapi", None, provider="alipay_miniapp", app="main"),
         lambda: registry.gateway("wechat_jsapi", None, provider="wechat_miniapp", app="second"),
         lambda: registry.gateway("wechat_jsapi", "elsewhere", provider="wechat_miniapp", app="main"),
         lambda: registry.gateway_of("wechat_jsapi", "elsewhere", "main"),
-        lambda: registry.reader("alipay", "gulou"),
+        lambda: registry.reader("alipay", "elsewhere"),
         lambda: registry.reader("wechat_pay", "nobody"),
     ]
     for ask in asked:

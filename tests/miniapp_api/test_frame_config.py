@@ -27,6 +27,12 @@ def rsa_key() -> RSAPrivateKey:
     return generate_private_key(65537, 2048)
 
 
+def _alipays_key() -> str:
+    """As the console shows it: base64 without the lines of PEM."""
+    key = generate_private_key(65537, 2048).public_key()
+    return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
 @pytest.fixture
 def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
     private = rsa_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -42,7 +48,13 @@ def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
                 "base_url": "https://api2.mch.weixin.qq.com",
             }
         ],
-        "alipay": "not ours to read",
+        "alipay": [
+            {
+                "merchant": "gulou", "app": "main", "app_id": "2021000000000001", "seller_id": "2088000000000001",
+                "private_key": private, "alipay_public_key": _alipays_key(), "more": 1,
+            }
+        ],
+        "sms": "not ours to read",
     }  # fmt: skip
 
 
@@ -80,6 +92,7 @@ def test_production_is_what_one_gets_without_asking(production: dict[str, str]) 
     assert (config.trusted_proxies, config.body_limit, config.session_lifetime) == (0, 65536, timedelta(hours=720))
     assert [account.app for account in config.platforms.wechat_miniapp] == ["main"]
     assert [account.merchant for account in config.platforms.wechat_pay] == ["gulou"]
+    assert [account.app_id for account in config.platforms.alipay] == ["2021000000000001"]
 
 
 def test_a_local_start_needs_only_its_folder(environ: dict[str, str], tmp_path: Path) -> None:
@@ -228,6 +241,15 @@ def test_a_merchant_may_be_in_certificate_mode_and_have_more_apps(production: di
     assert (account.public_key_id, account.platform_certificates, account.bound_appids) == (None, (), ("wx2",))
 
 
+def test_one_wallet_is_enough(production: dict[str, str]) -> None:
+    for kept in ("wechat_miniapp", "alipay"):
+        content = json.loads(Path(production["PLATFORMS_FILE"]).read_text())
+        file = Path(production["PLATFORMS_FILE"]).with_suffix(f".{kept}")
+        file.write_text(json.dumps({kept: content[kept]}))
+        file.chmod(0o600)
+        assert Config.from_environ({**production, "PLATFORMS_FILE": str(file)})
+
+
 def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
     def without_urls(content: Any) -> Any:
         for name in ("wechat_miniapp", "wechat_pay"):
@@ -242,7 +264,7 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
     ("change", "fault"),
     [
         (lambda _: [], "is not a JSON object"),
-        (lambda _: {}, "names no wechat_miniapp: nobody could log in"),
+        (lambda _: {}, "names no wechat_miniapp and no alipay: nobody could log in"),
         (lambda content: {**content, "wechat_pay": {}}, "wechat_pay is not a list"),
         (lambda content: {**content, "wechat_pay": ["x"]}, "wechat_pay[0]: is not an object"),
         (_row("wechat_pay", mchid=5), "wechat_pay[0]: missing: mchid"),
@@ -269,6 +291,21 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         (
             lambda content: {**content, "wechat_miniapp": content["wechat_miniapp"] * 2},
             "wechat_miniapp: one app stands there twice",
+        ),
+        (_row("alipay", seller_id=None), "alipay[0]: missing: seller_id"),
+        (_row("alipay", gateway=5), "alipay[0]: missing: gateway"),
+        (_row("alipay", alipay_public_key=SECRET), "alipay[0]: alipay_public_key_pem is not a public key"),
+        (_row("alipay", aes_key=SECRET), "alipay[0]: aes_key must be 16 bytes in base64"),
+        (_row("alipay", id_mode="phone"), "alipay[0]: id_mode is open_id or user_id"),
+        (_row("alipay", certificates="x"), "alipay[0]: is not an object"),
+        (_row("alipay", certificates={"app_cert": SECRET}), "alipay[0]: missing: alipay_cert, alipay_root_cert"),
+        (
+            _row("alipay", gateway="https://openapi.alipay.com.evil.cn/gateway.do"),
+            "alipay[0]: gateway is not the platform's own https host",
+        ),
+        (
+            lambda content: {**content, "alipay": [content["alipay"][0], {**content["alipay"][0], "merchant": "two"}]},
+            "alipay: one app stands there twice",
         ),
     ],
 )
