@@ -1,15 +1,20 @@
-"""WeChat behind the core's ports: login, face verification, phone, WeChat Pay and its messages."""
+"""WeChat behind the core's ports: logins, face, phone, the official account, WeChat Pay and its messages."""
 
 from integrations.wechat.config import MerchantAccount, MiniappAccount
+from integrations.wechat.conversation import WeChatConversation
 from integrations.wechat.events import WeChatPayMessageReader
 from integrations.wechat.face import WeChatFaceVerifier
 from integrations.wechat.login import WeChatMiniappLogin
+from integrations.wechat.official_config import OfficialAccountConfig, PushMode
 from integrations.wechat.pay import WeChatPayGateway
 from integrations.wechat.phone import WeChatPhoneProver
 
 __all__ = [
     "MerchantAccount",
     "MiniappAccount",
+    "OfficialAccountConfig",
+    "PushMode",
+    "WeChatConversation",
     "WeChatFaceVerifier",
     "WeChatMiniappLogin",
     "WeChatPayGateway",
