@@ -4,19 +4,27 @@ from integrations.wechat.config import MerchantAccount, MiniappAccount
 from integrations.wechat.conversation import WeChatConversation
 from integrations.wechat.events import WeChatPayMessageReader
 from integrations.wechat.face import WeChatFaceVerifier
+from integrations.wechat.links import WeChatMiniappLinks
 from integrations.wechat.login import WeChatMiniappLogin
+from integrations.wechat.menu import MenuPlace
+from integrations.wechat.official import WeChatOfficialAccount
 from integrations.wechat.official_config import OfficialAccountConfig, PushMode
+from integrations.wechat.official_login import WeChatPageLogin
 from integrations.wechat.pay import WeChatPayGateway
 from integrations.wechat.phone import WeChatPhoneProver
 
 __all__ = [
+    "MenuPlace",
     "MerchantAccount",
     "MiniappAccount",
     "OfficialAccountConfig",
     "PushMode",
     "WeChatConversation",
     "WeChatFaceVerifier",
+    "WeChatMiniappLinks",
     "WeChatMiniappLogin",
+    "WeChatOfficialAccount",
+    "WeChatPageLogin",
     "WeChatPayGateway",
     "WeChatPayMessageReader",
     "WeChatPhoneProver",

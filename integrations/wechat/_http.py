@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from core.ports import ProviderError, ProviderRefused, ProviderUnavailable
 from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
-from integrations.wechat.config import MiniappAccount
 
 BUSY = -1
 TOO_FREQUENT = frozenset({45009, 45011})
@@ -21,10 +20,26 @@ TOO_FREQUENT = frozenset({45009, 45011})
 _RID = re.compile(r"rid: ?([0-9A-Za-z-]{1,64})")
 
 
-class MiniappHttp:
-    """Speaks to WeChat's server for one mini-program. Queries hold secrets, so nothing of requests is chained."""
+class ApiAccount(Protocol):
+    """Who calls api.weixin.qq.com: a mini-program or an official account."""
 
-    def __init__(self, account: MiniappAccount, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
+    @property
+    def appid(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+    @property
+    def base_url(self) -> str: ...
+
+
+class MiniappHttp:
+    """Speaks to WeChat's server for one mini-program or official account.
+
+    Queries hold secrets, so nothing of requests is chained.
+    """
+
+    def __init__(self, account: ApiAccount, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         self._base_url = account.base_url.rstrip("/")
         self._transport = Transport(timeouts=timeouts, secret_urls=True)
 

@@ -61,7 +61,7 @@ def load(schema: Schema, content: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", schema.load(content))
 
 
-# --- api.weixin.qq.com (wechat.md 0.1, 1.1, 2.1) --------------------------------------------------------------------
+# --- api.weixin.qq.com (wechat.md 0.1, 1.1, 1.6, 2.1, 3.4 to 3.7) ----------------------------------------------------
 
 
 class SessionSchema(_AnswerSchema):
@@ -108,6 +108,52 @@ class PhoneSchema(_AnswerSchema):
     """getuserphonenumber."""
 
     phone_info = fields.Nested(_PhoneInfoSchema, required=True)
+
+
+class PageLoginSchema(_AnswerSchema):
+    """sns/oauth2/access_token. The user's tokens are not named on purpose: nothing is asked with them."""
+
+    openid = _text(128, required=True)
+    unionid = _text(128)
+    is_snapshotuser = _whole()
+
+
+class FollowerSchema(_AnswerSchema):
+    """user/info; somebody who does not follow has no more than an openid."""
+
+    openid = _text(128, required=True)
+    unionid = _text(128)
+
+
+class TicketSchema(_AnswerSchema):
+    """ticket/getticket; `expires_in` in seconds."""
+
+    ticket = _text(4096, required=True)
+    expires_in = _whole(required=True, least=1)
+
+
+class _MenuSchema(_AnswerSchema):
+    button = fields.List(fields.Dict(keys=fields.String()), required=True)
+
+
+class MenuSchema(_AnswerSchema):
+    """menu/get; menus for some followers only (`conditionalmenu`) are not ours."""
+
+    menu = fields.Nested(_MenuSchema, required=True)
+
+
+class SceneCodeSchema(_AnswerSchema):
+    """qrcode/create; `expire_seconds` is left out for codes without end, which we never make."""
+
+    ticket = _text(1024, required=True)
+    expire_seconds = _whole(required=True, least=1)
+    url = _text(1024, required=True)
+
+
+class UrlLinkSchema(_AnswerSchema):
+    """generate_urllink."""
+
+    url_link = fields.Url(schemes={"http", "https"}, require_tld=False, required=True)
 
 
 # --- WeChat Pay (wechat.md 4.4 to 4.8) -------------------------------------------------------------------------------

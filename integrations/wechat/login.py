@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema
+
 from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
@@ -14,6 +19,9 @@ REFUSED_CODES = {
     "40226": "WeChat blocks this user as high risk",
     "41008": "the code is missing",
 }
+
+UNION_PROVIDER = "wechat_miniapp"
+"""Under which the union ids of WeChat's apps are kept: an official account's user is the mini-program's."""
 
 
 class WeChatMiniappLogin:
@@ -42,12 +50,23 @@ class WeChatMiniappLogin:
             "js_code": code,
             "grant_type": "authorization_code",
         }
-        try:
-            answer = load_answer(SessionSchema(), self._http.get("/sns/jscode2session", asked))
-        except ProviderRefused as refusal:
-            if refusal.code in REFUSED_CODES:
-                raise LoginRefused(refusal.code, REFUSED_CODES[refusal.code]) from refusal
-            if refusal.retryable:  # 45011, 45009
-                raise ProviderUnavailable(f"login refused for now: {refusal}", sent=False) from refusal
-            raise
-        return PlatformUser(self.provider, self.app, open_id=answer["openid"], union_id=answer.get("unionid"))
+        answer = ask_login(self._http, "/sns/jscode2session", asked, SessionSchema())
+        return PlatformUser(
+            self.provider,
+            self.app,
+            open_id=answer["openid"],
+            union_id=answer.get("unionid"),
+            union_provider=UNION_PROVIDER,
+        )
+
+
+def ask_login(http: MiniappHttp, path: str, asked: Mapping[str, str], schema: Schema) -> dict[str, Any]:
+    """Ask for the user behind a code. Raises: LoginRefused, ProviderUnavailable, ProviderRefused."""
+    try:
+        return load_answer(schema, http.get(path, asked))
+    except ProviderRefused as refusal:
+        if refusal.code in REFUSED_CODES:
+            raise LoginRefused(refusal.code, REFUSED_CODES[refusal.code]) from refusal
+        if refusal.retryable:  # 45011, 45009
+            raise ProviderUnavailable(f"login refused for now: {refusal}", sent=False) from refusal
+        raise

@@ -1,15 +1,14 @@
-"""Calls that need the mini-program's access token, which all processes share through the TokenStore port."""
+"""Calls that need an app's access token, which all processes share through the TokenStore port."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from core.ports import ProviderRefused, ProviderUnavailable, TokenStore
-from integrations.wechat._http import MiniappHttp
+from integrations.wechat._http import ApiAccount, MiniappHttp
 from integrations.wechat._schemas import StableTokenSchema, load_answer
-from integrations.wechat.config import MiniappAccount
 
 TOKEN_REFUSED_CODES = frozenset({"40001", "40014", "42001"})
 """Wrong, not the latest, or expired: a new token and one repeat may help."""
@@ -22,25 +21,32 @@ LONGEST_LIFE = 7200 - RENEWED_BEFORE_END
 
 
 class TokenCalls:
-    """Posts with the access token and, when WeChat does not accept it, once more with a new one."""
+    """Calls with the access token and, when WeChat does not accept it, once more with a new one."""
 
-    def __init__(self, account: MiniappAccount, http: MiniappHttp, store: TokenStore) -> None:
+    def __init__(self, account: ApiAccount, http: MiniappHttp, store: TokenStore) -> None:
         self._account = account
         self._http = http
         self._store = store
         self._name = f"wechat_access_token:{account.appid}"
 
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Raises: ProviderUnavailable, ProviderRefused."""
+        return self._with_token(lambda token: self._http.get(path, {"access_token": token, **(params or {})}))
+
     def post(self, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Raises: ProviderUnavailable, ProviderRefused."""
+        return self._with_token(lambda token: self._http.post(path, payload, access_token=token))
+
+    def _with_token(self, call: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         token = self._store.token(self._name, self._fetch)
         try:
-            return self._http.post(path, payload, access_token=token)
+            return call(token)
         except ProviderRefused as refusal:
             if refusal.code not in TOKEN_REFUSED_CODES:
                 raise
             renewed = self._store.token(self._name, self._fetch, rejected=token)
         # Exactly one repeat: a token that is refused for good must not turn into a storm of fetches.
-        return self._http.post(path, payload, access_token=renewed)
+        return call(renewed)
 
     def _fetch(self) -> tuple[str, timedelta]:
         """Ask for the stable token and say how long to use it.

@@ -13,6 +13,7 @@ from official_side import official_account
 from core.ports import IncomingKind, InvalidSignature
 from integrations.wechat import WeChatConversation
 from integrations.wechat._push_crypto import PushCipher, push_signature
+from integrations.wechat.official import page_signature
 from integrations.wechat.user_data import open_user_data, raw_data_signature, session_signature
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "wechat"
@@ -87,6 +88,14 @@ def test_the_published_json_push_is_proven_opened_and_of_its_own_time_only() -> 
     assert incoming.sent_at == then
     with pytest.raises(InvalidSignature, match="stale"):
         conversation.check(query, body, now=datetime(2026, 11, 20, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("inputs", "expected"), vectors("oa_jssdk", "jssdk"))
+def test_a_page_is_signed_as_published(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
+    signature = page_signature(
+        inputs["jsapi_ticket"], nonce=inputs["noncestr"], timestamp=inputs["timestamp"], url=inputs["url"]
+    )
+    assert signature == expected["signature"]
 
 
 @pytest.mark.parametrize(("inputs", "expected"), vectors("mp_user_data", "rawdata_sha1"))
