@@ -13,10 +13,11 @@
 | `RATE_LIMIT_ADDRESS` | requests of one network address, `COUNT/second`, `/minute`, `/hour` or `/day` | `600/minute`; local: `60000/minute` |
 | `RATE_LIMIT_ACCOUNT` | requests of one account | `300/minute`; local: `6000/minute` |
 | `RATE_LIMIT_LOGIN` | logins tried from one network address | `30/minute`; local: `6000/minute` |
+| `REDIS_URL` | `redis://…`, `rediss://…` or `redis+unix://…`: counts these rates for all processes together | each process counts for itself |
 | `LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR` | `INFO` |
 | `BODY_LIMIT` | largest request body in bytes | `65536` |
 
-Limits of a process are counted in its memory: with several processes each counts for itself.
+Where Redis does not answer, each process counts for itself meanwhile.
 """  # noqa: E501 - a table has long rows
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Config:
     address_limit: str
     account_limit: str
     login_limit: str
+    redis_url: str = field(repr=False)
     log_level: str
     body_limit: int
 
@@ -105,6 +107,7 @@ class _Look:
             address_limit=self.rate("RATE_LIMIT_ADDRESS", "60000/minute" if self.local else "600/minute"),
             account_limit=self.rate("RATE_LIMIT_ACCOUNT", "6000/minute" if self.local else "300/minute"),
             login_limit=self.rate("RATE_LIMIT_LOGIN", "6000/minute" if self.local else "30/minute"),
+            redis_url=self.redis_url(),
             log_level=self.one_of("LOG_LEVEL", LOG_LEVELS, "INFO"),
             body_limit=self.whole("BODY_LIMIT", 64 * 1024, smallest=1024, largest=1024 * 1024),
         )
@@ -140,6 +143,19 @@ class _Look:
         if not _RATE.fullmatch(value):
             self.faults.append(f"{name} must be a rate such as {default}")
             return default
+        return value
+
+    def redis_url(self) -> str:
+        """Empty where there is none."""
+        value = self.environ.get("REDIS_URL", "").strip()
+        try:
+            parts = urlsplit(value)
+            local = parts.scheme == "redis+unix" and parts.path
+            fits = not value or local or (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0)
+        except ValueError:  # of a port that is no number
+            fits = False
+        if not fits:
+            self.faults.append("REDIS_URL must be a redis://, rediss:// or redis+unix:// URL")
         return value
 
     def base_url(self) -> str:

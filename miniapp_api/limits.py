@@ -1,4 +1,6 @@
-"""How often one may ask: by network address, by account, and for logins. Counted in the memory of this process.
+"""How often one may ask: by network address, by account, and for logins.
+
+Counted in the memory of this process or, where `REDIS_URL` names one, in a Redis for all processes together.
 
 The address is the connection's own, or the one that exactly `TRUSTED_PROXIES` of our proxies vouch for. Addresses of
 IPv6 count as their /64, since one line holds all of it.
@@ -16,9 +18,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from miniapp_api.auth import current_caller
 from miniapp_api.config import Config
 from miniapp_api.services import services
+from miniapp_api.shared_windows import SharedCounters, SharedWindow
 from miniapp_api.windows import SlidingWindow
 from models.errors import TooMany
 
+Window = SlidingWindow | SharedWindow
 _EXTENSION = "yuezhen-limits"
 
 
@@ -26,18 +30,21 @@ class Limits:
     """The three limits of one app and what was used of them."""
 
     def __init__(self, config: Config) -> None:
-        self.address, self.account, self.login = (
-            _window(rate) for rate in (config.address_limit, config.account_limit, config.login_limit)
-        )
+        shared = SharedCounters(config.redis_url) if config.redis_url else None
+        self.address = _window("address", config.address_limit, shared)
+        self.account = _window("account", config.account_limit, shared)
+        self.login = _window("login", config.login_limit, shared)
 
 
-def _window(rate: str) -> SlidingWindow:
-    # Not the storage of the same library: it starts a thread at nearly every request, which looks at every key.
+def _window(name: str, rate: str, shared: SharedCounters | None) -> Window:
     limit = parse(rate)
+    if shared is not None:
+        return SharedWindow(shared, limit, name)
+    # Not the storage of the same library: it starts a thread at nearly every request, which looks at every key.
     return SlidingWindow(limit.amount, limit.get_expiry())
 
 
-def _use(window: SlidingWindow, who: str) -> None:
+def _use(window: Window, who: str) -> None:
     """Count one request. Raises: TooMany."""
     wait = window.use(who)
     if wait:

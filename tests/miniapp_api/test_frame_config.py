@@ -129,6 +129,7 @@ def test_an_empty_environment_is_told_everything_at_once() -> None:
         ("TRUSTED_PROXIES", "one"), ("TRUSTED_PROXIES", "１"), ("SESSION_HOURS", "0"), ("SESSION_HOURS", "1e3"),
         ("RATE_LIMIT_ADDRESS", "0/minute"), ("RATE_LIMIT_ACCOUNT", "many"), ("RATE_LIMIT_LOGIN", "5/fortnight"),
         ("LOG_LEVEL", "TRACE"), ("BODY_LIMIT", "1"), ("BODY_LIMIT", "9" * 50),
+        ("REDIS_URL", "http://redis"), ("REDIS_URL", SECRET), ("REDIS_URL", "redis://redis:port"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named_and_not_shown(production: dict[str, str], name: str, value: str) -> None:
