@@ -1,10 +1,14 @@
 """What becomes of a server's answers: opened, proved, read, or regretted (sections 3.1 and 3.2)."""
 
+import base64
 import json
 
 import pytest
 import xmltodict
 from account_server import Clinic, Seen
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wechatpy.replies import ArticlesReply
@@ -138,6 +142,23 @@ KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 @given(st.binary(max_size=200), st.text(max_size=20).filter(lambda text: text.isascii()))
 def test_what_is_sealed_is_opened(message: bytes, appid: str) -> None:
     assert unseal(read_aes_key(KEY), seal(read_aes_key(KEY), message, appid)) == (message, appid)
+
+
+@pytest.mark.parametrize("padding", [b"\x00" * 32, b"\x21" * 33 + b"x" * 31, b"\x01" * 30 + b"\x02\x20", b""])
+def test_a_padding_that_is_none_opens_nothing(padding: bytes) -> None:
+    key = read_aes_key(KEY)
+    framed = b"r" * 16 + (10).to_bytes(4, "big") + b"m" * 10 + b"wx"
+    encryptor = Cipher(AES(key), CBC(key[:16])).encryptor()
+    padded = framed + padding
+    padded += b"\x00" * (-len(padded) % 16)
+    assert unseal(key, base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()) is None
+
+
+def test_a_length_beyond_the_end_opens_nothing() -> None:
+    key = read_aes_key(KEY)
+    framed = b"r" * 16 + (2**31).to_bytes(4, "big") + b"m" * 10 + b"wx"
+    encryptor = Cipher(AES(key), CBC(key[:16])).encryptor()
+    assert unseal(key, base64.b64encode(encryptor.update(framed + b"\x20" * 32)).decode()) is None
 
 
 @given(st.text(max_size=120))
