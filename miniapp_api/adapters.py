@@ -29,10 +29,16 @@ from integrations.alipay import (
     AlipayPhoneProver,
 )
 from integrations.wechat import (
+    MenuPlace,
     MerchantAccount,
     MiniappAccount,
+    OfficialAccountConfig,
+    WeChatConversation,
     WeChatFaceVerifier,
+    WeChatMiniappLinks,
     WeChatMiniappLogin,
+    WeChatOfficialAccount,
+    WeChatPageLogin,
     WeChatPayGateway,
     WeChatPayMessageReader,
     WeChatPhoneProver,
@@ -67,9 +73,13 @@ class Registry:
         self._add_all(config.platforms)
 
     def _add_all(self, platforms: Platforms) -> None:
+        miniapps = {one.app: one for one in platforms.wechat_miniapp}
         for miniapp in platforms.wechat_miniapp:
             self._add_miniapp(miniapp)
+        for official in platforms.wechat_official:
+            self._add_official(official, miniapps[official.miniapp])
         payers = {one.appid: (WeChatMiniappLogin.provider, one.app) for one in platforms.wechat_miniapp}
+        payers |= {one.appid: (WeChatPageLogin.provider, one.app) for one in platforms.wechat_official}
         for merchant in platforms.wechat_pay:
             self._add_merchant(merchant, payers)
         for account in platforms.alipay:
@@ -119,6 +129,17 @@ class Registry:
     def _add_miniapp(self, account: MiniappAccount) -> None:
         self._add_login(WeChatMiniappLogin(account), WeChatFaceVerifier(account, self._tokens))
         self._add_phone(WeChatPhoneProver(account, self._tokens))
+        self._add_links(WeChatMiniappLinks(account, self._tokens))
+
+    def _add_official(self, account: OfficialAccountConfig, miniapp: MiniappAccount) -> None:
+        page = WeChatPageLogin(account, self._tokens)
+        self._add_login(page)  # WeChat compares a face in the mini-program only
+        self._pages[page.app] = page
+        self._conversations[account.app] = WeChatConversation(account)
+        entry = f"{self._callbacks}/wechat-official/{account.app}/oauth?to="
+        place = MenuPlace(entry_url=entry, miniapp_appid=miniapp.appid)
+        self._officials[account.app] = WeChatOfficialAccount(account, self._tokens, place=place)
+        self._add_links(WeChatMiniappLinks(miniapp, self._tokens, provider=page.provider, app=page.app))
 
     def _add_merchant(self, account: MerchantAccount, payers: Mapping[str, tuple[str, str]]) -> None:
         """`payers`: provider and name of every app, by appid."""
@@ -162,6 +183,9 @@ class Registry:
 
     def _add_phone(self, prover: PhoneProver) -> None:
         self._phones[prover.provider, prover.app] = prover
+
+    def _add_links(self, links: MiniappLinks) -> None:
+        self._links[links.provider, links.app] = links
 
 
 def _found(adapter: T | None) -> T:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from integrations.alipay import AlipayAccount, AlipayCertificates
-from integrations.wechat import MerchantAccount, MiniappAccount
+from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 
 T = TypeVar("T")
 
@@ -32,6 +32,7 @@ class Platforms:
 
     wechat_miniapp: tuple[MiniappAccount, ...] = field(default=(), repr=False)
     wechat_pay: tuple[MerchantAccount, ...] = field(default=(), repr=False)
+    wechat_official: tuple[OfficialAccountConfig, ...] = field(default=(), repr=False)
     alipay: tuple[AlipayAccount, ...] = field(default=(), repr=False)
 
 
@@ -120,6 +121,13 @@ _MINIAPPS = _List(
     may={"base_url": "base_url"},
     own={"base_url": _API},
 )
+_OFFICIALS = _List(
+    "wechat_official",
+    OfficialAccountConfig,
+    {name: name for name in ("app", "appid", "secret", "token", "encoding_aes_key", "miniapp")},
+    may={name: name for name in ("base_url", "open_url", "original_id", "push_mode")},
+    own={"base_url": _API, "open_url": ("https://open.weixin.qq.com",)},
+)
 _MERCHANTS = _List(
     "wechat_pay",
     MerchantAccount,
@@ -154,9 +162,10 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
     platforms = Platforms(
         _MINIAPPS.read(content, production=production, faults=faults),
         _MERCHANTS.read(content, production=production, faults=faults),
+        _OFFICIALS.read(content, production=production, faults=faults),
         _ALIPAY.read(content, production=production, faults=faults),
     )
-    faults += _together(platforms)
+    faults += _together(platforms, named=_names(content.get("wechat_miniapp"), "app"))
     if production and not (content.get("wechat_miniapp") or content.get("alipay")):
         faults.append("names no wechat_miniapp and no alipay: nobody could log in")
     if faults:
@@ -164,13 +173,26 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
     return platforms
 
 
-def _together(platforms: Platforms) -> list[str]:
-    """What is wrong with accounts that are right each for itself."""
+def _together(platforms: Platforms, *, named: set[object]) -> list[str]:
+    """What is wrong with accounts that are right each for itself. `named` are all mini-programs, faulty ones too."""
     miniapps = [one.app for one in platforms.wechat_miniapp]
+    officials = [one.app for one in platforms.wechat_official]
     faults = _twice("wechat_miniapp", "app", miniapps)
+    faults += _twice("wechat_official", "app", officials)
+    # Both pay over one channel, where a payment is known by merchant and app.
+    faults += [f"wechat_official: {one} is the app of a wechat_miniapp too" for one in officials if one in miniapps]
+    faults += [
+        f"wechat_official[{position}]: miniapp is none of wechat_miniapp"
+        for position, one in enumerate(platforms.wechat_official)
+        if one.miniapp not in named
+    ]
     faults += _twice("wechat_pay", "merchant", [one.merchant for one in platforms.wechat_pay])
     faults += _twice("alipay", "merchant", [one.merchant for one in platforms.alipay])
     return faults + _twice("alipay", "app", [one.app for one in platforms.alipay if one.is_miniapp])
+
+
+def _names(rows: object, field_name: str) -> set[object]:
+    return {row.get(field_name) for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
 
 
 def _content(path: Path, *, private: bool) -> Mapping[str, Any]:

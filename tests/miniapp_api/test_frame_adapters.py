@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from core.registry import Adapters, NotConfigured
 from integrations.alipay import AlipayAccount
-from integrations.wechat import MerchantAccount, MiniappAccount
+from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 from miniapp_api.adapters import Registry
 from miniapp_api.config import Config
 from miniapp_api.platforms import Platforms
@@ -62,6 +62,9 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
             merchant("elsewhere", "wx9"),
             merchant("shared", "wx9", "wx1", "wx3"),
         ),
+        wechat_official=(
+            OfficialAccountConfig("clinic", "wx3", "secret", "token", "abcdefghijklmnopqrstuvwxyz" + "0" * 17, "main"),
+        ),
         alipay=(
             alipay("gulou", "2021000000000001", aes_key="MDEyMzQ1Njc4OWFiY2RlZg=="),
             alipay("renmin", "2021000000000002", op_app_id="2021000000000001"),
@@ -107,6 +110,19 @@ def test_one_merchant_name_is_an_account_at_each_wallet(registry: Adapters) -> N
     assert registry.app_gateway("main").app == "main"
 
 
+def test_an_official_account_pays_over_the_channel_of_its_appid_and_proves_no_face(registry: Adapters) -> None:
+    paid = registry.gateway("wechat_jsapi", None, provider="wechat_official", app="clinic")
+    assert (paid.merchant, paid.app) == ("shared", "clinic")
+    assert registry.gateway_of("wechat_jsapi", "shared", "clinic") is paid
+    assert registry.face_verifiers("wechat_official", "clinic") == []
+    assert registry.login("wechat_official", None) is registry.page_login("clinic")
+    for account in (registry.conversation("clinic"), registry.official_account("clinic")):
+        assert (account.provider, account.app) == ("wechat_official", "clinic")
+    links = registry.miniapp_links("wechat_official", "clinic")
+    assert (links.provider, links.app) == ("wechat_official", "clinic")
+    assert registry.miniapp_links("wechat_miniapp", "main").app == "main"
+
+
 def test_a_message_is_read_by_its_merchant(registry: Adapters) -> None:
     assert registry.reader("wechat_pay", "gulou").provider == "wechat_pay"
     assert registry.reader("alipay", "gulou").provider == "alipay"
@@ -116,6 +132,11 @@ def test_what_is_not_configured_is_refused(registry: Adapters) -> None:
     asked: list[Callable[[], object]] = [
         lambda: registry.login("alipay_miniapp", "second"),
         lambda: registry.app_gateway("second"),
+        lambda: registry.page_login("main"),
+        lambda: registry.conversation("main"),
+        lambda: registry.official_account("main"),
+        lambda: registry.miniapp_links("alipay_miniapp", "main"),
+        lambda: registry.gateway("wechat_jsapi", "gulou", provider="wechat_official", app="clinic"),
         lambda: registry.phone_prover("wechat_miniapp", "third"),
         lambda: registry.gateway("alipay_miniapp", "elsewhere", provider="alipay_miniapp", app="main"),
         lambda: registry.login("wechat_miniapp", "third"),

@@ -48,6 +48,12 @@ def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
                 "base_url": "https://api2.mch.weixin.qq.com",
             }
         ],
+        "wechat_official": [
+            {
+                "app": "clinic", "appid": "wx2", "secret": SECRET, "token": "Token123", "miniapp": "main",
+                "encoding_aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "more": 1,
+            }
+        ],
         "alipay": [
             {
                 "merchant": "gulou", "app": "main", "app_id": "2021000000000001", "seller_id": "2088000000000001",
@@ -292,6 +298,17 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         (
             lambda content: {**content, "wechat_miniapp": content["wechat_miniapp"] * 2},
             "wechat_miniapp: one app stands there twice",
+        ),
+        (_row("wechat_official", token=None), "wechat_official[0]: missing: token"),
+        (_row("wechat_official", miniapp="nobody"), "wechat_official[0]: miniapp is none of wechat_miniapp"),
+        (_row("wechat_official", app="main"), "wechat_official: main is the app of a wechat_miniapp too"),
+        (
+            _row("wechat_official", push_mode="loud"),
+            "wechat_official[0]: push_mode must be one of: plain, secure, both",
+        ),
+        (
+            _row("wechat_official", open_url="https://open.weixin.qq.com.evil.cn"),
+            "wechat_official[0]: open_url is not the platform's own https host",
         ),
         (_row("alipay", seller_id=None), "alipay[0]: missing: seller_id"),
         (_row("alipay", gateway=5), "alipay[0]: missing: gateway"),
