@@ -15,6 +15,10 @@ _BY_SMS = {"description": "the way by SMS is not open yet: refused as `not_confi
 class SetPhoneSchema(Strict):
     """Either `code`, or `response` and `sign`: what the wallet in which the caller is logged in hands out."""
 
+    examples = {  # noqa: RUF012
+        "wechat": {"provider": "wechat_miniapp", "code": "code-of-getPhoneNumber"},
+        "alipay": {"provider": "alipay_miniapp", "response": "base64-of-what-my.getPhoneNumber-said", "sign": "base64"},
+    }
     provider = Word(Provider, required=True, metadata={"description": "where the caller is logged in"})
     code = Text(512, metadata={"description": "WeChat: of getPhoneNumber, used once"})
     response = Text(8192, metadata={"description": "Alipay: `response` of my.getPhoneNumber, unchanged"})

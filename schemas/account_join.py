@@ -25,7 +25,9 @@ class AccountJoinSchema(ReplySchema):
     reason = Word(JoinReason, metadata={"description": "what shows that both are one's own"})
     wallet = Word(Provider, metadata={"description": "where the other account was first seen"})
     since = Day(metadata=_SINCE)
-    phone_masked = fields.String(allow_none=True, metadata={"description": "the phone that both have proven"})
+    phone_masked = fields.String(
+        allow_none=True, metadata={"description": "the phone that both have proven", "example": "138****0000"}
+    )
     waits_for = Word(WaitsFor, allow_none=True, metadata=_WAITS)
     asked_until = Instant(allow_none=True, metadata={"description": "until then the second yes is waited for"})
     joined_at = Instant(allow_none=True)

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from core.locks import lock_account
 from core.refusals import PersonLimit
-from core.transactions import Overloaded, Transactions, sqlstate
+from core.transactions import Changed, Overloaded, Transactions, sqlstate
 from models.account import Account
 from models.database import Database, Timeouts
 
@@ -108,6 +109,23 @@ def test_three_times_and_no_more(transactions: Transactions, state: str) -> None
     with pytest.raises(Overloaded):
         transactions.write(step)
     assert len(runs) == 3
+
+
+@pytest.mark.parametrize(("times", "ends_in"), [(1, None), (2, None), (3, Overloaded)])
+def test_a_step_that_finds_its_look_outdated_looks_anew(
+    transactions: Transactions, times: int, ends_in: type[Exception] | None
+) -> None:
+    runs = list[int]()
+
+    def step(session: Session, now: datetime) -> None:
+        make_account(session, now=now)
+        runs.append(1)
+        if len(runs) <= times:
+            raise Changed()
+
+    with pytest.raises(ends_in) if ends_in else nullcontext():
+        transactions.write(step)
+    assert (len(runs), accounts(transactions)) == (min(times + 1, 3), 0 if ends_in else 1)
 
 
 @only_postgres

@@ -37,6 +37,7 @@ BEYOND_SHAPE = {
     "create_session": "the apps that are configured",
     "get_department_schedules": "at most 31 days, the first one first",
     "open_payment": "a channel that the caller's app can pay by",
+    "set_account_phone": "what the wallet of this login takes as a proof; the way by SMS is not open",
 }
 """What may be refused with 422 though it fits the schema, and the rule that no schema can say. Cursors are another."""
 
