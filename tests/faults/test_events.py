@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from stage import Stage
 from wire import Reply, eventually, over_http
 
+from core.ports import CloseOutcome
 from models.notice import Notice
 from models.payment import PaymentStatus, RefundReason
 
@@ -121,6 +122,8 @@ def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) 
     reason, how = FORGERIES[name]
     case, how = stage.opened(), dict(how)
     plaintext = trade(stage, case, **how.pop("changes", {}))
+    if "stamp_offset" in how:  # counted from the clock that judges it, which stands still while we prepare
+        how["timestamp"] = str(int(stage.clock.now().timestamp()) + how.pop("stamp_offset"))
     if how.get("serial") == "OURS":
         how["serial"] = next(one["public_key_id"] for one in _merchants(stage) if one["merchant"] == "demo")
     assert forge(stage, plaintext=plaintext, **how) == [401]
@@ -129,6 +132,26 @@ def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) 
     (told,) = stage.refused()
     assert told in reason.split(" or ")
     assert stage.inbox() == []
+
+
+def test_an_event_under_a_new_certificate_is_taken_once_we_have_spoken_ourselves(stage: Stage) -> None:
+    """F-58: who sends fetches the certificates for everybody; an event alone makes nobody call out."""
+    xiehe = next(one for one in _merchants(stage) if one["merchant"] == "xiehe")
+    made = stage.control("POST", "/merchants/xiehe/certificates", {})
+    event = {"merchant": "xiehe", "event_type": "CONTRACT.ADD", "plaintext": {"mchid": xiehe["mchid"]}}
+    event |= {"path": "/callbacks/wechat-pay/xiehe", "signed_with": made["serial_no"]}
+
+    def fetched() -> int:
+        count: int = stage.control("GET", "/calls?operation=pay.certificates&caller=xiehe")["count"]
+        return count
+
+    before = fetched()
+    assert (forge(stage, **event), fetched()) == ([401], before)
+    gateway = stage.workbench.adapters.gateway_of("wechat_jsapi", "xiehe", "patient")
+    for _ in range(2):
+        assert gateway.close_payment("P-nobody-made-it") is CloseOutcome.NO_SUCH_NUMBER
+    assert (forge(stage, **event), fetched()) == ([204], before + 1)
+    assert stage.refused() == ["unknown_serial"]
 
 
 def assert_nothing_moved(stage: Stage, case: Case) -> None:
