@@ -39,6 +39,7 @@ _OF_A_PLATFORM = {
     "200": {"description": "taken, in the platform's own word", "content": {"*/*": {}}},
     "204": {"description": "taken, where the platform asks for no word"},
     "401": {"description": "refused, in the platform's own word", "content": {"*/*": {}}},
+    "403": {"description": "refused, where the platform asks for this status", "content": {"*/*": {}}},
 }
 _OF_THE_DATABASE = {"overloaded", "outcome_unknown"}
 
@@ -88,7 +89,7 @@ def describe(
         parameters.append({"in": "query", "schema": query})
     if parameters:
         document["parameters"] = parameters
-    if body is not None or auth is Auth.SIGNATURE:
+    if body is not None or (auth is Auth.SIGNATURE and method != "GET"):
         schema = {"type": "object"} if body is None else body
         needed = body is None or requires_anything(body())
         content = {"schema": schema} | ({"example": dict(sent or {})} if body is None else _examples(body))
@@ -106,7 +107,7 @@ def implied_codes(auth: Auth, method: str, has_id: bool, *, keyed: bool, limited
     writes = method not in ("GET", "HEAD")
     codes = {"internal_error"}
     if auth is Auth.SIGNATURE:
-        codes |= {"payload_too_large", "overloaded", "outcome_unknown"}
+        codes |= {"overloaded", "outcome_unknown"} | ({"payload_too_large"} if writes else set())
     elif not page:
         codes.add("validation_failed")  # an unknown query parameter at the least
         if writes:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from core.booking.release import close_payments, end_hold, return_slot
 from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
+from core.conversation.receive import forget_messages
 from core.idempotency import forget_old_keys
 from core.identity.completion import settle_identity_check
 from core.identity.page_login import forget_page_logins
@@ -33,12 +34,18 @@ def _forget_page_logins(workbench: Workbench, _job: LeasedJob) -> datetime | Non
     return None
 
 
+def _forget_messages(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    workbench.transactions.write(lambda session, now: forget_messages(session, now=now))
+    return None
+
+
 HANDLERS: Mapping[str, Handler] = {
     "apply_event": apply_event,
     "ask_payment": ask_payment,
     "close_payments": close_payments,
     "end_hold": end_hold,
     "extend_schedules": extend_schedules_job,
+    "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,
     "push_refund": push_refund,
@@ -49,6 +56,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 PERIODIC = (
     Periodic("extend_schedules", timedelta(hours=1)),
+    Periodic("forget_messages", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),
     Periodic("forget_page_logins", timedelta(minutes=30)),
     Periodic("sweep", timedelta(minutes=1)),

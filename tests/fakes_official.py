@@ -77,7 +77,7 @@ class FakeConversation:
         return Reply(200, said.encode(), "application/xml")
 
     def refused(self) -> Reply:
-        return Reply(401)
+        return Reply(403)
 
 
 @dataclass

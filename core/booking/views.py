@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
-from models.appointment import Appointment, AppointmentStatus
+from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge, ChargeLine
 from models.errors import NotFound
 from models.hospital import Department, Doctor, Hospital, Period
@@ -127,7 +128,19 @@ def list_appointments(
     return Page(found[:limit], make_cursor(found[limit - 1].appointment.id) if more else None)
 
 
-def _views(session: Session, *conditions: Any, limit: int) -> list[AppointmentView]:
+def upcoming_appointments(session: Session, *, account_id: UUID, limit: int, now: datetime) -> list[AppointmentView]:
+    """One's own that are still to come, the next one first."""
+    conditions = (
+        Appointment.account_id == account_id,
+        Appointment.status.in_(OPEN),
+        Appointment.visit_date >= hospital_day(now),
+    )
+    return _views(session, *conditions, limit=limit, order=(Appointment.visit_date, Slot.starts_at, Appointment.id))
+
+
+def _views(
+    session: Session, *conditions: Any, limit: int, order: tuple[Any, ...] = (Appointment.id.desc(),)
+) -> list[AppointmentView]:
     rows = session.execute(
         select(Appointment, Hospital, Department, Doctor, Schedule, Slot, Dependent, Charge)
         .join(Hospital, Hospital.id == Appointment.hospital_id)
@@ -139,7 +152,7 @@ def _views(session: Session, *conditions: Any, limit: int) -> list[AppointmentVi
         .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
         .where(*conditions)
         .options(selectinload(Charge.lines))
-        .order_by(Appointment.id.desc())
+        .order_by(*order)
         .limit(limit)
         .execution_options(populate_existing=True)
     ).all()

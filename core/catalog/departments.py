@@ -72,6 +72,12 @@ def find_department(session: Session, department_id: UUID) -> Department:
     return found
 
 
+def place_of(session: Session, department_id: UUID) -> PlacedDepartment:
+    """A department and whose it is. Raises: NotFound."""
+    department = find_department(session, department_id)
+    return PlacedDepartment(department, find_hospital(session, department.hospital_id))
+
+
 def doctors_of(session: Session, department_id: UUID, *, cursor: str | None, limit: int) -> Page[PlacedDoctor]:
     """Raises: NotFound, ValidationFailed."""
     department = find_department(session, department_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.policy import Terms
@@ -22,6 +22,7 @@ from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 
 LONGEST_WINDOW_DAYS = 31
 _USUAL_WINDOW_DAYS = 15
+_MOST_CLOSING = 8
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,38 @@ def hospital_schedules(
     if department_id is not None:
         conditions.append(Schedule.department_id == department_id)
     return _page(session, conditions, cursor=cursor, limit=limit, now=now)
+
+
+def next_open(
+    session: Session,
+    *,
+    hospital_id: UUID | None = None,
+    department_ids: Sequence[UUID] = (),
+    doctor_id: UUID | None = None,
+    limit: int,
+    now: datetime,
+) -> list[ScheduleView]:
+    """The soonest half days with a number that could be had at `now`, of a hospital, some departments or a doctor."""
+    days = Days.asked(None, None, now=now)
+    free = exists().where(Slot.schedule_id == Schedule.id, Slot.status == SlotStatus.FREE, Slot.starts_at > now)
+    conditions = [
+        Schedule.visit_date.between(days.first, days.last),
+        Schedule.status == ScheduleStatus.OPEN,
+        Schedule.release_at <= now,
+        Schedule.closes_at > now,
+        free,
+    ]
+    if hospital_id is not None:
+        conditions.append(Schedule.hospital_id == hospital_id)
+    if department_ids:
+        conditions.append(Schedule.department_id.in_(department_ids))
+    if doctor_id is not None:
+        # The hospital leads to the index.
+        at = select(Doctor.hospital_id).where(Doctor.id == doctor_id).scalar_subquery()
+        conditions += [Schedule.doctor_id == doctor_id, Schedule.hospital_id == at]
+    # Some of today's may have no segment left that is still on sale.
+    found = _page(session, conditions, cursor=None, limit=limit + _MOST_CLOSING, now=now)
+    return [view for view in found.items if view.remaining][:limit]
 
 
 def schedule_segments(session: Session, schedule_id: UUID, *, now: datetime) -> list[Segment]:

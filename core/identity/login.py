@@ -99,6 +99,13 @@ def recognise(session: Session, *, user: PlatformUser, vault: Vault, now: dateti
     return known[subjects[0]]
 
 
+def account_of(session: Session, *, user: PlatformUser, vault: Vault) -> UUID | None:
+    """Whose the platform's user is, without making anything; None where no open account knows it."""
+    known = _known(session, _subjects(user), vault)
+    owners = [session.get_one(Account, account_id) for account_id in _owners(known)]
+    return next((account.id for account in owners if account.closed_at is None), None)
+
+
 def open_login(session: Session, identity: PlatformIdentity, *, lasts: timedelta, now: datetime) -> LoggedIn:
     """A fresh login session through `identity`, of the account that has it now."""
     account = session.get_one(Account, identity.account_id)

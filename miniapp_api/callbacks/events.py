@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from flask import Response, request
@@ -21,6 +21,7 @@ _KEPT_PER_SECOND = 5
 _kept = Throttle(_KEPT_PER_SECOND)
 
 _LONGEST_HEADER = 1024
+_NONE: Mapping[str, str] = {}
 
 
 def receive(provider: str, merchant: str, *, kept_headers: Sequence[str] = ()) -> Response:
@@ -37,7 +38,7 @@ def receive(provider: str, merchant: str, *, kept_headers: Sequence[str] = ()) -
     try:
         message = reader.check(dict(request.headers), body, now=workbench.transactions.clock.now())
     except InvalidSignature as error:
-        _keep_refused(reader, error.reason, headers, body)
+        keep_sample(reader.provider, reader.merchant, error.reason, headers=headers, body=body)
         return answered(reader.refused())
     _store(reader, message, headers, body)
     return answered(reader.accepted())
@@ -56,18 +57,15 @@ def _store(reader: MessageReader, message: PlatformMessage, headers: dict[str, s
     )
 
 
-def _keep_refused(reader: MessageReader, reason: str, headers: dict[str, str], body: bytes) -> None:
-    log.warning("message_refused", provider=reader.provider, merchant=reader.merchant, reason=reason)
+def keep_sample(
+    provider: str, account: str, reason: str, *, headers: Mapping[str, str] = _NONE, body: bytes = b""
+) -> None:
+    """Log a refusal, and keep what came unless too much of it does."""
+    log.warning("message_refused", provider=provider, merchant=account, reason=reason)
     if not _kept.admits():
         return
     services().workbench.transactions.write(
         lambda session, now: keep_refused(
-            session,
-            provider=reader.provider,
-            merchant=reader.merchant,
-            reason=reason,
-            headers=headers,
-            body=body,
-            now=now,
+            session, provider=provider, merchant=account, reason=reason, headers=headers, body=body, now=now
         )
     )

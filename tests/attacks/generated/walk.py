@@ -40,6 +40,8 @@ PLACES = {
     "get_payment": {"path.payment_id": OWNED},
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
     "get_visit_pass": {"path.appointment_id": OWNED},
+    "greet_official_account": {"path.app": MERCHANT},
+    "hear_follower": {"path.app": MERCHANT},
     "list_own_appointments": {"query.dependent_id": FILTER},
     "log_in_by_page": {"path.app": MERCHANT},
     "open_payment": {"path.appointment_id": OWNED},
@@ -62,9 +64,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "open_payment": {"channel": "wechat_jsapi"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
-QUERIES = {"get_search": {"q": "ceshi"}, "get_hospital_schedules": {"date": "2026-11-25"}}
+QUERIES = {
+    "get_hospital_schedules": {"date": "2026-11-25"},
+    "get_search": {"q": "ceshi"},
+    "greet_official_account": {"signature": "right", "echostr": "42"},
+}
 KINDS = {
     "get_visit_pass": {"path.appointment_id": "booked"},
+    "greet_official_account": {"path.app": "official"},
+    "hear_follower": {"path.app": "official"},
     "log_in_by_page": {"path.app": "official"},
     "undo_account_join": {"path.join_id": "joined"},
 }

@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
-from fakes import FakeAdapters, FakeGateway, FakePhones, ManualClock
-from fakes_official import CLINIC, FakePageLogin
+from fakes import START, FakeAdapters, FakeGateway, FakePhones, ManualClock
+from fakes_official import CLINIC, FakeConversation, FakePageLogin
 from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
@@ -27,7 +27,7 @@ from core.dependents.phones import masked_phone
 from core.identity.join import join_by_union_id
 from core.identity.join_offers import offer_id
 from core.identity.login import token_digest
-from core.ports import MessageKind, PlatformMessage, TradeAnswer, TradeState
+from core.ports import Incoming, IncomingKind, MessageKind, PlatformMessage, TradeAnswer, TradeState
 from miniapp_api.app import create_app
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
@@ -59,6 +59,7 @@ class Settled:
 @dataclass
 class World(Clinic):
     adapters: FakeAdapters
+    conversation: FakeConversation
     document: dict[str, Any] = field(default_factory=dict, repr=False)
     standing: list[Settled] = field(default_factory=list, repr=False)
 
@@ -167,6 +168,7 @@ class World(Clinic):
         told = PlatformMessage(new_key(), MessageKind.PAYMENT, self.gateway.merchant, self.gateway.app, paid, None)
         self.adapters.the_reader.messages[body] = told
         self.adapters.the_app_gateway.known.add(body)
+        self.conversation.known[body] = Incoming(CLINIC, new_key(), IncomingKind.TEXT, "nobody", START, text="ceshi")
         return body
 
     # --- what is there now
@@ -218,12 +220,13 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters.logins = {(PROVIDER, None): users, (PROVIDER, APP): users}
     adapters.faces = [verifier]
     adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
-    adapters.pages[CLINIC] = FakePageLogin()
+    adapters.pages[CLINIC], conversation = FakePageLogin(), FakeConversation()
+    adapters.conversations[CLINIC] = conversation
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
     transactions = app.extensions[EXTENSION].workbench.transactions
     transactions.database.close()
     transactions.database = database = Database(url, timeouts=PATIENT)
     Base.metadata.create_all(database.engine)
-    yield World(app, clock, users, verifier, adapters, document)
+    yield World(app, clock, users, verifier, adapters, conversation, document)
     database.close()
