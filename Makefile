@@ -15,7 +15,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run journey test check bench planted migrate lock format clean
+.PHONY: help run journey test check bench planted migrate secrets lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -30,12 +30,13 @@ journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `m
 test: $(VENV)/test.stamp ## the whole suite, on SQLite and on PostgreSQL, in parallel
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal
 
-check: $(VENV)/test.stamp ## format, lint, types and import contracts
+check: $(VENV)/test.stamp ## format, lint, types, import contracts and Dockerfile
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	MYPYPATH=tools $(PY) -m mypy --strict tools bench wsgi.py gunicorn.conf.py
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/hadolint Dockerfile
 
 bench: $(VENV)/test.stamp ## bookings per second over HTTP, beside bare SQL
 	@exec $(PY) -m bench
@@ -45,6 +46,9 @@ planted: $(VENV)/test.stamp ## each deliberate break must turn its test red
 
 migrate: $(VENV)/runtime.stamp ## bring DATABASE_URL to the newest tables
 	@exec $(PY) -m migrations upgrade
+
+secrets: $(VENV)/runtime.stamp ## what compose.yaml wants in secrets/ and is not there yet
+	@exec $(PY) tools/make_secrets.py
 
 lock: $(VENV)/test.stamp ## pin what setup.cfg asks for, with hashes
 	$(LOCK) requirements/build.in -o requirements/build.txt

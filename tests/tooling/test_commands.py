@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-WORDS = {"help", "run", "journey", "test", "check", "bench", "planted", "migrate", "lock", "clean"}
+WORDS = {"help", "run", "journey", "test", "check", "bench", "planted", "migrate", "secrets", "lock", "clean"}
 
 
 def _run(tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
