@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from core.ports import InvalidMenu
 
@@ -31,20 +31,21 @@ MOST_FOREIGN_HOSTS = 3
 
 HOME = "/h5/"
 
-_TARGET = re.compile(r"/h5/[0-9A-Za-z_./?=&%~-]*")
 _PAGE = re.compile(r"[0-9A-Za-z_-]+(?:/[0-9A-Za-z_-]+)*(?:\?[0-9A-Za-z_.=&%~-]*)?")
 _HOST = re.compile(r"(?:[0-9a-z](?:[0-9a-z-]{0,61}[0-9a-z])?\.)+[a-z]{2,63}")
 
 
 @dataclass(frozen=True)
 class MenuPlace:
-    """Where a menu leads: `entry_url` logs a visitor in and goes on to the target of ours that is written after it."""
+    """Where a menu leads: our own host, and the mini-program that goes with the account.
 
-    entry_url: str
+    `enter` makes of a page of ours the address that logs a visitor in and goes on to it; None where there is no such
+    page.
+    """
+
+    host: str
+    enter: Callable[[str], str | None]
     miniapp_appid: str
-
-    def enter(self, target: str) -> str:
-        return self.entry_url + quote(target, safe="")
 
 
 def wire_menu(document: object, place: MenuPlace) -> list[dict[str, Any]]:
@@ -167,9 +168,10 @@ class _Reading:
         where = f"{where}.url"
         text = value if isinstance(value, str) else ""
         if text.startswith("/"):
-            if _TARGET.fullmatch(text) is None or ".." in text or "//" in text:
-                self._fault(where, f"a page of ours begins with {HOME} and has no other than plain characters")
-            text = self.place.enter(text)
+            address = self.place.enter(text)
+            if address is None:
+                self._fault(where, f"is no page of ours: those begin with {HOME}")
+            text = address or ""
         else:
             self._check_foreign(text, where)
         if len(text.encode()) > LONGEST_URL:
@@ -184,7 +186,7 @@ class _Reading:
             fits = False
         if not fits or " " in url:
             self._fault(where, f"must be https://host/… with neither port nor user, or begin with {HOME}")
-        elif parts.hostname != urlsplit(self.place.entry_url).hostname:
+        elif parts.hostname != self.place.host:
             self.foreign.add(str(parts.hostname))
             if parts.hostname not in self.listed:
                 self._fault(where, f"leads to {parts.hostname}, which is neither our own host nor among `domains`")

@@ -34,7 +34,7 @@ def wechat() -> Iterator[Platform]:
 @pytest.fixture
 def account(wechat: Platform, tokens: Any) -> WeChatOfficialAccount:
     config = official_account(base_url=f"{wechat.url}/wechat/")
-    place = MenuPlace("https://h.example/oauth?target=", "wx2421b1c4370ec43b")
+    place = MenuPlace("h.example", lambda target: f"https://h.example{target}", "wx2421b1c4370ec43b")
     return WeChatOfficialAccount(config, tokens, place=place, clock=lambda: NOW)
 
 
@@ -151,10 +151,8 @@ def test_one_ticket_serves_many_pages_with_a_nonce_each(
     wechat.answer(TICKET, {"ticket": "K1", "expires_in": 7200})
     assert len({account.sign_page("https://h.example/")["nonceStr"] for _ in range(5)}) == 5
     assert len(wechat.asked_at(TICKET)) == 1
-    assert tokens.tokens == {
-        "wechat_jsapi_ticket:wxd5e2a1b7c9f04e68": "K1",
-        "wechat_access_token:wxd5e2a1b7c9f04e68": "T1",
-    }
+    kept = {"wechat_jsapi_ticket:wxd5e2a1b7c9f04e68": "K1", "wechat_access_token:wxd5e2a1b7c9f04e68": "T1"}
+    assert kept.items() <= tokens.tokens.items()
 
 
 @pytest.mark.parametrize(("expires_in", "life"), [(7200, 7140), (999_999, 7140), (100, 40), (60, 1), (1, 1)])
