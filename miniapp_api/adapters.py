@@ -29,7 +29,6 @@ from integrations.alipay import (
     AlipayPhoneProver,
 )
 from integrations.wechat import (
-    MenuPlace,
     MerchantAccount,
     MiniappAccount,
     OfficialAccountConfig,
@@ -44,6 +43,7 @@ from integrations.wechat import (
     WeChatPhoneProver,
 )
 from miniapp_api.config import Config
+from miniapp_api.official_menu import menu_place
 from miniapp_api.platforms import Platforms
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Registry:
     """
 
     def __init__(self, config: Config, tokens: TokenStore) -> None:
-        self._tokens, self._callbacks = tokens, f"{config.public_base_url}/callbacks"
+        self._tokens, self._base_url = tokens, config.public_base_url
+        self._callbacks = f"{self._base_url}/callbacks"
         self._logins: dict[tuple[str, str], LoginPlatform] = {}
         self._faces: dict[tuple[str, str], FaceVerifier] = {}
         self._faces_at: dict[tuple[str, str], list[FaceVerifier]] = {}
@@ -136,8 +137,7 @@ class Registry:
         self._add_login(page)  # WeChat compares a face in the mini-program only
         self._pages[page.app] = page
         self._conversations[account.app] = WeChatConversation(account)
-        entry = f"{self._callbacks}/wechat-official/{account.app}/oauth?to="
-        place = MenuPlace(entry_url=entry, miniapp_appid=miniapp.appid)
+        place = menu_place(self._base_url, account.app, miniapp_appid=miniapp.appid)
         self._officials[account.app] = WeChatOfficialAccount(account, self._tokens, place=place)
         self._add_links(WeChatMiniappLinks(miniapp, self._tokens, provider=page.provider, app=page.app))
 
