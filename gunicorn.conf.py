@@ -15,18 +15,24 @@ from typing import Any
 _local = os.environ.get("MODE") == "local"
 _postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
 _shm = Path("/dev/shm")  # noqa: S108 - gunicorn makes a private file in it
+_cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 _PR_SET_PDEATHSIG = 1
 _SILENCE_SECONDS = 10
 
 bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('API_PORT', '8000')}")
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_PROCESSES", "2")) if _postgres else 1  # SQLite: one process, one writer queue
+# A process for each core it may run on (docs/performance.md). SQLite: one process, one writer queue.
+workers = int(os.environ.get("WEB_PROCESSES") or max(2, _cores)) if _postgres else 1
 threads = 16
 # Longer than the longest chain of calls to a platform that one request makes.
 timeout = 60
 graceful_timeout = 8 if _local else 30
 keepalive = 65
 control_socket_disable = True
+# No client of ours comes near these; what is longer is refused before anything of ours reads it.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
 logger_class = "miniapp_api.gunicorn_logs.Logger"
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = str(_shm) if os.access(_shm, os.W_OK) else None

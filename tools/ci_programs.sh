@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the suite would skip without: a browser, Node.js and npm, Redis, from Debian's packages. What is there is left alone.
+# What the suite would skip without, from Debian's packages: a browser, Redis, namespaces' network, Node.js and npm.
+# What is there already is left alone.
 set -eu
 
 install() {
@@ -11,5 +12,6 @@ install() {
 
 command -v chromium >/dev/null || install chromium
 command -v redis-server >/dev/null || install redis-server
-node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null || install nodejs
+command -v ip >/dev/null || install iproute2
+node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || install nodejs
 command -v npm >/dev/null || install npm
