@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from journey_client import NotAsItShouldBe, Teller, operator
 from journey_family import ALIPAY, WECHAT, Family
+from journey_follower import Follower
 
 
 def main() -> int:
@@ -20,7 +21,9 @@ def main() -> int:
         Family(tell, WECHAT).walk()
         print("Another family, with Alipay:")
         Family(tell, ALIPAY).walk()
-        print("A third one, with WeChat, every event dropped:")
+        print("A woman who follows the official account:")
+        Follower(tell).walk()
+        print("One more family, with WeChat, every event dropped:")
         Family(tell, WECHAT, without_events=True).walk()
         (sound,) = operator("invariants")
         tell("invariants", f"{sound['broken']} broken")

@@ -83,6 +83,11 @@ def control(method: str, path: str, body: Any = None) -> Any:
 
 def operator(*command: str) -> list[Any]:
     """Run an operator command and read its JSON lines."""
+    return [json.loads(line) for line in operator_says(*command).splitlines() if line.startswith("{")]
+
+
+def operator_says(*command: str) -> str:
+    """Run an operator command; what it printed."""
     ran = subprocess.run(
         [sys.executable, str(_HERE / "flask_here.py"), *command],
         capture_output=True,
@@ -91,7 +96,7 @@ def operator(*command: str) -> list[Any]:
         timeout=60,
     )
     check(ran.returncode == 0, f"operator command {command[0]} exited {ran.returncode}: {ran.stderr or ran.stdout}")
-    return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    return ran.stdout
 
 
 @dataclass

@@ -73,9 +73,9 @@ class Family:
         self.cancel(appointment["id"])
         self.see_refunded(appointment["id"], payment["out_trade_no"])
 
-    def log_in(self) -> None:
+    def log_in(self, **more: str) -> None:
         open_id = "o" + secrets.token_urlsafe(20)
-        code = control("POST", "/login-codes", {"provider": self.wallet.provider, "open_id": open_id})["code"]
+        code = control("POST", "/login-codes", {"provider": self.wallet.provider, "open_id": open_id, **more})["code"]
         session = self.client("POST", "/sessions", {"provider": self.wallet.provider, "code": code}, expect=201)
         self.client.token = session["token"]
         invented(open_id, code, self.client.token)
