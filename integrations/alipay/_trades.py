@@ -11,8 +11,9 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import TradeAnswer, TradeState
-from integrations.alipay._schemas import PaidTradeSchema, TradeSchema, load
+from integrations.alipay._schemas import PaidTradeSchema, TradeSchema
 from integrations.alipay._signing import ZONE
+from integrations.answers import load
 
 CURRENCY = "CNY"
 """The one currency of these products: no field names it."""

@@ -5,10 +5,8 @@ An error names the field and never shows its value.
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from core.ports import IdKind
+from integrations.accounts import DIGITS, WORD, require_match, require_plain_url
 from integrations.alipay._certs import SMALLEST_RSA_BITS, read_certificates, root_serial_name, rsa_key, serial_name
 from integrations.alipay._keyring import KeyRing
 
@@ -27,9 +26,6 @@ GATEWAY_URL = "https://openapi.alipay.com/gateway.do"
 AES_KEY_BYTES = 16
 LONGEST_RETURN_URL = 1024
 ID_MODES = frozenset({IdKind.OPEN_ID, IdKind.USER_ID})
-
-_WORD = re.compile(r"[0-9A-Za-z_.-]{1,128}")
-_DIGITS = re.compile(r"[0-9]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -70,13 +66,13 @@ class AlipayAccount:
     """Alipay's keys, shared by all that speak for this account: a certificate that one of them proved serves all."""
 
     def __post_init__(self) -> None:
-        _require_match(_WORD, "merchant", self.merchant)
-        _require_match(_WORD, "app", self.app)
-        _require_match(_DIGITS, "app_id", self.app_id)
-        _require_match(_DIGITS, "seller_id", self.seller_id)
+        require_match(WORD, "merchant", self.merchant)
+        require_match(WORD, "app", self.app)
+        require_match(DIGITS, "app_id", self.app_id)
+        require_match(DIGITS, "seller_id", self.seller_id)
         if self.op_app_id:
-            _require_match(_DIGITS, "op_app_id", self.op_app_id)
-        _require_url("gateway", self.gateway)
+            require_match(DIGITS, "op_app_id", self.op_app_id)
+        require_plain_url("gateway", self.gateway)
         if self.id_mode not in ID_MODES:
             raise ValueError("id_mode is open_id or user_id")
         object.__setattr__(self, "id_mode", IdKind(self.id_mode))
@@ -128,7 +124,7 @@ class AlipayAccount:
 
 def require_url(name: str, url: str) -> str:
     """Return `url` if Alipay may be given it: absolute, without a query (alipay.md 8.3). Raises: ValueError."""
-    _require_url(name, url)
+    require_plain_url(name, url)
     if len(url) > LONGEST_RETURN_URL:
         raise ValueError(f"{name} is longer than {LONGEST_RETURN_URL} characters")
     return url
@@ -166,19 +162,3 @@ def _require_foreign(key: RSAPublicKey, own: RSAPrivateKey, name: str) -> None:
 
 def _bare(text: str) -> bytes:
     return b64decode("".join(text.split()), validate=True)
-
-
-def _require_match(pattern: re.Pattern[str], name: str, value: str) -> None:
-    if pattern.fullmatch(value) is None:
-        raise ValueError(f"{name} is missing or has characters that do not belong there")
-
-
-def _require_url(name: str, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError(f"{name} is not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError(f"{name} must be an absolute http(s) URL without credentials")
-    if "?" in url or "#" in url:
-        raise ValueError(f"{name} must have no query and no fragment")

@@ -10,10 +10,11 @@ from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, MessageKind, PlatformMessage, RefundAnswer, RefundState, Reply
 from integrations.alipay._forms import decoded, read_form
-from integrations.alipay._schemas import EventSchema, load
+from integrations.alipay._schemas import EventSchema
 from integrations.alipay._signing import SIGN_TYPE, signed_text, verify
 from integrations.alipay._trades import told_trade
 from integrations.alipay.config import AlipayAccount
+from integrations.answers import load
 
 CHARSET = "utf-8"
 """The one we ask for in every call; the posted word for it is compared and never chosen by."""

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, ProviderRefused, ProviderUnavailable
 from integrations.alipay._client import AlipayClient, Clock
-from integrations.alipay._schemas import CertifyResultSchema, CertifyStartSchema, load_answer
+from integrations.alipay._schemas import CertifyResultSchema, CertifyStartSchema
 from integrations.alipay._signing import utc_now
 from integrations.alipay.config import AlipayAccount, require_url
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 
 BIZ_CODE = "FACE"

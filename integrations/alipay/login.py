@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from core.ports import IdKind, LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
 from integrations.alipay._client import AlipayClient, Clock
-from integrations.alipay._schemas import TokenSchema, load_answer
+from integrations.alipay._schemas import TokenSchema
 from integrations.alipay._signing import utc_now
 from integrations.alipay.config import AlipayAccount
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 
 REFUSED_CODES = {"isv.code-invalid": "the code is wrong, used, expired, or of another app"}

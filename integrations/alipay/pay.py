@@ -23,18 +23,11 @@ from core.ports import (
     TradeState,
 )
 from integrations.alipay._client import AlipayClient, Clock
-from integrations.alipay._schemas import (
-    ClosedSchema,
-    CreatedSchema,
-    DoneRefundSchema,
-    RefundSchema,
-    RefundTakenSchema,
-    load_answer,
-    misfit,
-)
+from integrations.alipay._schemas import ClosedSchema, CreatedSchema, DoneRefundSchema, RefundSchema, RefundTakenSchema
 from integrations.alipay._signing import utc_now, wall_clock
 from integrations.alipay._trades import CURRENCY, fen, told_trade, utc, yuan
 from integrations.alipay.config import AlipayAccount, require_url
+from integrations.answers import load_answer, misfit
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 
 NO_SUCH_CODES = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})

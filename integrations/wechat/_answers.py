@@ -9,7 +9,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 
 from core.ports import RefundAnswer, RefundState, TradeAnswer, TradeState
-from integrations.wechat._schemas import PaidTradeSchema, TradeSchema, load
+from integrations.answers import load
+from integrations.wechat._schemas import PaidTradeSchema, TradeSchema
 
 TRADE_STATES = {
     "SUCCESS": TradeState.PAID,

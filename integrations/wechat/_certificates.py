@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, ProviderError, ProviderUnavailable, TokenStore
+from integrations.answers import load
 from integrations.transport import Answer, strict_object
 from integrations.wechat._keys import KeyRing, PlatformKey, certificate
-from integrations.wechat._schemas import CertificatesSchema, load
+from integrations.wechat._schemas import CertificatesSchema
 from integrations.wechat._signing import AEAD_ALGORITHM, open_sealed, prove
 from integrations.wechat.config import MerchantAccount
 

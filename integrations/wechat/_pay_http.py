@@ -16,10 +16,11 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable, TokenStore
+from integrations.answers import load
 from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 from integrations.wechat._certificates import PATH, MerchantKeys
 from integrations.wechat._keys import KeyRing
-from integrations.wechat._schemas import RefusalSchema, load
+from integrations.wechat._schemas import RefusalSchema
 from integrations.wechat._signing import Credential, prove, sign, signed_text
 from integrations.wechat.config import MerchantAccount
 

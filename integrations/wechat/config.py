@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from integrations.accounts import DIGITS, WORD, require_match, require_plain_url
 from integrations.wechat._keys import SMALLEST_RSA_BITS, KeyRing, PlatformKey, certificate, public_key
 
 MINIAPP_URL = "https://api.weixin.qq.com"
@@ -21,8 +21,6 @@ MERCHANT_URL = "https://api.mch.weixin.qq.com"
 APIV3_KEY_BYTES = 32
 LONGEST_NOTIFY_URL = 255
 
-_WORD = re.compile(r"[0-9A-Za-z_.-]{1,128}")
-_DIGITS = re.compile(r"[0-9]{1,32}")
 _HEX = re.compile(r"[0-9A-Fa-f]{1,64}")
 
 
@@ -36,10 +34,10 @@ class MiniappAccount:
     base_url: str = MINIAPP_URL
 
     def __post_init__(self) -> None:
-        _require_match(_WORD, "app", self.app)
-        _require_match(_WORD, "appid", self.appid)
-        _require_match(_WORD, "secret", self.secret)
-        _require_url("base_url", self.base_url)
+        require_match(WORD, "app", self.app)
+        require_match(WORD, "appid", self.appid)
+        require_match(WORD, "secret", self.secret)
+        require_plain_url("base_url", self.base_url)
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,17 @@ class MerchantAccount:
     base_url: str = MERCHANT_URL
 
     def __post_init__(self) -> None:
-        _require_match(_WORD, "merchant", self.merchant)
-        _require_match(_DIGITS, "mchid", self.mchid)
-        _require_match(_WORD, "appid", self.appid)
+        require_match(WORD, "merchant", self.merchant)
+        require_match(DIGITS, "mchid", self.mchid)
+        require_match(WORD, "appid", self.appid)
         for appid in self.bound_appids:
-            _require_match(_WORD, "bound_appids", appid)
-        _require_match(_HEX, "serial_no", self.serial_no)
+            require_match(WORD, "bound_appids", appid)
+        require_match(_HEX, "serial_no", self.serial_no)
         if len(self.apiv3_key.encode()) != APIV3_KEY_BYTES:
             raise ValueError(f"apiv3_key must be {APIV3_KEY_BYTES} bytes long")
         self.private_key()
         self.configured_keys()
-        _require_url("base_url", self.base_url)
+        require_plain_url("base_url", self.base_url)
 
     @property
     def has_certificates(self) -> bool:
@@ -101,7 +99,7 @@ class MerchantAccount:
             raise ValueError("public_key_id and public_key_pem belong together")
         keys: list[PlatformKey] = []
         if self.public_key_id is not None and self.public_key_pem is not None:
-            _require_match(_WORD, "public_key_id", self.public_key_id)
+            require_match(WORD, "public_key_id", self.public_key_id)
             keys.append(_read("public_key_pem", public_key, self.public_key_id, self.public_key_pem))
         elif self.platform_certificates is None:
             raise ValueError("public_key_id with public_key_pem or platform_certificates is needed")
@@ -122,7 +120,7 @@ def require_notify_url(name: str, url: str) -> str:
 
     Raises: ValueError.
     """
-    _require_url(name, url)
+    require_plain_url(name, url)
     if len(url) > LONGEST_NOTIFY_URL:
         raise ValueError(f"{name} is longer than {LONGEST_NOTIFY_URL} characters")
     return url
@@ -133,19 +131,3 @@ def _read(name: str, read: Callable[..., PlatformKey], *texts: str) -> PlatformK
         return read(*texts)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
-
-
-def _require_match(pattern: re.Pattern[str], name: str, value: str) -> None:
-    if pattern.fullmatch(value) is None:
-        raise ValueError(f"{name} is missing or has characters that do not belong there")
-
-
-def _require_url(name: str, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError(f"{name} is not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError(f"{name} must be an absolute http(s) URL without credentials")
-    if "?" in url or "#" in url:
-        raise ValueError(f"{name} must have no query and no fragment")

@@ -9,10 +9,11 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, MessageKind, PlatformMessage, Reply, TokenStore
+from integrations.answers import load
 from integrations.transport import strict_object
 from integrations.wechat._answers import told_refund, told_trade
 from integrations.wechat._certificates import MerchantKeys
-from integrations.wechat._schemas import EnvelopeSchema, RefundNoticeSchema, load
+from integrations.wechat._schemas import EnvelopeSchema, RefundNoticeSchema
 from integrations.wechat._signing import AEAD_ALGORITHM, open_sealed, prove
 from integrations.wechat.config import MerchantAccount, require_appid
 

@@ -8,9 +8,10 @@ from base64 import b64encode
 from datetime import timedelta
 
 from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, ProviderRefused, TokenStore
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import VerifyIdSchema, VerifyInfoSchema, load_answer
+from integrations.wechat._schemas import VerifyIdSchema, VerifyInfoSchema
 from integrations.wechat.config import MiniappAccount
 from integrations.wechat.tokens import TokenCalls
 

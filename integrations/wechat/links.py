@@ -8,9 +8,10 @@ from math import ceil
 from urllib.parse import urlencode
 
 from core.ports import ProviderRefused, TokenStore
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import UrlLinkSchema, load_answer
+from integrations.wechat._schemas import UrlLinkSchema
 from integrations.wechat.config import MiniappAccount
 from integrations.wechat.tokens import TokenCalls
 

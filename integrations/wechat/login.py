@@ -8,9 +8,10 @@ from typing import Any
 from marshmallow import Schema
 
 from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnavailable
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import SessionSchema, load_answer
+from integrations.wechat._schemas import SessionSchema
 from integrations.wechat.config import MiniappAccount
 
 REFUSED_CODES = {

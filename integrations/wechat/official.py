@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.ports import ProviderRefused, SceneCode, TokenStore
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import MenuSchema, SceneCodeSchema, TicketSchema, load_answer
+from integrations.wechat._schemas import MenuSchema, SceneCodeSchema, TicketSchema
 from integrations.wechat.menu import MenuPlace, plain_buttons, wire_menu
 from integrations.wechat.official_config import OfficialAccountConfig
 from integrations.wechat.tokens import TokenCalls

@@ -6,9 +6,10 @@ import re
 from urllib.parse import quote
 
 from core.ports import PlatformUser, ProviderRefused, ProviderUnavailable, StandInUser, TokenStore
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import FollowerSchema, PageLoginSchema, load_answer
+from integrations.wechat._schemas import FollowerSchema, PageLoginSchema
 from integrations.wechat.login import UNION_PROVIDER, ask_login
 from integrations.wechat.official_config import OfficialAccountConfig
 from integrations.wechat.tokens import TokenCalls

@@ -26,10 +26,11 @@ from core.ports import (
     TradeAnswer,
     TradeState,
 )
+from integrations.answers import load_answer, misfit
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._answers import ToldRefund, told_refund, told_trade
 from integrations.wechat._pay_http import Clock, PayHttp, utc_now
-from integrations.wechat._schemas import PrepaySchema, RefundSchema, load_answer, misfit
+from integrations.wechat._schemas import PrepaySchema, RefundSchema
 from integrations.wechat.config import MerchantAccount, require_appid, require_notify_url
 
 NO_SUCH_CODES = frozenset({"ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"})

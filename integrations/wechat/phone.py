@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.ports import PhoneRefused, ProviderRefused, ProviderUnavailable, TokenStore
+from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._http import MiniappHttp
-from integrations.wechat._schemas import PhoneSchema, load_answer
+from integrations.wechat._schemas import PhoneSchema
 from integrations.wechat.config import MiniappAccount
 from integrations.wechat.tokens import TokenCalls
 

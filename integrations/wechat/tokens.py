@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from core.ports import ProviderRefused, ProviderUnavailable, TokenStore
+from integrations.answers import load_answer
 from integrations.wechat._http import ApiAccount, MiniappHttp
-from integrations.wechat._schemas import StableTokenSchema, load_answer
+from integrations.wechat._schemas import StableTokenSchema
 
 TOKEN_REFUSED_CODES = frozenset({"40001", "40014", "42001"})
 """Wrong, not the latest, or expired: a new token and one repeat may help."""
