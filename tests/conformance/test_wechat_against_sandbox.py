@@ -41,7 +41,9 @@ def refund_of(order: PaymentOrder, amount_fen: int) -> RefundOrder:
 def test_a_login_code_works_once_and_for_its_own_app(sandbox: Any, miniapps: list[MiniappAccount]) -> None:
     login = WeChatMiniappLogin(miniapps[0])
     codes = [sandbox.login_code(), sandbox.login_code()]
-    assert login.exchange_code(codes[0]) == PlatformUser("wechat_miniapp", miniapps[0].app, OPENID, "u1")
+    assert login.exchange_code(codes[0]) == PlatformUser(
+        "wechat_miniapp", miniapps[0].app, OPENID, "u1", union_provider="wechat_miniapp"
+    )
     with pytest.raises(LoginRefused, match="40163"):
         login.exchange_code(codes[0])
     with pytest.raises(LoginRefused, match="40029"):
