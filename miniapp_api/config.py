@@ -6,7 +6,7 @@
 | `DATABASE_URL` | `postgresql://…` or `sqlite:////absolute/path` | local: `yuezhen.db` in `DATA_DIR`; production: required |
 | `DATA_DIR` | folder for what this machine keeps | `data-local` in the working directory |
 | `KEYS_FILE` | JSON with the three key rings, mode 0600 (`python -m miniapp_api.keys FILE`) | local: `keys.json` in `DATA_DIR`; production: required |
-| `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, serial_no, private_key, apiv3_key, public_key_id, public_key, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
+| `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, bound_appids?, serial_no, private_key, apiv3_key, public_key_id?, public_key?, platform_certificates?, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
 | `PUBLIC_BASE_URL` | where the platforms reach us; https in production | local: `http://127.0.0.1:8000` (or `API_PORT`); production: required |
 | `TRUSTED_PROXIES` | how many proxies of ours stand in front and set `X-Forwarded-For` | `0` |
 | `SESSION_HOURS` | how long a login lasts | `720` |
