@@ -26,7 +26,10 @@ FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
 CERTIFICATES_TARGET = "pay.certificates"
-API_TARGETS = ("login", "token", "face.start", "face.query", "menu", "qrcode", "ticket", "oauth", "urllink", "phone")
+API_TARGETS = (
+    *("login", "token", "face.start", "face.query", "phone"),
+    *("menu", "qrcode", "ticket", "oauth", "user", "urllink"),
+)
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
     *(f"alipay.{target}" for target in PAY_TARGETS),

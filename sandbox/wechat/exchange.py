@@ -51,6 +51,7 @@ MESSAGES: Mapping[int, str] = {
     41002: "appid missing",
     41004: "appsecret missing",
     41008: "missing code",
+    41009: "missing openid",
     42001: "access_token expired",
     43001: "require GET method",
     43002: "require POST method",

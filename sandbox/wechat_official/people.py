@@ -1,11 +1,13 @@
 """People as an official account meets them: whether they follow it, and when they last did something."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.clock import real_now
 from sandbox.context import Sandbox
 from sandbox.keys import Official
 from sandbox.store import Row, first
+from sandbox.wechat.exchange import ApiError
 from sandbox.wechat.login import meet
 
 
@@ -31,6 +33,22 @@ def everyone(sandbox: Sandbox, official: Official) -> list[Person]:
         (official.appid,),
     )
     return [_person(row) for row in rows]
+
+
+def info(sandbox: Sandbox, official: Official, open_id: str | None) -> dict[str, Any]:
+    """What user/info tells: of somebody who does not follow, no more than the openid. Raises: ApiError 41009, 40003.
+
+    Source: developers.weixin.qq.com/doc/service/api/usermanage/userinfo/api_userinfo.
+    """
+    if not open_id:
+        raise ApiError(41009)
+    person = find(sandbox, official, open_id)
+    if person is None:
+        raise ApiError(40003)
+    if not person.following:
+        return {"subscribe": 0, "openid": open_id}
+    told = {"subscribe": 1, "openid": open_id, "language": "zh_CN", "remark": "", "groupid": 0, "tagid_list": []}
+    return told if person.union_id is None else {**told, "unionid": person.union_id}
 
 
 def introduce(sandbox: Sandbox, official: Official, name: str) -> str:

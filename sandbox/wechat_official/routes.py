@@ -7,7 +7,7 @@ from sandbox.exchange import Result, text_or_none
 from sandbox.keys import App, Official
 from sandbox.wechat.admission import OfficialExchange, require
 from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, ApiExchange, AppExchange, json_body
-from sandbox.wechat_official import menu, oauth, scenes, tickets
+from sandbox.wechat_official import menu, oauth, people, scenes, tickets
 
 official_api = Blueprint("wechat_official", __name__, url_prefix="/wechat")
 BOTH = ["GET", "POST"]
@@ -74,6 +74,14 @@ def get_ticket() -> Response:
     sandbox, kind = this_sandbox(), request.args.get("type")
     exchange = OfficialExchange(sandbox, "ticket", text_or_none(kind), "GET")
     return exchange.serve_official(lambda official: tickets.fetch(sandbox, official, kind))
+
+
+@official_api.route("/cgi-bin/user/info", methods=BOTH)
+def follower_info() -> Response:
+    """What the account may know of somebody."""
+    sandbox, openid = this_sandbox(), request.args.get("openid")
+    exchange = OfficialExchange(sandbox, "user", openid, "GET")
+    return exchange.serve_official(lambda official: people.info(sandbox, official, openid))
 
 
 @official_api.route("/sns/oauth2/access_token", methods=BOTH)

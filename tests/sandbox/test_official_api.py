@@ -132,6 +132,24 @@ def test_methods_are_the_platforms(clinic: Clinic) -> None:
         assert clinic.post(path, {})["errcode"] == 43001
 
 
+def test_a_follower_is_known_by_unionid_and_somebody_else_by_openid_alone(clinic: Clinic) -> None:
+    def told(**asked: str) -> dict[str, Any]:
+        return clinic.get("/cgi-bin/user/info", access_token=clinic.token(), **asked)
+
+    clinic.save()
+    clinic.box.control.post("/login-codes", provider="wechat_official", open_id="a", union_id="u")
+    assert told(openid="a") == {"subscribe": 0, "openid": "a"}
+    clinic.plays("a", event="subscribe")
+    assert (told(openid="a")["subscribe"], told(openid="a")["unionid"]) == (1, "u")
+    clinic.plays("b", event="subscribe")
+    assert "unionid" not in told(openid="b", lang="zh_CN")
+    clinic.plays("a", event="unsubscribe")
+    assert told(openid="a") == {"subscribe": 0, "openid": "a"}
+    assert told(openid="nobody")["errcode"] == 40003
+    assert told()["errcode"] == 41009
+    assert clinic.get("/cgi-bin/user/info", access_token="x", openid="a")["errcode"] == 40001
+
+
 def test_wechatpy_makes_scene_codes(clinic: Clinic) -> None:
     made = clinic.client().qrcode.create(
         {"expire_seconds": 600, "action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "doctor:1"}}}
