@@ -1,7 +1,7 @@
 """What a follower of an official account is told. Reading only: nothing is written and nothing is locked.
 
-Open numbers are for everybody. Of an appointment only its owner hears, known by the follower id that the platform
-proved; to everybody else an appointment that is another's is the same as none.
+Open numbers are for everybody. Of an appointment only its owner hears, known by the follower id of a message
+that the platform proved whole; to everybody else an appointment that is another's is the same as none.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Follower:
 
 def answer_follower(session: Session, incoming: Incoming, follower: Follower, *, vault: Vault, now: datetime) -> Answer:
     """The answer to one message or event; silence where there is nothing to say."""
-    talk = _Talk(session, follower, vault, now)
+    talk = _Talk(session, follower, incoming.is_proven, vault, now)
     if incoming.kind in (IncomingKind.FOLLOWED, IncomingKind.SCANNED):
         scene = read_scene(incoming.key)
         if scene is not None:
@@ -67,6 +67,7 @@ def answer_follower(session: Session, incoming: Incoming, follower: Follower, *,
 class _Talk:
     session: Session
     follower: Follower
+    is_proven: bool
     vault: Vault
     now: datetime
 
@@ -151,7 +152,9 @@ class _Talk:
     # --- one's own
 
     def _upcoming(self) -> list[AppointmentView] | None:
-        """None for a follower whom no account knows."""
+        """None for a follower whom no account knows, or whose message anybody could have sent."""
+        if not self.is_proven:
+            return None
         account_id = account_of(self.session, user=self.follower.user, vault=self.vault)
         if account_id is None:
             return None

@@ -29,7 +29,8 @@ class Incoming:
     """One verified message or event. `dedup` is equal for every copy that the platform sends of it.
 
     `key`: the scene of a followed or scanned code, the key of a tapped entry, the address of an opened one.
-    `return_to` is the adapter's own: what it needs to answer in the form the message came in.
+    `return_to` is the adapter's own: what it needs to answer in the form the message came in. Unless `is_proven`
+    the signature covers a stamp and not the words: anybody who saw one such message may have written this one.
     """
 
     app: str
@@ -39,6 +40,7 @@ class Incoming:
     sent_at: datetime
     key: str = ""
     text: str = field(default="", repr=False)
+    is_proven: bool = True
     return_to: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

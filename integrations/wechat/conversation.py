@@ -142,6 +142,7 @@ class WeChatConversation:
             sent_at=_instant(_field(fields, "CreateTime", _STAMP)),
             key=key,
             text=legible(fields.get("Content", "")) if kind is IncomingKind.TEXT else "",
+            is_proven=is_sealed,  # a plain push signs its stamp alone (wechat.md 3.1)
             return_to={"form": form, "sealed": "yes" if is_sealed else "no", "account": account},
         )
 

@@ -41,8 +41,10 @@ class Chat:
     doctor: Doctor
     appointment_id: UUID
 
-    def say(self, kind: IncomingKind, *, key: str = "", text: str = "", who: str = STRANGER) -> Answer:
-        incoming = Incoming(CLINIC, "dedup", kind, who, datetime.now(UTC), key=key, text=text)
+    def say(
+        self, kind: IncomingKind, *, key: str = "", text: str = "", who: str = STRANGER, is_proven: bool = True
+    ) -> Answer:
+        incoming = Incoming(CLINIC, "dedup", kind, who, datetime.now(UTC), key=key, text=text, is_proven=is_proven)
         follower = Follower(
             PlatformUser(OFFICIAL, CLINIC, open_id=who), enter=lambda target: f"https://own.example{target}"
         )
@@ -221,6 +223,15 @@ def test_mine_tells_the_owner_how_many_and_a_stranger_to_log_in(chat: Chat) -> N
     assert "心内科" not in mine.description
     assert stranger.description == "点开登录后查看。Open to log in and see."
     assert mine.url == stranger.url == "https://own.example/h5/?view=appointments"
+
+
+def test_a_message_that_anybody_could_have_written_speaks_for_nobody(chat: Chat) -> None:
+    """A plain push signs its stamp alone: who saw one could ask in the owner's name."""
+    scene = write_scene(Scene(SceneKind.APPOINTMENT, chat.appointment_id))
+    for kind, key in ((IncomingKind.TAPPED, "MINE"), (IncomingKind.SCANNED, scene)):
+        forged = chat.say(kind, key=key, who=OWNER, is_proven=False)
+        assert forged == chat.say(kind, key=key)
+        assert forged != chat.say(kind, key=key, who=OWNER)
 
 
 def test_the_same_id_at_another_account_or_kind_of_app_is_somebody_else(chat: Chat) -> None:
