@@ -15,6 +15,7 @@ from factories import make_department, make_doctor, make_hospital
 from fakes import FakeAdapters, ManualClock
 from fakes_official import FakeMiniappLinks, FakeOfficialAccount
 
+from core.conversation.answer import HELP_KEY, MINE, NEXT_KEY
 from core.identity.page_login import HOME, read_target
 from core.ports import ProviderRefused, ProviderUnavailable
 from core.transactions import Transactions
@@ -190,8 +191,12 @@ def test_a_platform_that_refuses_or_is_silent_is_told(
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
-def test_the_sample_menu_is_one_that_wechat_takes() -> None:
-    assert [button["name"] for button in wire_menu(read_menu_file(SAMPLE), PLACE)] == ["预约挂号", "就诊人", "使用帮助"]
+def test_the_sample_menu_is_one_that_wechat_takes_and_the_account_answers() -> None:
+    buttons = wire_menu(read_menu_file(SAMPLE), PLACE)
+    assert [button["name"] for button in buttons] == ["预约挂号", "我的预约", "使用帮助"]
+    entries = [entry for button in buttons for entry in button.get("sub_button", [button])]
+    assert {entry["key"] for entry in entries if entry["type"] == "click"} == {NEXT_KEY, HELP_KEY}
+    assert buttons[1]["url"] == PLACE.enter(MINE)
 
 
 def test_every_value_is_the_text_that_stands_there(file: Path) -> None:
