@@ -31,6 +31,8 @@ LONGEST_ANSWER = 2048
 """Bytes of a text that a platform takes."""
 
 MOST_FOUND, MOST_LINES = 3, 4
+MOST_LOOKED_AT = 12
+"""Of those that have the name; the ones with open numbers are told first."""
 _MOST_UPCOMING = 20
 MINE = f"{HOME}?view=appointments"
 NEXT_KEY, MINE_KEY, HELP_KEY = "NEXT", "MINE", "HELP"
@@ -86,8 +88,8 @@ class _Talk:
         if len(asked) < 2 and asked.isascii():  # one letter is in every name
             return Answer(text=words.HELP)
         found = search(self.session, asked)
-        blocks = [self._department(one) for one in found.departments[:MOST_FOUND]]
-        blocks = blocks or [self._doctor(one) for one in found.doctors[:MOST_FOUND]]
+        blocks = _open_first([self._department(one) for one in found.departments[:MOST_LOOKED_AT]])
+        blocks = blocks or _open_first([self._doctor(one) for one in found.doctors[:MOST_LOOKED_AT]])
         return Answer(text=_fitting(blocks) if blocks else f"{words.NOTHING_FOUND}\n\n{words.HELP}")
 
     def scene(self, scene: Scene) -> Answer:
@@ -181,6 +183,10 @@ class _Talk:
 
 def _page(kind: SceneKind, subject: UUID) -> str:
     return f"{HOME}{kind}s/{subject}"
+
+
+def _open_first(blocks: list[str]) -> list[str]:
+    return sorted(blocks, key=lambda block: words.NOTHING_OPEN in block)[:MOST_FOUND]
 
 
 def _fitting(blocks: list[str]) -> str:

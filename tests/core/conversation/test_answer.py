@@ -94,6 +94,19 @@ def test_a_department_is_found_by_name_alias_pinyin_and_initials(chat: Chat, ask
     assert said[3] == f"点此预约 Book here: https://own.example/h5/departments/{chat.department.id}"
 
 
+def test_departments_with_open_numbers_are_told_before_those_without(chat: Chat) -> None:
+    def step(session: Session, _now: datetime) -> None:
+        for nth in range(5):
+            make_department(
+                session, make_hospital(session, name=f"空医院{nth}"), name="心内科", search_text="|=心内科|"
+            )
+
+    chat.patient.write(step)
+    told = [line for line in chat.text("心内科").splitlines() if line.startswith("【")]
+    assert told[0] == "【心内科】测试医院"
+    assert len(told) == 3
+
+
 def test_a_doctor_is_found_where_no_department_is(chat: Chat) -> None:
     said = chat.text("虚拟王").splitlines()
     assert said[:2] == ["【虚拟王】测试医院 心内科", "11月25日 周三 上午 ¥15.00 余7"]
