@@ -12,13 +12,15 @@ from core.registry import Adapters
 from core.tickets import Tickets
 from core.transactions import Transactions
 from core.workbench import Workbench
-from miniapp_api import callbacks, cli, docs, errors, headers, health, limits, logs, openapi, patient
+from miniapp_api import callbacks, cli, docs, errors, h5, headers, health, limits, logs, openapi, patient
 from miniapp_api.adapters import Registry
 from miniapp_api.body import StrictJSON, StrictRequest
 from miniapp_api.config import Config
 from miniapp_api.services import EXTENSION, Services
 from models.database import Database
 from models.sealing import Vault
+
+BLUEPRINTS = (*patient.BLUEPRINTS, *callbacks.BLUEPRINTS, *h5.BLUEPRINTS, *health.BLUEPRINTS)
 
 
 class App(Flask):
@@ -43,8 +45,9 @@ def create_app(config: Config | None = None, *, adapters: Adapters | None = None
     errors.register(app)
     limits.register(app, config)
     api = openapi.make_api(app, config.public_base_url)
-    openapi.register(app, api, (*patient.BLUEPRINTS, *callbacks.BLUEPRINTS, *health.BLUEPRINTS))
+    openapi.register(app, api, BLUEPRINTS)
     docs.register(app, api)
+    h5.register(app)
     cli.register(app)
     return app
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from flask import Response, render_template, request
 
 from core.identity.consent_texts import CHINESE, ENGLISH
-from miniapp_api.page_words import WORDS
+from miniapp_api.page_words import WORDS, Saying
 from miniapp_api.patient.languages import language_asked
 from miniapp_api.services import services
 
@@ -21,7 +21,8 @@ POLICY = (
 def page(template: str, *, status: int = 200, **facts: Any) -> Response:
     """A page in the language asked for: `?lang=` where it names one, else the browser's."""
     language = page_language()
-    text = render_template(template, words=WORDS[language], language=language, root=root_path(), **facts)
+    told = {"words": WORDS[language], "say": Saying(language), "language": language, "root": root_path()}
+    text = render_template(template, **told, **facts)
     return Response(
         text,
         status=status,
@@ -33,6 +34,10 @@ def page(template: str, *, status: int = 200, **facts: Any) -> Response:
 def page_language() -> str:
     wanted = request.args.get("lang", "")
     return wanted if wanted in (CHINESE, ENGLISH) else language_asked()
+
+
+def other_language() -> str:
+    return CHINESE if page_language() == ENGLISH else ENGLISH
 
 
 def root_path() -> str:

@@ -25,8 +25,7 @@ from core.identity.consent_texts import current_version
 from core.identity.join import say_yes
 from core.identity.join_offers import Viewer, list_joins
 from core.workbench import Workbench
-from miniapp_api import callbacks, health, patient
-from miniapp_api.app import App, create_app
+from miniapp_api.app import BLUEPRINTS, App, create_app
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation
@@ -37,9 +36,7 @@ from models.schedule import Schedule
 from models.states import Actor, Cause, CauseKind
 
 OPERATIONS: Mapping[str, Operation] = {
-    operation.name: operation
-    for blueprint in (*patient.BLUEPRINTS, *callbacks.BLUEPRINTS, *health.BLUEPRINTS)
-    for operation in blueprint.operations
+    operation.name: operation for blueprint in BLUEPRINTS for operation in blueprint.operations
 }
 """Every documented operation by its operationId."""
 

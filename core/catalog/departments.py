@@ -78,6 +78,12 @@ def place_of(session: Session, department_id: UUID) -> PlacedDepartment:
     return PlacedDepartment(department, find_hospital(session, department.hospital_id))
 
 
+def with_those_below(session: Session, department_id: UUID) -> list[UUID]:
+    """A group stands for its departments: what is booked usually hangs on them."""
+    below = select(Department.id).where(Department.parent_id == department_id)
+    return [department_id, *session.scalars(below)]
+
+
 def doctors_of(session: Session, department_id: UUID, *, cursor: str | None, limit: int) -> Page[PlacedDoctor]:
     """Raises: NotFound, ValidationFailed."""
     department = find_department(session, department_id)

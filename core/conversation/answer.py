@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.views import AppointmentView, upcoming_appointments
-from core.catalog.departments import PlacedDepartment, PlacedDoctor, doctor_detail, place_of, search
+from core.catalog.departments import PlacedDepartment, PlacedDoctor, doctor_detail, place_of, search, with_those_below
 from core.catalog.search import normalised
 from core.catalog.timetable import ScheduleView, next_open
 from core.conversation import words
@@ -143,9 +143,7 @@ class _Talk:
         return Answer(link=Link(title, self.follower.enter(_page(kind, subject)), description))
 
     def _open_in(self, department: Department) -> list[ScheduleView]:
-        """In a department and those below it."""
-        below = select(Department.id).where(Department.parent_id == department.id)
-        ids = [department.id, *self.session.scalars(below)]
+        ids = with_those_below(self.session, department.id)
         return next_open(self.session, department_ids=ids, limit=MOST_LINES, now=self.now)
 
     def _open_of(self, doctor_id: UUID) -> list[ScheduleView]:
@@ -173,7 +171,7 @@ class _Talk:
         return Answer(link=Link(words.MY_APPOINTMENTS, self.follower.enter(MINE), said))
 
     def _appointment_card(self, appointment_id: UUID) -> Answer:
-        target = _page(SceneKind.APPOINTMENT, appointment_id)
+        target = f"{HOME}?appointment={appointment_id}"
         own = next((one for one in self._upcoming() or () if one.appointment.id == appointment_id), None)
         if own is None:
             return Answer(link=Link(words.MY_APPOINTMENTS, self.follower.enter(target), words.LOG_IN_TO_SEE))

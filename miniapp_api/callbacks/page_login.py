@@ -24,7 +24,7 @@ from miniapp_api.openapi import endpoint, open_blueprint
 from miniapp_api.pages import login_address, login_path, page, public_address, root_path
 from miniapp_api.services import services
 from models.errors import NotFound
-from schemas.page_login import PageLoginQuerySchema
+from schemas.pages import PageLoginQuerySchema
 
 blueprint = open_blueprint("page_login", "/callbacks", tag="wechat_official")
 

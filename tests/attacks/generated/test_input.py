@@ -14,13 +14,14 @@ from werkzeug.test import TestResponse
 
 from miniapp_api.auth import Auth
 from miniapp_api.callbacks import BLUEPRINTS as CALLBACKS
+from miniapp_api.h5 import BLUEPRINTS as H5
 from miniapp_api.health import BLUEPRINTS as HEALTH
 from miniapp_api.openapi import Operation
 from miniapp_api.patient import BLUEPRINTS as PATIENT
 
 OPERATIONS: dict[str, Operation] = {one.name: one for each in (*PATIENT, *HEALTH) for one in each.operations}
 EVENTS = sorted(one.name for each in CALLBACKS for one in each.operations if one.auth is Auth.SIGNATURE)
-PAGES = {one.name for each in CALLBACKS for one in each.operations if one.page}
+PAGES = {one.name for each in (*CALLBACKS, *H5) for one in each.operations if one.page}
 WRITES = sorted(name for name, one in OPERATIONS.items() if one.method != "GET")
 KEYED = sorted(name for name, one in OPERATIONS.items() if one.keyed)
 

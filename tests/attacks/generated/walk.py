@@ -46,6 +46,8 @@ PLACES = {
     "log_in_by_page": {"path.app": MERCHANT},
     "open_payment": {"path.appointment_id": OWNED},
     "undo_account_join": {"path.join_id": OWNED},
+    "show_department": {"path.department_id": PUBLIC},
+    "show_doctor": {"path.doctor_id": PUBLIC},
     "wechat_payment_event": {"path.merchant": MERCHANT},
     "wechat_refund_event": {"path.merchant": MERCHANT},
 }

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
 from fakes import START, FakeAdapters, FakeGateway, FakePhones, ManualClock
-from fakes_official import CLINIC, FakeConversation, FakePageLogin
+from fakes_official import CLINIC, FakeConversation, FakeMiniappLinks, FakeOfficialAccount, FakePageLogin
 from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
@@ -222,6 +222,8 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
     adapters.pages[CLINIC], conversation = FakePageLogin(), FakeConversation()
     adapters.conversations[CLINIC] = conversation
+    adapters.officials[CLINIC] = FakeOfficialAccount()
+    adapters.links = {(one.provider, one.app): one for one in (FakeMiniappLinks(), FakeMiniappLinks(APP, PROVIDER))}
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
     transactions = app.extensions[EXTENSION].workbench.transactions

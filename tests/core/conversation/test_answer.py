@@ -215,7 +215,7 @@ def test_an_appointments_scene_tells_its_owner_when_and_where(chat: Chat) -> Non
     link = chat.scan(SceneKind.APPOINTMENT, chat.appointment_id, who=OWNER).link
     assert link is not None
     assert link.description == "11月25日 周三 上午\n测试医院 心内科"
-    assert link.url.endswith(f"/h5/appointments/{chat.appointment_id}")
+    assert link.url.endswith(f"/h5/?appointment={chat.appointment_id}")
 
 
 def test_to_everybody_else_it_is_the_same_as_one_that_never_was(chat: Chat) -> None:

@@ -1,4 +1,4 @@
-"""Login of a web page, as a browser asks for it."""
+"""What browsers ask the web pages for."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ class PageLoginQuerySchema(Strict):
         validate=[validate.Length(max=LONGEST_TARGET), validate.Regexp(TARGET)],
         metadata={"description": "the page of ours to go to afterwards", "example": HOME},
     )
+
+
+class OpenMiniappQuerySchema(Strict):
+    scene = fields.String(
+        metadata={"description": "what to open: `doctor:`, `department:` or `appointment:` and an id"}
+    )
+    account = fields.String(metadata={"description": "our name of the official account; the first one without"})
