@@ -30,7 +30,8 @@ from models.states import Actor, Cause, CauseKind
 
 log = structlog.get_logger()
 
-# The platform's event comes within seconds; asking is the second leg.
+# The platform's event comes within seconds; asking is the second leg. Asked sooner after a call, Alipay may not know
+# the number yet (alipay.md 1.5), and would have it sent again.
 _FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 
@@ -234,6 +235,8 @@ def _next_look(refund: Refund, *, now: datetime) -> datetime | None:
         return None
     if refund.status is RefundStatus.ABNORMAL:
         return now + _SLOW_LOOK
+    if refund.status is RefundStatus.UNKNOWN:
+        return now + max(_FIRST_LOOK, backoff(refund.asked_times))
     if refund.status is RefundStatus.PROCESSING and refund.asked_times <= 1:
         return now + _FIRST_LOOK
     return now + backoff(refund.asked_times)

@@ -151,6 +151,18 @@ def test_after_a_lost_answer_the_number_is_asked_about_and_not_sent_twice(patien
     patient.assert_sound()
 
 
+def test_an_unknown_refund_is_not_asked_about_before_the_platform_can_know_it(
+    patient: Patient, cancelled: UUID
+) -> None:
+    """Asked at once it may say that it knows no such number, and then the refund would be sent again."""
+    patient.gateway.down = "after"
+    patient.work()
+    patient.work(after=timedelta(seconds=9))
+    assert [verb for verb, _number in patient.gateway.calls].count("find_refund") == 0
+    patient.work(after=timedelta(seconds=1))
+    assert [verb for verb, _number in patient.gateway.calls].count("find_refund") == 1
+
+
 def test_cancelling_twice_gives_back_once(patient: Patient, cancelled: UUID) -> None:
     patient.work()
     patient.work(after=timedelta(hours=2))
