@@ -94,7 +94,10 @@ SUB_CODES = {
 
 _CODE = re.compile(r"[0-9]{1,8}")
 _SUB_CODE = re.compile(r"[A-Za-z][0-9A-Za-z._-]{1,79}")
-_OF_THE_GATEWAY = ("isv.", "isp.", "aop.")
+_OF_THE_PROVIDER = "isp."
+"""Whatever follows, Alipay itself failed: nothing says how far it came."""
+
+_OF_THE_GATEWAY = ("isv.", _OF_THE_PROVIDER, "aop.")
 
 
 def failure_of(content: Mapping[str, Any], *, proven: bool, where: str = "") -> ProviderError:
@@ -109,7 +112,7 @@ def failure_of(content: Mapping[str, Any], *, proven: bool, where: str = "") -> 
     if not proven and not of_the_gateway:
         return ProviderUnavailable(f"{sub_code or code} is not signed{where}")
     means = SUB_CODES.get(sub_code, GATEWAY_CODES.get(code))
-    if code == BUSY or means is _Means.UNKNOWN_OUTCOME:
+    if code == BUSY or means is _Means.UNKNOWN_OUTCOME or sub_code.startswith(_OF_THE_PROVIDER):
         return ProviderUnavailable(f"{sub_code or code}{where}")
     if means is None and not code.startswith("4"):  # a success that is none of ours, or no code at all
         return ProviderUnavailable(f"answered with code {code or 'unreadable'}{where}")

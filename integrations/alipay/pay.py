@@ -14,6 +14,7 @@ from core.ports import (
     GatewayLimits,
     IdKind,
     PaymentOrder,
+    ProviderError,
     ProviderRefused,
     ProviderUnavailable,
     RefundAnswer,
@@ -152,8 +153,8 @@ class AlipayGateway:
     def open_refund(self, order: RefundOrder) -> RefundAnswer:
         """Send or send again under the same number: a number and an amount are one refund, however often sent.
 
-        Where this very call moved money, the query will confirm it. Where it moved none, only the query can say
-        whether the refund was done before; if it was not, the outcome is unknown.
+        Where this very call moved money, the query will confirm it. Where it moved none, the outcome is unknown: only
+        the query can say whether the refund was done before, and it may not know yet (1.5).
         Raises: ProviderUnavailable, ProviderRefused (ACQ.SELLER_BALANCE_NOT_ENOUGH is retryable once the account has
         money; ACQ.DISCORDANT_REPEAT_REQUEST: the number was used with another amount).
         """
@@ -164,14 +165,29 @@ class AlipayGateway:
         }
         if reason := _short(order.reason, LONGEST_REASON):
             asked["refund_reason"] = reason
-        told = load_answer(RefundTakenSchema(), self._client.call("alipay.trade.refund", asked))
+        try:
+            content = self._client.call("alipay.trade.refund", asked)
+        except ProviderRefused as refusal:
+            if refusal.retryable:
+                raise
+            return self._done_before(order, refusal)
+        told = load_answer(RefundTakenSchema(), content)
         _require_same("payment", told["out_trade_no"], order.out_trade_no)
-        if told["fund_change"] == "Y":
-            return RefundAnswer(order.out_refund_no, RefundState.PROCESSING)
-        found = self.find_refund(order.out_refund_no, out_trade_no=order.out_trade_no)
-        if found.state is RefundState.NO_SUCH_NUMBER:
-            raise ProviderUnavailable("refund was taken and has moved no money yet")
-        return found
+        if told["fund_change"] != "Y":
+            raise ProviderUnavailable("refund was taken and has moved no money by this call")
+        return RefundAnswer(order.out_refund_no, RefundState.PROCESSING)
+
+    def _done_before(self, order: RefundOrder, refusal: ProviderRefused) -> RefundAnswer:
+        """A refund that closed its trade has every later call refused, that of its own number too: the query decides.
+
+        Raises: ProviderUnavailable, ProviderRefused (`refusal`, where no such refund of this amount was done)."""
+        try:
+            found = self.find_refund(order.out_refund_no, out_trade_no=order.out_trade_no)
+        except ProviderError:
+            raise ProviderUnavailable(f"{refusal.code}, and no word whether it was done before") from None
+        if found.state is RefundState.SUCCEEDED and found.amount_fen == order.amount_fen:
+            return found
+        raise refusal
 
     def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         """An answer without a status means that no such refund was done: not yet, or not at all.

@@ -21,6 +21,12 @@ def expect_unknown(act: Callable[[], Any], match: str | None = None) -> Provider
     return caught.value
 
 
+def never_refunded(call: Any, wire: responses.RequestsMock, alipay: Any) -> None:
+    """What a refused refund is followed by: the question whether it was done before."""
+    if call.method == "alipay.trade.refund":
+        alipay.success(wire, "alipay.trade.fastpay.refund.query")
+
+
 @pytest.mark.parametrize(
     ("code", "sub_code"),
     [
@@ -37,6 +43,7 @@ def test_a_refusal_is_raised_with_its_code_and_nothing_private(
     *, call: Any, wire: responses.RequestsMock, alipay: Any, caplog: pytest.LogCaptureFixture, code: str, sub_code: str
 ) -> None:
     alipay.failure(wire, call.method, sub_code, code)
+    never_refunded(call, wire, alipay)
     with caplog.at_level(logging.DEBUG), pytest.raises(ProviderRefused) as caught:
         call.act()
     assert (caught.value.code, caught.value.retryable) == (sub_code, False)
@@ -83,6 +90,8 @@ def test_what_our_own_account_causes_may_be_repeated(
     ("code", "sub_code"),
     [
         ("20000", "isp.unknow-error"),
+        ("40004", "isp.of-next-year"),
+        ("40002", "isp.of-next-year"),
         ("20000", "aop.unknow-error"),
         ("20000", "aop.something-new"),
         ("20000", "ACQ.TRADE_NOT_EXIST"),
@@ -127,6 +136,8 @@ def test_an_unlisted_code_is_a_refusal_and_marked_so(
     *, call: Any, wire: responses.RequestsMock, alipay: Any, code: str, sub_code: Any, ours: str, retryable: bool
 ) -> None:
     alipay.failure(wire, call.method, sub_code, code)
+    if not retryable:
+        never_refunded(call, wire, alipay)
     with pytest.raises(ProviderRefused, match="a code that is not listed") as caught:
         call.act()
     assert (caught.value.code, caught.value.retryable) == (ours, retryable)

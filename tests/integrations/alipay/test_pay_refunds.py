@@ -59,21 +59,68 @@ def test_the_running_total_is_never_taken_for_this_refunds_amount(
     assert gateway.open_refund(refund_order) == RefundAnswer(REFUND_NUMBER, RefundState.PROCESSING)
 
 
-def test_a_repeat_that_moves_no_money_is_settled_by_the_query(
+def test_a_refund_that_moved_no_money_by_this_call_is_of_unknown_outcome(
     gateway: AlipayGateway, refund_order: RefundOrder, wire: responses.RequestsMock, alipay: Any
 ) -> None:
+    """Called `processing` it would never be sent again, if it came to nothing. Nor is it asked about at once: Alipay
+    may not know it yet."""
     alipay.success(wire, REFUND, **(TAKEN | {"fund_change": "N"}))
+    with pytest.raises(ProviderUnavailable) as caught:
+        gateway.open_refund(refund_order)
+    assert caught.value.sent
+
+
+REFUSED_AGAIN = [
+    "ACQ.TRADE_HAS_CLOSE",
+    "ACQ.REASON_TRADE_REFUND_FEE_ERR",
+    "ACQ.TRADE_STATUS_ERROR",
+    "ACQ.TRADE_NOT_ALLOW_REFUND",
+    "ACQ.A_CODE_OF_NEXT_YEAR",
+]
+
+
+@pytest.mark.parametrize("code", REFUSED_AGAIN)
+def test_a_refused_repeat_of_a_refund_that_was_done_is_that_refund(
+    *, gateway: AlipayGateway, refund_order: RefundOrder, wire: responses.RequestsMock, alipay: Any, code: str
+) -> None:
+    """The first call moved the money and closed the trade; its answer was lost."""
+    alipay.failure(wire, REFUND, code)
     alipay.success(wire, QUERY, **DONE)
     told = gateway.open_refund(refund_order)
     assert (told.state, told.amount_fen) == (RefundState.SUCCEEDED, 2000)
 
 
-def test_a_refund_that_moved_no_money_and_is_not_known_is_of_unknown_outcome(
-    gateway: AlipayGateway, refund_order: RefundOrder, wire: responses.RequestsMock, alipay: Any
+@pytest.mark.parametrize("done", [{}, DONE | {"refund_amount": "19.99"}], ids=["nothing", "another amount"])
+@pytest.mark.parametrize("code", REFUSED_AGAIN)
+def test_a_refused_refund_that_was_not_done_is_refused(
+    *,
+    gateway: AlipayGateway,
+    refund_order: RefundOrder,
+    wire: responses.RequestsMock,
+    alipay: Any,
+    code: str,
+    done: dict[str, str],
 ) -> None:
-    """Called `processing` it would never be sent again, if it came to nothing."""
-    alipay.success(wire, REFUND, **(TAKEN | {"fund_change": "N"}))
-    alipay.success(wire, QUERY)
+    alipay.failure(wire, REFUND, code)
+    alipay.success(wire, QUERY, **done)
+    with pytest.raises(ProviderRefused) as caught:
+        gateway.open_refund(refund_order)
+    assert (caught.value.code, caught.value.retryable) == (code, False)
+
+
+@pytest.mark.parametrize("unanswered", ["ACQ.SYSTEM_ERROR", "ACQ.INVALID_PARAMETER", "isv.app-call-limited", None])
+def test_a_refused_refund_about_which_nothing_can_be_learned_is_of_unknown_outcome(
+    *,
+    gateway: AlipayGateway,
+    refund_order: RefundOrder,
+    wire: responses.RequestsMock,
+    alipay: Any,
+    unanswered: str | None,
+) -> None:
+    """With no answer registered the wire itself is down."""
+    alipay.failure(wire, REFUND, "ACQ.TRADE_HAS_CLOSE")
+    if unanswered is not None:
+        alipay.failure(wire, QUERY, unanswered)
     with pytest.raises(ProviderUnavailable) as caught:
         gateway.open_refund(refund_order)
     assert caught.value.sent
