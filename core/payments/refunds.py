@@ -111,7 +111,11 @@ _STATUS_OF = {
 def apply_refund_answer(
     session: Session, account: ChargeAccount, refund: Refund, answer: RefundAnswer, *, now: datetime, cause: Cause
 ) -> None:
-    """Follow the platform's word about one refund. A word that comes too late changes nothing."""
+    """Follow the platform's word about one refund. A word that comes too late changes nothing, and a success with
+    another amount is not this refund's: it is told to nobody, and asked about again."""
+    if answer.state is RefundState.SUCCEEDED and answer.amount_fen not in (None, refund.amount_fen):
+        _note_other_amount(session, refund, now=now, cause=cause)
+        return
     refund.platform_refund_no = answer.platform_refund_no or refund.platform_refund_no
     refund.received_account = answer.received_account or refund.received_account
     if answer.state is RefundState.NO_SUCH_NUMBER:
@@ -125,6 +129,13 @@ def apply_refund_answer(
         return
     if moved:
         _after_move(session, account, refund, now=now, cause=cause)
+
+
+def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause: Cause) -> None:
+    """The platform knows the number: what was still to be sent is only asked about from here on."""
+    log.warning("refund_amount_differs", refund=str(refund.id), alarm=True)
+    if refund.status is RefundStatus.DUE:
+        refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="amount_differs")
 
 
 def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:

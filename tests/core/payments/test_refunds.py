@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from harness import Patient
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
-from core.ports import ProviderRefused, ProviderUnavailable, RefundOrder, RefundState
+from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder, RefundState
 from models.notice import Notice, NoticeKind
 from models.payment import RefundLine, RefundStatus
 
@@ -161,6 +163,53 @@ def test_an_unknown_refund_is_not_asked_about_before_the_platform_can_know_it(
     assert [verb for verb, _number in patient.gateway.calls].count("find_refund") == 0
     patient.work(after=timedelta(seconds=1))
     assert [verb for verb, _number in patient.gateway.calls].count("find_refund") == 1
+
+
+def refunded_with(patient: Patient, amount_fen: int) -> RefundAnswer:
+    """The platform has given another sum back under our number. Returns what an event would say."""
+    (number,) = patient.gateway.refunds
+    patient.gateway.refunds[number] = replace(
+        patient.gateway.refunds[number], state=RefundState.SUCCEEDED, amount_fen=amount_fen
+    )
+    return patient.gateway.refunds[number]
+
+
+def told(patient: Patient) -> list[NoticeKind]:
+    return patient.read(lambda session: list(session.scalars(select(Notice.kind))))
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["asked", "told by an event"])
+@pytest.mark.parametrize("amount_fen", [4999, 5001])
+def test_a_success_with_another_amount_is_no_success(
+    *, patient: Patient, cancelled: UUID, amount_fen: int, heard: bool
+) -> None:
+    patient.work()
+    said = refunded_with(patient, amount_fen)
+    if heard:
+        patient.hear(said)
+        patient.work()
+    with capture_logs() as logs:
+        patient.work(after=timedelta(seconds=21))
+    assert statuses(patient) == [RefundStatus.PROCESSING]
+    assert NoticeKind.REFUND_SUCCEEDED not in told(patient)
+    assert any(line["event"] == "refund_amount_differs" and line["alarm"] for line in logs)
+    refunded_with(patient, 5000)
+    patient.work(after=timedelta(hours=1))
+    assert statuses(patient) == [RefundStatus.SUCCEEDED]
+    assert len(sent(patient)) == 1
+    patient.assert_sound()
+
+
+def test_a_refund_that_succeeds_at_once_with_another_amount_is_not_sent_again(
+    patient: Patient, cancelled: UUID
+) -> None:
+    number = patient.refunds()[0].out_refund_no
+    patient.gateway.refunds[number] = RefundAnswer(number, RefundState.SUCCEEDED, 1)
+    patient.work()
+    patient.work(after=timedelta(hours=1))
+    assert statuses(patient) == [RefundStatus.UNKNOWN]
+    assert NoticeKind.REFUND_SUCCEEDED not in told(patient)
+    assert len(sent(patient)) == 1
 
 
 def test_cancelling_twice_gives_back_once(patient: Patient, cancelled: UUID) -> None:
