@@ -34,6 +34,7 @@ log = structlog.get_logger()
 # the number yet (alipay.md 1.5), and would have it sent again.
 _FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
+_TOO_LONG = timedelta(minutes=30)
 
 
 def due_refund(
@@ -228,7 +229,10 @@ def _note(
         _note_refusal(session, refund, answer, now=now, cause=cause)
     else:
         apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
-    return _next_look(refund, now=now)
+    look_at = _next_look(refund, now=now)
+    if look_at is not None and now - refund.created_at > _TOO_LONG:
+        log.warning("refund_not_settled", refund=str(refund.id), status=str(refund.status), alarm=True)
+    return look_at
 
 
 def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:

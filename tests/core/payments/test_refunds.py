@@ -212,6 +212,18 @@ def test_a_refund_that_succeeds_at_once_with_another_amount_is_not_sent_again(
     assert len(sent(patient)) == 1
 
 
+def test_a_refund_that_is_not_settled_for_half_an_hour_raises_an_alarm_at_every_look(
+    patient: Patient, cancelled: UUID
+) -> None:
+    patient.work()
+    with capture_logs() as early:
+        patient.work(after=timedelta(minutes=29))
+    with capture_logs() as late:
+        patient.work(after=timedelta(minutes=2))
+    assert [line for line in early if line["event"] == "refund_not_settled"] == []
+    assert [line["alarm"] for line in late if line["event"] == "refund_not_settled"] == [True]
+
+
 def test_cancelling_twice_gives_back_once(patient: Patient, cancelled: UUID) -> None:
     patient.work()
     patient.work(after=timedelta(hours=2))
