@@ -34,7 +34,7 @@ def ask_payment(workbench: Workbench, job: LeasedJob) -> datetime | None:
         return None
     gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
     now = workbench.transactions.clock.now()
-    answer = _answer(gateway, payment, over=now >= payment.expires_at)
+    answer = _answer(gateway, payment, over=now >= payment.expires_at, now=now)
     if answer is not None:
         write_answer(workbench, payment, answer, cause=cause)
     if not workbench.transactions.read(lambda session, _now: _is_live(session, payment_id)):
@@ -58,14 +58,14 @@ def _is_live(session: Session, payment_id: UUID) -> bool:
     )
 
 
-def _answer(gateway: PaymentGateway, payment: Payment, *, over: bool) -> TradeAnswer | None:
+def _answer(gateway: PaymentGateway, payment: Payment, *, over: bool, now: datetime) -> TradeAnswer | None:
     try:
         answer = gateway.find_payment(payment.out_trade_no)
     except ProviderError as error:
         log.info("payment_not_answered", payment=str(payment.id), error=type(error).__name__)
         return None
     if over and answer.state in {TradeState.UNPAID, TradeState.NO_SUCH_NUMBER}:
-        return close_one(gateway, payment)
+        return close_one(gateway, payment, now=now)
     return answer
 
 
@@ -77,7 +77,7 @@ def look_at_payment(workbench: Workbench, *, payment_id: UUID, account_id: UUID,
     if payment is None:
         return
     gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-    answer = _answer(gateway, payment, over=False)
+    answer = _answer(gateway, payment, over=False, now=workbench.transactions.clock.now())
     if answer is not None:
         write_answer(workbench, payment, answer, cause=cause)
 

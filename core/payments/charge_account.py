@@ -15,7 +15,7 @@ from core.locks import (
     lock_refunds_of,
     lock_slots,
 )
-from models.appointment import Appointment
+from models.appointment import Appointment, AppointmentStatus
 from models.charge import Charge
 from models.errors import NotFound
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
@@ -42,6 +42,11 @@ class ChargeAccount:
     def live_payments(self) -> list[Payment]:
         """Payments that may still bring money the charge waits for."""
         return [one for one in self.payments if one.is_live and not one.let_go]
+
+    @property
+    def is_ended(self) -> bool:
+        """No claim is left that money could be for."""
+        return all(one.status is AppointmentStatus.CANCELLED for one in self.appointments)
 
     def kept_fen(self, payment: Payment) -> int:
         """What of a payment is neither given back nor on its way back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -14,10 +14,13 @@ from core.payments.settle import apply_trade_answer
 from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
 from core.registry import NotConfigured
 from core.workbench import Workbench
-from models.payment import Payment
+from models.payment import Payment, PaymentStatus
 from models.states import Cause
 
 log = structlog.get_logger()
+
+_LONGEST_CALL = timedelta(seconds=30)
+"""No call that opens a payment is under way for longer: afterwards a number that is not known will not be."""
 
 
 def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
@@ -28,7 +31,7 @@ def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) ->
         except NotConfigured:
             log.warning("merchant_not_configured", payment=str(payment.id), merchant=payment.merchant, alarm=True)
             continue  # no answer, as from a platform that is away: the cap ends the wait
-        answer = close_one(gateway, payment)
+        answer = close_one(gateway, payment, now=workbench.transactions.clock.now())
         if answer is not None:
             write_answer(workbench, payment, answer, cause=cause)
 
@@ -38,17 +41,24 @@ def _open_payments(session: Session, charge_id: UUID) -> list[Payment]:
     return [one for one in payments if one.is_live]
 
 
-def close_one(gateway: PaymentGateway, payment: Payment) -> TradeAnswer | None:
+def close_one(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> TradeAnswer | None:
     """The platform's last word about one number, or None where it gives none.
 
-    A number that the platform never knew counts as closed: no prepay of it was ever handed out."""
+    A number that the platform does not know counts as closed: no prepay of it was ever handed out. But while the call
+    that opens it may be under way, it may be known in a moment, and nobody would close it then: that is no answer."""
     try:
         outcome = gateway.close_payment(payment.out_trade_no)
         if outcome is CloseOutcome.ALREADY_PAID:
             return gateway.find_payment(payment.out_trade_no)
     except ProviderError:
         return None
+    if outcome is CloseOutcome.NO_SUCH_NUMBER and _may_be_opening(payment, now=now):
+        return None
     return TradeAnswer(payment.out_trade_no, TradeState.CLOSED)
+
+
+def _may_be_opening(payment: Payment, *, now: datetime) -> bool:
+    return payment.status is not PaymentStatus.PENDING and now - payment.created_at < _LONGEST_CALL
 
 
 def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:

@@ -234,7 +234,8 @@ def note_opened(session: Session, opened: Opened, *, now: datetime, cause: Cause
     if opened.error is None:
         if payment.status in {PaymentStatus.CREATED, PaymentStatus.UNKNOWN}:
             payment.accepted(session, at=now, cause=cause)
-        ended = payment.status in {PaymentStatus.CLOSED, PaymentStatus.FAILED}  # cancelled while we were asking
+        # Cancelled while we were asking: what is not closed by now a job closes, and nobody is shown its sheet.
+        ended = payment.status in {PaymentStatus.CLOSED, PaymentStatus.FAILED} or account.is_ended
         return payment, NotPayable() if ended else None
     if isinstance(opened.error, ProviderUnavailable):
         if opened.error.sent and payment.status is PaymentStatus.CREATED:

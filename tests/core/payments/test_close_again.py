@@ -11,7 +11,7 @@ from harness import REQUEST, Patient, join, make_patient
 from core.booking.release import close_payments
 from core.jobs.queue import LeasedJob
 from core.payments.ask import look_at_payment
-from core.ports import PaymentGateway
+from core.ports import PaymentGateway, TradeState
 from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
@@ -84,3 +84,36 @@ def test_a_patient_who_looks_again_and_again_is_asked_for_now_and_then_and_slows
         patient.clock.advance(timedelta(seconds=1))
     assert len([verb for verb, _ in patient.gateway.calls if verb == "find_payment"]) in {3, 4}
     assert patient.payments()[0].asked_times == 0
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["in time", "without an answer"])
+def test_a_number_that_is_being_opened_is_not_closed_by_a_platform_that_does_not_know_it_yet(
+    patient: Patient, *, lost: bool
+) -> None:
+    """The patient cancels while the call is under way: it arrives after the closing, and must be closed then."""
+    appointment_id = patient.book()
+    intent = patient.intend(appointment_id)
+    patient.cancel(appointment_id)
+    patient.work()
+    assert patient.payments()[0].status is PaymentStatus.CREATED
+    assert patient.slot(appointment_id).status is SlotStatus.WITHHELD
+    patient.gateway.down = "after" if lost else None
+    assert patient.finish_opening(intent) is not None  # no sheet for a number that is given up
+    patient.gateway.down = None
+    patient.work(after=timedelta(minutes=1))
+    assert patient.payments()[0].status is PaymentStatus.CLOSED
+    assert [one.state for one in patient.gateway.trades.values()] == [TradeState.CLOSED]
+    assert patient.slot(appointment_id).status is SlotStatus.FREE
+    patient.assert_sound()
+
+
+def test_a_number_that_never_arrived_is_closed_once_no_call_can_be_under_way(patient: Patient) -> None:
+    appointment_id = patient.book()
+    patient.intend(appointment_id)
+    patient.cancel(appointment_id)
+    patient.work(after=timedelta(seconds=29))
+    assert patient.payments()[0].status is PaymentStatus.CREATED
+    patient.work(after=timedelta(seconds=31))
+    assert patient.payments()[0].status is PaymentStatus.CLOSED
+    assert patient.slot(appointment_id).status is SlotStatus.FREE
+    patient.assert_sound()

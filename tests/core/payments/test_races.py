@@ -249,11 +249,11 @@ def test_cancelling_while_the_prepay_is_being_opened(patient: Patient, order: st
     """The intent is written, the platform has not been asked yet: afterwards nothing is left open there."""
     appointment_id = patient.book()
     intent = patient.intend(appointment_id)
-    run(
-        order,
-        insistently(lambda: patient.finish_opening(intent)),
-        insistently(lambda: patient.cancel(appointment_id)),
-    )
+
+    def open_it() -> None:
+        patient.finish_opening(intent)  # the sheet, or that it is over
+
+    run(order, insistently(open_it), insistently(lambda: patient.cancel(appointment_id)))
     patient.work(after=timedelta(minutes=1))
     assert patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED
     assert patient.slot(appointment_id).status is SlotStatus.FREE
