@@ -40,17 +40,11 @@ class AlipayMessageReader:
         self._keys = account.keys
 
     def check(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> PlatformMessage:
-        """Raises: InvalidSignature with a reason, see `read`."""
-        return self.read(body)
+        """The `sign_type` is not signed: a posted one must be ours, and never chooses the algorithm. A certificate
+        that we do not know is never fetched from here.
 
-    def read(self, body: bytes) -> PlatformMessage:
-        """Prove and read; a body that was stored proves itself again.
-
-        The `sign_type` is not signed: a posted one must be ours, and never chooses the algorithm. Empty fields are
-        not signed either and count as absent. A certificate that we do not know is never fetched from here.
-        Raises: InvalidSignature with a reason: unreadable, doubled_field, ambiguous, missing_sign, signature_type,
-        bad_base64, bad_signature, foreign_app, foreign_seller.
-        """
+        Raises: InvalidSignature with a reason: missing_sign, signature_type, bad_base64, bad_signature, and those of
+        `read`."""
         form = read_form(body)
         fields = decoded(form, CHARSET)
         if not fields.get("sign"):
@@ -58,13 +52,15 @@ class AlipayMessageReader:
         if fields.get("sign_type", SIGN_TYPE) != SIGN_TYPE:
             raise InvalidSignature("signature_type")
         verify(self._keys.all(), signed_text(form, without=NOT_SIGNED), fields["sign"])
-        if fields.get("charset", CHARSET).lower() != CHARSET:
-            raise InvalidSignature("unreadable")
-        try:
-            return self._message(load(EventSchema(), fields), fields)
-        except ValidationError:
-            # Not chained: the error carries the message.
-            raise InvalidSignature("unreadable") from None
+        return self._opened(fields)
+
+    def read(self, body: bytes) -> PlatformMessage:
+        """Open a body that was checked before. It is not proven again: the key that proved it may be gone by now.
+
+        Empty fields are not signed and count as absent. Raises: InvalidSignature with a reason: unreadable,
+        doubled_field, ambiguous, foreign_app, foreign_seller.
+        """
+        return self._opened(decoded(read_form(body), CHARSET))
 
     def accepted(self) -> Reply:
         """Exactly these seven bytes: anything around them is a refusal."""
@@ -72,6 +68,16 @@ class AlipayMessageReader:
 
     def refused(self) -> Reply:
         return Reply(200, b"fail", "text/plain")
+
+    def _opened(self, fields: Mapping[str, str]) -> PlatformMessage:
+        """Raises: InvalidSignature."""
+        if fields.get("charset", CHARSET).lower() != CHARSET:
+            raise InvalidSignature("unreadable")
+        try:
+            return self._message(load(EventSchema(), fields), fields)
+        except ValidationError:
+            # Not chained: the error carries the message.
+            raise InvalidSignature("unreadable") from None
 
     def _message(self, event: Mapping[str, Any], fields: Mapping[str, str]) -> PlatformMessage:
         """A partial refund still says TRADE_SUCCESS: what tells of a refund is never a payment.

@@ -168,7 +168,7 @@ def test_each_event_is_read_by_its_own_account_only(
     for name, other in accounts.items():
         if name != merchant.account.merchant:
             with pytest.raises(Exception, match="bad_signature"):
-                AlipayMessageReader(other).read(made["body"].encode())
+                AlipayMessageReader(other).check({}, made["body"].encode(), now=datetime.now(UTC))
 
 
 @pytest.mark.parametrize("charset", ["GBK", "UTF-8"])
