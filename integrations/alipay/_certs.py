@@ -68,6 +68,10 @@ def subject_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if len(names) == 1 else ""
 
 
+def is_in_force(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
 def is_chained(
     leaf: x509.Certificate,
     *,
@@ -78,19 +82,15 @@ def is_chained(
     """Whether signatures lead from `leaf` through certificates of authorities to a root, all of them valid `now`."""
     current = leaf
     for _ in range(LONGEST_CHAIN):
-        if not _is_valid(current, now):
+        if not is_in_force(current, now):
             return False
-        if any(_is_authority(root) and _is_valid(root, now) and _issued(root, current) for root in roots):
+        if any(_is_authority(root) and is_in_force(root, now) and _issued(root, current) for root in roots):
             return True
         above = [one for one in between if one != current and _is_authority(one) and _issued(one, current)]
         if not above:
             return False
         current = above[0]
     return False
-
-
-def _is_valid(certificate: x509.Certificate, now: datetime) -> bool:
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from core.ports import InvalidSignature, ProviderUnavailable
 from integrations.alipay._answers import SignedAnswer, read_answer
 from integrations.alipay._codes import SUCCESS, failure_of
+from integrations.alipay._keyring import CertifiedKey
 from integrations.alipay._sdk import AliPay
 from integrations.alipay._signing import SIGN_TYPE, open_content, sign, utc_now, verify, wall_clock
 from integrations.alipay.config import AlipayAccount
@@ -111,7 +112,9 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         ProviderUnavailable."""
         if told.sign is None:
             return
-        key = self._account.keys.named(told.cert_sn) or self._renewed(told.cert_sn or "")
+        key = self._account.keys.named(told.cert_sn, self._clock())
+        if key is None and told.cert_sn:
+            key = self._renewed(told.cert_sn)
         if key is None:
             raise InvalidSignature("unknown_certificate")
         verify([key], told.node, told.sign)
@@ -121,7 +124,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         now = self._clock()
         return self._account.keys.renewed(name, lambda: self._download(name, now), now=now)
 
-    def _download(self, name: str, now: datetime) -> RSAPublicKey | None:
+    def _download(self, name: str, now: datetime) -> CertifiedKey | None:
         """The key of the certificate called `name`. Its answer must be signed with a key known before or with this
         very one, whose chain is checked first. Raises: ProviderUnavailable."""
         answer = self._post(self.build_body(DOWNLOAD, {"alipay_cert_sn": name}))
@@ -129,12 +132,12 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         try:
             content = self._content(told)
             pem = b64decode(str(content.get("alipay_cert_content", "")), validate=True).decode("ascii")
-            key = self._account.keys.proven(name, pem, now=now)
-            if key is not None:
-                verify([key, *self._account.keys.all()], told.node, told.sign or "")
+            fetched = self._account.keys.proven(name, pem, now=now)
+            if fetched is not None:
+                verify([fetched.key, *self._account.keys.all(now)], told.node, told.sign or "")
         except (InvalidSignature, ValueError):
             return None
-        return key
+        return fetched
 
     def _content(self, told: SignedAnswer) -> dict[str, Any]:
         """The answer itself. Raises: ValueError, InvalidSignature."""

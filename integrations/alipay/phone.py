@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ports import InvalidSignature, PhoneRefused, ProviderError, ProviderRefused
+from integrations.alipay._client import Clock
 from integrations.alipay._codes import SUCCESS, failure_of
-from integrations.alipay._signing import open_content, verify
+from integrations.alipay._signing import open_content, utc_now, verify
 from integrations.alipay.config import AlipayAccount
 from integrations.transport import strict_object
 
@@ -28,8 +29,9 @@ class AlipayPhoneProver:
     provider = "alipay_miniapp"
     takes = frozenset({"response", "sign"})
 
-    def __init__(self, account: AlipayAccount) -> None:
+    def __init__(self, account: AlipayAccount, *, clock: Clock = utc_now) -> None:
         self.app = account.app
+        self._clock = clock
         self._keys = account.keys
         self._content_key = None if account.aes_key is None else account.content_key()
 
@@ -46,7 +48,7 @@ class AlipayPhoneProver:
             raise PhoneRefused("unreadable")
         is_plain = response.startswith("{")
         try:
-            verify(self._keys.all(), (response if is_plain else f'"{response}"').encode(), sign)
+            verify(self._keys.all(self._clock()), (response if is_plain else f'"{response}"').encode(), sign)
         except (InvalidSignature, ValueError):
             raise PhoneRefused("not_proven") from None
         content = self._content(response, is_plain=is_plain)

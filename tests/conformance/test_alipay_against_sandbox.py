@@ -284,7 +284,7 @@ def test_a_renewed_certificate_is_followed(sandbox: Any, accounts: dict[str, Ali
     gateway.open_payment(order)
     sandbox.control("alipay/rotate-certificate", merchant=name)
     assert gateway.find_payment(order.out_trade_no).state is TradeState.UNPAID
-    assert len(account.keys.all()) == 2
+    assert len(account.keys.all(datetime.now(UTC))) == 2
     event = sandbox.control("notices/forge", channel="alipay", merchant=name, out_trade_no=order.out_trade_no)
     told = AlipayMessageReader(account).check({}, event["body"].encode(), now=datetime.now(UTC))
     assert told.trade is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import responses
+from alipay_chain import NOW
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from integrations.alipay import AlipayAccount, AlipayGateway
@@ -33,8 +34,9 @@ def test_without_certificates_no_serial_name_is_sent(
 def test_alipays_key_is_the_certificates(certified: Any) -> None:
     account = certified.account
     assert account.alipay_public_key_pem == ""
-    assert account.keys.all() == (certified.alipay.key.public_key(),)
-    assert replace(account, alipay_public_key_pem=certified.alipay.public_pem()).keys.all() == account.keys.all()
+    assert account.keys.all(NOW) == (certified.alipay.key.public_key(),)
+    both = replace(account, alipay_public_key_pem=certified.alipay.public_pem())
+    assert both.keys.all(NOW) == account.keys.all(NOW)
 
 
 def test_a_key_beside_the_certificate_must_be_its_own(certified: Any, stranger: Any) -> None:

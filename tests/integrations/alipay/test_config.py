@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from alipay_chain import NOW
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -98,7 +99,7 @@ def test_keys_come_as_pem_or_as_the_consoles_bare_text(
 
 def test_alipays_key_may_be_bare_too(account: AlipayAccount, alipay: Any) -> None:
     text = b64encode(public(alipay.key, Encoding.DER)).decode()
-    assert replace(account, alipay_public_key_pem=text).keys.all() == (alipay.key.public_key(),)
+    assert replace(account, alipay_public_key_pem=text).keys.all(NOW) == (alipay.key.public_key(),)
 
 
 def test_an_account_without_another_app_is_the_miniapp_itself(account: AlipayAccount) -> None:

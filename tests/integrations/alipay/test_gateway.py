@@ -84,7 +84,8 @@ def test_a_check_is_answered_with_our_key_in_its_own_charset(
 
 
 def test_with_certificates_the_key_is_known_already(certified: Any, app_key: RSAPrivateKey, alipay: Any) -> None:
-    reply = AlipayAppGateway(certified.account).answer(certified.alipay.form(check(), sign_type=True, charset="gbk"))
+    app = AlipayAppGateway(certified.account, clock=lambda: NOW)
+    reply = app.answer(certified.alipay.form(check(), sign_type=True, charset="gbk"))
     assert opened(reply, app_key).content == "<success>true</success>"
 
 

@@ -80,7 +80,7 @@ def test_a_new_certificate_is_fetched_once_and_then_known(
         assert gateway.find_payment(NUMBER).state is TradeState.UNPAID
     assert fetch.call_count == 1
     assert asked(wire, 1).biz_content == {"alipay_cert_sn": renewed.alipay_sn}
-    assert certified.account.keys.all() == (renewed.alipay.key.public_key(), certified.alipay.key.public_key())
+    assert certified.account.keys.all(NOW) == (renewed.alipay.key.public_key(), certified.alipay.key.public_key())
 
 
 def test_the_old_certificate_stays_good_beside_it(
@@ -190,7 +190,7 @@ def test_a_certificate_that_is_not_alipays_next_one_is_not_believed(
     tell(wire, side)
     offer(wire, side, text)
     expect_unproven(lambda: gateway.find_payment(NUMBER))
-    assert certified.account.keys.all() == (certified.alipay.key.public_key(),)
+    assert certified.account.keys.all(NOW) == (certified.alipay.key.public_key(),)
 
 
 def test_a_certificate_under_another_name_is_not_believed(
@@ -279,7 +279,7 @@ def test_only_the_latest_are_kept(
         offer(wire, side)
         gateway.find_payment(NUMBER)
         clock.now += timedelta(minutes=1)
-    assert len(certified.account.keys.all()) == MOST_RENEWED + 1
+    assert len(certified.account.keys.all(NOW)) == MOST_RENEWED + 1
 
 
 def test_key_mode_has_one_key_whatever_is_named(
