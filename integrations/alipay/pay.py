@@ -92,6 +92,7 @@ class AlipayGateway:
         self.merchant = account.merchant
         self.app = account.app
         self._op_app_id = account.op_app_id or account.app_id
+        self._seller_id = account.seller_id
         self._is_miniapp = account.is_miniapp
         self._notify_url = require_url("notify_url", notify_url)
         self._client = AlipayClient(account, timeouts=timeouts, clock=clock)
@@ -109,6 +110,7 @@ class AlipayGateway:
             "subject": _short(order.description, LONGEST_SUBJECT) or PLAIN_SUBJECT,
             "product_code": "JSAPI_PAY",
             "op_app_id": self._op_app_id,
+            "seller_id": self._seller_id,
             "time_expire": wall_clock(order.expires_at),
             self._payer_field(order.payer_kind): order.payer,
         }

@@ -20,6 +20,9 @@ log = structlog.get_logger()
 _KEPT_PER_SECOND = 5
 _kept = Throttle(_KEPT_PER_SECOND)
 
+# Proven, and about somebody else's money: a stranger cannot send it, so our own configuration or keys are wrong.
+_FOREIGN = frozenset({"foreign_app", "foreign_seller", "foreign_merchant"})
+
 _LONGEST_HEADER = 1024
 _NONE: Mapping[str, str] = {}
 
@@ -61,7 +64,8 @@ def keep_sample(
     provider: str, account: str, reason: str, *, headers: Mapping[str, str] = _NONE, body: bytes = b""
 ) -> None:
     """Log a refusal, and keep what came unless too much of it does."""
-    log.warning("message_refused", provider=provider, merchant=account, reason=reason)
+    foreign = {"alarm": True} if reason in _FOREIGN else {}
+    log.warning("message_refused", provider=provider, merchant=account, reason=reason, **foreign)
     if not _kept.admits():
         return
     services().workbench.transactions.write(

@@ -30,6 +30,7 @@ def test_a_payment_is_asked_for_exactly(
         "subject": "预约挂号费 261120000000001",
         "product_code": "JSAPI_PAY",
         "op_app_id": "2021004100000001",
+        "seller_id": "2088100200300400",
         "buyer_open_id": order.payer,
         "time_expire": "2026-11-20 10:45:00",
     }
