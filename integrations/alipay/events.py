@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,8 @@ CHARSET = "utf-8"
 
 ABOUT_TRADES = "trade_status_sync"
 NOT_SIGNED = frozenset({"sign", "sign_type"})
+
+_NOTHING = re.compile(r"0+(\.0+)?")
 
 
 class AlipayMessageReader:
@@ -80,7 +83,8 @@ class AlipayMessageReader:
             raise InvalidSignature("unreadable") from None
 
     def _message(self, event: Mapping[str, Any], fields: Mapping[str, str]) -> PlatformMessage:
-        """A partial refund still says TRADE_SUCCESS: what tells of a refund is never a payment.
+        """A partial refund still says TRADE_SUCCESS: what tells of a refund is never a payment. A refund that was sent
+        without a number goes by that of its trade (7.7): we send none so, and somebody must look.
 
         Raises: InvalidSignature, ValidationError."""
         self._require_ours(event)
@@ -89,12 +93,13 @@ class AlipayMessageReader:
         told = {"event_id": event["notify_id"], "merchant": self.merchant, "app": self.app, "summary": summary}
         if event["notify_type"] != ABOUT_TRADES:
             return PlatformMessage(kind=MessageKind.OTHER, **told)
-        if "gmt_refund" not in event and "refund_fee" not in event:
+        if "gmt_refund" not in event and _NOTHING.fullmatch(event.get("refund_fee", "0")):
             return PlatformMessage(kind=MessageKind.PAYMENT, trade=told_trade(fields), **told)
-        if "out_biz_no" not in event:
+        number = event.get("out_biz_no", event.get("out_trade_no"))
+        if number is None:
             return PlatformMessage(kind=MessageKind.OTHER, **told)
         # `refund_fee` is the sum of all refunds of the trade, so it is the amount of none: the query tells.
-        refund = RefundAnswer(event["out_biz_no"], RefundState.PROCESSING)
+        refund = RefundAnswer(number, RefundState.PROCESSING)
         return PlatformMessage(kind=MessageKind.REFUND, refund=refund, **told)
 
     def _require_ours(self, event: Mapping[str, Any]) -> None:

@@ -93,16 +93,29 @@ def test_a_refund_that_still_says_success_is_never_a_payment(
     assert message.summary["out_trade_no"] == NUMBER
 
 
-def test_a_refund_without_its_number_is_taken_and_nothing_else(
+def test_a_refund_without_its_number_goes_by_that_of_its_trade(
     reader: AlipayMessageReader, alipay: Any, event: dict[str, str]
 ) -> None:
+    """Nobody of us gave it: as a refund of an unknown number it raises an alarm."""
     message = told(reader, alipay.form(event | PARTIAL | {"out_biz_no": ""}))
-    assert (message.kind, message.trade, message.refund) == (MessageKind.OTHER, None, None)
-    assert message.summary == {
-        "notify_type": "trade_status_sync",
-        "trade_status": "TRADE_SUCCESS",
-        "out_trade_no": NUMBER,
-    }
+    assert (message.kind, message.trade) == (MessageKind.REFUND, None)
+    assert message.refund == RefundAnswer(NUMBER, RefundState.PROCESSING)
+
+
+@pytest.mark.parametrize("nothing", ["0", "0.00", "0.0", "00.00"])
+def test_a_refund_of_nothing_is_none(
+    reader: AlipayMessageReader, alipay: Any, event: dict[str, str], nothing: str
+) -> None:
+    assert told(reader, alipay.form(event | {"refund_fee": nothing})).kind is MessageKind.PAYMENT
+    dated = event | PARTIAL | {"refund_fee": nothing}
+    assert told(reader, alipay.form(dated)).kind is MessageKind.REFUND
+
+
+@pytest.mark.parametrize("something", ["0.01", "-0.00", "0.00.1", "nothing", "1"])
+def test_whatever_is_not_nothing_tells_of_a_refund(
+    reader: AlipayMessageReader, alipay: Any, event: dict[str, str], something: str
+) -> None:
+    assert told(reader, alipay.form(event | {"refund_fee": something})).kind is MessageKind.REFUND
 
 
 def test_another_kind_of_event_is_taken_and_nothing_else(
