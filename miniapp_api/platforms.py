@@ -179,6 +179,11 @@ def _together(platforms: Platforms, *, named: set[object]) -> list[str]:
     officials = [one.app for one in platforms.wechat_official]
     faults = _twice("wechat_miniapp", "app", miniapps)
     faults += _twice("wechat_official", "app", officials)
+    faults += _twice(
+        "wechat_miniapp and wechat_official",
+        "appid",
+        [one.appid for one in (*platforms.wechat_miniapp, *platforms.wechat_official)],
+    )
     # Both pay over one channel, where a payment is known by merchant and app.
     faults += [f"wechat_official: {one} is the app of a wechat_miniapp too" for one in officials if one in miniapps]
     faults += [

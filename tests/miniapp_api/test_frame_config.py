@@ -296,8 +296,22 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             "wechat_pay[0]: private_key_pem is not an unencrypted PEM private key",
         ),
         (
-            lambda content: {**content, "wechat_miniapp": content["wechat_miniapp"] * 2},
+            lambda content: {
+                **content,
+                "wechat_miniapp": [content["wechat_miniapp"][0], {**content["wechat_miniapp"][0], "appid": "wxother"}],
+            },
             "wechat_miniapp: one app stands there twice",
+        ),
+        (
+            lambda content: {
+                **content,
+                "wechat_miniapp": [content["wechat_miniapp"][0], {**content["wechat_miniapp"][0], "app": "another"}],
+            },
+            "wechat_miniapp and wechat_official: one appid stands there twice",
+        ),
+        (
+            lambda content: _row("wechat_official", appid=content["wechat_miniapp"][0]["appid"])(content),
+            "wechat_miniapp and wechat_official: one appid stands there twice",
         ),
         (_row("wechat_official", token=None), "wechat_official[0]: missing: token"),
         (_row("wechat_official", miniapp="nobody"), "wechat_official[0]: miniapp is none of wechat_miniapp"),
