@@ -204,6 +204,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_an_instant": ("时间格式不对", "must be an instant such as 2026-11-22T02:00:00Z"),
     "not_a_day": ("日期格式不对", "must be a day such as 2026-11-22"),
     "not_configured": ("暂不支持", "is not available here"),
+    "foreign_address": ("不是本站的页面", "is no page of ours"),
     # --- people
     "empty": ("请填写", "is empty"),
     "bad_charset": ("含有不允许的字符", "has a character that does not belong there"),

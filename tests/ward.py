@@ -214,6 +214,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
 QUERIES: Mapping[str, str] = {
     "get_eligibility": "?dependent_id={dependent_id}",
     "get_hospital_schedules": "?date=2026-11-25",
+    "get_page_signature": "?url=http://127.0.0.1:8000/h5/",
     "get_search": "?q=test",
 }
 """What an operation cannot be asked without."""

@@ -63,6 +63,9 @@ def unknown_query(attack: Attack) -> TestResponse:
 
 
 def nobodys_id(attack: Attack) -> TestResponse:
+    if attack.name == "get_page_signature":  # not found is what the login's app has none of
+        attack.monkeypatch.setattr(attack.world.adapters, "officials", {})
+        return attack.send()
     place, kind = next((place, kind) for place, kind in PLACES[attack.name].items() if place != "query.doctor_id")
     assert kind != PUBLIC or attack.name.startswith(("get_", "show_", "create_appointment"))
     return attack.send(ids={place: str(uuid4())})

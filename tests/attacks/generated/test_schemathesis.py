@@ -34,6 +34,7 @@ BEYOND_SHAPE = {
     "create_identity_check": "the checks that are open to this dependent",
     "create_session": "the apps that are configured",
     "get_department_schedules": "at most 31 days, the first one first",
+    "get_page_signature": "an address of ours",
     "open_payment": "a channel that the caller's app can pay by",
     "set_account_phone": "what the wallet of this login takes as a proof; the way by SMS is not open",
 }

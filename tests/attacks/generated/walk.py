@@ -37,6 +37,7 @@ PLACES = {
     "get_hospital": {"path.hospital_id": PUBLIC},
     "get_hospital_departments": {"path.hospital_id": PUBLIC},
     "get_hospital_schedules": {"path.hospital_id": PUBLIC, "query.department_id": FILTER},
+    "get_miniapp_link": {"path.dependent_id": OWNED},
     "get_payment": {"path.payment_id": OWNED},
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
     "get_visit_pass": {"path.appointment_id": OWNED},
@@ -68,6 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 QUERIES = {
     "get_hospital_schedules": {"date": "2026-11-25"},
+    "get_page_signature": {"url": "http://127.0.0.1:8000/h5/"},
     "get_search": {"q": "ceshi"},
     "greet_official_account": {"signature": "right", "echostr": "42"},
 }

@@ -222,7 +222,7 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
     adapters.pages[CLINIC], conversation = FakePageLogin(), FakeConversation()
     adapters.conversations[CLINIC] = conversation
-    adapters.officials[CLINIC] = FakeOfficialAccount()
+    adapters.officials = {CLINIC: FakeOfficialAccount(), APP: FakeOfficialAccount(APP, PROVIDER)}
     adapters.links = {(one.provider, one.app): one for one in (FakeMiniappLinks(), FakeMiniappLinks(APP, PROVIDER))}
     app = create_app(config, adapters=adapters, clock=clock)
     document = app.test_client().get("/openapi.json").get_json()
