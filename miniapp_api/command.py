@@ -27,6 +27,7 @@ from core.idempotency import (
     release_key,
     take_key,
 )
+from core.identity.own import require_own_login
 from miniapp_api.auth import Caller, caller_or_none, current_caller
 from miniapp_api.services import services
 from models.base import canonical_json
@@ -97,12 +98,18 @@ class TwoStep(Protocol[I, O, R_co]):
 
 
 def run_command(
-    step: Callable[[Command], R], schema: Schema | None, *, status: int = 200, keyed: bool = False
+    step: Callable[[Command], R],
+    schema: Schema | None,
+    *,
+    status: int = 200,
+    keyed: bool = False,
+    moves_login: bool = False,
 ) -> Response:
-    """Run `step` as one transaction and reply with its result dumped by `schema` (nothing where that is None).
+    """Run `step` as one transaction and reply with its result dumped by `schema` (nothing where that is None). A step
+    that `moves_login` ends the caller's login or leads it to another account, and has looked at it by itself.
 
     Raises: IdempotencyKeyRequired, RequestInProgress, IdempotencyKeyReused, what `step` raises, Overloaded,
-    OutcomeUnknown."""
+    OutcomeUnknown, Unauthenticated."""
     workbench, wanted = services().workbench, _keyed_request() if keyed else None
 
     def once(session: Session, now: datetime) -> StoredReply:
@@ -111,6 +118,8 @@ def run_command(
             return row
         result = step(_command(session, now, workbench.vault))
         session.flush()
+        if not moves_login:
+            _refuse_if_moved(session)
         reply = StoredReply(status, dump(schema, result))
         if row is not None:
             keep_reply(row, workbench.vault, reply, now=now)
@@ -161,6 +170,8 @@ class _TwoStepRun(Generic[I, O, R]):
             return row
         command = _command(session, now, self.workbench.vault)
         intent = self.plan.begin(command) if row.step is None else self.plan.resume(command, row.step)
+        session.flush()
+        _refuse_if_moved(session)
         return _Lease(row.id, lease_key(row, step=intent.step, now=now)), intent
 
     def _give_up(self, session: Session, now: datetime, lease: _Lease) -> None:
@@ -173,10 +184,11 @@ class _TwoStepRun(Generic[I, O, R]):
         if isinstance(row, StoredReply):
             return row
         result = self.plan.finish(command, intent, outcome)
+        command.session.flush()
+        _refuse_if_moved(command.session)
         if isinstance(result, Unsettled):
             release_key(row, now=command.now)
             return result
-        command.session.flush()
         reply = StoredReply(self.status, dump(self.schema, result))
         keep_reply(row, command.vault, reply, now=command.now)
         return reply
@@ -218,6 +230,14 @@ def request_cause() -> Cause:
 
 def _command(session: Session, now: datetime, vault: Vault) -> Command:
     return Command(session=session, now=now, cause=request_cause(), vault=vault, login=caller_or_none())
+
+
+def _refuse_if_moved(session: Session) -> None:
+    """The caller was looked up before the body was read, and slow bodies take minutes. Asked with every lock of the
+    step held, so that what was done is done by whom it was done for. Raises: Unauthenticated, Overloaded."""
+    caller = caller_or_none()
+    if caller is not None:
+        require_own_login(session, login_id=caller.session_id, account_id=caller.account_id)
 
 
 def _keyed_request() -> KeyedRequest:

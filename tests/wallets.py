@@ -42,7 +42,7 @@ class Side(Patient):
     @property
     def viewer(self) -> Viewer:
         login = self.read(lambda session: session.get_one(LoginSession, self.login_id))
-        return Viewer(login.account_id, login.platform_identity_id)
+        return Viewer(login.account_id, login.platform_identity_id, login.id)
 
     @property
     def cause(self) -> Cause:

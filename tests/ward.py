@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from factories import make_department, make_doctor, make_hospital, make_schedule
+from factories import make_department, make_doctor, make_hospital, make_login, make_schedule
 from fakes import FakeAdapters, FakePhones, ManualClock
 from harness import make_runner
 from people import APP, PROVIDER, FakeVerifier
@@ -30,7 +30,7 @@ from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation
 from miniapp_api.services import EXTENSION
-from models.account import Purpose
+from models.account import Account, PlatformIdentity, Purpose
 from models.hospital import Department, Doctor
 from models.schedule import Schedule
 from models.states import Actor, Cause, CauseKind
@@ -172,9 +172,11 @@ def ask_to_join(ward: Ward, phone: Phone) -> str:
 def be_asked_to_join(ward: Ward, phone: Phone) -> str:
     """The id of a join that somebody else has asked for."""
     vault, (account_id, identity_id) = ward.workbench.vault, neighbour(ward, phone)
-    viewer, cause = Viewer(account_id, identity_id), Cause(Actor.ACCOUNT, CauseKind.REQUEST, "t", str(account_id))
+    cause = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "t", str(account_id))
 
     def step(session: Session, now: datetime) -> str:
+        account, identity = session.get_one(Account, account_id), session.get_one(PlatformIdentity, identity_id)
+        viewer = Viewer(account_id, identity_id, make_login(session, account, identity, now=now).id)
         (offer,) = list_joins(session, viewer=viewer, vault=vault, now=now)
         asked = say_yes(session, viewer=viewer, join_id=offer.id, vault=vault, now=now, cause=cause)
         return str(asked.id)

@@ -26,6 +26,7 @@ from core.identity.join_offers import (
     wallet_of,
 )
 from core.identity.join_rows import carry, give_back
+from core.identity.own import require_own_login
 from core.locks import lock_accounts
 from core.refusals import PhoneNotProven, UndoTooLate
 from core.transactions import Changed, Overloaded
@@ -46,8 +47,8 @@ log = structlog.get_logger()
 def say_yes(session: Session, *, viewer: Viewer, join_id: UUID, vault: Vault, now: datetime, cause: Cause) -> JoinView:
     """Say yes to what `list_joins` has told: the first yes asks, the second one joins. A repeated one changes nothing.
 
-    Raises: NotFound, PhoneNotProven where one's own proof is too old, JoinConflict, Overloaded."""
-    mine, other = _lock_both(session, viewer.account_id, join_id, vault, now=now)
+    Raises: NotFound, PhoneNotProven where one's own proof is too old, JoinConflict, Overloaded, Unauthenticated."""
+    mine, other = _lock_both(session, viewer, join_id, vault, now=now)
     standing = _waiting_between(session, mine.id, other.id, now=now, cause=cause)
     if standing is not None and standing.asking_account_id == mine.id:
         return view_join(session, standing, viewer=viewer, now=now)
@@ -84,9 +85,10 @@ def join_by_union_id(session: Session, mine: Account, other: Account, *, now: da
 def undo_join(session: Session, *, viewer: Viewer, join_id: UUID, now: datetime, cause: Cause) -> JoinView:
     """Take a join back, or an ask; what is over already stays as it is.
 
-    Raises: NotFound, UndoTooLate, Overloaded."""
+    Raises: NotFound, UndoTooLate, Overloaded, Unauthenticated."""
     row = _own(session, viewer.account_id, join_id)
     accounts = lock_accounts(session, {row.asking_account_id, row.asked_account_id})
+    require_own_login(session, login_id=viewer.login_id, account_id=viewer.account_id)
     session.refresh(row)
     side = side_of(row, viewer)
     if row.is_waiting(now=now):
@@ -119,12 +121,15 @@ def in_order_of_age(one: Account, other: Account) -> tuple[Account, Account]:
 
 
 def _lock_both(
-    session: Session, account_id: UUID, join_id: UUID, vault: Vault, *, now: datetime
+    session: Session, viewer: Viewer, join_id: UUID, vault: Vault, *, now: datetime
 ) -> tuple[Account, Account]:
-    """One's own account and the one that `join_id` names to it. Raises: NotFound, Overloaded, Changed."""
-    other_id = _named(session, session.get_one(Account, account_id), join_id, vault, now=now)
-    accounts = lock_accounts(session, {account_id, other_id})
-    mine = accounts[account_id]
+    """One's own account and the one that `join_id` names to it.
+
+    Raises: NotFound, Overloaded, Unauthenticated, Changed."""
+    other_id = _named(session, session.get_one(Account, viewer.account_id), join_id, vault, now=now)
+    accounts = lock_accounts(session, {viewer.account_id, other_id})
+    require_own_login(session, login_id=viewer.login_id, account_id=viewer.account_id)
+    mine = accounts[viewer.account_id]
     if mine.joined_into_id is not None:
         raise Overloaded()
     if _named(session, mine, join_id, vault, now=now) != other_id:

@@ -50,6 +50,7 @@ class Viewer:
 
     account_id: UUID
     identity_id: UUID
+    login_id: UUID
 
 
 @dataclass(frozen=True)

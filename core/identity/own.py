@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session, selectinload
 
-from models.errors import NotFound
+from core.transactions import Overloaded
+from models.account import LoginSession
+from models.base import table_of
+from models.errors import NotFound, Unauthenticated
 from models.identity_check import IdentityCheck
 from models.person import Dependent
+
+_LOGINS = table_of(LoginSession)
+_LOGIN_NOW = (
+    select(_LOGINS.c.account_id, _LOGINS.c.revoked_at)
+    .where(_LOGINS.c.id == bindparam("login_id"))
+    .with_for_update(read=True)
+)
+
+
+def require_own_login(session: Session, *, login_id: UUID, account_id: UUID) -> None:
+    """That the login still leads to the account, and does until the end of this transaction: it may have ended since
+    the request was let in, or gone to another account by a join or its undoing.
+
+    Taken last, after every other lock. Raises: Unauthenticated, Overloaded where it leads elsewhere."""
+    now_of, revoked_at = session.execute(_LOGIN_NOW, {"login_id": login_id}).one()
+    if revoked_at is not None:
+        raise Unauthenticated()
+    if now_of != account_id:
+        raise Overloaded()
 
 
 def dependents_of(account_id: UUID) -> Select[Dependent]:

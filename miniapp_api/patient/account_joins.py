@@ -24,7 +24,7 @@ blueprint = patient_blueprint("account_joins", "/api/v1/account/joins")
 
 def _viewer() -> Viewer:
     caller = current_caller()
-    return Viewer(caller.account_id, caller.identity_id)
+    return Viewer(caller.account_id, caller.identity_id, caller.session_id)
 
 
 @endpoint(blueprint, "GET", "", reply=page_schema(AccountJoinSchema), summary="What can be joined, and what was")
@@ -63,7 +63,7 @@ def create_account_join(body: dict[str, Any]) -> Response:
             cause=command.cause,
         )
 
-    return run_command(step, AccountJoinSchema(), status=201, keyed=True)
+    return run_command(step, AccountJoinSchema(), status=201, keyed=True, moves_login=True)
 
 
 @endpoint(
@@ -81,4 +81,4 @@ def undo_account_join(join_id: UUID) -> Response:
     def step(command: Command) -> JoinView:
         return undo_join(command.session, viewer=_viewer(), join_id=join_id, now=command.now, cause=command.cause)
 
-    return run_command(step, AccountJoinSchema())
+    return run_command(step, AccountJoinSchema(), moves_login=True)

@@ -49,7 +49,10 @@ def delete_current_session() -> Response:
     """The token is dead at once."""
     session_id = current_caller().session_id
     return run_command(
-        lambda command: log_out(command.session, session_id=session_id, now=command.now), None, status=204
+        lambda command: log_out(command.session, session_id=session_id, now=command.now),
+        None,
+        status=204,
+        moves_login=True,
     )
 
 

@@ -31,7 +31,7 @@ from core.identity.join import in_order_of_age, join_by_union_id, undo_join
 from core.identity.join_offers import Viewer
 from core.invariants import check_invariants
 from models import Base
-from models.account import Account, PlatformIdentity, Provider, Purpose
+from models.account import Account, LoginSession, Provider, Purpose
 from models.account_join import AccountJoin
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.database import Database
@@ -212,9 +212,10 @@ def assert_whole(scene: Scene, kept: Account, emptied: Account) -> None:
 def undo(scene: Scene, kept: Account) -> None:
     session = scene.session
     (join_id,) = session.scalars(select(AccountJoin.id))
-    identity = session.scalars(select(PlatformIdentity.id).where(PlatformIdentity.account_id == kept.id)).first()
-    assert identity is not None
-    undo_join(session, viewer=Viewer(kept.id, identity), join_id=join_id, now=START, cause=REQUEST)
+    login = session.scalars(select(LoginSession).where(LoginSession.account_id == kept.id)).first()
+    assert login is not None
+    viewer = Viewer(kept.id, login.platform_identity_id, login.id)
+    undo_join(session, viewer=viewer, join_id=join_id, now=START, cause=REQUEST)
 
 
 def assert_given_back(scene: Scene, before: dict[str, list[str]]) -> None:

@@ -224,7 +224,8 @@ def test_what_its_holder_has_undone_the_platform_does_not_join_again(
 ) -> None:
     one, two = two_accounts(transactions, vault, clock)
     enter(transactions, vault, named(HERE))
-    viewer = Viewer(one.account.id, enter(transactions, vault, named(THERE)).login.platform_identity_id)
+    again = enter(transactions, vault, named(THERE)).login
+    viewer = Viewer(one.account.id, again.platform_identity_id, again.id)
     (row,) = transactions.read(lambda session, _: session.scalars(select(AccountJoin)).all())
     transactions.write(lambda session, now: undo_join(session, viewer=viewer, join_id=row.id, now=now, cause=CAUSE))
     assert owner(transactions, two.login) == two.account.id
