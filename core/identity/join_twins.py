@@ -15,7 +15,7 @@ from models.person import Dependent, Relationship
 
 
 def archive_twins(session: Session, dependents: Sequence[Dependent], *, kept_id: UUID, now: datetime) -> list[UUID]:
-    """Archive the less proven one of each two, and take every default away; what was archived."""
+    """Archive one of each two, and take every default away; what was archived."""
     live = [one for one in dependents if one.archived_at is None]
     for one in live:
         one.is_default = False
@@ -34,19 +34,24 @@ def _by_person(session: Session, dependents: Iterable[Dependent]) -> list[list[D
     return [list(twins) for _, twins in groupby(in_order, key=lambda one: roots[one.id])]
 
 
-def _worth(one: Dependent, kept_id: UUID) -> tuple[int, bool, bool]:
-    """The better proven one, then the one that is oneself, then the one that is there already."""
-    return one.identity_level, one.relationship_ is Relationship.SELF, one.account_id == kept_id
+def _worth(one: Dependent, kept_id: UUID) -> tuple[bool, int, bool]:
+    """The one that is oneself, so that nobody becomes a second one meanwhile; then the better proven one, then the one
+    that is there already."""
+    return one.relationship_ is Relationship.SELF, one.identity_level, one.account_id == kept_id
 
 
 def restore_twins(session: Session, archived: Iterable[UUID]) -> None:
-    """Those of a join that is undone live again, unless their account has found the person a new place meanwhile."""
+    """Those of a join that is undone live again, unless their account has found the person a new place meanwhile. Where
+    somebody else is oneself by now, that stands: undoing never fails for what was added while both were one."""
     for one in session.scalars(select(Dependent).where(Dependent.id.in_(list(archived))).order_by(Dependent.id)):
         one.merged_into_id = None
         others = live_of(session, one.account_id)
-        if all(other.person_id != one.person_id for other in others):
-            one.archived_at = None
-            session.flush()
+        if any(other.person_id == one.person_id for other in others):
+            continue
+        if any(other.relationship_ is one.relationship_ is Relationship.SELF for other in others):
+            one.relationship_ = Relationship.OTHER
+        one.archived_at = None
+        session.flush()
 
 
 def defaults_of(dependents: Iterable[Dependent], *, kept_id: UUID) -> list[UUID]:

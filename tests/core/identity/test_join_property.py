@@ -56,11 +56,12 @@ class Whom:
 
 @dataclass(frozen=True)
 class Story:
-    """What each account holds, what is booked while they are one, and which one is older."""
+    """What each account holds, what is booked and who is added while they are one (oneself?), which one is older."""
 
     here: list[Whom]
     there: list[Whom]
     since: list[tuple[int, PayMode]]
+    added: list[tuple[int, bool]]
     here_is_older: bool
     holds: int
 
@@ -82,6 +83,7 @@ stories = st.builds(
     here=whoms,
     there=whoms,
     since=st.lists(st.tuples(st.integers(0, 7), st.sampled_from(PayMode)), max_size=3),
+    added=st.lists(st.tuples(st.integers(0, PERSONS - 1), st.booleans()), max_size=2),
     here_is_older=st.booleans(),
     holds=st.sampled_from([1, 2, 2, 9]),
 )
@@ -135,6 +137,17 @@ class Scene:
             book_appointment(
                 self.session, account_id=dependent.account_id, wish=wish, now=START, cause=REQUEST, vault=self.vault
             )
+
+    def add(self, account: Account, person: int, *, is_self: bool) -> None:
+        """Unless the rules refuse it."""
+        live, identifier = self.live(account), self.persons[person]
+        if any(one.person_id == identifier.person_id for one in live):
+            return
+        if is_self and any(one.relationship_ is Relationship.SELF for one in live):
+            return
+        relationship = Relationship.SELF if is_self else Relationship.OTHER
+        made = {"identifier": identifier, "relationship": relationship, "is_default": not live}
+        make_dependent(self.session, self.vault, account, **made)
 
     def live(self, account: Account) -> list[Dependent]:
         query = select(Dependent).where(Dependent.account_id == account.id, Dependent.archived_at.is_(None))
@@ -193,6 +206,8 @@ def test_a_join_keeps_every_promise_and_undoing_it_gives_everything_back(
             for number, pay in story.since:
                 if live:
                     scene.book(live[number % len(live)], pay)
+            for person, is_self in story.added:
+                scene.add(kept, person, is_self=is_self)
             undo(scene, kept)
             assert check_invariants(session, now=START) == []
             assert_given_back(scene, before)
@@ -224,7 +239,7 @@ def assert_given_back(scene: Scene, before: dict[str, list[str]]) -> None:
         select(Appointment.account_id, Dependent.account_id).join(Dependent, Dependent.id == Appointment.dependent_id)
     )
     assert all(account_id == owner for account_id, owner in appointments)
-    if not scene.story.since:
+    if not scene.story.since and not scene.story.added:
         had_default = all(
             any(whom.is_default for whom in whoms) or not whoms for whoms in (scene.story.here, scene.story.there)
         )

@@ -170,6 +170,35 @@ def test_oneself_in_both_is_one(couple: Couple) -> None:
         assert [one.relationship_ for one in side.dependents()].count(Relationship.SELF) == 1
 
 
+def test_oneself_stays_although_the_other_is_proven_better(couple: Couple) -> None:
+    """Else somebody could be added as oneself, and undoing would end in two of them."""
+    person = couple.older.write(lambda session, _now: make_person(session, couple.older.workbench.vault))
+    oneself = couple.older.add(person, relationship=Relationship.SELF, level=0)
+    better = couple.younger.add(person, relationship=Relationship.SPOUSE, level=2)
+    couple.join()
+    assert {one.id for one in couple.older.dependents()} & {oneself, better} == {oneself}
+    couple.older.undo()
+    couple.look_up()
+    assert better in {one.id for one in couple.younger.dependents()}
+    couple.older.assert_sound()
+
+
+def test_undoing_never_fails_for_somebody_who_is_oneself_by_now(couple: Couple) -> None:
+    person = couple.older.write(lambda session, _now: make_person(session, couple.older.workbench.vault))
+    archived = couple.older.add(person, relationship=Relationship.SELF, level=0)
+    stays = couple.younger.add(person, relationship=Relationship.SELF, level=2)
+    couple.join()
+    couple.older.write(
+        lambda session, now: setattr(session.get_one(Dependent, stays), "archived_at", now)  # no longer oneself
+    )
+    added = couple.older.add(relationship=Relationship.SELF)
+    couple.older.undo()
+    couple.look_up()
+    found = {one.id: one.relationship_ for one in couple.older.dependents()}
+    assert (found[added], found[archived]) == (Relationship.SELF, Relationship.OTHER)
+    couple.older.assert_sound()
+
+
 def test_appointments_of_the_archived_one_remain_visible_under_the_one_that_stays(couple: Couple) -> None:
     twin = make_twin(couple, level=2)
     booked = couple.younger.book(PayMode.ON_SITE, dependent_id=twin)
