@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from core.identity.join_conflicts import conflict_between
+from core.identity.join_conflicts import asked_too_soon, conflict_between
 from core.identity.join_offers import (
     PROOF_GOOD_FOR,
     JoinView,
@@ -35,11 +35,14 @@ from models.account_join import AccountJoin, JoinReason, JoinStatus
 from models.base import new_id
 from models.errors import NotFound
 from models.sealing import Vault
-from models.states import Cause
+from models.states import Cause, Machine, StateEvent
 
 FIRST_YES_WAITS = timedelta(hours=24)
 """How long the first yes waits for the second."""
 UNDO_WITHIN = timedelta(hours=24)
+ASK_AGAIN_AFTER = timedelta(days=7)
+"""How long whoever was declined may not ask, and neither of two whose join was undone."""
+DECLINED = "declined"
 
 log = structlog.get_logger()
 
@@ -55,6 +58,8 @@ def say_yes(session: Session, *, viewer: Viewer, join_id: UUID, vault: Vault, no
     if not mine.has_proven_phone_within(PROOF_GOOD_FOR, now=now):
         raise PhoneNotProven()
     if standing is None:
+        if _no_was_said_lately(session, mine.id, other.id, now=now):
+            raise asked_too_soon(session, mine.id).told_to(mine.id)
         asked = _new_join(session, mine, other, JoinReason.PHONE, now=now)
         asked.ask(session, at=now, cause=cause)
         session.flush()
@@ -93,7 +98,7 @@ def undo_join(session: Session, *, viewer: Viewer, join_id: UUID, now: datetime,
     side = side_of(row, viewer)
     if row.is_waiting(now=now):
         mine_asked = row.asking_account_id == viewer.account_id
-        row.expire(session, why="withdrawn" if mine_asked else "declined", at=now, cause=cause)
+        row.expire(session, why="withdrawn" if mine_asked else DECLINED, at=now, cause=cause)
     elif row.status is JoinStatus.JOINED:
         if row.kept_account_id != viewer.account_id:  # joined between the look and the lock
             raise Overloaded()
@@ -162,6 +167,23 @@ def _waiting_between(session: Session, one: UUID, other: UUID, *, now: datetime,
 def _was_undone(session: Session, one: UUID, other: UUID) -> bool:
     """Somebody has said that they are not one: a platform's word does not stand against that."""
     return bool(session.scalar(select(exists().where(_between(one, other), AccountJoin.status == JoinStatus.UNDONE))))
+
+
+def _no_was_said_lately(session: Session, mine: UUID, other: UUID, *, now: datetime) -> bool:
+    """By the other one to `mine`, or by either to what had been joined: a yes by mistake is not to be wearied out."""
+    since = now - ASK_AGAIN_AFTER
+    undone = _between(mine, other) & (AccountJoin.undone_at > since)
+    declined = (
+        (AccountJoin.asking_account_id == mine)
+        & (AccountJoin.asked_account_id == other)
+        & exists().where(
+            StateEvent.record_id == AccountJoin.id,
+            StateEvent.machine == Machine.ACCOUNT_JOIN,
+            StateEvent.reason == DECLINED,
+            StateEvent.at > since,
+        )
+    )
+    return bool(session.scalar(select(exists().where(or_(undone, declined)))))
 
 
 def _between(one: UUID, other: UUID) -> ColumnElement[bool]:

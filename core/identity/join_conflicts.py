@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -57,8 +57,18 @@ def conflict_between(session: Session, kept: Account, emptied: Account, *, now: 
         or _too_many_dependents(session, live[kept.id], live[emptied.id])
         or _too_many_unpaid(unpaid[kept.id], unpaid[emptied.id])
     )
-    if reason is None:
-        return None
+    return None if reason is None else _conflict(reason, live, unpaid)
+
+
+def asked_too_soon(session: Session, account_id: UUID) -> Conflict:
+    """Why the account may not ask, with the same figures as ever."""
+    live = {account_id: live_of(session, account_id)}
+    return _conflict("asked_too_soon", live, _unpaid(session, [account_id]))
+
+
+def _conflict(
+    reason: str, live: Mapping[UUID, Sequence[Dependent]], unpaid: Mapping[UUID, Sequence[Terms]]
+) -> Conflict:
     others = {account_id: len(_besides_oneself(found)) for account_id, found in live.items()}
     return Conflict(reason, others, {account_id: len(found) for account_id, found in unpaid.items()})
 

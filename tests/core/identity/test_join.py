@@ -10,9 +10,9 @@ from people import rotated
 from sqlalchemy import func, select
 from wallets import ALIPAY, WECHAT, Couple, Side, make_couple, make_side
 
-from core.identity.join import FIRST_YES_WAITS, UNDO_WITHIN
+from core.identity.join import ASK_AGAIN_AFTER, FIRST_YES_WAITS, UNDO_WITHIN
 from core.identity.join_offers import PROOF_GOOD_FOR, JoinState, JoinView, list_joins
-from core.refusals import PhoneNotProven, UndoTooLate
+from core.refusals import JoinConflict, PhoneNotProven, UndoTooLate
 from core.workbench import Workbench
 from models.account import Account
 from models.account_join import AccountJoin
@@ -286,9 +286,47 @@ def test_a_stranger_can_undo_nothing(couple: Couple) -> None:
     assert couple.younger.account_id == couple.older.own_account_id
 
 
-def test_after_undoing_they_may_be_joined_again(couple: Couple) -> None:
+def figures(side: Side) -> tuple[str, dict[str, object]]:
+    """With which a first yes is refused."""
+    with pytest.raises(JoinConflict) as refused:
+        side.yes()
+    return refused.value.code, dict(refused.value.facts)
+
+
+def test_whoever_was_declined_may_not_ask_again_for_a_week(couple: Couple, clock: ManualClock) -> None:
+    couple.prove()
+    couple.older.yes()
+    couple.younger.undo()
+    assert figures(couple.older) == ("join_conflict", {"dependents": 1, "dependents_limit": 5, "unpaid": 0})
+    clock.advance(ASK_AGAIN_AFTER - MILLISECOND)
+    couple.prove()
+    figures(couple.older)
+    clock.advance(MILLISECOND)
+    assert couple.older.yes().state == "asked"
+
+
+def test_whoever_declined_may_ask(couple: Couple) -> None:
+    couple.prove()
+    couple.older.yes()
+    couple.younger.undo()
+    assert couple.younger.yes().state == "asked"
+    assert couple.older.yes().state == "joined"
+
+
+def test_whoever_withdrew_may_ask_again(couple: Couple) -> None:
+    couple.prove()
+    couple.older.yes()
+    couple.older.undo()
+    assert couple.older.yes().state == "asked"
+
+
+def test_a_week_after_undoing_they_may_be_joined_again(couple: Couple, clock: ManualClock) -> None:
     couple.join()
     couple.older.undo()
+    couple.look_up()
+    for side in couple.sides:
+        figures(side)
+    clock.advance(ASK_AGAIN_AFTER)
     couple.join()
     assert states(couple.older) == ["joined", "undone"]
     couple.older.assert_sound()
