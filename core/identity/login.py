@@ -52,6 +52,7 @@ class _Subject:
     value: str = field(repr=False)
 
 
+_BY_WEIGHT = (IdKind.OPEN_ID, IdKind.USER_ID, IdKind.UNION_ID)
 _Known = dict[_Subject, PlatformIdentity]
 
 
@@ -174,7 +175,7 @@ def _names(subject: _Subject, vault: Vault) -> ColumnElement[bool]:
 
 def _owners(known: _Known) -> list[UUID]:
     """Each once, that of the app's own id first."""
-    in_order = sorted(known, key=lambda subject: subject.kind is IdKind.UNION_ID)
+    in_order = sorted(known, key=lambda subject: _BY_WEIGHT.index(subject.kind))
     return list(dict.fromkeys(known[subject].account_id for subject in in_order))
 
 

@@ -186,6 +186,19 @@ def test_two_accounts_of_one_union_id_are_joined_at_the_login_that_shows_it(
         assert enter(transactions, vault, user).account.id == older.account.id
 
 
+def test_an_app_that_goes_over_to_another_kind_of_id_finds_its_people_again(
+    transactions: Transactions, vault: Vault, clock: ManualClock
+) -> None:
+    """Known by the one id, then by the other, then told both: the platform says that this is one person."""
+    alipay = PlatformUser("alipay_miniapp", APP, user_id="2088")
+    older = enter(transactions, vault, alipay)
+    clock.advance(timedelta(days=1))
+    newer = enter(transactions, vault, replace(alipay, user_id=None, open_id="open"))
+    assert newer.account.id != older.account.id
+    assert enter(transactions, vault, replace(alipay, open_id="open")).account.id == older.account.id
+    assert owner(transactions, newer.login) == older.account.id
+
+
 def test_where_the_two_cannot_be_one_they_stay_apart_and_operators_hear_of_it(
     transactions: Transactions, vault: Vault, clock: ManualClock
 ) -> None:
