@@ -182,7 +182,7 @@ def _together(platforms: Platforms, *, named: set[object]) -> list[str]:
     faults += _twice(
         "wechat_miniapp and wechat_official",
         "appid",
-        [one.appid for one in (*platforms.wechat_miniapp, *platforms.wechat_official)],
+        [one.appid for one in platforms.wechat_miniapp] + [one.appid for one in platforms.wechat_official],
     )
     # Both pay over one channel, where a payment is known by merchant and app.
     faults += [f"wechat_official: {one} is the app of a wechat_miniapp too" for one in officials if one in miniapps]

@@ -20,10 +20,11 @@ from core.refusals import LoginFailed, ProviderDown
 from core.registry import NotConfigured
 from core.transactions import OutcomeUnknown
 from miniapp_api.command import request_cause
+from miniapp_api.limits import limit_logins
 from miniapp_api.openapi import endpoint, open_blueprint
 from miniapp_api.pages import login_address, login_path, page, public_address, root_path
 from miniapp_api.services import services
-from models.errors import NotFound
+from models.errors import NotFound, TooMany
 from schemas.pages import PageLoginQuerySchema
 
 blueprint = open_blueprint("page_login", "/callbacks", tag="wechat_official")
@@ -41,7 +42,7 @@ _LONGEST_CODE = 512
     "/wechat-official/<app>/oauth",
     query=PageLoginQuerySchema,
     status=302,
-    also={200: None, 400: None, 503: None},
+    also={200: None, 400: None, 429: None, 503: None},
     refusals=(OutcomeUnknown,),
     page=True,
     summary="Log a web page in by an official account",
@@ -54,6 +55,10 @@ def log_in_by_page(app: str) -> Response:
         login = services().workbench.adapters.page_login(app)
     except NotConfigured:
         raise NotFound() from None
+    try:
+        limit_logins()  # here and not by the frame, whose answer would be no page
+    except TooMany:
+        return _notice(login, "too_many", HOME, status=429)
     return _finish(login) if {"code", "state"} & request.args.keys() else _begin(login)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fakes import ManualClock
+from fakes import FakeAdapters, ManualClock
 from harness import race
 from official_http import OAUTH, Office, handoff_of, open_office, state_of
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from core.identity.page_login import forget_page_logins
 from core.ports import ProviderRefused, ProviderUnavailable, StandInUser
+from miniapp_api.app import create_app
 from miniapp_api.config import Config
 from models.account import Account, PlatformIdentity, Provider
 from models.base import Base
@@ -91,6 +93,22 @@ def test_a_34_the_host_of_a_request_decides_nothing(office: Office) -> None:
     answer = client.get(OAUTH, query_string={"state": state, "code": "code-of-an"}, headers=forged | {"Cookie": cookie})
     assert "evil" not in begun.headers["Location"] + answer.headers["Location"]
     assert handoff_of(answer)[0] == f"{BASE}/h5/"
+
+
+def test_both_ways_count_as_logins_and_too_many_are_told_so_on_a_page(config: Config, clock: ManualClock) -> None:
+    adapters = FakeAdapters(clock)
+    app = create_app(replace(config, login_limit="3/minute"), adapters=adapters, clock=clock)
+    office = Office(app, clock, adapters)
+    browser = office.browser()
+    browser.handed_over("an")
+    state = browser.begin()
+    for query in ({"state": state, "code": "code-of-an"}, {}):
+        answer = browser.come_back(**query)
+        assert (answer.status_code, answer.mimetype) == (429, "text/html")
+        assert "操作太频繁" in answer.get_data(as_text=True)
+        assert retry_link(answer) == f"{BASE}{OAUTH}?to=%2Fh5%2F"
+    assert (count(office, PageLoginAttempt), count(office, Handoff)) == (2, 1)
+    office.workbench.transactions.database.close()
 
 
 # --- back ------------------------------------------------------------------------------------------------------------
