@@ -27,6 +27,7 @@ from core.locks import lock_account, lock_dependent, lock_identity_check
 from core.ports import FaceStart, FaceSubject, FaceVerifier, ProviderError, ProviderRefused
 from core.refusals import CheckLimit, ProviderDown
 from core.registry import Adapters
+from core.transactions import Changed
 from models.account import PlatformIdentity, Purpose
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
@@ -168,11 +169,16 @@ def open_desk_check(session: Session, dependent: Dependent, *, now: datetime, ca
 
 
 def lock_check(session: Session, check_id: UUID) -> tuple[Dependent, IdentityCheck]:
-    """The check with its dependent, locked in that order. Raises: NotFound."""
+    """The check with its dependent, locked in that order.
+
+    Raises: NotFound, Changed where undoing a join gave it to another dependent meanwhile."""
     dependent_id = session.scalar(select(IdentityCheck.dependent_id).where(IdentityCheck.id == check_id))
     if dependent_id is None:
         raise NotFound()
-    return lock_dependent(session, dependent_id), lock_identity_check(session, check_id)
+    dependent, check = lock_dependent(session, dependent_id), lock_identity_check(session, check_id)
+    if check.dependent_id != dependent.id:
+        raise Changed()
+    return dependent, check
 
 
 def _verifier(request: CheckRequest, dependent: Dependent, *, now: datetime) -> FaceVerifier:

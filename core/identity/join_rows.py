@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session, aliased
 
+from core.identity.join_proofs import return_proofs
 from core.identity.join_twins import archive_twins, choose_default, defaults_of, restore_twins
 from core.locks import lock_charges, lock_dependents_of
 from models.account import Account, Consent, LoginSession, PlatformIdentity
@@ -96,6 +97,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     for record in CARRIED:
         _move(session, record, of=kept.id, to=emptied.id, where=returning[record])
     session.expire_all()
+    return_proofs(session, came.named(ARCHIVED))
     restore_twins(session, came.named(ARCHIVED))
     for account_id in (kept.id, emptied.id):
         choose_default(session, account_id, first=came.named(DEFAULTS))

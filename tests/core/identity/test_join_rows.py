@@ -20,12 +20,15 @@ from core.idempotency import KeyedRequest, StoredReply, keep_reply, take_key
 from core.identity.checks import open_desk_check
 from core.identity.consents import granted
 from core.identity.join_rows import CARRIED
+from core.identity.outcomes import FACE_MATCHED, pass_check
 from core.locks import lock_dependent
 from core.workbench import Workbench
 from models import Base
 from models.account import Account, LoginSession, PlatformIdentity, Purpose
 from models.account_join import AccountJoin
 from models.appointment import Appointment, AppointmentStatus, PayMode
+from models.base import new_id
+from models.identity_check import IdentityCheck, IdentityMethod
 from models.notice import Notice
 from models.payment import Payment
 from models.person import Dependent, PersonIdentifier, Relationship
@@ -241,6 +244,81 @@ def test_the_default_passes_to_whoever_stands_for_the_archived_one(couple: Coupl
 def _set_person(session: Session, dependent_id: UUID, person: PersonIdentifier, *, level: int) -> None:
     dependent = session.get_one(Dependent, dependent_id)
     dependent.person_id, dependent.identifier_id, dependent.identity_level = person.person_id, person.id, level
+
+
+# --- what was proven of the same person since ------------------------------------------------------------------------
+
+
+def show_face(side: Side, dependent_id: UUID) -> UUID:
+    """A check passed through the side's own login."""
+
+    def step(session: Session, now: datetime) -> UUID:
+        dependent = lock_dependent(session, dependent_id)
+        check = IdentityCheck(
+            id=new_id(),
+            account_id=dependent.account_id,
+            dependent_id=dependent.id,
+            method=IdentityMethod.ALIPAY_FACE,
+            platform_identity_id=side.payer.identity_id,
+            level=0,
+            created_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+        check.begin(session, at=now, cause=CAUSE)
+        pass_check(session, check, dependent, matched=FACE_MATCHED, now=now, cause=CAUSE)
+        session.flush()
+        return check.id
+
+    return side.write(step)
+
+
+def proofs(couple: Couple, *dependent_ids: UUID) -> list[tuple[int, str, datetime | None]]:
+    def look(session: Session) -> list[tuple[int, str, datetime | None]]:
+        found = [session.get_one(Dependent, one) for one in dependent_ids]
+        return [(one.identity_level, str(one.identity_status), one.identity_checked_at) for one in found]
+
+    return couple.older.read(look)
+
+
+NOTHING = (0, "unverified", None)
+
+
+def in_both(couple: Couple) -> tuple[UUID, UUID]:
+    """One person in both accounts, proven in neither: the one that will stay, and the one that will be archived."""
+    person = couple.older.write(lambda session, _now: make_person(session, couple.older.workbench.vault))
+    return couple.older.add(person, level=0), couple.younger.add(person, level=0)
+
+
+def test_a_face_shown_since_goes_with_the_login_that_it_was_shown_to(couple: Couple, clock: ManualClock) -> None:
+    stays, twin = in_both(couple)
+    couple.join()
+    check_id = show_face(couple.younger, stays)
+    shown = (2, "verified", clock.now())
+    assert proofs(couple, stays) == [shown]
+    couple.older.undo()
+    assert proofs(couple, stays, twin) == [NOTHING, shown]
+    check = couple.older.read(lambda session: session.get_one(IdentityCheck, check_id))
+    assert (check.account_id, check.dependent_id) == (couple.younger.own_account_id, twin)
+    couple.older.assert_sound()
+
+
+def test_a_face_shown_to_ones_own_login_stays(couple: Couple, clock: ManualClock) -> None:
+    stays, twin = in_both(couple)
+    couple.join()
+    show_face(couple.older, stays)
+    couple.older.undo()
+    assert proofs(couple, stays, twin) == [(2, "verified", clock.now()), NOTHING]
+
+
+def test_an_earlier_proof_of_ones_own_counts_again(couple: Couple, clock: ManualClock) -> None:
+    stays, twin = in_both(couple)
+    show_face(couple.older, stays)
+    before = clock.now()
+    couple.join()
+    clock.advance(timedelta(minutes=1))
+    show_face(couple.younger, stays)
+    couple.older.undo()
+    assert proofs(couple, stays, twin) == [(2, "verified", before), (2, "verified", clock.now())]
 
 
 # --- what hangs on a returned dependent since ------------------------------------------------------------------------
