@@ -74,7 +74,7 @@ class Transactions:
             try:
                 return self._once(step)
             except DBAPIError as error:
-                if not _may_run_again(error) or attempt == _TRIES:
+                if not may_run_again(error) or attempt == _TRIES:
                     raise _translated(error) from error
                 log.info("command_run_again", attempt=attempt, sqlstate=sqlstate(error))
                 time.sleep(random.uniform(0, _PAUSE_SECONDS * attempt))
@@ -112,7 +112,8 @@ def is_lock_timeout(error: DBAPIError) -> bool:
     return sqlstate(error) == _LOCK_TIMEOUT
 
 
-def _may_run_again(error: DBAPIError) -> bool:
+def may_run_again(error: DBAPIError) -> bool:
+    """Whether the whole step may be tried anew: another one was in the way, or the connection went."""
     if error.connection_invalidated or sqlstate(error) in _RUN_AGAIN or "database is locked" in str(error.orig):
         return True
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
@@ -122,7 +123,7 @@ def _may_run_again(error: DBAPIError) -> bool:
 def _translated(error: DBAPIError) -> Exception:
     if isinstance(error, IntegrityError):
         return refusal_of(error) or error
-    if _may_run_again(error) or _is_operational(error):
+    if may_run_again(error) or _is_operational(error):
         return Overloaded()
     return error
 

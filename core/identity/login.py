@@ -18,7 +18,7 @@ from core.identity.join import join_by_union_id
 from core.locks import lock_accounts
 from core.ports import LoginPlatform, LoginRefused, PlatformUser, ProviderError, ProviderRefused
 from core.refusals import LoginFailed, ProviderDown
-from core.transactions import Changed
+from core.transactions import Changed, may_run_again
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider, Purpose
 from models.base import new_id
 from models.errors import DomainError
@@ -193,13 +193,16 @@ def _lock_known(session: Session, subjects: list[_Subject], vault: Vault) -> _Kn
 
 
 def _join(session: Session, known: _Known, *, now: datetime, cause: Cause) -> bool:
-    """In a savepoint of its own: whatever goes wrong in it, the login goes on without."""
+    """In a savepoint of its own: whatever goes wrong in it, the login goes on without. But where another one was in the
+    way only for a moment the whole login runs again, and joins."""
     mine, other = _owners(known)[:2]
     try:
         with session.begin_nested():
             accounts = [session.get_one(Account, account_id) for account_id in (mine, other)]
             apart = join_by_union_id(session, *accounts, now=now, cause=cause)
     except (DBAPIError, DomainError) as error:
+        if isinstance(error, DBAPIError) and may_run_again(error):
+            raise
         apart = type(error).__name__
     if apart is not None:
         log.warning("accounts_stay_apart", account=str(mine), other=str(other), reason=apart)

@@ -15,6 +15,7 @@ from factories import make_account, make_dependent, make_identity
 from fakes import START, ManualClock
 from people import APP, CAUSE, PROVIDER, FakeLogin, agree, rotated
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -230,6 +231,24 @@ def test_a_join_that_breaks_down_does_not_break_the_login(
     assert enter(transactions, vault, named(THERE)).account.id == two.account.id
     monkeypatch.undo()
     assert enter(transactions, vault, named(THERE)).account.id != two.account.id
+
+
+class _Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+def test_a_join_that_another_one_was_in_the_way_of_is_made_when_the_login_runs_again(
+    transactions: Transactions, vault: Vault, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = two_accounts(transactions, vault, clock)
+    enter(transactions, vault, named(HERE))
+
+    def in_the_way(*_: Any, **__: Any) -> Any:
+        monkeypatch.undo()
+        raise OperationalError("UPDATE", {}, _Deadlock())
+
+    monkeypatch.setattr(join, "carry", in_the_way)
+    assert enter(transactions, vault, named(THERE)).account.id == one.account.id
 
 
 def test_what_its_holder_has_undone_the_platform_does_not_join_again(
