@@ -190,7 +190,7 @@ def _verdict_of_trade(payment: Payment, message: PlatformMessage, trade: TradeAn
     """Number and merchant found the row; amount, currency and app must be what we asked for."""
     if message.app != payment.app:
         return Verdict.DIFFERS
-    if trade.state is not TradeState.PAID:
+    if trade.state is not TradeState.PAID or trade.given_back:
         return Verdict.TELLS_LITTLE
     as_asked = trade.amount_fen == payment.amount_fen and trade.currency == payment.currency
     return Verdict.AGREES if as_asked else Verdict.DIFFERS

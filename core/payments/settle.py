@@ -18,7 +18,7 @@ from core.payments.refunds import due_refund
 from core.ports import TradeAnswer, TradeState
 from models.appointment import Appointment, AppointmentStatus
 from models.notice import NoticeKind
-from models.payment import Payment, PaymentStatus, RefundReason
+from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from models.states import Cause
 
 log = structlog.get_logger()
@@ -59,6 +59,9 @@ def _paid(
     if not news:
         return
     payment.funding = answer.funding
+    if answer.given_back:
+        _leave_to_desk(session, account, payment, now=now, cause=cause)
+        return
     waiting = [one for one in account.appointments if _waits_for_money(one)]
     reason = _why_not_kept(account, payment, waiting)
     if reason is not None:
@@ -70,6 +73,17 @@ def _paid(
             account.slots[appointment.slot_id].book(session, at=now, cause=cause)
             tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     _let_others_go(session, account, payment, now=now)
+
+
+def _leave_to_desk(session: Session, account: ChargeAccount, payment: Payment, *, now: datetime, cause: Cause) -> None:
+    """Paid, and given back by somebody else before we knew of it: no refund of ours can exist by then.
+
+    Nothing is booked for money that may be gone. How much of it is left nobody tells us, so that none is sent back
+    either: two people decide."""
+    log.warning("payment_given_back_by_others", payment=str(payment.id), alarm=True)
+    refund = due_refund(session, account, payment, reason=RefundReason.AMOUNT_DIFFERS, now=now, cause=cause)
+    if refund is not None:
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="given_back_by_others")
 
 
 def _waits_for_money(appointment: Appointment) -> bool:

@@ -37,7 +37,10 @@ class TradeState(StrEnum):
 
 @dataclass(frozen=True)
 class TradeAnswer:
-    """What the platform says of one of our numbers. Amount and trade number are present when it was paid."""
+    """What the platform says of one of our numbers. Amount and trade number are present when it was paid.
+
+    `given_back`: of what was paid, some or all is no longer there. Our own refunds are told so too.
+    """
 
     out_trade_no: str
     state: TradeState
@@ -46,6 +49,7 @@ class TradeAnswer:
     platform_trade_no: str | None = None
     paid_at: datetime | None = None
     funding: str | None = None
+    given_back: bool = False
 
 
 class CloseOutcome(StrEnum):

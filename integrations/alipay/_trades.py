@@ -36,7 +36,8 @@ def told_trade(content: Mapping[str, Any]) -> TradeAnswer:
     if state is None:
         raise ValidationError({"trade_status": ["unknown"]})
     paid_at = utc(values.get("send_pay_date") or values.get("gmt_payment"))
-    if state is TradeState.CLOSED and paid_at is not None:
+    given_back = state is TradeState.CLOSED and paid_at is not None
+    if given_back:
         state = TradeState.PAID
     if state is not TradeState.PAID:
         return TradeAnswer(values["out_trade_no"], state, platform_trade_no=values.get("trade_no"))
@@ -49,6 +50,7 @@ def told_trade(content: Mapping[str, Any]) -> TradeAnswer:
         platform_trade_no=values["trade_no"],
         paid_at=paid_at,
         funding=_funding(values.get("fund_bill_list")),
+        given_back=given_back,
     )
 
 

@@ -66,6 +66,7 @@ def told_trade(content: dict[str, Any]) -> ToldTrade:
         platform_trade_no=values.get("transaction_id"),
         paid_at=_utc(values.get("success_time")),
         funding=values.get("bank_type"),
+        given_back=values["trade_state"] == "REFUND",
     )
     return ToldTrade(values["mchid"], values.get("appid"), answer)
 

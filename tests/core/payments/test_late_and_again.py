@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from harness import Patient
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from core.ports import RefundState, TradeAnswer, TradeState
 from models.appointment import AppointmentStatus
@@ -184,4 +185,55 @@ def test_success_of_a_refund_that_was_closed_leaves_no_trace_on_it(patient: Pati
     patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED))
     patient.work()
     assert (patient.refunds()[0].status, patient.refunds()[0].succeeded_at) == (RefundStatus.CLOSED, None)
+    patient.assert_sound()
+
+
+# --- money that somebody else gave back
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["asked", "told by an event"])
+@pytest.mark.parametrize("over", [False, True], ids=["waiting", "cancelled"])
+def test_money_that_others_gave_back_before_we_knew_of_it_books_nothing_and_is_not_returned_twice(
+    *, patient: Patient, held: UUID, heard: bool, over: bool
+) -> None:
+    pay(patient)
+    number = patient.payments()[0].out_trade_no
+    patient.gateway.trades[number] = replace(patient.gateway.trades[number], given_back=True)
+    if over:
+        patient.cancel(held)
+    if heard:
+        patient.hear(patient.gateway.trades[number])
+    with capture_logs() as lines:
+        patient.work(after=timedelta(seconds=6))
+    assert patient.appointment(held).status is (AppointmentStatus.CANCELLED if over else AppointmentStatus.PENDING)
+    (payment,), (refund,) = patient.payments(), patient.refunds()
+    assert (payment.status, refund.status, refund.amount_fen) == (PaymentStatus.SUCCEEDED, RefundStatus.DESK, 5000)
+    assert [line["alarm"] for line in lines if line["event"] == "payment_given_back_by_others"] == [True]
+    patient.work(after=timedelta(hours=1))
+    assert patient.appointment(held).status is AppointmentStatus.CANCELLED
+    assert patient.gateway.refunds == {}
+    assert told(patient, NoticeKind.APPOINTMENT_BOOKED) == 0
+    patient.assert_sound()
+
+
+def test_an_event_of_money_given_back_is_only_a_hint(patient: Patient, held: UUID) -> None:
+    """It is late: the platform's own answer says that the money is there."""
+    patient.hear(replace(pay(patient), given_back=True))
+    patient.work()
+    assert patient.appointment(held).status is AppointmentStatus.BOOKED
+    assert patient.refunds() == []
+    patient.assert_sound()
+
+
+def test_our_own_refund_is_no_news_from_others(patient: Patient, held: UUID) -> None:
+    patient.hear(pay(patient))
+    patient.work()
+    patient.cancel(held)
+    patient.gateway.refund_settles_as = RefundState.SUCCEEDED
+    patient.work()
+    number = patient.payments()[0].out_trade_no
+    patient.gateway.trades[number] = replace(patient.gateway.trades[number], given_back=True)
+    patient.hear(patient.gateway.trades[number])
+    patient.work(after=timedelta(minutes=1))
+    assert [one.status for one in patient.refunds()] == [RefundStatus.SUCCEEDED]
     patient.assert_sound()

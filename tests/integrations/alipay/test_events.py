@@ -78,6 +78,7 @@ def test_each_status_of_a_payment(
     assert message.kind is MessageKind.PAYMENT
     assert message.trade is not None
     assert message.trade.state is state
+    assert message.trade.given_back is (status == "TRADE_CLOSED" and state is TradeState.PAID)
 
 
 @pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED", "TRADE_FINISHED"])

@@ -209,7 +209,8 @@ def test_a_trade_state_is_read_from_the_table(
     state: TradeState,
 ) -> None:
     wechat_pay.answer(wire, "GET", QUERY, paid_trade | {"trade_state": word})
-    assert gateway.find_payment("YZ20261120000001").state is state
+    told = gateway.find_payment("YZ20261120000001")
+    assert (told.state, told.given_back) == (state, word == "REFUND")
 
 
 def test_an_unpaid_order_lacks_the_paid_half(
