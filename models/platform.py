@@ -11,6 +11,10 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Document, new_id, word
+from models.sealing import Vault
+
+_BEFORE_SEALING = b"{"
+"""How a body begins that was stored in clear; a sealed one begins with its version."""
 
 
 class EventState(StrEnum):
@@ -21,7 +25,7 @@ class EventState(StrEnum):
 
 
 class PlatformEvent(Base):
-    """A verified message as it came: raw bytes and headers, one row per event id."""
+    """A verified message as it came: raw bytes (sealed: some platforms name the payer) and headers, one row per id."""
 
     __tablename__ = "platform_events"
     __table_args__ = (
@@ -43,9 +47,18 @@ class PlatformEvent(Base):
     applied_at: Mapped[datetime | None]
     copies: Mapped[int]
 
+    @staticmethod
+    def sealed_body(vault: Vault, record_id: UUID, body: bytes) -> bytes:
+        return vault.seal("platform_events.body", record_id, body)
+
+    def opened_body(self, vault: Vault) -> bytes:
+        """Raises: SealBroken."""
+        kept = bytes(self.body)
+        return kept if kept.startswith(_BEFORE_SEALING) else vault.open("platform_events.body", self.id, kept)
+
 
 class RefusedEvent(Base):
-    """A message that nothing proves, kept for inspection. The table is capped and moves nothing."""
+    """A message that nothing proves, kept for inspection, its body sealed. The table is capped and moves nothing."""
 
     __tablename__ = "refused_events"
 
@@ -56,6 +69,13 @@ class RefusedEvent(Base):
     headers: Mapped[Any] = mapped_column(Document())
     body: Mapped[bytes]
     received_at: Mapped[datetime] = mapped_column(index=True)
+
+    def seal_body(self, vault: Vault, body: bytes) -> None:
+        self.body = vault.seal("refused_events.body", self.id, body)
+
+    def opened_body(self, vault: Vault) -> bytes:
+        """Raises: SealBroken."""
+        return vault.open("refused_events.body", self.id, self.body)
 
 
 class PlatformToken(Base):

@@ -173,7 +173,7 @@ class Patient:
         *,
         provider: str = "wechat_pay",
     ) -> None:
-        receive_event(session, message, provider=provider, headers={}, body=body, now=now)
+        receive_event(session, message, provider=provider, headers={}, body=body, vault=self.workbench.vault, now=now)
 
     def work(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then run every job that is due."""

@@ -24,6 +24,7 @@ from core.workbench import Workbench
 from models.base import canonical_json, new_id
 from models.payment import Payment, Refund
 from models.platform import EventState, PlatformEvent, RefusedEvent
+from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
 
 log = structlog.get_logger()
@@ -38,21 +39,23 @@ def receive_event(
     provider: str,
     headers: Mapping[str, str],
     body: bytes,
+    vault: Vault,
     now: datetime,
 ) -> None:
     """Store a verified message and the job that will apply it. A twin is counted and changes nothing."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     digest = hashlib.sha256(canonical_json(_content(message))).digest()
+    row_id = new_id()
     event_id = session.scalars(
         insert(PlatformEvent)
         .values(
-            id=new_id(),
+            id=row_id,
             provider=provider,
             merchant=message.merchant,
             event_id=message.event_id,
             kind=message.kind,
             headers=dict(headers),
-            body=body,
+            body=PlatformEvent.sealed_body(vault, row_id, body),
             digest=digest,
             received_at=now,
             state=EventState.RECEIVED,
@@ -65,7 +68,7 @@ def receive_event(
         payload = {"platform_event_id": str(event_id)}
         session.add(new_job("apply_event", run_at=now, now=now, dedup=f"apply_event:{event_id}", payload=payload))
         return
-    _count_twin(session, message, provider=provider, digest=digest, headers=headers, body=body, now=now)
+    _count_twin(session, message, provider=provider, digest=digest, headers=headers, body=body, vault=vault, now=now)
 
 
 def _content(message: PlatformMessage) -> dict[str, object]:
@@ -82,6 +85,7 @@ def _count_twin(
     digest: bytes,
     headers: Mapping[str, str],
     body: bytes,
+    vault: Vault,
     now: datetime,
 ) -> None:
     first = session.scalars(
@@ -103,6 +107,7 @@ def _count_twin(
             reason="event_id_reused",
             headers=headers,
             body=body,
+            vault=vault,
             now=now,
         )
 
@@ -115,20 +120,15 @@ def keep_refused(
     reason: str,
     headers: Mapping[str, str],
     body: bytes,
+    vault: Vault,
     now: datetime,
 ) -> None:
     """Keep what nothing proves for inspection; the table is capped, the oldest go first."""
-    session.add(
-        RefusedEvent(
-            id=new_id(),
-            provider=provider,
-            merchant=merchant,
-            reason=reason,
-            headers=dict(headers),
-            body=body[:8192],
-            received_at=now,
-        )
+    refused = RefusedEvent(
+        id=new_id(), provider=provider, merchant=merchant, reason=reason, headers=dict(headers), received_at=now
     )
+    refused.seal_body(vault, body[:8192])
+    session.add(refused)
     session.flush()
     newest = select(RefusedEvent.id).order_by(RefusedEvent.id.desc()).limit(_REFUSED_KEPT).scalar_subquery()
     session.execute(
@@ -142,7 +142,7 @@ def apply_event(workbench: Workbench, job: LeasedJob) -> None:
     stored = workbench.transactions.read(lambda session, _now: session.get(PlatformEvent, stored_id))
     if stored is None or stored.state is not EventState.RECEIVED:
         return
-    message = workbench.adapters.reader(stored.provider, stored.merchant).read(bytes(stored.body))
+    message = workbench.adapters.reader(stored.provider, stored.merchant).read(stored.opened_body(workbench.vault))
     if message.kind is MessageKind.PAYMENT and message.trade is not None:
         _apply_payment(workbench, stored, message, message.trade)
     elif message.kind is MessageKind.REFUND and message.refund is not None:

@@ -53,9 +53,10 @@ def answered(reply: Reply) -> Response:
 
 
 def _store(reader: MessageReader, message: PlatformMessage, headers: dict[str, str], body: bytes) -> None:
-    services().workbench.transactions.write(
+    workbench = services().workbench
+    workbench.transactions.write(
         lambda session, now: receive_event(
-            session, message, provider=reader.provider, headers=headers, body=body, now=now
+            session, message, provider=reader.provider, headers=headers, body=body, vault=workbench.vault, now=now
         )
     )
 
@@ -68,8 +69,16 @@ def keep_sample(
     log.warning("message_refused", provider=provider, merchant=account, reason=reason, **foreign)
     if not _kept.admits():
         return
-    services().workbench.transactions.write(
+    workbench = services().workbench
+    workbench.transactions.write(
         lambda session, now: keep_refused(
-            session, provider=provider, merchant=account, reason=reason, headers=headers, body=body, now=now
+            session,
+            provider=provider,
+            merchant=account,
+            reason=reason,
+            headers=headers,
+            body=body,
+            vault=workbench.vault,
+            now=now,
         )
     )

@@ -207,9 +207,38 @@ def test_what_is_refused_is_kept_up_to_a_cap(patient: Patient, monkeypatch: pyte
                 reason=f"r{number}",
                 headers={},
                 body=b"x" * 10_000,
+                vault=patient.workbench.vault,
                 now=now,
             )
 
     patient.write(keep)
     assert refused(patient) == ["r3", "r4", "r5", "r6", "r7"]
-    assert patient.read(lambda session: {len(one) for one in session.scalars(select(RefusedEvent.body))}) == {8192}
+    kept = patient.read(lambda session: list(session.scalars(select(RefusedEvent))))
+    assert {one.opened_body(patient.workbench.vault) for one in kept} == {b"x" * 8192}
+
+
+def test_what_a_platform_says_of_the_payer_is_sealed_as_it_is_kept(patient: Patient, held: UUID) -> None:
+    """Some platforms write their payer's id in clear."""
+    body = b"buyer_open_id=canary-of-a-payer"
+    message = patient.message(pay(patient))
+    patient.adapters.the_reader.messages[body] = message
+    patient.write(lambda session, now: patient.receive_in(session, message, body, now))
+    (stored,) = patient.read(lambda session: list(session.scalars(select(PlatformEvent))))
+    assert b"canary" not in bytes(stored.body)
+    assert stored.opened_body(patient.workbench.vault) == body
+    patient.work()
+    assert patient.appointment(held).status is AppointmentStatus.BOOKED
+
+
+def test_a_body_from_before_they_were_sealed_is_read_as_it_is(patient: Patient, held: UUID) -> None:
+    body = b'{"id": "EV-1"}'
+    message = patient.message(pay(patient))
+    patient.adapters.the_reader.messages[body] = message
+
+    def store(session: Session, now: datetime) -> None:
+        patient.receive_in(session, message, body, now)
+        session.scalars(select(PlatformEvent)).one().body = body
+
+    patient.write(store)
+    patient.work()
+    assert patient.appointment(held).status is AppointmentStatus.BOOKED
