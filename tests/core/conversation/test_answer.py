@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -148,6 +149,19 @@ def test_what_cannot_be_had_is_not_offered(chat: Chat) -> None:
     said = chat.text("心内科")
     assert "99.00" not in said
     assert "暂时没有可约的号" in said
+
+
+@pytest.mark.parametrize("facts", [{"release_at": timedelta(hours=1)}, {"closes_at": timedelta(0)}])
+def test_many_that_cannot_be_had_do_not_hide_one_that_can(chat: Chat, facts: dict[str, timedelta]) -> None:
+    def step(session: Session, now: datetime) -> None:
+        department = session.get_one(Department, chat.department.id)
+        day = now.astimezone(HOSPITAL_ZONE).date() + timedelta(days=1)
+        for _ in range(20):
+            given: dict[str, Any] = {name: now + away for name, away in facts.items()}
+            make_schedule(session, department, visit_date=day, now=now, **given)
+
+    chat.patient.write(step)
+    assert chat.text("心内科").splitlines()[1] == "11月25日 周三 上午 ¥50.00 余2"
 
 
 def test_the_soonest_come_first_and_few_of_them(chat: Chat) -> None:
