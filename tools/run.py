@@ -128,7 +128,8 @@ def _where_to_look(places: Places) -> str:
 
     API      接口      {places.api}/api/v1/hospitals
     Docs     文档      {places.api}/docs
-    Sandbox  沙箱      {places.sandbox}/control/ledger
+    Page     页面      {places.api}/h5/
+    Sandbox  沙箱      {places.sandbox}/
     Data     数据      {places.data_dir}  (logs/ 日志)
 
     A patient's whole way, in a second terminal / 在另一个终端走完整流程:
