@@ -239,7 +239,7 @@ class House:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=600,
         )
 
 

@@ -55,7 +55,7 @@ def _session_keys(started: House) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_journey_goes_from_login_to_refund_by_event_and_by_asking(walked: Walked) -> None:
     assert walked.exit_code == 0, walked.printed
     assert "cause: inbox row" in walked.printed
@@ -63,7 +63,7 @@ def test_the_journey_goes_from_login_to_refund_by_event_and_by_asking(walked: Wa
     assert "invariants: 0 broken" in walked.printed
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_nothing_that_was_made_up_can_be_read_in_database_or_logs(walked: Walked) -> None:
     places = {path.name: path.read_bytes() for path in (walked.house.data / "logs").iterdir()}
     places |= {path.name: path.read_bytes() for path in walked.house.data.glob("yuezhen.db*")}
