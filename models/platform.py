@@ -71,11 +71,11 @@ class RefusedEvent(Base):
     received_at: Mapped[datetime] = mapped_column(index=True)
 
     def seal_body(self, vault: Vault, body: bytes) -> None:
-        self.body = vault.seal("refused_events.body", self.id, body)
+        self.body = vault.seal("refused_events.body", self.id, body) if body else b""
 
     def opened_body(self, vault: Vault) -> bytes:
         """Raises: SealBroken."""
-        return vault.open("refused_events.body", self.id, self.body)
+        return vault.open("refused_events.body", self.id, self.body) if self.body else b""
 
 
 class PlatformToken(Base):
