@@ -15,7 +15,9 @@ from miniapp_api.openapi import Operation
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 WRITES = sorted(name for name, one in OPERATIONS.items() if one.method != "GET" and one.auth is not Auth.SIGNATURE)
-READS = sorted(name for name, one in OPERATIONS.items() if one.method == "GET" and not one.page)
+READS = sorted(
+    name for name, one in OPERATIONS.items() if one.method == "GET" and not one.page and one.auth is not Auth.SIGNATURE
+)
 UNASKED = {
     "id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b", "account_id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b",
     "person_id": "01a205ee-7b8f-7046-ad1c-567e12b4e44b", "status": "booked", "fee_fen": 0, "amount_fen": 1,
