@@ -17,8 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import start_browser
 from fakes import ManualClock
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
@@ -51,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium. One for all: Playwright refuses a second in a thread where one is under way."""
+    yield from start_browser()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Visit, serving, start_browser, visiting
+from browsing import Visit, serving, visiting
 from playwright.sync_api import Browser
 from sqlalchemy.engine import URL
 
@@ -15,11 +15,6 @@ from miniapp_api.app import App, create_app
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.services import EXTENSION
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    yield from start_browser()
 
 
 @pytest.fixture
@@ -40,6 +35,6 @@ def base_url(tmp_path: Path, sqlite_url: URL) -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(browser: Browser, base_url: str) -> Iterator[Visit]:
-    with visiting(browser, base_url) as window:
+def visit(chromium: Browser, base_url: str) -> Iterator[Visit]:
+    with visiting(chromium, base_url) as window:
         yield window

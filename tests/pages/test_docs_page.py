@@ -23,8 +23,8 @@ def test_docs_shows_every_operation_and_asks_nobody_else(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-US"])
-def test_an_operation_opens_and_shows_what_travels(browser: Browser, base_url: str, locale: str) -> None:
-    with visiting(browser, base_url, locale=locale) as visit:
+def test_an_operation_opens_and_shows_what_travels(chromium: Browser, base_url: str, locale: str) -> None:
+    with visiting(chromium, base_url, locale=locale) as visit:
         page = visit.open("/docs")
         page.locator(f"{BOOKING} .opblock-summary-control").click()
         opened = page.locator(f"{BOOKING} .opblock-body")

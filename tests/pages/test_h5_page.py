@@ -54,8 +54,8 @@ def office(tmp_path: Path, sqlite_url: URL) -> Iterator[tuple[Office, str]]:
 
 
 @pytest.fixture
-def visit(browser: Browser, office: tuple[Office, str]) -> Iterator[Visit]:
-    with visiting(browser, office[1]) as window:
+def visit(chromium: Browser, office: tuple[Office, str]) -> Iterator[Visit]:
+    with visiting(chromium, office[1]) as window:
         yield window
 
 
@@ -158,8 +158,8 @@ def test_where_there_is_no_answer_one_may_ask_again(visit: Visit) -> None:
     assert faults(visit) == []
 
 
-def test_the_page_speaks_english(browser: Browser, office: tuple[Office, str]) -> None:
-    with visiting(browser, office[1], locale="en-US") as visit:
+def test_the_page_speaks_english(chromium: Browser, office: tuple[Office, str]) -> None:
+    with visiting(chromium, office[1], locale="en-US") as visit:
         page = visit.open(OAUTH)
         expect(page.locator("#overview")).to_contain_text("WeChat user")
         page.get_by_role("link", name="中文").click()
@@ -167,8 +167,8 @@ def test_the_page_speaks_english(browser: Browser, office: tuple[Office, str]) -
         assert faults(visit) == []
 
 
-def test_without_scripts_the_page_still_leads_on(browser: Browser, office: tuple[Office, str]) -> None:
-    with visiting(browser, office[1], java_script_enabled=False) as visit:
+def test_without_scripts_the_page_still_leads_on(chromium: Browser, office: tuple[Office, str]) -> None:
+    with visiting(chromium, office[1], java_script_enabled=False) as visit:
         page = visit.open("/h5/")
         assert "<noscript><p>请开启浏览器的脚本功能" in page.content()
         expect(page.get_by_role("link", name="打开小程序")).to_be_visible()

@@ -7,13 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from account_server import Clinic, Seen
-from browsing import start_browser
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    yield from start_browser()
 
 
 @pytest.fixture
