@@ -47,7 +47,7 @@ def _wechat_official(sandbox: Sandbox, person: Person) -> LoginCode | None:
     if account is None:
         return None
     code = official.issue_code(sandbox, account, person.open_id, person.union_id, person.phone)
-    return LoginCode(code, account.name, account.appid, official.CODE_LIFE)
+    return LoginCode(code, account.name, account.appid, miniapp.CODE_LIFE)
 
 
 def _alipay_miniapp(sandbox: Sandbox, person: Person) -> LoginCode | None:

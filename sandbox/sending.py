@@ -1,17 +1,14 @@
 """What the notices of all platforms have in common: the queue, one attempt to send, and how a platform's own travel."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import requests
-
 from sandbox.context import Sandbox
 from sandbox.faults import Fault
+from sandbox.knocking import knock
 from sandbox.store import Row, Tx
 
-LIMIT = 5.0
 ANSWER_KEPT = 500
 LONGEST_HOLD = 10.0
 
@@ -88,31 +85,11 @@ def _first_send(fault: Fault | None, now: float) -> tuple[str, float | None]:
 
 
 def post(url: str, headers: dict[str, str], body: bytes, at: float, accepts: Accepts) -> Attempt:
-    """Send one message over a connection of its own; the receiver has five seconds."""
-    start = time.monotonic()
-    status: int | None = None
-    answer: str | None = None
-    error: str | None = None
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            with session.post(
-                url,
-                data=body,
-                headers={**headers, "Connection": "close"},
-                timeout=LIMIT,
-                allow_redirects=False,
-                stream=True,
-            ) as reply:
-                status = reply.status_code
-                answer = reply.raw.read(ANSWER_KEPT, decode_content=True).decode("utf-8", "replace")
-    except Exception as problem:  # whatever a receiver does to us, the attempt has failed and will be repeated
-        error = type(problem).__name__
-    elapsed = time.monotonic() - start
-    if error is None and elapsed > LIMIT:
-        error = "TooSlow"
-    accepted = error is None and status is not None and accepts(status, answer or "")
-    return Attempt(at, status, answer, error, round(elapsed * 1000), accepted)
+    """Send one message; whatever a receiver does, the attempt has failed then and will be repeated."""
+    reply = knock("POST", url, headers, body, longest=ANSWER_KEPT)
+    answer = None if reply.status is None else reply.body.decode("utf-8", "replace")
+    accepted = reply.error is None and reply.status is not None and accepts(reply.status, answer or "")
+    return Attempt(at, reply.status, answer, reply.error, reply.elapsed_ms, accepted)
 
 
 def spread(send: Callable[[], Attempt], copies: int, *, concurrently: bool) -> list[Attempt]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from models.account import Provider
 
 
 @dataclass(frozen=True)
-class Wallet:
+class Wallet(ABC):
     """One wallet with its words. `taken` and `refused` are status and body of our answer to an event.
 
     `said` names, for each thing an event can say, the field that says it; `foreign` is what it says of somebody else.
@@ -63,10 +64,10 @@ class Wallet:
         sent = stage.control("POST", "/notices/forge", {"url": url, **self.forgery(stage, case, **lie)})
         return [(one["status"], one["answer"] or "") for one in sent["attempts"]]
 
+    @abstractmethod
     def forgery(self, stage: Stage, case: Case, **lie: Any) -> dict[str, Any]:
         """The body for /notices/forge. `amount_fen`, `app`, `merchant`, `seller` and `number` change what is said;
         everything else is the forge's own."""
-        raise NotImplementedError
 
 
 class WeChat(Wallet):

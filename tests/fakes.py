@@ -63,7 +63,7 @@ class FakeGateway:
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
-    limits = GatewayLimits(timedelta(seconds=60), timedelta(days=365), 50)
+    limits = GatewayLimits(timedelta(seconds=60), 50)
 
     def __init__(self, clock: ManualClock, *, merchant: str = "demo", app: str = "patient") -> None:
         self.clock, self.merchant, self.app = clock, merchant, app

@@ -124,7 +124,6 @@ class GatewayLimits:
     """A platform's own limits. What we do on reaching one is the core's business."""
 
     shortest_lead: timedelta
-    refund_within: timedelta
     refunds_per_payment: int
 
 

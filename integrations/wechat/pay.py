@@ -62,9 +62,7 @@ class WeChatPayGateway:
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
-    limits = GatewayLimits(
-        shortest_lead=timedelta(seconds=60), refund_within=timedelta(days=365), refunds_per_payment=50
-    )
+    limits = GatewayLimits(shortest_lead=timedelta(seconds=60), refunds_per_payment=50)
 
     def __init__(
         self,

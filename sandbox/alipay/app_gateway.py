@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
-
 from sandbox.alipay.console import signer_of
 from sandbox.alipay.delivery import form_headers
 from sandbox.alipay.keys import Account, public_pem
@@ -18,7 +16,7 @@ from sandbox.alipay.wire import CHARSETS, text_to_sign
 from sandbox.clock import real_now
 from sandbox.context import Sandbox
 from sandbox.crypto import rsa_sign, rsa_verify
-from sandbox.sending import LIMIT
+from sandbox.knocking import knock
 
 ANSWER = re.compile(rb"<alipay>\s*<response>(.*)</response>\s*<sign>([^<]*)</sign>\s*<sign_type>RSA2</sign_type>", re.S)
 MOST_BYTES = 65536
@@ -61,13 +59,10 @@ def build_check(sandbox: Sandbox, account: Account, check: Check) -> tuple[dict[
 
 def send_check(account: Account, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Send the check and judge the answer as the console does, before it accepts an address."""
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            reply = session.post(url, data=body, headers=headers, timeout=LIMIT, allow_redirects=False)
-            status, answer = reply.status_code, reply.content[:MOST_BYTES]
-    except (requests.RequestException, ValueError) as refused:
-        return {"accepted": False, "status": None, "answer": None, "problem": type(refused).__name__}
+    reply = knock("POST", url, dict(headers), body, longest=MOST_BYTES)
+    if reply.error is not None or reply.status is None:
+        return {"accepted": False, "status": None, "answer": None, "problem": reply.error}
+    status, answer = reply.status, reply.body
     problem = judge(account, status, answer)
     shown = answer.decode("gb18030" if b"GBK" in answer[:64] else "utf-8", "replace")
     return {"accepted": problem is None, "status": status, "answer": shown, "problem": problem}

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.context import Sandbox
 from sandbox.crypto import random_base64, random_letters
 from sandbox.keys import App
-from sandbox.store import Tx, first
+from sandbox.store import Row, Tx, first
 from sandbox.wechat.exchange import ApiError
 
 CODE_LIFE = 300
@@ -34,20 +34,25 @@ def meet(tx: Tx, app: App, open_id: str, *, union_id: str | None, now: float, ph
     )
 
 
-def exchange_code(sandbox: Sandbox, app: App, code: str | None) -> dict[str, Any]:
-    """Use up a code. Raises: ApiError 41008, 40029, 40163."""
+def use_up(tx: Tx, table: str, app: App, code: str | None, now: float) -> Row:
+    """Use up a code of the table: it is worth something once. Raises: ApiError 41008, 40029, 40163."""
     if not code:
         raise ApiError(41008)
+    row = first(tx, f"select * from {table} where code = ? and appid = ?", (code, app.appid))
+    if row is None:
+        raise ApiError(40029)
+    if row["used_at"] is not None:
+        raise ApiError(40163)
+    if now - row["created_at"] >= CODE_LIFE:
+        raise ApiError(40029)
+    tx.execute(f"update {table} set used_at = ? where code = ?", (now, code))
+    return row
+
+
+def exchange_code(sandbox: Sandbox, app: App, code: str | None) -> dict[str, Any]:
+    """Use up a code. Raises: ApiError 41008, 40029, 40163."""
     with sandbox.store.transaction() as tx:
-        now = sandbox.clock.now()
-        row = first(tx, "select * from login_codes where code = ? and appid = ?", (code, app.appid))
-        if row is None:
-            raise ApiError(40029)
-        if row["used_at"] is not None:
-            raise ApiError(40163)
-        if now - row["created_at"] >= CODE_LIFE:
-            raise ApiError(40029)
-        tx.execute("update login_codes set used_at = ? where code = ?", (now, code))
+        row = use_up(tx, "login_codes", app, code, sandbox.clock.now())
         session_key = random_base64(16)
         tx.execute(
             "update users set session_key = ? where appid = ? and open_id = ?", (session_key, app.appid, row["open_id"])

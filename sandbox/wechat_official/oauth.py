@@ -12,9 +12,8 @@ from sandbox.crypto import random_letters
 from sandbox.keys import App, Official
 from sandbox.store import Row, Tx, first
 from sandbox.wechat.exchange import ApiError
-from sandbox.wechat.login import meet
+from sandbox.wechat.login import meet, use_up
 
-CODE_LIFE = 300
 TOKEN_LIFE = 7200
 BASE, USERINFO = "snsapi_base", "snsapi_userinfo"
 ORDER = ("appid", "redirect_uri", "response_type", "scope", "state")
@@ -111,18 +110,9 @@ def _issue_code(tx: Tx, sandbox: Sandbox, official: Official, open_id: str, scop
 
 def exchange_code(sandbox: Sandbox, app: App, code: str | None) -> dict[str, Any]:
     """Use up a code. Raises: ApiError 41008, 40029, 40163."""
-    if not code:
-        raise ApiError(41008)
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        row = first(tx, "select * from oauth_codes where code = ? and appid = ?", (code, app.appid))
-        if row is None:
-            raise ApiError(40029)
-        if row["used_at"] is not None:
-            raise ApiError(40163)
-        if now - row["created_at"] >= CODE_LIFE:
-            raise ApiError(40029)
-        tx.execute("update oauth_codes set used_at = ? where code = ?", (now, code))
+        row = use_up(tx, "oauth_codes", app, code, now)
         token = f"{random_letters(2)}_{random_letters(84)}"
         tx.execute(
             "insert into oauth_tokens values (?, ?, ?, ?, ?, ?)",

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from alipay_box import MERCHANTS, NOBODY, Merchant, account_of, paid, refund_of, settled
+from postbox import Delivery, Mailbox, collecting
 
-from core.ports import InvalidSignature, MessageKind, PlatformMessage, RefundAnswer, RefundState, TradeState
+from core.ports import MessageKind, PlatformMessage, RefundAnswer, RefundState, TradeState
 from integrations.alipay import AlipayAccount, AlipayAppGateway, AlipayGateway, AlipayMessageReader
-
-
-@dataclass(frozen=True)
-class Delivery:
-    body: bytes
-    message: PlatformMessage | None
-    reason: str | None
-
-
-@dataclass
-class Mailbox:
-    """Answers as our callback route does: with the reader's own words."""
-
-    reader: AlipayMessageReader
-    url: str = ""
-    deliveries: queue.Queue[Delivery] = field(default_factory=queue.Queue)
-
-    def receive(self, headers: dict[str, str], body: bytes) -> bytes:
-        try:
-            message = self.reader.check(headers, body, now=datetime.now(UTC))
-        except InvalidSignature as error:
-            self.deliveries.put(Delivery(body, None, error.reason))
-            return self.reader.refused().body
-        self.deliveries.put(Delivery(body, message, None))
-        return self.reader.accepted().body
-
-    def next(self) -> Delivery:
-        return self.deliveries.get(timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -53,32 +23,14 @@ def accounts(sandbox: Any) -> dict[str, AlipayAccount]:
 
 @pytest.fixture(params=MERCHANTS)
 def mailbox(request: pytest.FixtureRequest, accounts: dict[str, AlipayAccount]) -> Iterator[Mailbox]:
-    box = Mailbox(AlipayMessageReader(accounts[request.param]))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            word = box.receive(dict(self.headers.items()), self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(word)))
-            self.end_headers()
-            self.wfile.write(word)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing to print."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        box.url = f"http://127.0.0.1:{server.server_address[1]}/callbacks"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with collecting(AlipayMessageReader(accounts[request.param])) as box:
         yield box
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
 def merchant(mailbox: Mailbox, accounts: dict[str, AlipayAccount]) -> Merchant:
     account = accounts[mailbox.reader.merchant]
-    return Merchant(account, AlipayGateway(account, notify_url=mailbox.url))
+    return Merchant(account, AlipayGateway(account, notify_url=f"{mailbox.url}/callbacks"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import queue
 import secrets
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from postbox import Delivery, Mailbox, collecting
 
 from core.ports import (
     InvalidSignature,
     MessageKind,
     PaymentOrder,
-    PlatformMessage,
     RefundOrder,
     RefundState,
     TradeState,
@@ -26,36 +23,6 @@ from core.ports import (
 from integrations.wechat import MerchantAccount, WeChatPayGateway, WeChatPayMessageReader
 
 SIGNED = ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial", "Wechatpay-Signature")
-
-
-@dataclass(frozen=True)
-class Delivery:
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    message: PlatformMessage | None
-    reason: str | None
-
-
-@dataclass
-class Mailbox:
-    """Answers as our callback route does: with the reader's own words."""
-
-    reader: WeChatPayMessageReader
-    url: str = ""
-    deliveries: queue.Queue[Delivery] = field(default_factory=queue.Queue)
-
-    def receive(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        try:
-            message = self.reader.check(headers, body, now=datetime.now(UTC))
-        except InvalidSignature as error:
-            self.deliveries.put(Delivery(path, headers, body, None, error.reason))
-            return self.reader.refused().status, self.reader.refused().body
-        self.deliveries.put(Delivery(path, headers, body, message, None))
-        return self.reader.accepted().status, b""
-
-    def next(self) -> Delivery:
-        return self.deliveries.get(timeout=20)
 
 
 def reader_of(account: MerchantAccount, tokens: Any) -> WeChatPayMessageReader:
@@ -75,28 +42,8 @@ def another(account: MerchantAccount, wechat_merchants: list[MerchantAccount]) -
 
 @pytest.fixture
 def mailbox(account: MerchantAccount, wechat_tokens: Any) -> Iterator[Mailbox]:
-    box = Mailbox(reader_of(account, wechat_tokens))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, word = box.receive(self.path, dict(self.headers.items()), body)
-            self.send_response(status)
-            if word:
-                self.send_header("Content-Length", str(len(word)))
-            self.end_headers()
-            self.wfile.write(word)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing to print."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        box.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with collecting(reader_of(account, wechat_tokens)) as box:
         yield box
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
