@@ -16,11 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     try:
-        environ = Places.from_environ(os.environ, root=ROOT).environ(os.environ)
+        places = Places.from_environ(os.environ, root=ROOT)
+        if not (places.data_dir / "platforms.json").exists():
+            raise CannotRun(f"No `make run` has kept anything in {places.data_dir}: say its DATA_DIR here too.")
     except CannotRun as reason:
         sys.exit(str(reason))
     os.chdir(ROOT)
-    os.execve(sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *sys.argv[1:]], environ)
+    os.execve(
+        sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *sys.argv[1:]], places.environ(os.environ)
+    )
 
 
 if __name__ == "__main__":

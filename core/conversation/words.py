@@ -21,6 +21,7 @@ ASK_WHICH = "请发送科室或医生的名字。\nPlease send the name of a dep
 NOTHING_OPEN = "暂时没有可约的号 No open numbers now"
 CODE_UNKNOWN = "这个二维码已失效。\nThis code is no longer valid."
 BOOK_HERE = "点此预约 Book here"
+LOOK_HERE = "点此查看 Look here"
 NEXT_NUMBERS = "最近的号 Next open numbers"
 MY_APPOINTMENTS = "我的预约 My appointments"
 LOG_IN_TO_SEE = "点开登录后查看。Open to log in and see."

@@ -94,3 +94,11 @@ def test_locks_hold_every_pin_with_hashes_and_no_address() -> None:
         assert text.count("--hash=sha256:") >= len(entries)
     pins = set(re.findall(r"^ {4}([a-z-]+)(?:\[\w+\])?==(\S+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE))
     assert pins <= set(entries)
+
+
+def test_an_operators_command_names_the_setting_that_finds_no_run(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tools" / "flask_here.py"), "invariants"]
+    settings = {"DATA_DIR": str(tmp_path / "elsewhere")}
+    told = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 1
+    assert told.stderr == f"No `make run` has kept anything in {tmp_path / 'elsewhere'}: say its DATA_DIR here too.\n"

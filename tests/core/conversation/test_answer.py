@@ -149,6 +149,8 @@ def test_what_cannot_be_had_is_not_offered(chat: Chat) -> None:
     said = chat.text("心内科")
     assert "99.00" not in said
     assert "暂时没有可约的号" in said
+    assert "点此查看 Look here: " in said
+    assert "点此预约" not in said
 
 
 @pytest.mark.parametrize("facts", [{"release_at": timedelta(hours=1)}, {"closes_at": timedelta(0)}])
