@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.views import AppointmentView, upcoming_appointments
 from core.catalog.departments import PlacedDepartment, PlacedDoctor, doctor_detail, place_of, search, with_those_below
+from core.catalog.hospitals import HospitalWish, list_hospitals
 from core.catalog.search import normalised
 from core.catalog.timetable import ScheduleView, next_open
 from core.conversation import words
@@ -90,6 +91,7 @@ class _Talk:
         found = search(self.session, asked)
         blocks = _open_first([self._department(one) for one in found.departments[:MOST_LOOKED_AT]])
         blocks = blocks or _open_first([self._doctor(one) for one in found.doctors[:MOST_LOOKED_AT]])
+        blocks = blocks or _open_first([self._hospital(one) for one in self._hospitals(asked)])
         return Answer(text=_fitting(blocks) if blocks else f"{words.NOTHING_FOUND}\n\n{words.HELP}")
 
     def scene(self, scene: Scene) -> Answer:
@@ -109,9 +111,18 @@ class _Talk:
         hospitals = self.session.scalars(select(Hospital).limit(2)).all()
         if len(hospitals) != 1:
             return Answer(text=words.ASK_WHICH)
-        found = next_open(self.session, hospital_id=hospitals[0].id, limit=MOST_LINES, now=self.now)
-        lines = [f"{view.department.name} {words.half_day_line(view)}" for view in found]
-        return Answer(text=_fitting([self._block(words.NEXT_NUMBERS, lines, HOME)]))
+        return Answer(text=_fitting([self._block(words.NEXT_NUMBERS, self._lines_of(hospitals[0]), HOME)]))
+
+    def _hospital(self, hospital: Hospital) -> str:
+        return self._block(f"【{hospital.name}】", self._lines_of(hospital), HOME)
+
+    def _hospitals(self, asked: str) -> list[Hospital]:
+        page = list_hospitals(self.session, HospitalWish(asked), cursor=None, limit=MOST_LOOKED_AT)
+        return [listed.hospital for listed in page.items]
+
+    def _lines_of(self, hospital: Hospital) -> list[str]:
+        found = next_open(self.session, hospital_id=hospital.id, limit=MOST_LINES, now=self.now)
+        return [f"{view.department.name} {words.half_day_line(view)}" for view in found]
 
     def _department(self, placed: PlacedDepartment) -> str:
         title = f"【{placed.department.name}】{placed.hospital.name}"

@@ -12,12 +12,12 @@ WELCOME = (
     "欢迎关注！在这里可以查号、挂号、看自己的预约。\nWelcome! Look for open numbers here, and see your appointments."
 )
 HELP = (
-    "发送科室或医生的名字（也可以用拼音），例如“心内科”，就能看到最近的号。\n"
+    "发送科室、医生或医院的名字（也可以用拼音），例如“心内科”，就能看到最近的号。\n"
     "发送“我的预约”查看预约。\n"
-    "Send the name of a department or a doctor (pinyin works too) to see the next open numbers."
+    "Send the name of a department, a doctor or a hospital (pinyin works too) to see the next open numbers."
 )
-NOTHING_FOUND = "没有找到这个科室或医生。\nNo department or doctor of this name."
-ASK_WHICH = "请发送科室或医生的名字。\nPlease send the name of a department or a doctor."
+NOTHING_FOUND = "没有找到这个科室、医生或医院。\nNo department, doctor or hospital of this name."
+ASK_WHICH = "请发送科室、医生或医院的名字。\nPlease send the name of a department, a doctor or a hospital."
 NOTHING_OPEN = "暂时没有可约的号 No open numbers now"
 CODE_UNKNOWN = "这个二维码已失效。\nThis code is no longer valid."
 BOOK_HERE = "点此预约 Book here"

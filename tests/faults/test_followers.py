@@ -50,7 +50,7 @@ def test_a_follower_is_welcomed_answered_and_counted_once(account: Stage) -> Non
     card = scanned["message"]
     assert "余5" in str(card)
     assert f"%2Fh5%2Fdepartments%2F{department_id}" in str(card)
-    assert "发送科室或医生的名字" in does(account, text="?")["message"]["Content"]
+    assert "发送科室、医生或医院的名字" in does(account, text="?")["message"]["Content"]
     assert does(account, event="VIEW", url="https://own.example/h5/")["kind"] == "silence"
     told = account.control("POST", f"/official/{APP}/events", {"open_id": FOLLOWER, "text": "help", "copies": 3})
     assert {one["status"] for one in told["attempts"]} == {200}

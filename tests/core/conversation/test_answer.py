@@ -25,7 +25,7 @@ from core.transactions import Transactions
 from models.account import Account, Provider
 from models.appointment import PayMode
 from models.base import new_id
-from models.hospital import Department, Doctor
+from models.hospital import Department, Doctor, Hospital
 from models.schedule import Schedule, Slot, SlotStatus
 from models.sealing import Vault
 
@@ -114,6 +114,19 @@ def test_a_doctor_is_found_where_no_department_is(chat: Chat) -> None:
     assert said[2].endswith(f"/h5/doctors/{chat.doctor.id}")
 
 
+def test_a_hospital_is_found_where_neither_is(chat: Chat) -> None:
+    def step(session: Session, _now: datetime) -> None:
+        hospital = session.get_one(Hospital, chat.department.hospital_id)
+        hospital.search_text = search_text("测试医院", ["老门诊"], overrides=NO_OVERRIDES)
+        make_hospital(session, name="空医院", search_text=search_text("空医院", ["老门诊"], overrides=NO_OVERRIDES))
+
+    chat.patient.write(step)
+    said = chat.text("老门诊").split("\n\n")
+    assert [block.splitlines()[0] for block in said] == ["【测试医院】", "【空医院】"]
+    assert said[0].splitlines()[1] == "心内科 11月25日 周三 上午 ¥50.00 余2"
+    assert "暂时没有可约的号" in said[1]
+
+
 def test_a_group_tells_of_the_departments_below_it(chat: Chat) -> None:
     def step(session: Session, _now: datetime) -> None:
         department = session.get_one(Department, chat.department.id)
@@ -126,7 +139,7 @@ def test_a_group_tells_of_the_departments_below_it(chat: Chat) -> None:
 
 @pytest.mark.parametrize("asked", ["", " ", "？？？", "a", "%", "_", "没有这样的科", "x" * 5000, "😀"])
 def test_what_finds_nothing_is_told_how_to_ask(chat: Chat, asked: str) -> None:
-    assert "发送科室或医生的名字" in chat.text(asked)
+    assert "发送科室、医生或医院的名字" in chat.text(asked)
 
 
 def test_what_cannot_be_had_is_not_offered(chat: Chat) -> None:
@@ -182,7 +195,7 @@ def test_the_menu_tells_the_next_numbers_of_the_one_hospital(chat: Chat) -> None
     said = chat.say(IncomingKind.TAPPED, key="NEXT").text
     assert said.splitlines()[1] == "心内科 11月25日 周三 上午 ¥50.00 余2"
     chat.patient.write(lambda session, _now: make_hospital(session))
-    assert chat.say(IncomingKind.TAPPED, key="NEXT").text.startswith("请发送科室或医生的名字")
+    assert chat.say(IncomingKind.TAPPED, key="NEXT").text.startswith("请发送科室、医生或医院的名字")
 
 
 def test_a_free_visit_costs_nothing(chat: Chat) -> None:
@@ -298,11 +311,11 @@ def test_a_closed_account_is_nobodys(chat: Chat) -> None:
 
 @pytest.mark.parametrize("asked", ["帮助", "help", "HELP!", "你好"])
 def test_help_is_help(chat: Chat, asked: str) -> None:
-    assert chat.text(asked).startswith("发送科室或医生的名字")
+    assert chat.text(asked).startswith("发送科室、医生或医院的名字")
 
 
 def test_an_entry_of_an_older_menu_gets_help(chat: Chat) -> None:
-    assert chat.say(IncomingKind.TAPPED, key="GONE").text.startswith("发送科室或医生的名字")
+    assert chat.say(IncomingKind.TAPPED, key="GONE").text.startswith("发送科室、医生或医院的名字")
 
 
 @pytest.mark.parametrize("kind", [IncomingKind.UNFOLLOWED, IncomingKind.OPENED, IncomingKind.OTHER])
