@@ -1,5 +1,7 @@
 """The official account in a browser: its console, its people, the chat with its menu, and the codes they scan."""
 
+import json
+
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -33,6 +35,7 @@ chat = page_blueprint("pages_chat", "/pages")
 def account(app: str) -> str:
     """The account's console, and whom it knows."""
     sandbox, official = this_sandbox(), official_named(app)
+    buttons = menu.buttons_of(sandbox, official)
     return render_template(
         "account.html",
         official=official,
@@ -40,7 +43,7 @@ def account(app: str) -> str:
         modes=MODES,
         formats=FORMATS,
         people=people.everyone(sandbox, official),
-        buttons=menu.buttons_of(sandbox, official),
+        published=buttons and json.dumps({"button": buttons}, ensure_ascii=False, indent=1),
     )
 
 

@@ -83,6 +83,12 @@ def test_a_person_taps_the_published_menu(talking: Browser, followed: Clinic) ->
     assert talking.page.status_code == 409
 
 
+def test_the_console_shows_the_published_menu_as_it_reads(talking: Browser) -> None:
+    shown = talking.open("/pages/official/clinic").text
+    assert '"name": "号源"' in shown
+    assert '"url": "http://127.0.0.1:8000/h5?a=1&b=2"' in shown
+
+
 def test_a_person_scans_a_code_in_the_chat_and_by_its_address(talking: Browser, followed: Clinic) -> None:
     made = followed.post(
         "/cgi-bin/qrcode/create", {"action_name": "QR_STR_SCENE", "action_info": {"scene": {"scene_str": "doctor:1"}}}
