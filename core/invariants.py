@@ -113,6 +113,12 @@ _QUERIES = {
     "identity_was_found_by_one_that_is": "SELECT i.id FROM platform_identities i WHERE i.found_by_id IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM platform_identities f WHERE f.id = i.found_by_id "
     "AND f.account_id = i.account_id)",
+    "phone_was_proven_at_its_own_login": "SELECT a.id FROM accounts a WHERE a.joined_into_id IS NULL "
+    "AND a.phone_proven_by_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM platform_identities i "
+    "WHERE i.id = a.phone_proven_by_id AND i.account_id = a.id)",
+    "consent_was_given_at_its_own_login": "SELECT s.id FROM consents s JOIN accounts a ON a.id = s.account_id "
+    "WHERE a.joined_into_id IS NULL AND s.dependent_id IS NULL AND s.given_by_id IS NOT NULL AND NOT EXISTS "
+    "(SELECT 1 FROM platform_identities i WHERE i.id = s.given_by_id AND i.account_id = a.id)",
     "patient_cancelled_in_time": "SELECT e.id FROM state_events e JOIN appointments a ON a.id = e.record_id "
     "WHERE e.machine = 'appointment' AND e.to_status = 'cancelled' AND e.from_status = 'booked' "
     "AND e.reason = 'patient' AND e.at >= a.cancel_before",

@@ -49,6 +49,7 @@ class Account(Base):
 
     One that was joined into another is empty: nothing hangs on it, and nobody logs into it by itself. Its row in
     `account_joins` says how it came to that; a reference in this column would have SQLite rebuild the table.
+    `phone_proven_by_id` is the identity at whose login the phone was proven.
     """
 
     __tablename__ = "accounts"
@@ -62,6 +63,7 @@ class Account(Base):
     phone_masked: Mapped[str | None]
     phone_proven_at: Mapped[datetime | None]
     joined_into_id: Mapped[UUID | None]
+    phone_proven_by_id: Mapped[UUID | None]
 
     def has_proven_phone_within(self, age: timedelta, *, now: datetime) -> bool:
         return self.phone_proven_at is not None and now < self.phone_proven_at + age
@@ -70,12 +72,22 @@ class Account(Base):
     def has_phone(self) -> bool:
         return self.phone_sealed is not None
 
-    def seal_phone(self, vault: Vault, phone: str, *, masked: str, proven_at: datetime) -> None:
-        """`phone` in E.164, as a platform has just vouched for it."""
+    def seal_phone(self, vault: Vault, phone: str, *, masked: str, proven_at: datetime, proven_by: UUID) -> None:
+        """`phone` in E.164, as the platform of an identity has vouched for it."""
         digest = vault.keyed_hash(PHONE_HASH, phone)
         self.phone_hash, self.phone_hash_key = digest.digest, digest.key_id
         self.phone_sealed = vault.seal("accounts.phone", self.id, phone)
-        self.phone_masked, self.phone_proven_at = masked, proven_at
+        self.phone_masked, self.phone_proven_at, self.phone_proven_by_id = masked, proven_at, proven_by
+
+    def hand_phone_to(self, other: Account, vault: Vault) -> None:
+        """The proof is the other account's, and none is left here."""
+        phone = self.phone(vault)
+        masked, proven_at, proven_by = self.phone_masked, self.phone_proven_at, self.phone_proven_by_id
+        if phone is None or masked is None or proven_at is None or proven_by is None:
+            return
+        other.seal_phone(vault, phone, masked=masked, proven_at=proven_at, proven_by=proven_by)
+        self.phone_sealed = self.phone_hash = self.phone_hash_key = self.phone_masked = None
+        self.phone_proven_at = self.phone_proven_by_id = None
 
     def phone(self, vault: Vault) -> str | None:
         return None if self.phone_sealed is None else vault.open_text("accounts.phone", self.id, self.phone_sealed)
@@ -133,7 +145,10 @@ class LoginSession(Base):
 
 
 class Consent(Base):
-    """One act of consenting or withdrawing, kept for ever; the newest row of a purpose counts."""
+    """One act of consenting or withdrawing, kept for ever; the newest row of a purpose counts.
+
+    `given_by_id` is the identity that was logged in.
+    """
 
     __tablename__ = "consents"
     __table_args__ = (Index("ix_consents_latest", "account_id", "purpose", "dependent_id", "at"),)
@@ -146,3 +161,4 @@ class Consent(Base):
     granted: Mapped[bool]
     provider: Mapped[Provider] = mapped_column(word(Provider))
     at: Mapped[datetime]
+    given_by_id: Mapped[UUID | None]

@@ -40,7 +40,8 @@ class Payment(Stateful, Base):
 
     `amount_fen` is what was asked, `received_fen` what the platform says was paid; they differ only when something is
     wrong, and then nothing is confirmed and all of it goes back. `let_go` marks a payment that its hold no longer
-    waits for (the cap has passed): it is asked on, but no longer stands in the way of another.
+    waits for (the cap has passed): it is asked on, but no longer stands in the way of another. `opening_at` is when a
+    call that opens it at the platform was last about to be made: the same number may be sent again.
     """
 
     __tablename__ = "payments"
@@ -109,6 +110,7 @@ class Payment(Stateful, Base):
     asked_times: Mapped[int]
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    opening_at: Mapped[datetime | None]
 
     @property
     def is_live(self) -> bool:

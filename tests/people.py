@@ -10,6 +10,7 @@ from uuid import UUID
 
 from factories import make_account, make_dependent, make_identity, make_person
 from fakes import START
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.dependents.documents import check_character
@@ -20,7 +21,8 @@ from core.identity.consents import record_consent
 from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, LoginPlatform, PlatformUser
 from core.registry import NotConfigured
 from core.transactions import Transactions
-from models.account import Purpose
+from models.account import PlatformIdentity, Purpose
+from models.base import new_id
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent, IdentityLevel
 from models.sealing import Vault
@@ -45,6 +47,12 @@ def rotated(vault: Vault) -> Vault:
     )
 
 
+def a_login_of(session: Session, account_id: UUID) -> UUID:
+    """An identity of the account; one of nobody's where it has none."""
+    query = select(PlatformIdentity.id).where(PlatformIdentity.account_id == account_id)
+    return session.scalars(query).first() or new_id()
+
+
 def agree(
     session: Session, account_id: UUID, *purposes: Purpose, dependent_id: UUID | None = None, now: datetime = START
 ) -> None:
@@ -58,6 +66,7 @@ def agree(
             granted=True,
             dependent_id=dependent_id,
             provider=PROVIDER,
+            identity_id=a_login_of(session, account_id),
             now=now,
             cause=CAUSE,
         )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.dependents.phones import masked_phone
 from core.identity.join import say_yes, undo_join
 from core.identity.join_offers import JoinView, Viewer, list_joins
+from core.identity.own import require_own_login
 from core.identity.phone import keep_phone
 from core.payments.open import Payer
 from core.workbench import Workbench
@@ -59,7 +60,16 @@ class Side(Patient):
 
     def prove_in(self, session: Session, phone: str, now: datetime) -> None:
         vault = self.workbench.vault
-        keep_phone(session, account_id=self.account_id, phone=phone, vault=vault, now=now, cause=self.cause)
+        keep_phone(
+            session,
+            account_id=self.account_id,
+            identity_id=self.payer.identity_id,
+            phone=phone,
+            vault=vault,
+            now=now,
+            cause=self.cause,
+        )
+        require_own_login(session, login_id=self.login_id, account_id=self.account_id)  # as every command asks last
 
     def joins(self) -> list[JoinView]:
         viewer, vault = self.viewer, self.workbench.vault
@@ -78,10 +88,12 @@ class Side(Patient):
         return self.write(lambda session, now: self.yes_in(session, wanted, now, viewer))
 
     def undo(self, join_id: UUID | None = None) -> JoinView:
-        viewer = self.viewer
+        viewer, vault = self.viewer, self.workbench.vault
         wanted = join_id or next(one.id for one in self.joins() if one.state in ("asked", "joined"))
         return self.write(
-            lambda session, now: undo_join(session, viewer=viewer, join_id=wanted, now=now, cause=self.cause)
+            lambda session, now: undo_join(
+                session, viewer=viewer, join_id=wanted, vault=vault, now=now, cause=self.cause
+            )
         )
 
     def add(self, person: PersonIdentifier | None = None, **more: Any) -> UUID:
@@ -190,6 +202,6 @@ def make_neighbour(
     """An account of another wallet that has just proven this phone, written as rows."""
     account = make_account(session, now=now)
     identity = make_identity(session, vault, account, provider=provider, app=app, now=now)
-    account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now)
+    account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now, proven_by=identity.id)
     session.flush()
     return account, identity

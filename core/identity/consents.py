@@ -32,6 +32,7 @@ def record_consent(
     granted: bool,
     dependent_id: UUID | None,
     provider: str,
+    identity_id: UUID,
     now: datetime,
     cause: Cause,
 ) -> Consent:
@@ -55,6 +56,7 @@ def record_consent(
         version=version,
         granted=granted,
         provider=Provider(provider),
+        given_by_id=identity_id,
         at=now,
     )
     session.add(consent)

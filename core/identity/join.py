@@ -43,6 +43,7 @@ UNDO_WITHIN = timedelta(hours=24)
 ASK_AGAIN_AFTER = timedelta(days=7)
 """How long whoever was declined may not ask, and neither of two whose join was undone."""
 DECLINED = "declined"
+PHONE_CHANGED = "phone_changed"
 
 log = structlog.get_logger()
 
@@ -87,7 +88,9 @@ def join_by_union_id(session: Session, mine: Account, other: Account, *, now: da
     return None
 
 
-def undo_join(session: Session, *, viewer: Viewer, join_id: UUID, now: datetime, cause: Cause) -> JoinView:
+def undo_join(
+    session: Session, *, viewer: Viewer, join_id: UUID, vault: Vault, now: datetime, cause: Cause
+) -> JoinView:
     """Take a join back, or an ask; what is over already stays as it is.
 
     Raises: NotFound, UndoTooLate, Overloaded, Unauthenticated."""
@@ -105,7 +108,8 @@ def undo_join(session: Session, *, viewer: Viewer, join_id: UUID, now: datetime,
         if not row.may_be_undone(now=now):
             raise UndoTooLate()
         kept = accounts[row.kept_account_id]
-        give_back(session, row, kept=kept, emptied=accounts[row.other_than(kept.id)])
+        if give_back(session, row, kept=kept, emptied=accounts[row.other_than(kept.id)], vault=vault):
+            withdraw_asks(session, kept.id, why=PHONE_CHANGED, now=now, cause=cause)
         row.undo(session, at=now, cause=cause)
     session.flush()
     return view_join(session, row, viewer=replace(viewer, account_id=side), now=now)

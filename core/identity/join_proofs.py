@@ -1,16 +1,17 @@
-"""Whose proofs are whose once a join is undone: a face belongs to the login that it was shown to."""
+"""Whose proofs are whose once a join is undone: a face, or a phone, belongs to the login that it was shown to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from models.account import PlatformIdentity
+from models.account import Account, PlatformIdentity
 from models.identity_check import IdentityCheck, IdentityCheckStatus
 from models.person import Dependent, IdentityLevel, IdentityStatus
+from models.sealing import Vault
 
 
 def return_proofs(session: Session, archived: Iterable[UUID]) -> None:
@@ -30,6 +31,15 @@ def return_proofs(session: Session, archived: Iterable[UUID]) -> None:
             _note(stood, _checks(session, stood))
             _note(one, checks)
         session.flush()
+
+
+def return_phone(kept: Account, emptied: Account, returning: Collection[UUID], vault: Vault) -> bool:
+    """Whether the kept account's phone was proven at a login that goes back. It goes along: left behind, it
+    would be a proof of a number that its holder may never have had. What was proven before is to be proven anew."""
+    if kept.phone_proven_by_id not in returning:
+        return False
+    kept.hand_phone_to(emptied, vault)
+    return True
 
 
 def _checks(session: Session, dependent: Dependent, *which: ColumnElement[bool]) -> Sequence[IdentityCheck]:

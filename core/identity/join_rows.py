@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session, aliased
 
-from core.identity.join_proofs import return_proofs
+from core.identity.join_proofs import return_phone, return_proofs
 from core.identity.join_twins import archive_twins, choose_default, defaults_of, restore_twins
 from core.locks import lock_charges, lock_dependents_of
 from models.account import Account, Consent, LoginSession, PlatformIdentity
@@ -27,6 +27,7 @@ from models.identity_check import IdentityCheck
 from models.notice import Notice
 from models.payment import Payment
 from models.person import Dependent
+from models.sealing import Vault
 
 CARRIED: tuple[type[Base], ...] = (
     Dependent,
@@ -40,7 +41,8 @@ CARRIED: tuple[type[Base], ...] = (
     LoginSession,
     IdempotencyKey,
 )
-"""Everything that hangs on an account. A consent comes along only with the dependent that it names."""
+"""Everything that hangs on an account. A consent comes along only with the dependent that it names; of the others,
+those said since go back with whoever said them."""
 
 ARCHIVED, DEFAULTS = "archived", "defaults"
 
@@ -71,8 +73,8 @@ def _comes_along(record: type[Base], kept_id: UUID) -> ColumnElement[bool]:
     return true()
 
 
-def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Account) -> None:
-    """Return what came, and whatever hangs on a returned dependent or identity since."""
+def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Account, vault: Vault) -> bool:
+    """Return what came, and whatever hangs on a returned dependent or identity since. Whether the phone went too."""
     came = _Came(join.carried or {})
     dependents = came.ids(Dependent)
     lock_dependents_of(session, [kept.id])
@@ -83,7 +85,8 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     returning: dict[type[Base], ColumnElement[bool]] = {
         Dependent: Dependent.id.in_(dependents),
         IdentityCheck: IdentityCheck.dependent_id.in_(dependents),
-        Consent: Consent.dependent_id.in_(dependents),
+        Consent: Consent.dependent_id.in_(dependents)
+        | (Consent.dependent_id.is_(None) & Consent.given_by_id.in_(identities)),
         Charge: Charge.id.in_(charges),
         Appointment: Appointment.id.in_(appointments),
         Payment: Payment.charge_id.in_(charges),
@@ -101,6 +104,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     restore_twins(session, came.named(ARCHIVED))
     for account_id in (kept.id, emptied.id):
         choose_default(session, account_id, first=came.named(DEFAULTS))
+    return return_phone(kept, emptied, identities, vault)
 
 
 class _Came:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent
-from core.identity.join import withdraw_asks
+from core.identity.join import PHONE_CHANGED, withdraw_asks
 from core.locks import lock_account
 from core.ports import PhoneProver, PhoneRefused, ProviderError, ProviderRefused
 from core.refusals import PhoneNotProven, ProviderDown
@@ -48,13 +48,15 @@ def ask_phone(prover: PhoneProver, proof: Mapping[str, str], *, user: str) -> st
         raise ProviderDown() from error
 
 
-def keep_phone(session: Session, *, account_id: UUID, phone: str, vault: Vault, now: datetime, cause: Cause) -> Account:
+def keep_phone(
+    session: Session, *, account_id: UUID, identity_id: UUID, phone: str, vault: Vault, now: datetime, cause: Cause
+) -> Account:
     """Seal the proven number (E.164) on the account. An older number gives way, and with it every ask to join that it
     stood behind. Raises: NotFound, Overloaded."""
     account = lock_account(session, account_id)
     if account.phone(vault) not in (None, phone):
-        withdraw_asks(session, account_id, why="phone_changed", now=now, cause=cause)
-    account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now)
+        withdraw_asks(session, account_id, why=PHONE_CHANGED, now=now, cause=cause)
+    account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now, proven_by=identity_id)
     session.flush()
     return account
 

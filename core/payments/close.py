@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _LONGEST_CALL = timedelta(seconds=30)
 """No call that opens a payment is under way for longer: afterwards a number that is not known will not be."""
+_NOTHING_COMES = frozenset({TradeState.CLOSED, TradeState.FAILED})
 
 
 def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
@@ -58,14 +59,21 @@ def close_one(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> Tr
 
 
 def _may_be_opening(payment: Payment, *, now: datetime) -> bool:
-    return payment.status is not PaymentStatus.PENDING and now - payment.created_at < _LONGEST_CALL
+    called_at = payment.opening_at or payment.created_at
+    return payment.status is not PaymentStatus.PENDING and now - called_at < _LONGEST_CALL
 
 
 def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:
-    """Apply an answer in a transaction of its own, under the charge's locks."""
+    """Apply an answer in a transaction of its own, under the charge's locks.
+
+    `payment` is the row as it was when the platform was asked. That nothing will come of a number is no news any more
+    once it has been sent again since: that call may have opened it."""
 
     def step(session: Session, now: datetime) -> None:
         account = lock_charge_account(session, payment.charge_id)
-        apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
+        standing = account.payment(payment.id)
+        if answer.state in _NOTHING_COMES and standing.opening_at != payment.opening_at:
+            return
+        apply_trade_answer(session, account, standing, answer, now=now, cause=cause)
 
     workbench.transactions.write(step)

@@ -106,6 +106,8 @@ def intend_payment(
         payment = _make(session, account, appointment, gateway, payer, now=now, cause=cause)
     elif (standing.channel, standing.app, standing.payer_identity_id) != (channel, gateway.app, payer.identity_id):
         payment = None
+    if payment is not None:
+        payment.opening_at = now
     return PaymentIntent(appointment_id, account.charge.id, channel, payer, payment)
 
 

@@ -54,6 +54,7 @@ def set_account_phone(body: dict[str, Any]) -> Response:
         return keep_phone(
             command.session,
             account_id=command.caller.account_id,
+            identity_id=command.caller.identity_id,
             phone=phone,
             vault=command.vault,
             now=command.now,

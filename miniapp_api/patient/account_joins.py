@@ -79,6 +79,13 @@ def undo_account_join(join_id: UUID) -> Response:
     withdrawn or declined; what is over stays as it is."""
 
     def step(command: Command) -> JoinView:
-        return undo_join(command.session, viewer=_viewer(), join_id=join_id, now=command.now, cause=command.cause)
+        return undo_join(
+            command.session,
+            viewer=_viewer(),
+            join_id=join_id,
+            vault=command.vault,
+            now=command.now,
+            cause=command.cause,
+        )
 
     return run_command(step, AccountJoinSchema(), moves_login=True)

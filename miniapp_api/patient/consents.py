@@ -61,6 +61,7 @@ def create_consent(body: dict[str, Any]) -> Response:
             granted=body["granted"],
             dependent_id=body.get("dependent_id"),
             provider=command.caller.provider,
+            identity_id=command.caller.identity_id,
             now=command.now,
             cause=command.cause,
         )

@@ -155,6 +155,22 @@ def _found_by_one_of_its_own(session: Session, world: World) -> None:
     change(session, PlatformIdentity, one, found_by_id=other)
 
 
+@plant("phone_was_proven_at_its_own_login")
+def _proven_by_another(session: Session, world: World) -> None:
+    change(session, Account, world.stranger.account_id, phone_proven_by_id=world.couple.older.payer.identity_id)
+
+
+@quiet("phone_was_proven_at_its_own_login")
+def _proven_at_one_of_its_own(session: Session, world: World) -> None:
+    change(session, Account, world.stranger.account_id, phone_proven_by_id=world.stranger.payer.identity_id)
+
+
+@plant("consent_was_given_at_its_own_login")
+def _given_by_another(session: Session, world: World) -> None:
+    given = any_id(session, Consent, account_id=world.stranger.account_id, dependent_id=None)
+    change(session, Consent, given, given_by_id=world.couple.older.payer.identity_id)
+
+
 # --- paid from the other wallet while both were one
 
 

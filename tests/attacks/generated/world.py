@@ -144,9 +144,11 @@ class World(Clinic):
         vault, phone = self.workbench.vault, f"+86139{serial():08d}"
 
         def step(session: Session, now: datetime) -> dict[str, str]:
-            query = select(LoginSession.account_id).where(LoginSession.token_hash == token_digest(patient.token))
-            mine = session.get_one(Account, session.scalars(query).one())
-            mine.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now)
+            query = select(LoginSession).where(LoginSession.token_hash == token_digest(patient.token))
+            login = session.scalars(query).one()
+            mine = session.get_one(Account, login.account_id)
+            by = login.platform_identity_id
+            mine.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now, proven_by=by)
             official, _ = make_neighbour(session, vault, phone=phone, provider=Provider.WECHAT_OFFICIAL, now=now)
             assert join_by_union_id(session, mine, official, now=now, cause=CAUSE) is None
             (joined,) = session.scalars(select(AccountJoin.id).where(AccountJoin.kept_account_id == mine.id))

@@ -25,6 +25,7 @@ from core.identity.consents import record_consent
 from core.invariants import check_invariants
 from models.account import Account, Purpose
 from models.appointment import PayMode
+from models.base import new_id
 from models.database import Database
 from models.errors import DomainError
 from models.hospital import Department
@@ -182,6 +183,7 @@ class Scene:
             granted=False,
             dependent_id=None,
             provider="wechat_miniapp",
+            identity_id=new_id(),
             now=START + timedelta(milliseconds=1),
             cause=REQUEST,
         )

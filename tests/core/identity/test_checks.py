@@ -19,6 +19,7 @@ from core.refusals import CheckLimit, ConsentRequired, ProviderDown
 from core.registry import NotConfigured
 from core.transactions import Transactions
 from models.account import Purpose
+from models.base import new_id
 from models.errors import NotFound, ValidationFailed
 from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.job import Job
@@ -221,6 +222,7 @@ def withdraw(desk: Desk) -> None:
             granted=False,
             dependent_id=desk.dependent_id,
             provider=PROVIDER,
+            identity_id=new_id(),
             now=now,
             cause=CAUSE,
         )

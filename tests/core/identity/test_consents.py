@@ -19,9 +19,11 @@ from core.identity.consents import granted, granted_purposes, record_consent, re
 from core.refusals import ConsentRequired
 from core.transactions import Transactions
 from models.account import DEPENDENT_PURPOSES, Consent, Purpose
+from models.base import new_id
 from models.errors import NotFound, ValidationFailed
 from models.sealing import Vault
 
+LOGIN = new_id()
 PINNED = {
     (Purpose.SERVICE, "2026-11"): "b911761dbc5d4e60",
     (Purpose.SENSITIVE_IDENTITY, "2026-11"): "e55082b112db8837",
@@ -46,7 +48,14 @@ def say(transactions: Transactions, account_id: UUID, purpose: Purpose, **more: 
     given: dict[str, Any] = {"version": current_version(purpose), "granted": True, "dependent_id": None} | more
     return transactions.write(
         lambda session, now: record_consent(
-            session, account_id=account_id, purpose=purpose, provider=PROVIDER, now=now, cause=CAUSE, **given
+            session,
+            account_id=account_id,
+            purpose=purpose,
+            provider=PROVIDER,
+            identity_id=LOGIN,
+            now=now,
+            cause=CAUSE,
+            **given,
         )
     )
 

@@ -63,8 +63,8 @@ def second_yes(couple: Couple) -> Step:
 
 def the_undoing(couple: Couple) -> Step:
     joined, viewer = couple.join(), couple.older.viewer
-    cause = couple.older.cause
-    return lambda session, now: undo_join(session, viewer=viewer, join_id=joined.id, now=now, cause=cause)
+    cause, vault = couple.older.cause, couple.older.workbench.vault
+    return lambda session, now: undo_join(session, viewer=viewer, join_id=joined.id, vault=vault, now=now, cause=cause)
 
 
 def entering(side: Side) -> Step:
@@ -198,9 +198,10 @@ def test_two_second_yeses_at_one_moment_are_one(couple: Couple) -> None:
 def test_a_yes_between_its_withdrawal_and_the_commit_of_that(couple: Couple) -> None:
     couple.prove()
     asked, viewer, cause = couple.older.yes(), couple.older.viewer, couple.older.cause
+    vault = couple.older.workbench.vault
 
     def withdraw(session: Session, now: datetime) -> None:
-        undo_join(session, viewer=viewer, join_id=asked.id, now=now, cause=cause)
+        undo_join(session, viewer=viewer, join_id=asked.id, vault=vault, now=now, cause=cause)
 
     assert isinstance(between(couple.older, withdraw, lambda: couple.younger.yes(asked.id)), NotFound)
     couple.look_up()

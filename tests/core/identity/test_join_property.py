@@ -230,7 +230,7 @@ def undo(scene: Scene, kept: Account) -> None:
     login = session.scalars(select(LoginSession).where(LoginSession.account_id == kept.id)).first()
     assert login is not None
     viewer = Viewer(kept.id, login.platform_identity_id, login.id)
-    undo_join(session, viewer=viewer, join_id=join_id, now=START, cause=REQUEST)
+    undo_join(session, viewer=viewer, join_id=join_id, vault=scene.vault, now=START, cause=REQUEST)
 
 
 def assert_given_back(scene: Scene, before: dict[str, list[str]]) -> None:

@@ -259,7 +259,9 @@ def test_what_its_holder_has_undone_the_platform_does_not_join_again(
     again = enter(transactions, vault, named(THERE)).login
     viewer = Viewer(one.account.id, again.platform_identity_id, again.id)
     (row,) = transactions.read(lambda session, _: session.scalars(select(AccountJoin)).all())
-    transactions.write(lambda session, now: undo_join(session, viewer=viewer, join_id=row.id, now=now, cause=CAUSE))
+    transactions.write(
+        lambda session, now: undo_join(session, viewer=viewer, join_id=row.id, vault=vault, now=now, cause=CAUSE)
+    )
     assert owner(transactions, two.login) == two.account.id
     for user, entered in ((HERE, one), (THERE, two)):
         assert enter(transactions, vault, named(user)).account.id == entered.account.id

@@ -18,10 +18,12 @@ from core.ports import PhoneRefused, ProviderRefused, ProviderUnavailable
 from core.refusals import ConsentRequired, PhoneNotProven, ProviderDown
 from core.transactions import Transactions
 from models.account import Account, Purpose
+from models.base import new_id
 from models.errors import ValidationFailed
 from models.sealing import Vault
 
 NUMBER = "13800000000"
+LOGIN = new_id()
 CODE = {"code": f"phone-{NUMBER}"}
 
 
@@ -39,7 +41,9 @@ def account_id(transactions: Transactions) -> UUID:
 
 def keep(transactions: Transactions, vault: Vault, account_id: UUID, phone: str = f"+86{NUMBER}") -> Account:
     return transactions.write(
-        lambda session, now: keep_phone(session, account_id=account_id, phone=phone, vault=vault, now=now, cause=CAUSE)
+        lambda session, now: keep_phone(
+            session, account_id=account_id, identity_id=LOGIN, phone=phone, vault=vault, now=now, cause=CAUSE
+        )
     )
 
 

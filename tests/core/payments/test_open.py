@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 
 from core.payments.ask import look_at_payment
 from core.payments.open import Payer
-from core.ports import PaymentOrder, ProviderRefused, ProviderUnavailable, TradeAnswer, TradeState
+from core.ports import CloseOutcome, PaymentOrder, ProviderRefused, ProviderUnavailable, TradeAnswer, TradeState
 from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
 from core.transactions import OutcomeUnknown
 from models.account import Account
 from models.appointment import AppointmentStatus, PayMode
 from models.errors import NotFound
 from models.payment import PaymentStatus, RefundReason
+from models.schedule import SlotStatus
 from models.states import Actor, Cause, CauseKind
 
 REQUEST = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "look")
@@ -235,3 +236,51 @@ def test_nobody_asks_about_another_accounts_payment(patient: Patient, held: UUID
         look_at_payment(
             patient.workbench, payment_id=patient.payments()[0].id, account_id=patient.dependent_id, cause=REQUEST
         )
+
+
+def _lost(patient: Patient) -> UUID:
+    """A number that never reached the platform, 40 seconds ago."""
+    appointment_id = patient.book()
+    patient.gateway.down = "before"
+    assert patient.open_payment(appointment_id) is not None
+    patient.gateway.down = None
+    patient.clock.advance(timedelta(seconds=40))
+    return appointment_id
+
+
+def test_a_number_that_is_sent_again_is_not_taken_for_closed_while_it_may_arrive(patient: Patient) -> None:
+    appointment_id = _lost(patient)
+    again = patient.intend(appointment_id)
+    patient.cancel(appointment_id)
+    patient.work()
+    assert isinstance(patient.finish_opening(again), NotPayable)
+    assert patient.slot(appointment_id).status is SlotStatus.WITHHELD
+    patient.work(after=timedelta(minutes=1))
+    (payment,) = patient.payments()
+    assert payment.status is PaymentStatus.CLOSED
+    assert patient.gateway.trades[payment.out_trade_no].state is TradeState.CLOSED
+    assert patient.slot(appointment_id).status is SlotStatus.FREE
+    patient.assert_sound()
+
+
+def test_that_nothing_comes_of_a_number_is_no_news_once_it_was_sent_again(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody pays from the other login, which closes the lost number; meanwhile the first one taps again."""
+    appointment_id, other_login = _lost(patient), another_payer(patient)
+    ask = patient.gateway.close_payment
+
+    def close_and_be_overtaken(number: str) -> CloseOutcome:
+        monkeypatch.undo()
+        outcome = ask(number)
+        assert patient.open_payment(appointment_id) is None
+        return outcome
+
+    monkeypatch.setattr(patient.gateway, "close_payment", close_and_be_overtaken)
+    with pytest.raises(ProviderDown):
+        patient.open_payment(appointment_id, other_login)
+    (payment,) = patient.payments()
+    assert payment.status is PaymentStatus.PENDING
+    assert patient.open_payment(appointment_id, other_login) is None
+    assert patient.gateway.trades[payment.out_trade_no].state is TradeState.CLOSED
+    patient.assert_sound()
