@@ -69,6 +69,7 @@ class Config:
     address_limit: str
     account_limit: str
     login_limit: str
+    follower_limit: str
     redis_url: str = field(repr=False)
     log_level: str
     body_limit: int
@@ -107,6 +108,7 @@ class _Look:
             address_limit=self.rate("RATE_LIMIT_ADDRESS", "60000/minute" if self.local else "600/minute"),
             account_limit=self.rate("RATE_LIMIT_ACCOUNT", "6000/minute" if self.local else "300/minute"),
             login_limit=self.rate("RATE_LIMIT_LOGIN", "6000/minute" if self.local else "30/minute"),
+            follower_limit=self.rate("RATE_LIMIT_FOLLOWER", "6000/minute" if self.local else "20/minute"),
             redis_url=self.redis_url(),
             log_level=self.one_of("LOG_LEVEL", LOG_LEVELS, "INFO"),
             body_limit=self.whole("BODY_LIMIT", 64 * 1024, smallest=1024, largest=1024 * 1024),

@@ -1,4 +1,4 @@
-"""How often one may ask: by network address, by account, and for logins.
+"""How often one may ask: by network address, by account, for logins, and as a follower in a chat.
 
 Counted in the memory of this process or, where `REDIS_URL` names one, in a Redis for all processes together.
 
@@ -27,13 +27,14 @@ _EXTENSION = "yuezhen-limits"
 
 
 class Limits:
-    """The three limits of one app and what was used of them."""
+    """The limits of one app and what was used of them."""
 
     def __init__(self, config: Config) -> None:
         shared = SharedCounters(config.redis_url) if config.redis_url else None
         self.address = _window("address", config.address_limit, shared)
         self.account = _window("account", config.account_limit, shared)
         self.login = _window("login", config.login_limit, shared)
+        self.follower = _window("follower", config.follower_limit, shared)
 
 
 def _window(name: str, rate: str, shared: SharedCounters | None) -> Window:
@@ -70,8 +71,14 @@ def limit_account() -> None:
 
 
 def limit_logins() -> None:
-    """Raises: TooMany."""
+    """For what tries a code of a platform. Raises: TooMany."""
     _use(_limits().login, address_group(request.remote_addr))
+
+
+def is_past_limit(provider: str, app: str, follower: str) -> bool:
+    """Count one message of a follower, by a keyed hash of who that is; whether it is one too many to be answered."""
+    known_by = services().workbench.vault.keyed_hash(f"follower_limit/{provider}/{app}", follower).digest
+    return bool(_limits().follower.use(known_by.hex()))
 
 
 def address_group(address: str | None) -> str:

@@ -6,7 +6,7 @@ that the platform proved whole; to everybody else an appointment that is another
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -89,9 +89,9 @@ class _Talk:
         if len(asked) < 2 and asked.isascii():  # one letter is in every name
             return Answer(text=words.HELP)
         found = search(self.session, asked)
-        blocks = _open_first([self._department(one) for one in found.departments[:MOST_LOOKED_AT]])
-        blocks = blocks or _open_first([self._doctor(one) for one in found.doctors[:MOST_LOOKED_AT]])
-        blocks = blocks or _open_first([self._hospital(one) for one in self._hospitals(asked)])
+        blocks = _open_first(map(self._department, found.departments[:MOST_LOOKED_AT]))
+        blocks = blocks or _open_first(map(self._doctor, found.doctors[:MOST_LOOKED_AT]))
+        blocks = blocks or _open_first(map(self._hospital, self._hospitals(asked)))
         return Answer(text=_fitting(blocks) if blocks else f"{words.NOTHING_FOUND}\n\n{words.HELP}")
 
     def scene(self, scene: Scene) -> Answer:
@@ -194,8 +194,15 @@ def _page(kind: SceneKind, subject: UUID) -> str:
     return f"{HOME}{kind}s/{subject}"
 
 
-def _open_first(blocks: list[str]) -> list[str]:
-    return sorted(blocks, key=lambda block: words.NOTHING_OPEN in block)[:MOST_FOUND]
+def _open_first(blocks: Iterable[str]) -> list[str]:
+    """Each takes questions of the database: as soon as enough have open numbers, no more are made."""
+    opened: list[str] = []
+    empty: list[str] = []
+    for block in blocks:
+        (empty if words.NOTHING_OPEN in block else opened).append(block)
+        if len(opened) == MOST_FOUND:
+            break
+    return [*opened, *empty][:MOST_FOUND]
 
 
 def _fitting(blocks: list[str]) -> str:

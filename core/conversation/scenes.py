@@ -38,6 +38,11 @@ class Scene:
         """What the page is opened with."""
         return {"id": str(self.id)}
 
+    @property
+    def is_public(self) -> bool:
+        """Anybody may know that it is there."""
+        return self.kind is not SceneKind.APPOINTMENT
+
 
 def write_scene(scene: Scene) -> str:
     """`doctor:<uuid>`, at most LONGEST_SCENE characters."""

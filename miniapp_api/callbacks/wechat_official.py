@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 from flask import Response, request
 
-from core.conversation.answer import Follower, answer_follower
+from core.conversation.answer import SILENCE, Follower, answer_follower
 from core.conversation.receive import receive_message
 from core.ports import Answer, Conversation, Incoming, InvalidSignature, PlatformUser
 from core.registry import NotConfigured
 from miniapp_api.callbacks.events import answered, keep_sample
+from miniapp_api.limits import is_past_limit
 from miniapp_api.openapi import endpoint, signed_blueprint
 from miniapp_api.pages import login_address
 from miniapp_api.services import services
@@ -50,7 +51,7 @@ def greet_official_account(app: str) -> Response:
 )
 def hear_follower(app: str) -> Response:
     """Plain or encrypted, in XML or JSON; answered in the form it came in. What is sent again is answered again and
-    counted once. Neither words nor names of a chat are kept."""
+    counted once; who writes more than a person can is answered with silence. Neither words nor names are kept."""
     conversation, workbench = _conversation(app), services().workbench
     body = request.get_data(cache=False)
     try:
@@ -76,6 +77,8 @@ def _conversation(app: str) -> Conversation:
 
 def _answer(conversation: Conversation, incoming: Incoming) -> Answer:
     workbench, app = services().workbench, conversation.app
+    if is_past_limit(conversation.provider, app, incoming.follower):
+        return SILENCE
     follower = Follower(
         PlatformUser(conversation.provider, app, open_id=incoming.follower),
         enter=lambda target: login_address(app, target),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fakes import ManualClock
+from fakes import FakeAdapters, ManualClock
 from fakes_official import CLINIC, OFFICIAL, follower
 from flask.testing import FlaskClient
 from harness import make_runner, race
@@ -17,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from core.conversation.receive import KEPT_FOR
 from core.ports import Incoming, IncomingKind
+from miniapp_api.app import create_app
 from miniapp_api.config import Config
 from models.platform import EventState, PlatformEvent, RefusedEvent
 
@@ -78,6 +80,22 @@ def test_a_message_sent_again_is_answered_alike_and_counted_once(client: FlaskCl
     answers = {post(client, sent(office)).data for _ in range(3)}
     assert len(answers) == 1
     assert [one.copies for one in events(office)] == [3]
+
+
+def test_who_writes_too_much_is_answered_with_silence_and_nobody_else(config: Config, clock: ManualClock) -> None:
+    adapters = FakeAdapters(clock)
+    app = create_app(replace(config, follower_limit="2/minute"), adapters=adapters, clock=clock)
+    office, client = Office(app, clock, adapters), app.test_client()
+
+    def told(name: str) -> bool:
+        answer = post(client, sent(office, f"event:{name}", text="心内科", follower=follower(name)))
+        assert answer.status_code == 200
+        return "没有找到" in answer.get_data(as_text=True)
+
+    assert [told("an") for _ in range(3)] == [True, True, False]
+    assert told("bo")
+    assert [one.copies for one in events(office)] == [3, 1]
+    office.workbench.transactions.database.close()
 
 
 def test_twins_at_once_are_one_row(office: Office) -> None:
