@@ -4,9 +4,9 @@ mini-program. Public pages name a doctor or a department; what is one's own come
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,19 +27,20 @@ from miniapp_api.openapi import endpoint, open_blueprint, patient_blueprint
 from miniapp_api.pages import login_address, other_language, page, root_path
 from miniapp_api.services import services
 from models.account import Account
+from models.hospital import Department, Doctor
 from schemas.pages import OpenMiniappQuerySchema
 
 blueprint = open_blueprint("h5", "/h5")
 own = patient_blueprint("h5_own", "/h5/overview", tag="h5")
 BLUEPRINTS = (blueprint, own)
 
-LINK_LIFE = timedelta(days=1)
 FIRST_PAGE = "pages/index/index"
 _MOST_SHOWN = 10
 _AN_HOUR = 3600
 _FOLDER = Path(__file__).parent / "static" / "h5"
 _FILES = frozenset({"h5.css", "h5.js", "icon.svg"})
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -88,15 +89,15 @@ def show_department(department_id: UUID) -> Response:
     status=302,
     also={503: None},
     page=True,
-    stateless=True,
     summary="Open the mini-program",
 )
 def open_miniapp() -> Response:
-    """On to a fresh link into the mini-program that goes with the official account: to what `scene` names, else to its
-    first page. A scene is an address and no permission."""
+    """On to the mini-program that goes with the official account: to the doctor or department that `scene` names, to
+    one's own appointments where it names one of them, else to the first page. The links stand for everybody: a stranger
+    who asks has none made for what is not there."""
     scene = read_scene(request.args.get("scene", ""))
     try:
-        return Response(status=302, headers={"Location": _fresh_link(scene)})
+        return Response(status=302, headers={"Location": _standing_link(scene)})
     except ProviderError as error:
         log.warning("miniapp_link_failed", kind=type(error).__name__)
         return page("notice.html", status=503, notice="no_link", again=root_path() + HOME)
@@ -114,7 +115,7 @@ def show_overview() -> Response:
     return page("overview.html", open_miniapp=_miniapp_link(caller.app), **_read(look))
 
 
-def _read(look: Callable[[Session, datetime], dict[str, Any]]) -> dict[str, Any]:
+def _read(look: Callable[[Session, datetime], T]) -> T:
     return services().workbench.transactions.read(look)
 
 
@@ -133,14 +134,21 @@ def _shell(template: str, *, scene: Scene | None = None, **facts: Any) -> Respon
     )
 
 
-def _fresh_link(scene: Scene | None) -> str:
+def _standing_link(scene: Scene | None) -> str:
     """Raises: NotConfigured, ProviderUnavailable, ProviderRefused."""
     official = _official()
     if official is None:
         raise NotConfigured("no official account")
     links = services().workbench.adapters.miniapp_links(official.provider, official.app)
-    at, query = (FIRST_PAGE, {}) if scene is None else (scene.page, scene.query)
-    return links.link(at, query, lasts=LINK_LIFE)
+    if scene is None or not _is_there(scene):
+        return links.standing_link(FIRST_PAGE, {})
+    return links.standing_link(scene.page, scene.query if scene.is_public else {})
+
+
+def _is_there(scene: Scene) -> bool:
+    """Whether the directory knows it. An appointment is not looked for: of that only its owner hears."""
+    record = {SceneKind.DOCTOR: Doctor, SceneKind.DEPARTMENT: Department}.get(scene.kind)
+    return record is None or _read(lambda session, _now: session.get(record, scene.id)) is not None
 
 
 def _official() -> OfficialAccount | None:

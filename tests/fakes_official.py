@@ -123,3 +123,6 @@ class FakeMiniappLinks:
             raise self.failure
         self.opened.append((path, dict(query), lasts))
         return f"https://wxaurl.example/{len(self.opened)}"
+
+    def standing_link(self, path: str, query: Mapping[str, str]) -> str:
+        return self.link(path, query, lasts=timedelta(days=2))

@@ -123,6 +123,10 @@ class MiniappLinks(Protocol):
         """An https address that opens the page `path` (no leading slash). Raises: ProviderUnavailable,
         ProviderRefused."""
 
+    def standing_link(self, path: str, query: Mapping[str, str]) -> str:
+        """One for whoever asks, made once and handed out again while it has a day left: a platform counts how many it
+        makes. Raises: ProviderUnavailable, ProviderRefused."""
+
 
 class AppGateway(Protocol):
     """The one address to which a platform sends the events of an app, and by which it checks that we are there."""

@@ -142,15 +142,19 @@ def test_a_34_a_pages_own_query_never_leads_its_login_astray(client: FlaskClient
 
 
 def test_the_mini_program_opens_at_what_the_scene_names(office: Office, client: FlaskClient) -> None:
-    doctor = new_id()
-    for query in ({}, {"scene": f"doctor:{doctor}"}, {"scene": "//evil.example"}):
+    ids = clinic(office)
+    scenes = [f"doctor:{ids['doctor']}", f"department:{ids['department']}", f"appointment:{new_id()}"]
+    made_up = [f"doctor:{new_id()}", f"department:{new_id()}", "//evil.example"]
+    for query in ({}, *({"scene": scene} for scene in scenes + made_up)):
         answer = client.get("/h5/miniapp", query_string=query)
         assert (answer.status_code, answer.data) == (302, b"")
         assert answer.headers["Location"].startswith("https://wxaurl.example/")
     assert [(at, query) for at, query, _ in office.links.opened] == [
         ("pages/index/index", {}),
-        ("pages/doctor/index", {"id": str(doctor)}),
-        ("pages/index/index", {}),
+        ("pages/doctor/index", {"id": str(ids["doctor"])}),
+        ("pages/department/index", {"id": str(ids["department"])}),
+        ("pages/appointment/index", {}),
+        *[("pages/index/index", {})] * 3,
     ]
 
 

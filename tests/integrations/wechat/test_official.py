@@ -180,6 +180,17 @@ def test_a_link_opens_a_page_of_the_mini_program(wechat: Platform, links: WeChat
     }
 
 
+def test_a_standing_link_is_made_once_and_kept_for_a_day_of_its_two(
+    wechat: Platform, links: WeChatMiniappLinks, tokens: Any
+) -> None:
+    wechat.answer(LINK, *({**OK, "url_link": f"https://wxaurl.cn/{nth}"} for nth in range(3)))
+    for _ in range(3):
+        assert links.standing_link("pages/doctor/index", {"id": "1"}) == "https://wxaurl.cn/0"
+    assert links.standing_link("pages/index/index", {}) == "https://wxaurl.cn/1"
+    assert [asked.json["expire_interval"] for asked in wechat.asked_at(LINK)] == [2, 2]
+    assert tokens.lives[-1] == timedelta(days=1)
+
+
 @pytest.mark.parametrize(
     ("path", "query", "lasts", "code"),
     [
