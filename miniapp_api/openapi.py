@@ -21,7 +21,7 @@ from miniapp_api.auth import Auth, refuse_if_moved, require_login
 from miniapp_api.body import StrictRequest, escape_pointer
 from miniapp_api.documented import api_options, complete, describe, path_parameters, requires_anything
 from miniapp_api.errors import code_of, flatten
-from miniapp_api.limits import limit_account, limit_address, limit_logins
+from miniapp_api.limits import limit_account, limit_address
 from models.errors import DomainError, FieldError, NotFound, ValidationFailed
 
 View = Callable[..., Response]
@@ -83,7 +83,6 @@ def endpoint(
     keyed: bool = False,
     refusals: tuple[Refusal, ...] = (),
     also: Mapping[int, type[Schema] | None] | None = None,
-    login_limited: bool = False,
     media_type: str = "application/json",
     page: bool = False,
     stateless: bool = False,
@@ -94,9 +93,9 @@ def endpoint(
 
     The view gets path parameters by name, `body=` and `query=` (loaded) where declared, and returns a Response.
     `refusals` are the errors it may raise beyond what every route of its kind may (`documented.implied_codes`).
-    `also` names further statuses that are no problem. `login_limited` counts it against the address's login limit.
-    `media_type` is what a platform that signs sends, and `sent` an example of it. A `page` is HTML for a browser and
-    reads its query by itself. A `stateless` route touches no row, so the database cannot fail it.
+    `also` names further statuses that are no problem. `media_type` is what a platform that signs sends, and `sent` an
+    example of it. A `page` is HTML for a browser and reads its query by itself. A `stateless` route touches no row, so
+    the database cannot fail it.
     """
 
     def register(view: View) -> View:
@@ -104,15 +103,13 @@ def endpoint(
         described = describe(
             view, blp.auth, method, path,
             body=body, query=query, reply=reply, status=status, keyed=keyed, codes=codes,
-            also=also or {}, limited=blp.limited or login_limited, tag=blp.tag, summary=summary,
+            also=also or {}, limited=blp.limited, tag=blp.tag, summary=summary,
             media_type=media_type, page=page, stateless=stateless, sent=sent,
         )  # fmt: skip
         rule = f"{blp.url_prefix or ''}{path}"
         operation = Operation(view.__name__, method, rule, blp.auth, keyed, described.codes, page)
         blp.operations.append(operation)
-        served = _reading_payload(
-            view, blp.auth, method, body=body, query=query, login_limited=login_limited, page=page
-        )
+        served = _reading_payload(view, blp.auth, method, body=body, query=query, page=page)
         served._apidoc = {"manual_doc": described.document}  # type: ignore[attr-defined]
         blp.add_url_rule(path, view.__name__, served, methods=[method], parameters=path_parameters(path))
         return view
@@ -127,7 +124,6 @@ def _reading_payload(
     *,
     body: type[Schema] | None,
     query: type[Schema] | None,
-    login_limited: bool,
     page: bool,
 ) -> View:
     body_schema = None if body is None else body()
@@ -135,8 +131,6 @@ def _reading_payload(
 
     @wraps(view)
     def served(**given: Any) -> Response:
-        if login_limited:
-            limit_logins()
         if auth is not Auth.SIGNATURE and not page:
             sent = _query_sent()
             if query_schema is not None:

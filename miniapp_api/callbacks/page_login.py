@@ -55,10 +55,6 @@ def log_in_by_page(app: str) -> Response:
         login = services().workbench.adapters.page_login(app)
     except NotConfigured:
         raise NotFound() from None
-    try:
-        limit_logins()  # here and not by the frame, whose answer would be no page
-    except TooMany:
-        return _notice(login, "too_many", HOME, status=429)
     return _finish(login) if {"code", "state"} & request.args.keys() else _begin(login)
 
 
@@ -97,17 +93,24 @@ def _finish(login: PageLogin) -> Response:
     if not code:
         return _notice(login, "denied", returned.target)
     try:
+        limit_logins()  # only here a code is tried: whoever shares the address is kept out by no empty request
         user = _ask(login, code)
-    except LoginFailed as refusal:
-        if isinstance(refusal.__cause__, StandInUser):
-            return _notice(login, "stand_in", returned.target)
-        return _notice(login, "refused", returned.target, status=400)
-    except ProviderDown:
-        return _notice(login, "unavailable", returned.target, status=503)
+    except (TooMany, LoginFailed, ProviderDown) as refusal:
+        notice, status = _why(refusal)
+        return _notice(login, notice, returned.target, status=status)
     handoff = workbench.transactions.write(
         lambda session, now: hand_off(session, user=user, vault=workbench.vault, now=now, cause=request_cause())
     )
     return _handed_over(login, returned.target, handoff)
+
+
+def _why(refusal: TooMany | LoginFailed | ProviderDown) -> tuple[str, int]:
+    """The notice to show, and its status."""
+    if isinstance(refusal, TooMany):
+        return "too_many", 429
+    if isinstance(refusal, ProviderDown):
+        return "unavailable", 503
+    return ("stand_in", 200) if isinstance(refusal.__cause__, StandInUser) else ("refused", 400)
 
 
 def _ask(login: PageLogin, code: str) -> PlatformUser:

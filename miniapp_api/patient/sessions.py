@@ -15,6 +15,7 @@ from core.refusals import LoginFailed, ProviderDown
 from core.registry import NotConfigured
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, run_command
+from miniapp_api.limits import limit_logins
 from miniapp_api.openapi import endpoint, open_blueprint, patient_blueprint
 from miniapp_api.patient.languages import in_language, language_asked
 from miniapp_api.services import services
@@ -34,7 +35,6 @@ current = patient_blueprint("current_session", "/api/v1/sessions/current", tag="
     reply=SessionSchema,
     status=201,
     refusals=(LoginFailed, ProviderDown),
-    login_limited=True,
     summary="Log in with a platform's one-time code",
 )
 def create_session(body: dict[str, Any]) -> Response:
@@ -57,7 +57,8 @@ def delete_current_session() -> Response:
 
 
 def _by_handoff(body: dict[str, Any]) -> Callable[[Command], LoggedIn]:
-    """Raises: ValidationFailed where an app is named: the code knows whose it is."""
+    """No login is counted: the one that brought the code was. Raises: ValidationFailed where an app is named: the code
+    knows whose it is."""
     if "app" in body:
         raise ValidationFailed(FieldError("#/app", "not_configured"))
     code, lasts = body["code"], services().config.session_lifetime
@@ -65,7 +66,10 @@ def _by_handoff(body: dict[str, Any]) -> Callable[[Command], LoggedIn]:
 
 
 def _by_platform(body: dict[str, Any]) -> Callable[[Command], LoggedIn]:
-    """Asks the platform at once, before any transaction. Raises: ValidationFailed, LoginFailed, ProviderDown."""
+    """Asks the platform at once, before any transaction.
+
+    Raises: TooMany, ValidationFailed, LoginFailed, ProviderDown."""
+    limit_logins()
     lasts = services().config.session_lifetime
     user = ask_who(_platform(body["provider"], body.get("app")), body["code"])
     return lambda command: log_in(

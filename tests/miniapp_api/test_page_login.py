@@ -95,19 +95,24 @@ def test_a_34_the_host_of_a_request_decides_nothing(office: Office) -> None:
     assert handoff_of(answer)[0] == f"{BASE}/h5/"
 
 
-def test_both_ways_count_as_logins_and_too_many_are_told_so_on_a_page(config: Config, clock: ManualClock) -> None:
+def test_only_a_code_that_is_tried_counts_as_a_login_and_too_many_are_told_so_on_a_page(
+    config: Config, clock: ManualClock
+) -> None:
     adapters = FakeAdapters(clock)
-    app = create_app(replace(config, login_limit="3/minute"), adapters=adapters, clock=clock)
+    app = create_app(replace(config, login_limit="2/minute"), adapters=adapters, clock=clock)
     office = Office(app, clock, adapters)
     browser = office.browser()
+    for _ in range(5):
+        state = browser.begin()
+        assert browser.come_back(state="made-up", code="code-of-an").status_code == 400
+    answer = browser.come_back(state=state, code="code-of-an")
+    assert browser.log_in(handoff_of(answer)[1]).status_code == 201
     browser.handed_over("an")
-    state = browser.begin()
-    for query in ({"state": state, "code": "code-of-an"}, {}):
-        answer = browser.come_back(**query)
-        assert (answer.status_code, answer.mimetype) == (429, "text/html")
-        assert "操作太频繁" in answer.get_data(as_text=True)
-        assert retry_link(answer) == f"{BASE}{OAUTH}?to=%2Fh5%2F"
-    assert (count(office, PageLoginAttempt), count(office, Handoff)) == (2, 1)
+    answer = browser.come_back(state=browser.begin("/h5/?view=appointments"), code="code-of-an")
+    assert (answer.status_code, answer.mimetype) == (429, "text/html")
+    assert "操作太频繁" in answer.get_data(as_text=True)
+    assert retry_link(answer) == f"{BASE}{OAUTH}?to=%2Fh5%2F%3Fview%3Dappointments"
+    assert count(office, Handoff) == 2
     office.workbench.transactions.database.close()
 
 
