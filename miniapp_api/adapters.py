@@ -159,6 +159,7 @@ class Registry:
             self._add_reader(WeChatPayMessageReader(account, apps, tokens=self._tokens))
 
     def _add_alipay(self, account: AlipayAccount) -> None:
+        account.keys.share(self._tokens)
         gateway = AlipayGateway(account, notify_url=f"{self._callbacks}/alipay/{account.merchant}")
         self._add_gateway(gateway, AlipayMiniappLogin.provider)
         self._add_reader(AlipayMessageReader(account))

@@ -95,7 +95,7 @@ def endpoint(
     `refusals` are the errors it may raise beyond what every route of its kind may (`documented.implied_codes`).
     `also` names further statuses that are no problem. `media_type` is what a platform that signs sends, and `sent` an
     example of it. A `page` is HTML for a browser and reads its query by itself. A `stateless` route touches no row, so
-    the database cannot fail it.
+    the database cannot fail it unless `refusals` say so.
     """
 
     def register(view: View) -> View:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from token_memory import TokenMemory
 
 from core.ports import IdKind, PaymentOrder, RefundAnswer, RefundOrder, RefundState
 from integrations.alipay import AlipayAccount, AlipayCertificates, AlipayGateway
@@ -32,6 +34,13 @@ def account_of(told: dict[str, Any]) -> AlipayAccount:
         return AlipayAccount(**known)
     certificates = AlipayCertificates(**{f"{name}_pem": text for name, text in files.items()})
     return AlipayAccount(**known, certificates=certificates)
+
+
+def fresh(account: AlipayAccount) -> AlipayAccount:
+    """The same account in a house of its own, where nobody has learnt a renewed certificate yet."""
+    made = replace(account)
+    made.keys.share(TokenMemory())
+    return made
 
 
 def login_code(sandbox: Any, **more: Any) -> str:

@@ -108,8 +108,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         )
 
     def _prove(self, told: SignedAnswer) -> None:
-        """An answer without a signature passes: it can only become a failure. Raises: InvalidSignature,
-        ProviderUnavailable."""
+        """An answer without a signature passes: it can only become a failure. Raises: InvalidSignature."""
         if told.sign is None:
             return
         key = self._account.keys.named(told.cert_sn, self._clock())
@@ -120,7 +119,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         verify([key], told.node, told.sign)
 
     def _renewed(self, name: str) -> RSAPublicKey | None:
-        """Alipay has renewed its certificate, or somebody says so. Raises: ProviderUnavailable."""
+        """Alipay has renewed its certificate, or somebody says so."""
         now = self._clock()
         return self._account.keys.renewed(name, lambda: self._download(name, now), now=now)
 
@@ -132,9 +131,10 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
         try:
             content = self._content(told)
             pem = b64decode(str(content.get("alipay_cert_content", "")), validate=True).decode("ascii")
-            fetched = self._account.keys.proven(name, pem, now=now)
-            if fetched is not None:
-                verify([fetched.key, *self._account.keys.all(now)], told.node, told.sign or "")
+            fetched = self._account.keys.proven(pem, now=now)
+            if fetched is None or fetched.name != name:
+                return None
+            verify([fetched.key, *self._account.keys.all(now)], told.node, told.sign or "")
         except (InvalidSignature, ValueError):
             return None
         return fetched

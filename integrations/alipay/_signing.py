@@ -52,8 +52,9 @@ def sign(key: RSAPrivateKey, text: bytes) -> str:
 
 
 def verify(keys: Iterable[RSAPublicKey], text: bytes, signature: str) -> None:
-    """By RSA2 with one of `keys`, whatever the sender calls it. Raises: InvalidSignature `bad_base64`,
-    `bad_signature`."""
+    """By RSA2 with one of `keys`, whatever the sender calls it; they are taken one by one until one fits.
+
+    Raises: InvalidSignature `bad_base64`, `bad_signature`."""
     try:
         raw = b64decode(signature, validate=True)
     except (Base64Error, ValueError):

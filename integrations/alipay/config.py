@@ -63,7 +63,7 @@ class AlipayAccount:
     root_cert_sn: str = field(init=False, default="")
     signing_key: RSAPrivateKey = field(init=False, repr=False, compare=False)
     keys: KeyRing = field(init=False, repr=False, compare=False)
-    """Alipay's keys, shared by all that speak for this account: a certificate that one of them proved serves all."""
+    """Alipay's keys, shared by all that speak for this account, and with other processes through `keys.share`."""
 
     def __post_init__(self) -> None:
         require_match(WORD, "merchant", self.merchant)
@@ -119,7 +119,8 @@ class AlipayAccount:
         object.__setattr__(self, "root_cert_sn", root_serial_name(roots))
         if not self.root_cert_sn:
             raise ValueError("certificates.alipay_root_cert_pem has no root signed with RSA")
-        return KeyRing(key, chain=[*alipay, *app[1:]], roots=roots)
+        stored_as = f"alipay_certificates:{self.app_id}"
+        return KeyRing(key, chain=[*alipay, *app[1:]], roots=roots, stored_as=stored_as)
 
 
 def require_url(name: str, url: str) -> str:

@@ -54,7 +54,7 @@ class AlipayMessageReader:
             raise InvalidSignature("missing_sign")
         if fields.get("sign_type", SIGN_TYPE) != SIGN_TYPE:
             raise InvalidSignature("signature_type")
-        verify(self._keys.all(now), signed_text(form, without=NOT_SIGNED), fields["sign"])
+        verify(self._keys.each(now), signed_text(form, without=NOT_SIGNED), fields["sign"])
         return self._opened(fields)
 
     def read(self, body: bytes) -> PlatformMessage:

@@ -57,7 +57,7 @@ class AlipayAppGateway:
         if not fields.get("sign"):
             raise InvalidSignature("missing_sign")
         # By our own algorithm: the posted name of one is signed and still not believed.
-        verify(self._keys.all(self._clock()), signed_text(form, without=NOT_SIGNED), fields["sign"])
+        verify(self._keys.each(self._clock()), signed_text(form, without=NOT_SIGNED), fields["sign"])
         service = fields.get("service")
         if service in (CHECK, CLASSIC_EVENT):
             message = _message(fields)

@@ -48,7 +48,7 @@ class AlipayPhoneProver:
             raise PhoneRefused("unreadable")
         is_plain = response.startswith("{")
         try:
-            verify(self._keys.all(self._clock()), (response if is_plain else f'"{response}"').encode(), sign)
+            verify(self._keys.each(self._clock()), (response if is_plain else f'"{response}"').encode(), sign)
         except (InvalidSignature, ValueError):
             raise PhoneRefused("not_proven") from None
         content = self._content(response, is_plain=is_plain)

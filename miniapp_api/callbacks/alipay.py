@@ -11,6 +11,7 @@ from flask import Response, request
 
 from core.ports import InvalidSignature
 from core.registry import NotConfigured
+from core.transactions import Overloaded
 from miniapp_api.callbacks.events import answered, receive
 from miniapp_api.openapi import endpoint, open_blueprint, signed_blueprint
 from miniapp_api.services import services
@@ -62,11 +63,14 @@ def alipay_event(merchant: str) -> Response:
     "/alipay-gateway/<app>",
     media_type=FORM,
     stateless=True,
+    refusals=(Overloaded,),
     sent=_CHECK,
     summary="Events of one app, and its check",
 )
 def alipay_app_event(app: str) -> Response:
-    """The platform checks the address once; whatever else it tells is taken and not acted on."""
+    """The platform checks the address once; whatever else it tells is taken and not acted on.
+
+    The database is read only where a signature fits no key that this process holds."""
     try:
         gateway = services().workbench.adapters.app_gateway(app)
     except NotConfigured:

@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 import requests
-from alipay_box import MERCHANTS, NOBODY, OPEN_ID, Merchant, account_of, login_code, order_of, paid, refund_of, settled
+from alipay_box import (
+    MERCHANTS,
+    NOBODY,
+    OPEN_ID,
+    Merchant,
+    account_of,
+    fresh,
+    login_code,
+    order_of,
+    paid,
+    refund_of,
+    settled,
+)
 
 from core.ports import (
     CloseOutcome,
@@ -41,14 +53,14 @@ SUBJECT = FaceSubject("resident_id", "张三", "11010519491231002X", OPEN_ID)
 
 @pytest.fixture(scope="module")
 def accounts(sandbox: Any) -> dict[str, AlipayAccount]:
-    made = [account_of(told) for told in sandbox.credentials("alipay")]
+    made = [fresh(account_of(told)) for told in sandbox.credentials("alipay")]
     return {account.merchant: account for account in made}
 
 
 @pytest.fixture(params=MERCHANTS)
 def merchant(request: pytest.FixtureRequest, accounts: dict[str, AlipayAccount]) -> Merchant:
     """A fresh one each time, because an account learns certificates."""
-    account = replace(accounts[request.param])
+    account = fresh(accounts[request.param])
     return Merchant(account, AlipayGateway(account, notify_url=NOBODY, timeouts=(2.0, 3.0)))
 
 
@@ -278,7 +290,7 @@ def test_a_pending_refund_is_unknown_until_it_is_done(sandbox: Any, demo: Mercha
 
 @pytest.mark.parametrize("name", ["gulou", "xiehe"])
 def test_a_renewed_certificate_is_followed(sandbox: Any, accounts: dict[str, AlipayAccount], name: str) -> None:
-    account = replace(accounts[name])
+    account = fresh(accounts[name])
     gateway = AlipayGateway(account, notify_url=NOBODY)
     order = order_of(sandbox)
     gateway.open_payment(order)
@@ -293,7 +305,7 @@ def test_a_renewed_certificate_is_followed(sandbox: Any, accounts: dict[str, Ali
 def test_a_certificate_that_nobody_can_fetch_leaves_the_answer_unproven(
     sandbox: Any, accounts: dict[str, AlipayAccount]
 ) -> None:
-    gateway = AlipayGateway(replace(accounts["gulou"]), notify_url=NOBODY)
+    gateway = AlipayGateway(fresh(accounts["gulou"]), notify_url=NOBODY)
     sandbox.misbehave("alipay.pay.query", "unknown_serial")
     with pytest.raises(ProviderUnavailable):
         gateway.find_payment("PNONE")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from alipay_box import MERCHANTS, NOBODY, Merchant, account_of, paid, refund_of, settled
+from alipay_box import MERCHANTS, NOBODY, Merchant, account_of, fresh, paid, refund_of, settled
 from postbox import Delivery, Mailbox, collecting
 
 from core.ports import MessageKind, PlatformMessage, RefundAnswer, RefundState, TradeState
@@ -17,7 +17,7 @@ from integrations.alipay import AlipayAccount, AlipayAppGateway, AlipayGateway, 
 
 @pytest.fixture(scope="module")
 def accounts(sandbox: Any) -> dict[str, AlipayAccount]:
-    made = [account_of(told) for told in sandbox.credentials("alipay")]
+    made = [fresh(account_of(told)) for told in sandbox.credentials("alipay")]
     return {account.merchant: account for account in made}
 
 
@@ -128,7 +128,7 @@ def test_each_event_is_read_by_its_own_account_only(
 def test_the_application_gateway_passes_alipays_check(
     sandbox: Any, accounts: dict[str, AlipayAccount], name: str, charset: str
 ) -> None:
-    account = replace(accounts[name])
+    account = fresh(accounts[name])
     AlipayGateway(account, notify_url=NOBODY).find_payment("PNONE")  # learns a renewed certificate
     made = sandbox.control("alipay/gateway-check", merchant=name, charset=charset)
     assert "<success>true</success>" in AlipayAppGateway(account).answer(made["body"].encode()).body.decode(charset)

@@ -7,12 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from alipay_chain import ALIPAY_NAME, NOW, Issuer, new_key, pem
+from alipay_side import private_pem
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from sqlalchemy.engine import URL
+from token_memory import TokenMemory
 
+from core.ports import InvalidSignature
 from core.registry import Adapters, NotConfigured
-from integrations.alipay import AlipayAccount
+from integrations.alipay import AlipayAccount, AlipayCertificates
 from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 from miniapp_api.adapters import Registry
 from miniapp_api.config import Config
@@ -161,3 +165,20 @@ def test_the_platform_is_told_where_to_send_its_events(registry: Adapters) -> No
         "https://a.cn/callbacks/wechat-pay/gulou",
         "https://a.cn/callbacks/wechat-refund/gulou",
     }
+
+
+def test_alipays_certificates_are_shared_through_the_token_store(config: Config, rsa_key: RSAPrivateKey) -> None:
+    root = Issuer("Root R1")
+    app_cert, alipay_cert = root.certificate("app", rsa_key), root.certificate(ALIPAY_NAME, new_key())
+    files = AlipayCertificates(
+        pem(app_cert), pem(alipay_cert), pem(root.certificate("Root R1", root.key, authority=True))
+    )
+    account = AlipayAccount(
+        "gulou", "main", "2021000000000001", "2088000000000001", private_pem(rsa_key), certificates=files
+    )
+    store = TokenMemory()
+    registry = Registry(replace(config, platforms=Platforms(alipay=(account,)), public_base_url="https://a.cn"), store)
+    assert store.reads == {}
+    with pytest.raises(InvalidSignature, match="bad_signature"):
+        registry.reader("alipay", "gulou").check({}, b"notify_id=1&sign=AAAA", now=NOW)
+    assert store.reads == {"alipay_certificates:2021000000000001": 1}

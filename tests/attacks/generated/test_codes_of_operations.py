@@ -85,6 +85,11 @@ def database_away(attack: Attack) -> TestResponse:
 
     attack.monkeypatch.delitem(attack.world.app.extensions, "yuezhen-shared-replies", raising=False)  # of a second ago
     attack.monkeypatch.setattr(attack.world.database, "_sessions", refuse)
+    if attack.name == "alipay_app_event":  # who proves it reads the token store where no key fits
+        read = attack.world.workbench.transactions.read
+        attack.monkeypatch.setattr(
+            attack.world.adapters.the_app_gateway, "answer", lambda _body: read(lambda _session, _now: None)
+        )
     return attack.send()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import responses
-from alipay_chain import ALIPAY_NAME, Issuer
+from alipay_chain import ALIPAY_NAME, Clock, Issuer, new_key
 from alipay_chain import pem as pem_of
 from alipay_side import (
     AES_KEY,
@@ -28,6 +28,7 @@ from alipay_side import (
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.x509 import Certificate
+from token_memory import TokenMemory
 
 from core.ports import IdKind, PaymentOrder, RefundOrder
 from integrations.alipay import AlipayAccount, AlipayCertificates, AlipayGateway, AlipayMessageReader
@@ -116,9 +117,29 @@ def chain(app_key: RSAPrivateKey, alipay: AlipaySide, account: AlipayAccount) ->
 
 
 @pytest.fixture
-def certified(chain: Certified) -> Certified:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> TokenMemory:
+    """What all processes share."""
+    return TokenMemory(clock)
+
+
+@pytest.fixture
+def certified(chain: Certified, store: TokenMemory) -> Certified:
     """With an account of its own, because an account learns new certificates."""
-    return replace(chain, account=replace(chain.account))
+    account = replace(chain.account)
+    account.keys.share(store)
+    return replace(chain, account=account)
+
+
+@pytest.fixture
+def renewed(certified: Certified) -> Certified:
+    """Alipay with its next key and certificate."""
+    side = replace(certified.alipay, key=new_key())
+    return replace(certified, alipay=side, alipay_cert=certified.authority.certificate(ALIPAY_NAME, side.key))
 
 
 @pytest.fixture(scope="session")

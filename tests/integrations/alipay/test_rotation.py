@@ -7,12 +7,12 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import responses
-from alipay_chain import ALIPAY_NAME, NOW, Issuer, new_key, pem
+from alipay_chain import ALIPAY_NAME, NOW, Clock, Issuer, new_key, pem
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from core.ports import InvalidSignature, ProviderUnavailable, TradeState
@@ -23,30 +23,9 @@ QUERY, DOWNLOAD = "alipay.trade.query", "alipay.open.app.alipaycert.download"
 NUMBER = "P20261120ABCDEFGHJKLMNPQR2"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def gateway(certified: Any, clock: Clock) -> AlipayGateway:
     return AlipayGateway(certified.account, notify_url="https://h.example/n", clock=clock)
-
-
-@pytest.fixture
-def renewed(certified: Any) -> Any:
-    """Alipay with its next key and certificate."""
-    side = replace(certified.alipay, key=new_key())
-    certificate = certified.authority.certificate(ALIPAY_NAME, side.key)
-    return replace(certified, alipay=side, alipay_cert=certificate)
 
 
 def tell(wire: responses.RequestsMock, side: Any) -> responses.BaseResponse:
