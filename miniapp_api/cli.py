@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from typing import Any
-from uuid import UUID
 
 import click
 from flask import Flask
@@ -65,11 +64,11 @@ def invariants() -> None:
 
 
 @click.command("history")
-@click.argument("appointment_id", type=click.UUID)
+@click.argument("appointment")
 @with_appcontext
-def history(appointment_id: UUID) -> None:
-    """Every move of an appointment, its slot, payments and refunds, each with its cause."""
-    moves = services().workbench.transactions.read(lambda session, _now: history_of(session, appointment_id))
+def history(appointment: str) -> None:
+    """Every move of an appointment, its slot, payments and refunds, each with its cause. By its id or its number."""
+    moves = services().workbench.transactions.read(lambda session, _now: history_of(session, appointment))
     if not moves:
         sys.exit("no such appointment")
     for move in moves:

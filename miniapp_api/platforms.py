@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -63,13 +64,20 @@ class _List(Generic[T]):
             try:
                 account = self._account(row)
             except ValueError as error:
-                faults.append(f"{self.name}[{position}]: {error}")
+                faults.append(f"{self.name}[{position}]: {self._in_their_words(str(error))}")
                 continue
             accounts.append(account)
             if production:
                 foreign = [name for name, own in self.own.items() if not _is_own(getattr(account, name), own)]
                 faults += [f"{self.name}[{position}]: {one} is not the platform's own https host" for one in foreign]
         return tuple(accounts)
+
+    def _in_their_words(self, fault: str) -> str:
+        """With the names of fields that stand in the file, not those that `make` knows them by."""
+        renamed = {ours: theirs for theirs, ours in (*self.texts.items(), *self.may.items())}
+        for _, texts in self.objects.values():
+            renamed |= {ours: theirs for theirs, ours in texts.items()}
+        return re.sub(r"\w+", lambda word: renamed.get(word[0], word[0]), fault)
 
     def _account(self, row: Any) -> T:
         """Raises: ValueError."""
@@ -93,16 +101,18 @@ def _texts_of(
     if not isinstance(row, dict):
         raise ValueError("is not an object")
     absent = {name for name in (*may, *lists, *objects) if row.get(name) is None}
-    missing = [name for name in (*texts, *may) if name not in absent and not _is_text(row.get(name))]
-    missing += [name for name in lists if name not in absent and not _is_list_of_texts(row[name])]
-    if missing:
-        raise ValueError(f"missing: {', '.join(missing)}")
+    _refuse([name for name in (*texts, *may) if name not in absent and row.get(name) in (None, "")], "missing")
+    _refuse([name for name in (*texts, *may) if name not in absent and not isinstance(row[name], str)], "not a text")
+    _refuse([name for name in lists if name not in absent and not _is_list_of_texts(row[name])], "not a list of texts")
     given = {ours: row[theirs] for theirs, ours in (*texts.items(), *may.items()) if theirs not in absent}
     return given | {ours: tuple(row[theirs]) for theirs, ours in lists.items() if theirs not in absent}
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+def _refuse(names: Iterable[object], why: str) -> None:
+    """Raises: ValueError."""
+    told = ", ".join(sorted(map(str, names)))
+    if told:
+        raise ValueError(f"{why}: {told}")
 
 
 def _is_list_of_texts(value: object) -> bool:

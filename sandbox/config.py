@@ -26,6 +26,7 @@ class Settings:
     time_scale: float = DEFAULT_TIME_SCALE
     settle_delay: float = DEFAULT_SETTLE_DELAY
     token: str | None = None
+    product_url: str = "http://127.0.0.1:8000"
     body_limit: int = 1024 * 1024
 
     @property
@@ -77,6 +78,11 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         default=environ.get("SANDBOX_SETTLE_DELAY", str(DEFAULT_SETTLE_DELAY)),
         help="seconds from accepting a refund to its result",
     )
+    parser.add_argument(
+        "--product-url",
+        default=environ.get("SANDBOX_PRODUCT_URL", Settings.product_url),
+        help="where what is tested listens: the account's page proposes it as the server to push to",
+    )
     given = parser.parse_args(argv)
     try:
         settings = Settings(
@@ -86,6 +92,7 @@ def read_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
             time_scale=float(given.time_scale),
             settle_delay=float(given.settle_delay),
             token=environ.get("SANDBOX_TOKEN") or None,
+            product_url=given.product_url.rstrip("/"),
         )
     except ValueError as error:
         raise ConfigError(f"not a number: {error}") from error

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 API = f"http://127.0.0.1:{os.environ.get('API_PORT') or 8000}"
 SANDBOX = f"http://127.0.0.1:{os.environ.get('SANDBOX_PORT') or 8100}"
+TOKEN = os.environ.get("SANDBOX_TOKEN")
 ZONE = ZoneInfo("Asia/Shanghai")
 PATIENCE = 60.0
 _HERE = Path(__file__).resolve().parent
@@ -76,7 +77,8 @@ def call(method: str, url: str, body: Any = None, headers: Mapping[str, str] | N
 
 
 def control(method: str, path: str, body: Any = None) -> Any:
-    status, answer = call(method, f"{SANDBOX}/control{path}", body)
+    allowed = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
+    status, answer = call(method, f"{SANDBOX}/control{path}", body, allowed)
     check(200 <= status < 300, f"the sandbox answered {status} to {method} {path}: {answer}")
     return answer
 

@@ -79,7 +79,7 @@ def _bring_up(children: Children, places: Places) -> None:
 
 def _sandbox_command(places: Places) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(places.sandbox_port), "--data-dir", str(places.data_dir)]
-    return [sys.executable, "-m", "sandbox", *where]
+    return [sys.executable, "-m", "sandbox", *where, "--product-url", places.api]
 
 
 def _do(children: Children, name: str, command: list[str]) -> None:

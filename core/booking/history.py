@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import dropwhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from models.appointment import Appointment
 from models.payment import Payment, Refund
+from models.schedule import SlotStatus
 from models.states import StateEvent
 
 
-def history_of(session: Session, appointment_id: UUID) -> list[dict[str, Any]]:
-    """Ids and words only, for operators; empty where there is no such appointment."""
-    appointment = session.get(Appointment, appointment_id)
+def history_of(session: Session, named: str) -> list[dict[str, Any]]:
+    """Of the appointment with this id, or with the number that its patient reads out. Ids and words only, for
+    operators; empty where there is no such appointment."""
+    appointment = session.scalars(select(Appointment).where(_is_named(named))).one_or_none()
     if appointment is None:
         return []
     payments = list(session.scalars(select(Payment.id).where(Payment.charge_id == appointment.charge_id)))
     refunds = list(session.scalars(select(Refund.id).where(Refund.charge_id == appointment.charge_id)))
-    records = [appointment.id, appointment.slot_id, *payments, *refunds]
-    events = session.scalars(
-        select(StateEvent)
-        .where(StateEvent.record_id.in_(records), StateEvent.at >= appointment.created_at)
-        .order_by(StateEvent.at, StateEvent.id)
-    )
-    return [_told(event) for event in events]
+    own = _moves(session, [appointment.id, *payments, *refunds], appointment)
+    slot = list(_while_claimed(_moves(session, [appointment.slot_id], appointment)))
+    return [_told(event) for event in sorted([*own, *slot], key=_place)]
+
+
+def _is_named(text: str) -> ColumnElement[bool]:
+    try:
+        return Appointment.id == UUID(text)
+    except ValueError:
+        return Appointment.number == text
+
+
+def _moves(session: Session, records: Sequence[UUID], appointment: Appointment) -> Iterable[StateEvent]:
+    query = select(StateEvent).where(StateEvent.record_id.in_(records), StateEvent.at >= appointment.created_at)
+    return session.scalars(query.order_by(StateEvent.seq))
+
+
+def _place(event: StateEvent) -> tuple[datetime, UUID]:
+    return event.at, event.id
+
+
+def _while_claimed(moves: Iterable[StateEvent]) -> Iterator[StateEvent]:
+    """Of its number, from being taken until it is free again or taken anew: what is around that is other patients'."""
+    own = dropwhile(lambda event: event.to_status == SlotStatus.FREE, moves)
+    for nth, event in enumerate(own):
+        if nth and event.to_status == SlotStatus.HELD:
+            return
+        yield event
+        if event.to_status == SlotStatus.FREE:
+            return
 
 
 def _told(event: StateEvent) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class _Talk:
         return self._block(title, lines, _page(SceneKind.DOCTOR, placed.doctor.id))
 
     def _block(self, title: str, lines: list[str], target: str) -> str:
-        link = f"{words.BOOK_HERE if lines else words.LOOK_HERE}: {self.follower.enter(target)}"
+        link = f"{words.SEE_HERE}: {self.follower.enter(target)}"
         return "\n".join([title, *(lines or [words.NOTHING_OPEN]), link])
 
     def _doctor_card(self, doctor_id: UUID) -> Answer:

@@ -40,6 +40,7 @@ def account(app: str) -> str:
         "account.html",
         official=official,
         server=push.server_of(sandbox, official),
+        product_url=sandbox.settings.product_url,
         modes=MODES,
         formats=FORMATS,
         people=people.everyone(sandbox, official),

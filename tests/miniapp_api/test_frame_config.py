@@ -274,18 +274,18 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         (lambda _: {}, "names no wechat_miniapp and no alipay: nobody could log in"),
         (lambda content: {**content, "wechat_pay": {}}, "wechat_pay is not a list"),
         (lambda content: {**content, "wechat_pay": ["x"]}, "wechat_pay[0]: is not an object"),
-        (_row("wechat_pay", mchid=5), "wechat_pay[0]: missing: mchid"),
+        (_row("wechat_pay", mchid=5), "wechat_pay[0]: not a text: mchid"),
         (_row("wechat_pay", mchid="", public_key=""), "wechat_pay[0]: missing: mchid, public_key"),
         (
             _row("wechat_pay", public_key=None),
-            "wechat_pay[0]: public_key_id and public_key_pem belong together",
+            "wechat_pay[0]: public_key_id and public_key belong together",
         ),
         (
             _row("wechat_pay", public_key=None, public_key_id=None),
-            "wechat_pay[0]: public_key_id with public_key_pem or platform_certificates is needed",
+            "wechat_pay[0]: public_key_id with public_key or platform_certificates is needed",
         ),
-        (_row("wechat_pay", platform_certificates=SECRET), "wechat_pay[0]: missing: platform_certificates"),
-        (_row("wechat_pay", bound_appids=[5]), "wechat_pay[0]: missing: bound_appids"),
+        (_row("wechat_pay", platform_certificates=SECRET), "wechat_pay[0]: not a list of texts: platform_certificates"),
+        (_row("wechat_pay", bound_appids=[5]), "wechat_pay[0]: not a list of texts: bound_appids"),
         (
             _row("wechat_pay", platform_certificates=[SECRET]),
             "wechat_pay[0]: platform_certificates is not a PEM certificate",
@@ -293,7 +293,7 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         (_row("wechat_pay", apiv3_key=SECRET), "wechat_pay[0]: apiv3_key must be 32 bytes long"),
         (
             _row("wechat_pay", private_key=SECRET),
-            "wechat_pay[0]: private_key_pem is not an unencrypted PEM private key",
+            "wechat_pay[0]: private_key is not an unencrypted PEM private key",
         ),
         (
             lambda content: {
@@ -325,8 +325,8 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             "wechat_official[0]: open_url is not the platform's own https host",
         ),
         (_row("alipay", seller_id=None), "alipay[0]: missing: seller_id"),
-        (_row("alipay", gateway=5), "alipay[0]: missing: gateway"),
-        (_row("alipay", alipay_public_key=SECRET), "alipay[0]: alipay_public_key_pem is not a public key"),
+        (_row("alipay", gateway=5), "alipay[0]: not a text: gateway"),
+        (_row("alipay", alipay_public_key=SECRET), "alipay[0]: alipay_public_key is not a public key"),
         (_row("alipay", aes_key=SECRET), "alipay[0]: aes_key must be 16 bytes in base64"),
         (_row("alipay", id_mode="phone"), "alipay[0]: id_mode is open_id or user_id"),
         (_row("alipay", certificates="x"), "alipay[0]: is not an object"),

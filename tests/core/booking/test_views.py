@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from factories import make_doctor
-from harness import Patient, beside, join, relatives
+from fakes import FakeAdapters, ManualClock
+from harness import Patient, beside, join, make_patient, relatives
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -15,6 +17,7 @@ from core.booking.history import history_of
 from core.booking.views import AppointmentView, list_appointments, view_appointment
 from core.paging import Page
 from core.ports import RefundState
+from core.workbench import Workbench
 from models.appointment import AppointmentStatus, PayMode
 from models.base import new_id
 from models.database import Database
@@ -133,7 +136,7 @@ def test_a_list_costs_the_same_few_statements_however_long_it_is(patient: Patien
 def test_the_history_of_an_appointment_and_its_money_in_order(patient: Patient) -> None:
     appointment_id = patient.paid()
     patient.cancel(appointment_id)
-    told = patient.read(lambda session: history_of(session, appointment_id))
+    told = patient.read(lambda session: history_of(session, str(appointment_id)))
     assert [(one["machine"], one["to"]) for one in told if one["machine"] == "appointment"] == [
         ("appointment", "pending"),
         ("appointment", "booked"),
@@ -141,7 +144,28 @@ def test_the_history_of_an_appointment_and_its_money_in_order(patient: Patient) 
     ]
     assert {one["machine"] for one in told} == {"appointment", "slot", "payment", "refund"}
     assert all(one["cause_id"] for one in told)
-    assert patient.read(lambda session: history_of(session, new_id())) == []
+    number = patient.appointment(appointment_id).number
+    assert patient.read(lambda session: history_of(session, number)) == told
+    for nobodys in (str(new_id()), "261126000000000", "", "' OR 1=1"):
+        assert patient.read(lambda session, named=nobodys: history_of(session, named)) == []
+
+
+def test_a_history_ends_where_the_number_is_the_next_patients(
+    workbench: Workbench, clock: ManualClock, adapters: FakeAdapters
+) -> None:
+    first = make_patient(workbench, clock, adapters, numbers=1)
+    appointment_id = first.paid()
+    first.cancel(appointment_id)
+    first.work(after=timedelta(hours=1))
+    told = first.read(lambda session: history_of(session, str(appointment_id)))
+    slots = [one["to"] for one in told if one["machine"] == "slot"]
+    assert (slots[0], slots[-1]) == ("held", "free")
+    second = join(workbench, clock, adapters, first.schedule_id)
+    next_id = second.paid()
+    assert second.appointment(next_id).slot_id == first.appointment(appointment_id).slot_id
+    assert first.read(lambda session: history_of(session, str(appointment_id))) == told
+    later = first.read(lambda session: history_of(session, str(next_id)))
+    assert [one["to"] for one in later if one["machine"] == "slot"] == ["held", "booked"]
 
 
 def test_another_schedules_numbers_are_not_mixed_in(patient: Patient) -> None:
