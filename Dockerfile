@@ -1,6 +1,8 @@
 # API, worker and operator commands in one image: `docker build -t yuezhen .`
 # The sandbox in another: `docker build -t yuezhen-sandbox --target sandbox .`
 FROM python:3.13-slim AS build
+# A mirror of PyPI, where one is nearer: --build-arg PIP_INDEX_URL=…
+ARG PIP_INDEX_URL
 WORKDIR /build
 COPY requirements/build.txt requirements/runtime.txt ./
 RUN python -m venv /venv \

@@ -110,6 +110,10 @@ class Hands:
             name, _, value = pair.partition("=")
             stage.environ[name] = value.replace("$PATH", stage.environ["PATH"])
 
+    def _arg(self, _stage: Stage, argument: str) -> None:
+        """`_run` passes on what pip is told here."""
+        assert argument.startswith("PIP_")
+
     def _run(self, stage: Stage, argument: str) -> None:
         sources = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         command = shlex.quote(f"cd {stage.workdir} && {argument}")
