@@ -72,6 +72,7 @@ QUERIES = {
     "get_page_signature": {"url": "http://127.0.0.1:8000/h5/"},
     "get_search": {"q": "ceshi"},
     "greet_official_account": {"signature": "right", "echostr": "42"},
+    "open_miniapp": {"scene": "doctor:019abf4d-c000-7000-8000-000000000001"},
 }
 KINDS = {
     "get_visit_pass": {"path.appointment_id": "booked"},
