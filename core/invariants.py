@@ -119,6 +119,11 @@ _QUERIES = {
     "consent_was_given_at_its_own_login": "SELECT s.id FROM consents s JOIN accounts a ON a.id = s.account_id "
     "WHERE a.joined_into_id IS NULL AND s.dependent_id IS NULL AND s.given_by_id IS NOT NULL AND NOT EXISTS "
     "(SELECT 1 FROM platform_identities i WHERE i.id = s.given_by_id AND i.account_id = a.id)",
+    "closed_account_is_silent": "SELECT a.id FROM accounts a WHERE a.closed_at IS NOT NULL "
+    "AND (a.phone_sealed IS NOT NULL "
+    "OR EXISTS (SELECT 1 FROM login_sessions l WHERE l.account_id = a.id AND l.revoked_at IS NULL) "
+    "OR EXISTS (SELECT 1 FROM dependents d WHERE d.account_id = a.id AND d.archived_at IS NULL) "
+    f"OR EXISTS (SELECT 1 FROM appointments o WHERE o.account_id = a.id AND o.status IN {_OPEN}))",
     "patient_cancelled_in_time": "SELECT e.id FROM state_events e JOIN appointments a ON a.id = e.record_id "
     "WHERE e.machine = 'appointment' AND e.to_status = 'cancelled' AND e.from_status = 'booked' "
     "AND e.reason = 'patient' AND e.at >= a.cancel_before",

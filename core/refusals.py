@@ -143,6 +143,12 @@ class UndoTooLate(Conflict):
     code = "undo_too_late"
 
 
+class AccountInUse(Conflict):
+    """It cannot be closed yet. The facts say how many of what stand in the way."""
+
+    code = "account_in_use"
+
+
 # --- dependents
 
 

@@ -10,14 +10,15 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
-from core.booking.history import history_of
-from core.booking.visit_pass import read_visit_pass
+from core.booking.history import show_history
+from core.booking.visit_pass import check_visit_pass
 from core.invariants import check_invariants
 from core.tickets import BadTicket
 from migrations import upgrade
 from miniapp_api.cli_catalog import commands as catalog_commands
 from miniapp_api.cli_official import commands as official_commands
 from miniapp_api.cli_people import commands as people_commands
+from miniapp_api.cli_people import operator_option
 from miniapp_api.services import services
 from miniapp_api.worker import work
 from models.appointment import AppointmentStatus
@@ -65,10 +66,13 @@ def invariants() -> None:
 
 @click.command("history")
 @click.argument("appointment")
+@operator_option(default="support")
 @with_appcontext
-def history(appointment: str) -> None:
+def history(appointment: str, operator: str) -> None:
     """Every move of an appointment, its slot, payments and refunds, each with its cause. By its id or its number."""
-    moves = services().workbench.transactions.read(lambda session, _now: history_of(session, appointment))
+    moves = services().workbench.transactions.write(
+        lambda session, now: show_history(session, appointment, operator=operator, now=now)
+    )
     if not moves:
         sys.exit("no such appointment")
     for move in moves:
@@ -77,13 +81,14 @@ def history(appointment: str) -> None:
 
 @click.command("check-pass")
 @click.argument("code")
+@operator_option(default="desk")
 @with_appcontext
-def check_pass(code: str) -> None:
+def check_pass(code: str, operator: str) -> None:
     """What the desk sees when it reads a visit pass; exits 1 when it is not good."""
     workbench = services().workbench
     try:
-        found = workbench.transactions.read(
-            lambda session, now: read_visit_pass(session, workbench.tickets, code, now=now)
+        found = workbench.transactions.write(
+            lambda session, now: check_visit_pass(session, workbench.tickets, code, operator=operator, now=now)
         )
     except (BadTicket, NotFound) as error:
         sys.exit(f"not a good pass: {error}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 import click
@@ -17,6 +18,13 @@ from models.errors import NotFound
 from models.states import Actor, Cause, CauseKind
 
 OPERATOR_MAX = 64
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def operator_option(default: str | None = None) -> Callable[[F], F]:
+    """Whose name goes into the log that the patient can read. Without a default it must be said."""
+    given: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
+    return click.option("--operator", callback=_operator, help="Who does it; the patient can read the name.", **given)
 
 
 def _operator(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -28,7 +36,7 @@ def _operator(_context: click.Context, _option: click.Parameter, value: str) -> 
 
 @click.command("verify-on-site")
 @click.argument("dependent_id", type=click.UUID)
-@click.option("--operator", required=True, callback=_operator, help="Who vouches for it; goes into the audit log.")
+@operator_option()
 @click.option(
     "--document-seen",
     is_flag=True,

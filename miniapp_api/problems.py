@@ -152,6 +152,10 @@ PROBLEMS: Mapping[str, Problem] = {
     "check_limit": _p(
         409, "今天的核验次数已用完", "请明天再试，或到医院窗口办理。",
         "No more checks today", "Please try tomorrow, or go to the hospital desk."),
+    "account_in_use": _p(
+        409, "账号暂时不能注销", "还有未结束的预约、未完成的付款或退款，或可撤销的账号合并，请等它们结束后再注销。",
+        "The account cannot be closed yet",
+        "An appointment is open, money is on its way, or a join may still be undone. Please try again afterwards."),
     "join_conflict": _p(
         409, "账号不能合并", "请联系客服处理。",
         "The accounts cannot be joined", "Please contact us."),

@@ -21,6 +21,7 @@ from core.jobs.runner import Handler, Periodic, Runner
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
 from core.payments.refunds import push_refund
+from core.rights.erase import erase_expired
 from core.workbench import Workbench
 
 
@@ -44,6 +45,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ask_payment": ask_payment,
     "close_payments": close_payments,
     "end_hold": end_hold,
+    "erase_expired": erase_expired,
     "extend_schedules": extend_schedules_job,
     "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
@@ -55,6 +57,7 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 PERIODIC = (
+    Periodic("erase_expired", timedelta(days=1)),
     Periodic("extend_schedules", timedelta(hours=1)),
     Periodic("forget_messages", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),

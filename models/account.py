@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, new_id, word
-from models.sealing import Vault
+from models.sealing import ERASED, Vault
 
 
 class Provider(StrEnum):
@@ -86,6 +87,14 @@ class Account(Base):
         if phone is None or masked is None or proven_at is None or proven_by is None:
             return
         other.seal_phone(vault, phone, masked=masked, proven_at=proven_at, proven_by=proven_by)
+        self._forget_phone()
+
+    def close(self, *, at: datetime) -> None:
+        """Nobody logs into it any more, and its phone is gone."""
+        self.closed_at = at
+        self._forget_phone()
+
+    def _forget_phone(self) -> None:
         self.phone_sealed = self.phone_hash = self.phone_hash_key = self.phone_masked = None
         self.phone_proven_at = self.phone_proven_by_id = None
 
@@ -122,6 +131,10 @@ class PlatformIdentity(Base):
         digest = vault.keyed_hash(self.hash_purpose(self.provider, self.app, self.kind), subject)
         self.subject_hash, self.subject_hash_key = digest.digest, digest.key_id
         self.subject_sealed = vault.seal("platform_identities.subject", self.id, subject)
+
+    def forget(self) -> None:
+        """The platform's id is erased: whoever logs in with it begins anew."""
+        self.subject_sealed, self.subject_hash = ERASED, os.urandom(len(self.subject_hash))
 
     def subject(self, vault: Vault) -> str:
         return vault.open_text("platform_identities.subject", self.id, self.subject_sealed)

@@ -1,4 +1,4 @@
-"""Who did what to whom, for acts that an operator or staff member takes. No personal data in clear."""
+"""Who did what to whom: acts of operators, and what was handed out of an account. No personal data in clear."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from models.base import Base, Document, new_id
 
 
 class AuditEntry(Base):
+    """`account_id` and `dependent_id` say whose data it was about: its holder may read of it (rules.md L-05, L-15)."""
+
     __tablename__ = "audit_entries"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -22,3 +24,5 @@ class AuditEntry(Base):
     purpose: Mapped[str]
     result: Mapped[str]
     facts: Mapped[Any | None] = mapped_column(Document())
+    account_id: Mapped[UUID | None] = mapped_column(index=True)
+    dependent_id: Mapped[UUID | None] = mapped_column(index=True)

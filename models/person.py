@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, new_id, word
-from models.sealing import KeyedHash, Vault
+from models.sealing import ERASED, KeyedHash, Vault
 
 
 class IdType(StrEnum):
@@ -92,6 +93,10 @@ class PersonIdentifier(Base):
         self.number_hash, self.number_hash_key = digest.digest, digest.key_id
         self.number_sealed = vault.seal("person_identifiers.number", self.id, number)
 
+    def forget(self) -> None:
+        """The number is erased: nothing finds the person by it any more."""
+        self.number_sealed, self.number_hash = ERASED, os.urandom(len(self.number_hash))
+
     def number(self, vault: Vault) -> str:
         return vault.open_text("person_identifiers.number", self.id, self.number_sealed)
 
@@ -156,6 +161,7 @@ class Dependent(Base):
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
     merged_into_id: Mapped[UUID | None]
+    erase_after: Mapped[date | None] = mapped_column(index=True)
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
 
@@ -175,6 +181,16 @@ class Dependent(Base):
 
     def seal_address(self, vault: Vault, address: str | None) -> None:
         self.address_sealed = None if address is None else vault.seal("dependents.address", self.id, address)
+
+    def forget_contact(self) -> None:
+        """Phone and address are erased."""
+        self.phone_sealed, self.phone_hash, self.phone_masked = ERASED, ERASED, ""
+        self.region_code = self.address_sealed = None
+
+    def forget_identity(self) -> None:
+        """Who it was is erased; an empty `name_masked` says so."""
+        self.name_sealed, self.name_masked, self.id_number_masked = ERASED, "", ""
+        self.birth_date, self.erase_after = date(1900, 1, 1), None
 
     def age(self, *, on: date) -> int:
         """Full years (周岁), reached on the birthday itself."""

@@ -23,6 +23,8 @@ AES_256_GCM = 1
 _HEADER = struct.Struct(">BBH")
 _NONCE_BYTES = 12
 _DIGEST_BYTES = 16
+ERASED = b""
+"""What stands where a sealed value was erased and its column wants one."""
 
 
 class SealBroken(Exception):

@@ -11,18 +11,33 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from core.rights.access import AccessAction, AccessPurpose, note_access
 from models.appointment import Appointment
 from models.payment import Payment, Refund
 from models.schedule import SlotStatus
 from models.states import StateEvent
 
 
-def history_of(session: Session, named: str) -> list[dict[str, Any]]:
-    """Of the appointment with this id, or with the number that its patient reads out. Ids and words only, for
-    operators; empty where there is no such appointment."""
+def show_history(session: Session, named: str, *, operator: str, now: datetime) -> list[dict[str, Any]]:
+    """Of the appointment with this id, or with the number that its patient reads out, for an operator; the patient can
+    read that it was shown. Empty where there is no such appointment."""
     appointment = session.scalars(select(Appointment).where(_is_named(named))).one_or_none()
     if appointment is None:
         return []
+    note_access(
+        session,
+        actor=operator,
+        action=AccessAction.HISTORY_READ,
+        purpose=AccessPurpose.SUPPORT,
+        dependent_id=appointment.dependent_id,
+        facts={"appointment_id": str(appointment.id)},
+        now=now,
+    )
+    return history_of(session, appointment)
+
+
+def history_of(session: Session, appointment: Appointment) -> list[dict[str, Any]]:
+    """Ids and words only, the oldest first."""
     payments = list(session.scalars(select(Payment.id).where(Payment.charge_id == appointment.charge_id)))
     refunds = list(session.scalars(select(Refund.id).where(Refund.charge_id == appointment.charge_id)))
     own = _moves(session, [appointment.id, *payments, *refunds], appointment)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.refusals import NotPayable
+from core.rights.access import AccessAction, AccessPurpose, note_access
 from core.tickets import Tickets
 from models.appointment import Appointment, AppointmentStatus
 from models.errors import NotFound
@@ -50,6 +51,21 @@ def read_visit_pass(session: Session, tickets: Tickets, code: str, *, now: datet
     appointment = session.get(Appointment, tickets.subject(PURPOSE, code, now=now))
     if appointment is None:
         raise NotFound()
+    return appointment
+
+
+def check_visit_pass(session: Session, tickets: Tickets, code: str, *, operator: str, now: datetime) -> Appointment:
+    """The same for an operator; the patient can read that it was shown. Raises: core.tickets.BadTicket, NotFound."""
+    appointment = read_visit_pass(session, tickets, code, now=now)
+    note_access(
+        session,
+        actor=operator,
+        action=AccessAction.PASS_CHECKED,
+        purpose=AccessPurpose.VISIT,
+        dependent_id=appointment.dependent_id,
+        facts={"appointment_id": str(appointment.id)},
+        now=now,
+    )
     return appointment
 
 

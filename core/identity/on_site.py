@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from core.identity.checks import open_desk_check
 from core.identity.outcomes import DESK_MATCHED, pass_check
 from core.locks import lock_account, lock_dependent
-from models.audit import AuditEntry
-from models.base import new_id
+from core.rights.access import AccessAction, AccessPurpose, note_access
 from models.errors import NotFound
 from models.identity_check import IdentityCheck
 from models.person import Dependent
@@ -33,17 +32,15 @@ def verify_on_site(
     check = open_desk_check(session, dependent, now=now, cause=cause)
     check.checked_by = operator
     pass_check(session, check, dependent, matched=DESK_MATCHED, now=now, cause=cause)
-    session.add(
-        AuditEntry(
-            id=new_id(),
-            at=now,
-            actor=operator,
-            action="identity_check.on_site",
-            subject=f"dependent:{dependent_id}",
-            purpose="identity_verification",
-            result="passed",
-            facts={"check_id": str(check.id), "matched": list(DESK_MATCHED), "command": cause.id},
-        )
+    note_access(
+        session,
+        actor=operator,
+        action=AccessAction.VERIFIED_ON_SITE,
+        purpose=AccessPurpose.IDENTITY,
+        dependent_id=dependent_id,
+        result="passed",
+        facts={"check_id": str(check.id), "matched": list(DESK_MATCHED), "command": cause.id},
+        now=now,
     )
     session.flush()
     return check

@@ -4,6 +4,7 @@ from miniapp_api.openapi import Blueprint
 from miniapp_api.patient import (
     account,
     account_joins,
+    account_rights,
     appointments,
     consents,
     departments,
@@ -21,6 +22,7 @@ from miniapp_api.patient import (
 BLUEPRINTS: tuple[Blueprint, ...] = (
     account.blueprint,
     account_joins.blueprint,
+    account_rights.blueprint,
     appointments.blueprint,
     consents.blueprint,
     consents.texts,

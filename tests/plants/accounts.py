@@ -185,3 +185,11 @@ def _paid_from_another_account(session: Session, world: World, *, status: JoinSt
 for _kept_pays in (True, False):
     quiet("payment_is_own")(partial(_paid_from_another_account, status=JoinStatus.UNDONE, kept_pays=_kept_pays))
     plant("payment_is_own")(partial(_paid_from_another_account, status=JoinStatus.JOINED, kept_pays=_kept_pays))
+
+
+# --- a closed account
+
+
+@plant("closed_account_is_silent")
+def _still_logged_in(session: Session, world: World) -> None:
+    change(session, Account, world.stranger.account_id, closed_at=world.now)

@@ -13,7 +13,7 @@ from harness import Patient, beside, join, make_patient, relatives
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from core.booking.history import history_of
+from core.booking.history import show_history
 from core.booking.views import AppointmentView, list_appointments, view_appointment
 from core.paging import Page
 from core.ports import RefundState
@@ -133,10 +133,14 @@ def test_a_list_costs_the_same_few_statements_however_long_it_is(patient: Patien
     assert cost() == one <= 4
 
 
+def history(patient: Patient, named: str) -> list[dict[str, Any]]:
+    return patient.write(lambda session, now: show_history(session, named, operator="support", now=now))
+
+
 def test_the_history_of_an_appointment_and_its_money_in_order(patient: Patient) -> None:
     appointment_id = patient.paid()
     patient.cancel(appointment_id)
-    told = patient.read(lambda session: history_of(session, str(appointment_id)))
+    told = history(patient, str(appointment_id))
     assert [(one["machine"], one["to"]) for one in told if one["machine"] == "appointment"] == [
         ("appointment", "pending"),
         ("appointment", "booked"),
@@ -145,9 +149,9 @@ def test_the_history_of_an_appointment_and_its_money_in_order(patient: Patient) 
     assert {one["machine"] for one in told} == {"appointment", "slot", "payment", "refund"}
     assert all(one["cause_id"] for one in told)
     number = patient.appointment(appointment_id).number
-    assert patient.read(lambda session: history_of(session, number)) == told
+    assert history(patient, number) == told
     for nobodys in (str(new_id()), "261126000000000", "", "' OR 1=1"):
-        assert patient.read(lambda session, named=nobodys: history_of(session, named)) == []
+        assert history(patient, nobodys) == []
 
 
 def test_a_history_ends_where_the_number_is_the_next_patients(
@@ -157,14 +161,14 @@ def test_a_history_ends_where_the_number_is_the_next_patients(
     appointment_id = first.paid()
     first.cancel(appointment_id)
     first.work(after=timedelta(hours=1))
-    told = first.read(lambda session: history_of(session, str(appointment_id)))
+    told = history(first, str(appointment_id))
     slots = [one["to"] for one in told if one["machine"] == "slot"]
     assert (slots[0], slots[-1]) == ("held", "free")
     second = join(workbench, clock, adapters, first.schedule_id)
     next_id = second.paid()
     assert second.appointment(next_id).slot_id == first.appointment(appointment_id).slot_id
-    assert first.read(lambda session: history_of(session, str(appointment_id))) == told
-    later = first.read(lambda session: history_of(session, str(next_id)))
+    assert history(first, str(appointment_id)) == told
+    later = history(first, str(next_id))
     assert [one["to"] for one in later if one["machine"] == "slot"] == ["held", "booked"]
 
 

@@ -1,0 +1,83 @@
+"""Who looked at somebody's data, when and why: noted by whoever shows it, read by whom it is about (L-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from core.paging import Page, page_of
+from models.audit import AuditEntry
+from models.base import new_id
+from models.person import Dependent
+
+ONESELF = "self"
+"""The actor of what the account's holder did."""
+
+
+class AccessAction(StrEnum):
+    """What was done with the data."""
+
+    VERIFIED_ON_SITE = "identity_check.on_site"
+    PASS_CHECKED = "visit_pass.check"  # noqa: S105 - no password
+    HISTORY_READ = "appointment.history"
+    EXPORTED = "account.export"
+    CLOSED = "account.close"
+
+
+class AccessPurpose(StrEnum):
+    """Why."""
+
+    IDENTITY = "identity_verification"
+    VISIT = "visit"
+    SUPPORT = "support"
+    OWN_REQUEST = "own_request"
+
+
+def note_access(
+    session: Session,
+    *,
+    actor: str,
+    action: AccessAction,
+    purpose: AccessPurpose,
+    now: datetime,
+    account_id: UUID | None = None,
+    dependent_id: UUID | None = None,
+    result: str = "shown",
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down that `actor` (an operator's name, or ONESELF) used the data of an account or of one dependent.
+
+    In the transaction that shows it: what could not be noted is not shown.
+    """
+    subject = f"dependent:{dependent_id}" if dependent_id else f"account:{account_id}"
+    session.add(
+        AuditEntry(
+            id=new_id(),
+            at=now,
+            actor=actor,
+            action=action,
+            subject=subject,
+            purpose=purpose,
+            result=result,
+            facts=None if facts is None else dict(facts),
+            account_id=account_id,
+            dependent_id=dependent_id,
+        )
+    )
+
+
+def list_accesses(session: Session, *, account_id: UUID, cursor: str | None, limit: int) -> Page[AuditEntry]:
+    """What was done with the account's data and that of its dependents, removed ones too; the newest first.
+
+    Raises: ValidationFailed."""
+    own = select(Dependent.id).where(Dependent.account_id == account_id)
+    about_me = or_(AuditEntry.account_id == account_id, AuditEntry.dependent_id.in_(own))
+    return page_of(
+        session, select(AuditEntry).where(about_me), AuditEntry.id, cursor=cursor, limit=limit, newest_first=True
+    )

@@ -1,0 +1,134 @@
+"""Closing an account: its logins end, and what no law keeps is erased (rules.md L-05 to L-07)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.identity.join import withdraw_asks
+from core.identity.outcomes import fail_pending_faces
+from core.identity.own import require_own_login
+from core.locks import lock_account, lock_charges, lock_dependents_of
+from core.refusals import AccountInUse
+from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
+from core.rights.erase import erase_dependent
+from core.rights.holdings import HOLDINGS
+from core.rights.retention import RETENTION, Outcome
+from models.account import Account, LoginSession, PlatformIdentity
+from models.account_join import AccountJoin, JoinStatus
+from models.appointment import OPEN, Appointment
+from models.charge import Charge
+from models.idempotency import IdempotencyKey
+from models.identity_check import IdentityCheck
+from models.notice import Notice
+from models.page_login import Handoff
+from models.payment import LIVE_PAYMENT, UNSETTLED_REFUND, Payment, Refund
+from models.states import Cause
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of one kind of data. `count` rows; `lasts_days` for how long the law wants them."""
+
+    kind: str
+    count: int
+    outcome: Outcome
+    law: str
+    lasts_days: int | None
+
+
+@dataclass(frozen=True)
+class Closing:
+    closed_at: datetime
+    items: list[Kept]
+
+
+def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: datetime, cause: Cause) -> Closing:
+    """End every login, erase what no law keeps, and tell row by row what is kept and why.
+
+    Raises: NotFound, Overloaded, Unauthenticated, AccountInUse while an appointment is open, money is on its way, or a
+    join may still be undone by the other side.
+    """
+    account = lock_account(session, account_id)
+    dependents = lock_dependents_of(session, [account_id])
+    lock_charges(session, Charge.account_id == account_id)
+    require_own_login(session, login_id=login_id, account_id=account_id)
+    _refuse_while_in_use(session, account_id, now=now)
+    counts = {one.name: _count(session, one.record, one.where(account_id)) for one in HOLDINGS}
+    for dependent in dependents:
+        fail_pending_faces(session, dependent_id=dependent.id, now=now, cause=cause)
+        erase_dependent(session, dependent, now=now)
+    _erase_beside(session, account_id, now=now)
+    withdraw_asks(session, account_id, why="account_closed", now=now, cause=cause)
+    account.close(at=now)
+    for row in session.scalars(select(Account).where(Account.joined_into_id == account_id)):
+        row.close(at=now)
+    note_access(
+        session,
+        actor=ONESELF,
+        action=AccessAction.CLOSED,
+        purpose=AccessPurpose.OWN_REQUEST,
+        account_id=account_id,
+        result="closed",
+        facts={"request": cause.id},
+        now=now,
+    )
+    session.flush()
+    return Closing(now, [_kept(name, counts[name]) for name in RETENTION])
+
+
+def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -> None:
+    """Raises: AccountInUse, with how many of each stand in the way."""
+    charges = select(Charge.id).where(Charge.account_id == account_id)
+    facts: dict[str, Any] = {
+        "open_appointments": _count(
+            session, Appointment, (Appointment.account_id == account_id) & Appointment.status.in_(OPEN)
+        ),
+        "unsettled_payments": _count(
+            session, Payment, (Payment.account_id == account_id) & Payment.status.in_(LIVE_PAYMENT)
+        ),
+        "unsettled_refunds": _count(
+            session, Refund, Refund.charge_id.in_(charges) & Refund.status.in_(UNSETTLED_REFUND)
+        ),
+        "joins_that_may_be_undone": _count(
+            session,
+            AccountJoin,
+            (AccountJoin.kept_account_id == account_id)
+            & (AccountJoin.status == JoinStatus.JOINED)
+            & (AccountJoin.undo_before > now),
+        ),
+    }
+    if any(facts.values()):
+        raise AccountInUse(**facts)
+
+
+def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
+    """What hangs on the account itself and on its logins."""
+    identities = session.scalars(select(PlatformIdentity).where(PlatformIdentity.account_id == account_id)).all()
+    session.execute(delete(Handoff).where(Handoff.platform_identity_id.in_([one.id for one in identities])))
+    for identity in identities:
+        identity.forget()
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
+    session.execute(delete(Notice).where(Notice.account_id == account_id))
+    session.execute(
+        update(IdentityCheck).where(IdentityCheck.account_id == account_id).values(reference_sealed=None, evidence=None)
+    )
+    session.execute(update(Appointment).where(Appointment.account_id == account_id).values(complaint_sealed=None))
+    either = or_(AccountJoin.asking_account_id == account_id, AccountJoin.asked_account_id == account_id)
+    session.execute(update(AccountJoin).where(either).values(phone_masked=None))
+    live = (LoginSession.account_id == account_id) & LoginSession.revoked_at.is_(None)
+    session.execute(update(LoginSession).where(live).values(revoked_at=now))
+
+
+def _count(session: Session, record: Any, where: Any) -> int:
+    return session.scalar(select(func.count()).select_from(record).where(where)) or 0
+
+
+def _kept(name: str, count: int) -> Kept:
+    rule = RETENTION[name]
+    return Kept(name, count, rule.outcome, rule.law, None if rule.lasts is None else rule.lasts.days)

@@ -1,0 +1,59 @@
+"""Erasing what was kept of one dependent: at once, or when the last law that wants it has had its time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from core.clock import hospital_day
+from core.jobs.queue import LeasedJob
+from core.locks import lock_dependent
+from core.rights.retention import GIVEN_TO_HOSPITALS
+from core.workbench import Workbench
+from models.appointment import Appointment
+from models.person import Dependent, PersonIdentifier
+
+_AT_ONCE = 100
+
+
+def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
+    """Contact data goes at once. Name and document follow when no hospital was ever told of them, else three years
+    after the last visit. The caller holds the dependent's lock."""
+    dependent.archived_at = dependent.archived_at or now
+    dependent.is_default = False
+    dependent.forget_contact()
+    last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))
+    today = hospital_day(now)
+    until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts
+    if until is not None and until > today:
+        dependent.erase_after = until
+    else:
+        _forget(session, dependent)
+    session.flush()
+
+
+def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    """Forget whom no law wants any more. Comes back at once while there are more."""
+
+    def step(session: Session, now: datetime) -> int:
+        query = select(Dependent.id).where(Dependent.erase_after <= hospital_day(now)).order_by(Dependent.id)
+        found = session.scalars(query.limit(_AT_ONCE)).all()
+        for dependent_id in found:
+            _forget(session, lock_dependent(session, dependent_id))
+        return len(found)
+
+    more = workbench.transactions.write(step) == _AT_ONCE
+    return workbench.transactions.clock.now() if more else None
+
+
+def _forget(session: Session, dependent: Dependent) -> None:
+    """Name, document and birth; the document itself too, where no other account names it."""
+    dependent.forget_identity()
+    session.flush()
+    others = exists().where(Dependent.identifier_id == PersonIdentifier.id, Dependent.name_masked != "")
+    query = select(PersonIdentifier).where(PersonIdentifier.id == dependent.identifier_id, ~others)
+    for identifier in session.scalars(query):
+        identifier.forget()
+    session.flush()

@@ -1,0 +1,80 @@
+"""Everything that is kept about an account: which rows of which tables. One list, for exporting and for erasing.
+
+A table that is reached from an account or from one of these and stands neither here nor in NOT_TOLD fails a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select
+
+from models.account import Account, Consent, LoginSession, PlatformIdentity
+from models.account_join import AccountJoin
+from models.appointment import Appointment
+from models.audit import AuditEntry
+from models.base import Base
+from models.charge import Charge, ChargeLine
+from models.identity_check import IdentityCheck
+from models.notice import Notice
+from models.payment import Payment, Refund, RefundLine
+from models.person import Dependent
+
+Where = Callable[[UUID], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The rows of one table that are about an account. `name` is what the export calls them."""
+
+    name: str
+    record: type[Base]
+    where: Where
+
+
+def _of_charges(account_id: UUID) -> Select[UUID]:
+    return select(Charge.id).where(Charge.account_id == account_id)
+
+
+def _of_dependents(account_id: UUID) -> Select[UUID]:
+    return select(Dependent.id).where(Dependent.account_id == account_id)
+
+
+HOLDINGS = (
+    Holding("account", Account, lambda one: Account.id == one),
+    Holding("platform_identities", PlatformIdentity, lambda one: PlatformIdentity.account_id == one),
+    Holding("logins", LoginSession, lambda one: LoginSession.account_id == one),
+    Holding("consents", Consent, lambda one: Consent.account_id == one),
+    Holding(
+        "joins", AccountJoin, lambda one: or_(AccountJoin.asking_account_id == one, AccountJoin.asked_account_id == one)
+    ),
+    Holding("dependents", Dependent, lambda one: Dependent.account_id == one),
+    Holding("identity_checks", IdentityCheck, lambda one: IdentityCheck.account_id == one),
+    Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
+    Holding("charges", Charge, lambda one: Charge.account_id == one),
+    Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),
+    Holding("payments", Payment, lambda one: Payment.account_id == one),
+    Holding("refunds", Refund, lambda one: Refund.charge_id.in_(_of_charges(one))),
+    Holding(
+        "refund_lines",
+        RefundLine,
+        lambda one: RefundLine.refund_id.in_(select(Refund.id).where(Refund.charge_id.in_(_of_charges(one)))),
+    ),
+    Holding("notices", Notice, lambda one: Notice.account_id == one),
+    Holding(
+        "accesses",
+        AuditEntry,
+        lambda one: or_(AuditEntry.account_id == one, AuditEntry.dependent_id.in_(_of_dependents(one))),
+    ),
+)
+
+NOT_TOLD: Mapping[str, str] = {
+    "persons": "one human being, whoever names them: when it was made would tell that another account did so before",
+    "person_identifiers": "the same; the number is told with each dependent",
+    "idempotency_keys": "copies of replies that were sent already, for seven days",
+    "handoffs": "a code of 60 seconds for one login, kept as a digest",
+    "hospital_claims": "the hospital's own words for an appointment that is told",
+}
+"""Tables that hang on these and are not told, each with the reason."""

@@ -1,0 +1,56 @@
+"""What becomes of each kind of data when an account is closed (rules.md L-06, L-07). One row for each holding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+YEAR = timedelta(days=365.25)
+
+
+class Outcome(StrEnum):
+    ERASED = "erased"
+    """Gone at once."""
+    KEPT = "kept"
+    """A law wants it; it names nobody any more."""
+    RESTRICTED = "restricted"
+    """A law wants it and it names somebody: stored only, shown to nobody, erased when its time is over."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """`lasts` from the last of these that happened; None where nothing of it is left, or where it names nobody."""
+
+    outcome: Outcome
+    law: str
+    lasts: timedelta | None = None
+
+
+_MINIMUM = "PIPL 19, 47"
+_LOGS = Retention(Outcome.KEPT, "Cybersecurity Act 23 (network logs, 6 months)", YEAR / 2)
+_EVIDENCE = Retention(Outcome.KEPT, "PIPL 14, 69 (proof of consent, 3 years)", 3 * YEAR)
+_MONEY = Retention(Outcome.KEPT, "Accounting archives rules (vouchers, 30 years)", 30 * YEAR)
+GIVEN_TO_HOSPITALS = Retention(
+    Outcome.RESTRICTED, "Network data rules 12 (what was given to others, 3 years)", 3 * YEAR
+)
+"""Name and document of whom a hospital was told about, from the last visit on."""
+
+RETENTION: Mapping[str, Retention] = {
+    "account": Retention(Outcome.ERASED, _MINIMUM),
+    "platform_identities": Retention(Outcome.ERASED, _MINIMUM),
+    "logins": _LOGS,
+    "consents": _EVIDENCE,
+    "joins": _EVIDENCE,
+    "dependents": GIVEN_TO_HOSPITALS,
+    "identity_checks": _EVIDENCE,
+    "appointments": _MONEY,
+    "charges": _MONEY,
+    "charge_lines": _MONEY,
+    "payments": _MONEY,
+    "refunds": _MONEY,
+    "refund_lines": _MONEY,
+    "notices": Retention(Outcome.ERASED, _MINIMUM),
+    "accesses": _LOGS,
+}
