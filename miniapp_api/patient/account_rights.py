@@ -10,6 +10,7 @@ from core.refusals import AccountInUse
 from core.rights.access import list_accesses
 from core.rights.close import Closing, close_account
 from core.rights.export import export_account
+from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
@@ -19,7 +20,14 @@ from schemas.base import PageQuery, page_schema
 blueprint = patient_blueprint("account_rights", "/api/v1/account", tag="account")
 
 
-@endpoint(blueprint, "GET", "/export", reply=AccountExportSchema, summary="All that is kept about oneself")
+@endpoint(
+    blueprint,
+    "GET",
+    "/export",
+    reply=AccountExportSchema,
+    refusals=(OutcomeUnknown,),
+    summary="All that is kept about oneself",
+)
 def export_own_account() -> Response:
     """One document, in clear: hand it to nobody. That it was handed out stands in the access log."""
 
