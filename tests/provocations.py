@@ -292,6 +292,13 @@ def _a_day_later(ward: Ward) -> Reply:
     return phone.send("DELETE", f"/account/joins/{join_id}")
 
 
+@provokes("account_in_use")
+def _an_open_appointment(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    assert book(phone, ward.schedule(terms={"min_identity_level": 0}), add(phone), "on_site").status == 201
+    return phone.send("DELETE", "/account")
+
+
 # --- ours
 
 

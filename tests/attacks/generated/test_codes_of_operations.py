@@ -176,7 +176,7 @@ def test_the_codes_of_its_kind_are_provoked_on_each_operation(
     world: World, name: str, only_documented_codes: set[tuple[str, str]]
 ) -> None:
     writes = world.operations[name].method != "GET"
-    settled = world.settle() if writes else world.two_settled()[0]
+    settled = world.settle_for(name) if writes else world.two_settled()[0]
     documented = world.operations[name].codes & set(IMPLIED)
     for code in sorted(documented, key=UNSURE_BY_DESIGN.__contains__):  # what was done may end the login
         before = world.rows()
@@ -195,7 +195,7 @@ def test_no_operation_answers_a_fault_it_does_not_document(world: World, name: s
     if name == "get_readiness":  # it tells in its own words what is away
         return
     writes = world.operations[name].method != "GET" or name == "get_payment"
-    settled = world.settle() if writes else world.two_settled()[0]
+    settled = world.settle_for(name) if writes else world.two_settled()[0]
     for fault in (database_away, commit_unsure):
         with pytest.MonkeyPatch.context() as monkeypatch:
             answer = fault(Attack(world, name, settled, monkeypatch))

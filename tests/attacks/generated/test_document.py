@@ -44,7 +44,7 @@ def test_success_and_refusal_of_every_operation_are_shaped_as_documented(world: 
     """Each is asked three times: rightly, with a query that nobody knows, and rightly in English."""
     faults: list[str] = []
     for name, operation in world.operations.items():
-        settled = world.two_settled()[0] if operation.method == "GET" else world.settle()
+        settled = world.two_settled()[0] if operation.method == "GET" else world.settle_for(name)
         for change in ({}, {"query_string": {"nobody_knows": "1"}}, {"headers": {"Accept-Language": "en"}}):
             request = request_of(world, name, own_ids(name, settled))
             headers = request.pop("headers") | change.get("headers", {})
