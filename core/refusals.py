@@ -160,6 +160,12 @@ class DependentExists(Conflict):
     code = "dependent_exists"
 
 
+class DependentInUse(Conflict):
+    """An appointment is open, or somebody has them as a guardian. The facts say how many of each."""
+
+    code = "dependent_in_use"
+
+
 class IdentityFrozen(Conflict):
     """Matched identity fields do not change."""
 

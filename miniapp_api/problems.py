@@ -144,8 +144,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "就诊人已存在", "您已添加过这位就诊人。",
         "Already added", "This dependent is on your list."),
     "dependent_in_use": _p(
-        409, "就诊人还有未完成的预约", "请在预约结束或取消后再操作。",
-        "The dependent has open appointments", "Please try again once they have ended."),
+        409, "就诊人现在不能删除", "还有未结束的预约，或是其他就诊人的监护人，请处理后再删除。",
+        "The dependent cannot be removed yet",
+        "An appointment is open, or somebody has them as a guardian. Please try again once that has ended."),
     "identity_frozen": _p(
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),

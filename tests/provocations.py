@@ -23,7 +23,7 @@ from models.person import Dependent, IdentityLevel, IdentityStatus, Relationship
 from models.schedule import ScheduleStatus
 
 Provoke = Callable[[Ward], Reply]
-NOT_YET = {"dependent_in_use", "maintenance", "not_eligible", "restricted"}
+NOT_YET = {"maintenance", "not_eligible", "restricted"}
 """Codes of the registry whose routes are not open: as soon as one is documented, it needs a provocation here."""
 
 PROVOCATIONS: dict[str, Provoke] = {}
@@ -290,6 +290,14 @@ def _a_day_later(ward: Ward) -> Reply:
     assert phone.post("/account/joins", {"join_id": join_id}).json["state"] == "joined"
     ward.clock.advance(timedelta(hours=24))
     return phone.send("DELETE", f"/account/joins/{join_id}")
+
+
+@provokes("dependent_in_use")
+def _removed_while_booked(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    dependent_id = add(phone)
+    assert book(phone, ward.schedule(terms={"min_identity_level": 0}), dependent_id, "on_site").status == 201
+    return phone.send("DELETE", f"/dependents/{dependent_id}")
 
 
 @provokes("account_in_use")

@@ -1,4 +1,4 @@
-"""Dependents: add, look, change how they are reached."""
+"""Dependents: add, look, change how they are reached, switch, remove."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from flask import Response
 
 from core.dependents.add import NewDependent, add_dependent
 from core.dependents.contact import Change, change_contact
+from core.dependents.remove import make_default, remove_dependent
 from core.dependents.views import DependentView, list_dependents, own_dependent_view, view_dependent
 from core.ports import FaceVerifier
-from core.refusals import ConsentRequired, DependentExists, DependentLimit, IdentityFrozen
+from core.refusals import ConsentRequired, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
@@ -101,6 +102,48 @@ def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
         return _view(command, changed)
 
     return run_command(step, DependentSchema())
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/<uuid:dependent_id>/default",
+    reply=DependentSchema,
+    refusals=(NotFound,),
+    summary="Propose this dependent first",
+)
+def set_default_dependent(dependent_id: UUID) -> Response:
+    """切换就诊人. The one before is no longer proposed first."""
+
+    def step(command: Command) -> DependentView:
+        account_id = command.caller.account_id
+        return _view(command, make_default(command.session, account_id=account_id, dependent_id=dependent_id))
+
+    return run_command(step, DependentSchema())
+
+
+@endpoint(
+    blueprint,
+    "DELETE",
+    "/<uuid:dependent_id>",
+    status=204,
+    refusals=(NotFound, DependentInUse),
+    summary="Remove a dependent",
+)
+def delete_dependent(dependent_id: UUID) -> Response:
+    """Contact data is erased at once, name and document too where no hospital was ever told of them. Appointments that
+    have been stay in the list. The same person can be added again."""
+
+    def step(command: Command) -> None:
+        remove_dependent(
+            command.session,
+            account_id=command.caller.account_id,
+            dependent_id=dependent_id,
+            now=command.now,
+            cause=command.cause,
+        )
+
+    return run_command(step, None, status=204)
 
 
 def _view(command: Command, dependent: Dependent) -> DependentView:

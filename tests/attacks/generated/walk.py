@@ -37,6 +37,8 @@ PLACES = {
     "get_hospital": {"path.hospital_id": PUBLIC},
     "get_hospital_departments": {"path.hospital_id": PUBLIC},
     "get_hospital_schedules": {"path.hospital_id": PUBLIC, "query.department_id": FILTER},
+    "delete_dependent": {"path.dependent_id": OWNED},
+    "set_default_dependent": {"path.dependent_id": OWNED},
     "get_miniapp_link": {"path.dependent_id": OWNED},
     "get_payment": {"path.payment_id": OWNED},
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
@@ -75,6 +77,7 @@ QUERIES = {
     "open_miniapp": {"scene": "doctor:019abf4d-c000-7000-8000-000000000001"},
 }
 KINDS = {
+    "delete_dependent": {"path.dependent_id": "spare"},
     "get_visit_pass": {"path.appointment_id": "booked"},
     "greet_official_account": {"path.app": "official"},
     "hear_follower": {"path.app": "official"},

@@ -137,6 +137,7 @@ class World(Clinic):
         appointment = self.held(patient, dependent, in_days=4)
         own = {
             "dependent": dependent,
+            "spare": self.dependent(patient, relationship="other"),
             "check": check,
             "appointment": appointment,
             "booked": self.booked(patient, dependent, in_days=5),

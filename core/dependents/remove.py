@@ -1,0 +1,60 @@
+"""Removing a dependent, and choosing who comes first (切换就诊人)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from core.identity.join_twins import choose_default
+from core.identity.outcomes import fail_pending_faces
+from core.identity.own import own_dependent
+from core.locks import lock_account, lock_dependent
+from core.refusals import DependentInUse
+from core.rights.erase import erase_dependent
+from models.appointment import OPEN, Appointment
+from models.base import table_of
+from models.person import Dependent
+from models.states import Cause
+
+
+def make_default(session: Session, *, account_id: UUID, dependent_id: UUID) -> Dependent:
+    """From now on this one is proposed first; the one before is no longer. Raises: NotFound, Overloaded."""
+    lock_account(session, account_id)
+    own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    dependent = lock_dependent(session, dependent_id)
+    if not dependent.is_default:
+        own = table_of(Dependent)
+        session.execute(update(own).where(own.c.account_id == account_id, own.c.is_default).values(is_default=False))
+        dependent.is_default = True
+        session.flush()
+    return dependent
+
+
+def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime, cause: Cause) -> None:
+    """Take the dependent off the account. What no law keeps is erased at once; appointments that have been stay.
+
+    Raises: NotFound, Overloaded, DependentInUse while an appointment is open, or somebody has them as a guardian.
+    """
+    lock_account(session, account_id)
+    own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    dependent = lock_dependent(session, dependent_id)
+    _refuse_while_in_use(session, dependent)
+    fail_pending_faces(session, dependent_id=dependent.id, now=now, cause=cause)
+    erase_dependent(session, dependent, now=now)
+    choose_default(session, account_id, first=())
+
+
+def _refuse_while_in_use(session: Session, dependent: Dependent) -> None:
+    """Raises: DependentInUse, with how many of each stand in the way."""
+    is_open = (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
+    is_ward = (Dependent.guardian_dependent_id == dependent.id) & Dependent.archived_at.is_(None)
+    facts: dict[str, Any] = {
+        "open_appointments": session.scalar(select(func.count()).select_from(Appointment).where(is_open)) or 0,
+        "guardian_of": session.scalar(select(func.count()).select_from(Dependent).where(is_ward)) or 0,
+    }
+    if any(facts.values()):
+        raise DependentInUse(**facts)
