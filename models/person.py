@@ -71,7 +71,11 @@ class Person(Base):
 
 
 class PersonIdentifier(Base):
-    """A document of a person: kind and keyed hash to find it by, the number sealed."""
+    """A document of a person: kind and keyed hash to find it by, and what was hashed, sealed.
+
+    That is the number as far as it tells persons apart (`core/dependents/persons.py`), and the same whichever account
+    typed it: how the document of one account is printed stays with its dependent.
+    """
 
     __tablename__ = "person_identifiers"
     __table_args__ = (UniqueConstraint("id_type", "number_hash_key", "number_hash"),)
@@ -106,6 +110,8 @@ class Dependent(Base):
 
     Name, contact and identity level are this account's own: another account learns nothing from them. Where two
     accounts that were joined both had the person, one of the two is archived and points at the other.
+    `country` is the one that issued the document, in ISO 3166 alpha-3; `id_expires_on` the last day it is good for.
+    `id_number_sealed` is the number as printed, where the identifier has less or something else.
     """
 
     __tablename__ = "dependents"
@@ -161,6 +167,9 @@ class Dependent(Base):
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
     merged_into_id: Mapped[UUID | None]
+    country: Mapped[str | None]
+    id_expires_on: Mapped[date | None]
+    id_number_sealed: Mapped[bytes | None]
     erase_after: Mapped[date | None] = mapped_column(index=True)
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
@@ -171,6 +180,17 @@ class Dependent(Base):
 
     def name(self, vault: Vault) -> str:
         return vault.open_text("dependents.name", self.id, self.name_sealed)
+
+    def seal_number(self, vault: Vault, number: str, *, masked: str, identifying: str) -> None:
+        """`number` as printed; it is kept here only where it is not what the identifier has."""
+        own = None if number == identifying else vault.seal("dependents.id_number", self.id, number)
+        self.id_number_sealed, self.id_number_masked = own, masked
+
+    def number(self, vault: Vault, identifier: PersonIdentifier) -> str:
+        """The document's number as printed; empty where the kind has none. `identifier` is this dependent's."""
+        if self.id_number_sealed is None:
+            return identifier.number(vault)
+        return vault.open_text("dependents.id_number", self.id, self.id_number_sealed)
 
     def seal_phone(self, vault: Vault, phone: str, *, masked: str) -> None:
         """`phone` in E.164."""

@@ -2,32 +2,79 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from marshmallow import fields
 
 from models.identity_check import IdentityMethod
 from models.person import IdentityStatus, IdType, Relationship, Sex
-from schemas.base import Day, Instant, ReplySchema, Strict, Text, Word
+from schemas.base import Day, Instant, Strict, Text, Word
 from schemas.sparse import SparseReply
 
 _FROZEN = {
     "description": "never changes here: 409 `identity_frozen` once matched, 422 `not_changeable` before; remove the "
     "dependent and add it anew"
 }
-IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex")
+IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country", "id_expires_on")
+
+
+_SAID_OR_TYPED = "required where the number does not say it, and must agree with it where it does"
 
 
 class AddDependentSchema(Strict):
+    examples: ClassVar[dict[str, dict[str, Any]]] = {
+        "resident_id": {
+            "name": "测试甲",
+            "id_type": "resident_id",
+            "id_number": "330102199001019973",
+            "phone": "13800000000",
+            "relationship": "self",
+        },
+        "passport": {
+            "name": "TEST ALPHA BRAVO",
+            "id_type": "passport",
+            "id_number": "AB1234567",
+            "country": "USA",
+            "id_expires_on": "2031-05-31",
+            "birth_date": "1988-12-25",
+            "sex": "female",
+            "phone": "13800000000",
+            "relationship": "spouse",
+        },
+        "guardian_bound": {
+            "name": "测试乙之女",
+            "id_type": "guardian_bound",
+            "birth_date": "2026-11-20",
+            "sex": "female",
+            "phone": "13800000000",
+            "relationship": "daughter",
+        },
+    }
+
     name = Text(200, required=True, metadata={"example": "测试甲"})
     id_type = Word(IdType, required=True)
-    id_number = Text(64, metadata={"description": "as printed on the document", "example": "330102199001019973"})
+    id_number = Text(
+        64,
+        empty=True,
+        allow_none=True,
+        metadata={
+            "description": "as printed on the document; absent, null or empty for `guardian_bound`",
+            "example": "330102199001019973",
+        },
+    )
     phone = Text(
         40,
         required=True,
         metadata={"description": "the dependent's, or of whoever looks after them", "example": "13800000000"},
     )
     relationship = Word(Relationship, required=True)
-    birth_date = Day(metadata={"description": "must agree with the document where that says it"})
-    sex = Word(Sex, metadata={"description": "must agree with the document where that says it"})
+    birth_date = Day(metadata={"description": _SAID_OR_TYPED})
+    sex = Word(Sex, metadata={"description": _SAID_OR_TYPED})
+    country = Text(
+        12,
+        metadata={"description": "that issued the document, ISO 3166 alpha-2 or alpha-3; required for `passport`"},
+    )
+    id_expires_on = Day(metadata={"description": "the last day the document is good for; required for `passport`"})
     address = Text(400)
     region_code = Text(12, metadata={"description": "GB/T 2260"})
 
@@ -41,6 +88,8 @@ class ChangeDependentSchema(Strict):
     id_number = fields.Raw(metadata=_FROZEN)
     birth_date = fields.Raw(metadata=_FROZEN)
     sex = fields.Raw(metadata=_FROZEN)
+    country = fields.Raw(metadata=_FROZEN)
+    id_expires_on = fields.Raw(metadata=_FROZEN)
 
 
 class IdentitySchema(SparseReply):
@@ -50,13 +99,21 @@ class IdentitySchema(SparseReply):
     checked_at = Instant(metadata={"optional": True})
 
 
-class DependentSchema(ReplySchema):
+class DependentSchema(SparseReply):
     """Dumps a core.dependents.views.DependentView."""
 
     id = fields.UUID(attribute="dependent.id")
     name_masked = fields.String(attribute="dependent.name_masked", metadata={"example": "测**"})
     id_type = Word(IdType, attribute="dependent.id_type")
-    id_number_masked = fields.String(attribute="dependent.id_number_masked", metadata={"example": "330***********9973"})
+    id_number_masked = fields.String(
+        attribute="dependent.id_number_masked",
+        metadata={"description": "empty for `guardian_bound`", "example": "330***********9973"},
+    )
+    country = fields.String(
+        attribute="dependent.country",
+        metadata={"optional": True, "description": "that issued the document, ISO 3166 alpha-3"},
+    )
+    id_expires_on = Day(attribute="dependent.id_expires_on", metadata={"optional": True})
     phone_masked = fields.String(attribute="dependent.phone_masked", metadata={"example": "138****0000"})
     sex = Word(Sex, attribute="dependent.sex")
     birth_date = Day(attribute="dependent.birth_date", metadata={"example": "1990-01-01"})

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -17,17 +16,16 @@ from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
-from core.dependents.documents import ResidentId, masked_number, read_resident_id
+from core.dependents.documents import Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
 from core.dependents.names import masked_name, read_name
-from core.dependents.persons import KnownPerson, find_or_make_person
+from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.identity.consents import require_consent
 from core.identity.own import dependents_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
 from models.base import new_id
-from models.errors import FieldError, ValidationFailed
 from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex
 from models.sealing import Vault
 
@@ -39,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class NewDependent:
-    """What was typed. `birth_date` and `sex` may be left out: the number says them."""
+    """What was typed. `birth_date` and `sex` may be left out where the number says them."""
 
     name: str = field(repr=False)
     id_type: IdType
@@ -50,6 +48,12 @@ class NewDependent:
     sex: Sex | None = None
     address: str | None = field(default=None, repr=False)
     region_code: str | None = None
+    country: str | None = None
+    id_expires_on: date | None = None
+
+    @property
+    def document(self) -> TypedDocument:
+        return TypedDocument(self.id_type, self.id_number, self.birth_date, self.sex, self.country, self.id_expires_on)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class _Read:
     """The same in the form to store."""
 
     name: str = field(repr=False)
-    document: ResidentId = field(repr=False)
+    document: Document = field(repr=False)
     contact: dict[str, str | None] = field(repr=False)
 
 
@@ -70,11 +74,12 @@ def add_dependent(
     Raises: ValidationFailed, ConsentRequired, DependentExists, DependentLimit.
     """
     read = _read(wanted, today=hospital_day(now))
+    id_type, number = identifying(read.document)
     lock_account(session, account_id)
     for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
         require_consent(session, account_id, purpose)
     standing = session.scalars(dependents_of(account_id)).all()
-    person = find_or_make_person(session, id_type=wanted.id_type, number=read.document.number, vault=vault, now=now)
+    person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
     _refuse_too_many(standing, wanted.relationship)
     dependent = Dependent(
@@ -84,15 +89,18 @@ def add_dependent(
         identifier_id=person.identifier_id,
         relationship_=wanted.relationship,
         id_type=wanted.id_type,
-        id_number_masked=masked_number(read.document.number),
         sex=read.document.sex,
         birth_date=read.document.birth_date,
+        country=read.document.country,
+        id_expires_on=read.document.id_expires_on,
         is_default=not any(one.is_default for one in standing),
         identity_status=IdentityStatus.UNVERIFIED,
         identity_level=IdentityLevel.TYPED,
         created_at=now,
     )
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
+    printed = read.document.number
+    dependent.seal_number(vault, printed, masked=masked_number(printed), identifying=number)
     write_contact(dependent, read.contact, vault)
     session.add(dependent)
     session.flush()
@@ -103,21 +111,11 @@ def add_dependent(
 
 def _read(wanted: NewDependent, *, today: date) -> _Read:
     """Raises: ValidationFailed, with every fault at once."""
-    if wanted.id_type is not IdType.RESIDENT_ID:
-        raise ValidationFailed(FieldError("#/id_type", "unsupported_id_type"))
     fields = Fields()
     name = fields.read("name", read_name, wanted.name)
-    document = None
-    if wanted.id_number is None:
-        fields.refuse("id_number", "missing")
-    else:
-        document = fields.read("id_number", partial(read_resident_id, today=today), wanted.id_number)
+    document = read_document(wanted.document, today=today, fields=fields)
     typed = {"phone": wanted.phone, "address": wanted.address, "region_code": wanted.region_code}
     contact = read_contact(typed, fields)
-    if document is not None and wanted.birth_date not in (None, document.birth_date):
-        fields.refuse("birth_date", "contradicts_id_number")
-    if document is not None and wanted.sex not in (None, document.sex):
-        fields.refuse("sex", "contradicts_id_number")
     fields.done()
     assert name is not None  # noqa: S101 - done() has raised otherwise
     assert document is not None  # noqa: S101

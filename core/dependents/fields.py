@@ -8,6 +8,7 @@ from typing import TypeVar
 from core.dependents.typed import InputFault
 from models.errors import FieldError, ValidationFailed
 
+Typed = TypeVar("Typed")
 T = TypeVar("T")
 
 
@@ -15,7 +16,7 @@ class Fields:
     def __init__(self) -> None:
         self._faults: list[FieldError] = []
 
-    def read(self, name: str, reader: Callable[[str], T], typed: str) -> T | None:
+    def read(self, name: str, reader: Callable[[Typed], T], typed: Typed) -> T | None:
         """What `reader` makes of the field `name`, or None where it finds a fault."""
         try:
             return reader(typed)

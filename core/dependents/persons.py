@@ -10,9 +10,13 @@ from sqlalchemy import ColumnElement, delete, exists, insert, literal, or_, sele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.dependents.documents import Document
 from models.base import new_id
 from models.person import IdType, Person, PersonIdentifier
 from models.sealing import KeyedHash, Vault
+
+HK_MACAO_LIFELONG, TAIWAN_LIFELONG = 9, 8
+"""How many characters of a permit's number stay for life. What follows counts the issues (decision 0024)."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,27 @@ class KnownPerson:
     identifier_id: UUID
 
 
+def identifying(document: Document) -> tuple[IdType, str]:
+    """The kind and number by which two documents are known to name one person.
+
+    A household register shows the number that the resident ID will have. A permit keeps its first characters for life.
+    A passport's number is unique within its country only. What has no number names nobody else: each such record is a
+    person of its own, until a number comes.
+    """
+    kind, number = document.id_type, document.number
+    if kind is IdType.HOUSEHOLD_REGISTER:
+        return IdType.RESIDENT_ID, number
+    if kind is IdType.HK_MACAO_PERMIT:
+        return kind, number[:HK_MACAO_LIFELONG]
+    if kind is IdType.TAIWAN_PERMIT:
+        return kind, number[:TAIWAN_LIFELONG]
+    if kind is IdType.PASSPORT:
+        return kind, f"{document.country}:{number}"
+    return kind, number or str(new_id())
+
+
 def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault: Vault, now: datetime) -> KnownPerson:
-    """The person that this document names. `number` in its normal form.
+    """The person that this document names. `id_type` and `number` as `identifying` gives them.
 
     Known or new, the same statements run and the same work is done, so that nobody learns from an answer or from its
     time whether some other account has named this person before.

@@ -226,7 +226,7 @@ def _intent(
     subject = FaceSubject(
         id_type=dependent.id_type,
         name=dependent.name(vault),
-        id_number=identifier.number(vault),
+        id_number=dependent.number(vault, identifier),
         open_id=holder.subject(vault),
     )
     return StartIntent(

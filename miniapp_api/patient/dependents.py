@@ -54,7 +54,7 @@ def list_own_dependents(query: dict[str, Any]) -> Response:
     summary="Add a dependent",
 )
 def create_dependent(body: dict[str, Any]) -> Response:
-    """Only `resident_id` is taken so far. A minor is stored too, and asked about at booking."""
+    """Sex and birth date come from the number where it says them. A minor is stored too, and asked about at booking."""
     wanted = NewDependent(**{"id_number": None, **body})
 
     def step(command: Command) -> DependentView:

@@ -80,8 +80,16 @@ def test_every_fault_is_named_with_its_field(clinic: Clinic) -> None:
     assert "330102199001019974" not in answer.text
 
 
+UNSAID = [("#/birth_date", "missing"), ("#/sex", "missing")]
 UNFIT: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
-    ({"id_type": "passport"}, [("#/id_type", "unsupported_id_type")]),
+    ({"id_type": "passport"}, [("#/country", "missing"), ("#/id_expires_on", "missing"), *UNSAID]),
+    ({"id_type": "hk_macao_permit"}, [("#/id_number", "bad_format"), *UNSAID]),
+    ({"id_type": "hmt_residence_permit"}, [("#/id_number", "doc_type_mismatch")]),
+    ({"id_type": "guardian_bound"}, [("#/id_number", "not_allowed"), *UNSAID]),
+    ({"id_number": None}, [("#/id_number", "missing")]),
+    ({"country": "ZZ"}, [("#/country", "unknown_country")]),
+    ({"id_expires_on": "2020-01-01"}, [("#/id_expires_on", "expired")]),
+    ({"id_expires_on": "2027-02-29"}, [("#/id_expires_on", "not_a_day")]),
     ({"id_type": "driving_licence"}, [("#/id_type", "unknown_word")]),
     ({"relationship": "friend"}, [("#/relationship", "unknown_word")]),
     ({"id_number": "330102900101997"}, [("#/id_number", "legacy_form")]),
@@ -171,6 +179,8 @@ UNCHANGEABLE: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"phone": "1"}, [("#/phone", "bad_length")]),
     ({"region_code": "999999"}, [("#/region_code", "unknown_region")]),
     ({"name": "测试丁"}, [("#/name", "not_changeable")]),
+    ({"country": "USA"}, [("#/country", "not_changeable")]),
+    ({"id_expires_on": "2031-01-01"}, [("#/id_expires_on", "not_changeable")]),
     ({"relationship": "other"}, [("#/relationship", "unknown_field")]),
     ({"is_default": True}, [("#/is_default", "unknown_field")]),
 ]

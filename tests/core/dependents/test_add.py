@@ -70,6 +70,7 @@ def test_a_dependent_is_stored_unverified_and_masked(
     assert dependent.name(vault) == "测试乙"
     assert dependent.region_code == "320106"
     assert vault.open_text("dependents.address", dependent.id, dependent.address_sealed or b"") == "测试路1号"
+    assert (dependent.country, dependent.id_expires_on, dependent.id_number_sealed) == (None, None, None)
 
 
 def test_the_number_is_found_again_by_its_person(transactions: Transactions, vault: Vault, account_id: UUID) -> None:
@@ -111,7 +112,10 @@ def test_every_fault_of_the_payload_is_told_at_once(transactions: Transactions, 
         ({"sex": Sex.MALE}, ("#/sex", "contradicts_id_number")),
         ({"id_number": None}, ("#/id_number", "missing")),
         ({"id_number": " "}, ("#/id_number", "empty")),
-        ({"id_type": IdType.PASSPORT, "id_number": "E12345678"}, ("#/id_type", "unsupported_id_type")),
+        (
+            {"id_type": IdType.GUARDIAN_BOUND, "birth_date": START.date(), "sex": Sex.MALE},
+            ("#/id_number", "not_allowed"),
+        ),
     ],
 )
 def test_what_contradicts_the_document_is_refused(
