@@ -220,6 +220,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "too_old": ("出生日期太早", "says a birth date too long ago"),
     "legacy_form": ("15位证件号码已停用，请填写18位号码", "is a 15-digit number; give the 18-digit one"),
     "bad_sequence": ("号码有误，请核对", "has a sequence that was never given"),
+    "latin_letters_required": ("请按护照填写英文姓名", "must be in Latin letters, as the passport has it"),
     "unknown_area": ("号码有误，请核对", "has an area that does not exist"),
     "unknown_country": ("没有这个国家或地区代码", "is no country code of ISO 3166"),
     "expired": ("证件已过期，请使用有效证件", "is past: the document is no longer good"),

@@ -18,7 +18,7 @@ from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
-from core.dependents.names import masked_name, read_name
+from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.identity.consents import require_consent
 from core.identity.own import dependents_of
@@ -104,8 +104,8 @@ def add_dependent(
     write_contact(dependent, read.contact, vault)
     session.add(dependent)
     session.flush()
-    for warning in read.document.warnings:
-        log.info("dependent_document_warning", dependent=str(dependent.id), warning=warning)
+    for warning in (*name_warnings(read.name), *read.document.warnings):
+        log.info("dependent_warning", dependent=str(dependent.id), warning=warning)
     return dependent
 
 
@@ -113,6 +113,8 @@ def _read(wanted: NewDependent, *, today: date) -> _Read:
     """Raises: ValidationFailed, with every fault at once."""
     fields = Fields()
     name = fields.read("name", read_name, wanted.name)
+    if name is not None and wanted.id_type is IdType.PASSPORT and not is_as_passports_print(name):
+        fields.refuse("name", "latin_letters_required")
     document = read_document(wanted.document, today=today, fields=fields)
     typed = {"phone": wanted.phone, "address": wanted.address, "region_code": wanted.region_code}
     contact = read_contact(typed, fields)

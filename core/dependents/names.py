@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 
 from core.dependents.typed import InputFault
@@ -12,7 +13,13 @@ SEPARATOR = "·"
 HAN_MAX, FOREIGN_MAX = 50, 100
 """In code points: a rare character outside the first plane counts once."""
 
+HONORIFIC = "honorific"
+"""A warning and never a refusal: 测试先生 may be a name."""
+
 _LOOK_ALIKES = str.maketrans(dict.fromkeys("•・．.‧∙⋅●᛫･", SEPARATOR))
+# A pinyin keyboard in full-width mode gives these; the dot is a separator and stays one.
+_FULL_WIDTH = str.maketrans({chr(ord(c) + 0xFEE0): c for c in "-'," + string.ascii_letters})
+_HONORIFICS = ("先生", "女士", "小姐", "太太", "夫人")
 _ROUND_SEPARATOR = re.compile(rf"\s*{SEPARATOR}\s*")
 _BLANKS = re.compile(r"\s+")
 # By range and not by category: Python's Unicode tables are older than the newest blocks in GB 18030.
@@ -24,6 +31,8 @@ _FOREIGN_EXTRAS = frozenset(" -'’,་")  # the last one stands between syllabl
 def read_name(typed: str) -> str:
     """The form to store: NFC, separators as U+00B7, no blanks inside a Han name, single ones inside a foreign name.
 
+    Letters of every script pass here; what a document demands is asked by `is_as_passports_print`.
+
     Raises: InputFault with `empty`, `control_characters`, `bad_charset` or `too_long`.
     """
     name = unicodedata.normalize("NFC", typed.strip())
@@ -31,7 +40,7 @@ def read_name(typed: str) -> str:
         raise InputFault("empty")
     if any(_is_control(c) for c in name):
         raise InputFault("control_characters")
-    name = _ROUND_SEPARATOR.sub(SEPARATOR, name.translate(_LOOK_ALIKES))
+    name = _ROUND_SEPARATOR.sub(SEPARATOR, name.translate(_LOOK_ALIKES).translate(_FULL_WIDTH))
     has_han = any(map(_is_han, name))
     name = _BLANKS.sub("" if has_han else " ", name)
     if not _is_well_formed(name, has_han=has_han):
@@ -42,10 +51,24 @@ def read_name(typed: str) -> str:
 
 
 def masked_name(name: str) -> str:
-    """张* for two characters, 张** for more; a name of one character shows nothing (1.4.5)."""
+    """张* for two characters, 张** for more; a name of one character shows nothing (1.4.5).
+
+    The same to the owner and to others, and however long the name is. The rule lets the last character stand too; of
+    the usual three it would leave one to guess (decision 0024).
+    """
     if len(name) == 1:
         return "*"
     return name[0] + ("*" if len(name) == 2 else "**")
+
+
+def name_warnings(name: str) -> tuple[str, ...]:
+    """Code words for the log about a name in its stored form; such names are taken."""
+    return (HONORIFIC,) if len(name) > len(_HONORIFICS[0]) and name.endswith(_HONORIFICS) else ()
+
+
+def is_as_passports_print(name: str) -> bool:
+    """Whether a name in its stored form is in Latin letters, as every passport has it, or in Han characters."""
+    return all(_is_han(c) or unicodedata.name(c, "").startswith("LATIN ") for c in name if _is_letter(c))
 
 
 def _is_well_formed(name: str, *, has_han: bool) -> bool:

@@ -13,9 +13,11 @@ from core.dependents.typed import InputFault
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _BETWEEN = frozenset("-.()/")
 _SATELLITE = re.compile(r"1349|174|1619")
-_MACHINES = re.compile(r"14[0-4]")
+# Numbers of machines have 13 digits; the ranges are theirs in any length.
+_MACHINES = re.compile(r"14[0-4]\d{8}(\d\d)?")
 _UNASSIGNED = re.compile(r"1[0-2]|154|194")
 _LANDLINE = re.compile(r"0[1-9]\d{8,10}")
+_LANDLINE_FROM_ABROAD = re.compile(r"(10|2\d|[3-9]\d\d)\d{7,8}")  # after +86 the zero is left out
 # Contacts outside the mainland whose form is known; elsewhere only the length of E.164 is checked.
 _KNOWN_FORMS = {"852": re.compile(r"[4-9]\d{7}"), "853": re.compile(r"6\d{7}"), "886": re.compile(r"9\d{8}")}
 _KNOWN_LENGTHS = {"852": 8, "853": 8, "886": 9}
@@ -35,6 +37,8 @@ def read_phone(typed: str) -> str:
     if not (digits.isascii() and digits.isdigit()):
         raise InputFault("bad_charset")
     if digits.startswith("86") and (international or len(digits) == 13):
+        if _LANDLINE_FROM_ABROAD.fullmatch(digits[2:]):
+            raise InputFault("landline")
         return _mainland(digits[2:])
     return _abroad(digits) if international else _mainland(digits)
 
@@ -57,12 +61,12 @@ def _squeezed(typed: str) -> str:
 def _mainland(digits: str) -> str:
     if _LANDLINE.fullmatch(digits):
         raise InputFault("landline")
+    if _MACHINES.fullmatch(digits):
+        raise InputFault("iot")
     if len(digits) != 11:
         raise InputFault("bad_length")
     if _SATELLITE.match(digits):
         raise InputFault("satellite")
-    if _MACHINES.match(digits):
-        raise InputFault("iot")
     if not digits.startswith("1") or _UNASSIGNED.match(digits):
         raise InputFault("unassigned")
     return f"+86{digits}"

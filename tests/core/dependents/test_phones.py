@@ -27,12 +27,12 @@ def fault_of(typed: str) -> str:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case["valid"]], ids=lambda case: case["input"])
-def test_a_good_number_becomes_e164(case: dict[str, Any]) -> None:
+def test_1_5_2_a_good_number_becomes_e164(case: dict[str, Any]) -> None:
     assert read_phone(case["input"]) == case["normalized"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case["valid"]], ids=lambda case: case["input"])
-def test_a_bad_number_is_refused_with_its_reason(case: dict[str, Any]) -> None:
+def test_1_5_1_a_bad_number_is_refused_with_its_reason(case: dict[str, Any]) -> None:
     assert fault_of(case["input"]) == CODES.get(case["reason"], case["reason"].lower())
 
 
@@ -43,6 +43,18 @@ def test_a_bad_number_is_refused_with_its_reason(case: dict[str, Any]) -> None:
         ("16190000000", "satellite"),
         ("14000000000", "iot"),
         ("14400000000", "iot"),
+        ("1440000000000", "iot"),
+        ("+86 1400 0000 00000", "iot"),
+        ("144000000000", "bad_length"),
+        ("13491234567", "satellite"),
+        ("+86 1749 0000 000", "satellite"),
+        ("+86 571 8723 0000", "landline"),
+        ("86-571-87230000", "landline"),
+        ("+86 10 1234 5678", "landline"),
+        ("0086 21 12345678", "landline"),
+        ("(010)12345678", "landline"),
+        ("13８０000000a", "bad_charset"),
+        ("138 0000 0000#1", "bad_charset"),
         ("10000000000", "unassigned"),
         ("23800000000", "unassigned"),
         ("1380000000", "bad_length"),
@@ -61,11 +73,16 @@ def test_a_bad_number_is_refused_with_its_reason(case: dict[str, Any]) -> None:
         ("+1234567890123456", "bad_length"),
     ],
 )
-def test_each_fault_has_its_code(typed: str, code: str) -> None:
+def test_1_5_1_each_fault_has_its_code(typed: str, code: str) -> None:
     assert fault_of(typed) == code
 
 
-def test_a_taiwan_mobile_may_be_a_contact() -> None:
+@pytest.mark.parametrize("prefix", ["162", "165", "167", "170", "171", "130", "145", "147", "149", "166", "190", "198"])
+def test_1_5_1_resale_and_every_other_range_is_taken(prefix: str) -> None:
+    assert read_phone(f"{prefix}00000000") == f"+86{prefix}00000000"
+
+
+def test_1_5_2_a_taiwan_mobile_may_be_a_contact() -> None:
     assert read_phone("+886 912-345-678") == "+886912345678"
 
 
@@ -82,7 +99,7 @@ def test_a_number_pasted_with_direction_marks_is_read() -> None:
         ("+12025550143", "+****0143"),
     ],
 )
-def test_masks(number: str, mask: str) -> None:
+def test_1_4_5_masks(number: str, mask: str) -> None:
     assert masked_phone(number) == mask
 
 
