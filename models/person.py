@@ -210,6 +210,7 @@ class Dependent(Base):
     def forget_identity(self) -> None:
         """Who it was is erased; an empty `name_masked` says so."""
         self.name_sealed, self.name_masked, self.id_number_masked = ERASED, "", ""
+        self.id_number_sealed = self.country = self.id_expires_on = None
         self.birth_date, self.erase_after = date(1900, 1, 1), None
 
     def age(self, *, on: date) -> int:

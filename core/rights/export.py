@@ -38,7 +38,7 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
     held = {one.name: _rows(session, one.record, one.where(account_id)) for one in HOLDINGS}
     told = {name: [_told(row, vault) for row in rows] for name, rows in held.items()}
     for dependent, row in zip(told["dependents"], held["dependents"], strict=True):
-        dependent["id_number"] = session.get_one(PersonIdentifier, row.identifier_id).number(vault)
+        dependent["id_number"] = row.number(vault, session.get_one(PersonIdentifier, row.identifier_id))
     for shown, row in zip(told["appointments"], held["appointments"], strict=True):
         shown.update(_places(session, row))
     moves = _moves(session, [row.id for rows in held.values() for row in rows])
