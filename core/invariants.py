@@ -119,6 +119,8 @@ _QUERIES = {
     "consent_was_given_at_its_own_login": "SELECT s.id FROM consents s JOIN accounts a ON a.id = s.account_id "
     "WHERE a.joined_into_id IS NULL AND s.dependent_id IS NULL AND s.given_by_id IS NOT NULL AND NOT EXISTS "
     "(SELECT 1 FROM platform_identities i WHERE i.id = s.given_by_id AND i.account_id = a.id)",
+    "guardian_is_of_the_same_account": "SELECT d.id FROM dependents d JOIN dependents g "
+    "ON g.id = d.guardian_dependent_id WHERE g.account_id <> d.account_id OR g.id = d.id",
     "closed_account_is_silent": "SELECT a.id FROM accounts a WHERE a.closed_at IS NOT NULL "
     "AND (a.phone_sealed IS NOT NULL "
     "OR EXISTS (SELECT 1 FROM login_sessions l WHERE l.account_id = a.id AND l.revoked_at IS NULL) "

@@ -60,6 +60,11 @@ class IdentityLevel:
     PRESENT = 2
 
 
+def age_on(born: date, on: date) -> int:
+    """Full years (周岁), reached on the birthday itself."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
 class Person(Base):
     """One human being, whatever account or channel books. `alias_of_id` points at the row they were merged into."""
 
@@ -214,9 +219,8 @@ class Dependent(Base):
         self.birth_date, self.erase_after = date(1900, 1, 1), None
 
     def age(self, *, on: date) -> int:
-        """Full years (周岁), reached on the birthday itself."""
-        years = on.year - self.birth_date.year
-        return years - ((on.month, on.day) < (self.birth_date.month, self.birth_date.day))
+        """Full years."""
+        return age_on(self.birth_date, on)
 
     def note_check_pending(self) -> None:
         """A check began. A standing proof is not lost by asking again."""

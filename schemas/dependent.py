@@ -8,7 +8,7 @@ from marshmallow import fields
 
 from models.identity_check import IdentityMethod
 from models.person import IdentityStatus, IdType, Relationship, Sex
-from schemas.base import Day, Instant, Strict, Text, Word
+from schemas.base import Day, Id, Instant, Strict, Text, Word
 from schemas.sparse import SparseReply
 
 _FROZEN = {
@@ -18,6 +18,7 @@ _FROZEN = {
 IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country", "id_expires_on")
 
 
+_GUARDIAN = "of a minor: a dependent of one's own who is 18 or older, oneself among them"
 _SAID_OR_TYPED = "required where the number does not say it, and must agree with it where it does"
 
 
@@ -77,12 +78,14 @@ class AddDependentSchema(Strict):
     id_expires_on = Day(metadata={"description": "the last day the document is good for; required for `passport`"})
     address = Text(400)
     region_code = Text(12, metadata={"description": "GB/T 2260"})
+    guardian_dependent_id = Id(metadata={"description": _GUARDIAN})
 
 
 class ChangeDependentSchema(Strict):
     phone = Text(40, metadata={"example": "13800000001"})
     address = Text(400, allow_none=True, metadata={"description": "null takes it away", "example": None})
     region_code = Text(12, allow_none=True, metadata={"description": "GB/T 2260; null takes it away"})
+    guardian_dependent_id = Id(allow_none=True, metadata={"description": f"{_GUARDIAN}; null takes it away"})
     name = fields.Raw(metadata=_FROZEN)
     id_type = fields.Raw(metadata=_FROZEN)
     id_number = fields.Raw(metadata=_FROZEN)
@@ -119,6 +122,9 @@ class DependentSchema(SparseReply):
     birth_date = Day(attribute="dependent.birth_date", metadata={"example": "1990-01-01"})
     age = fields.Integer(metadata={"description": "full years, today at the hospital", "example": 36})
     relationship = Word(Relationship, attribute="dependent.relationship_")
+    guardian_dependent_id = fields.UUID(
+        attribute="dependent.guardian_dependent_id", metadata={"optional": True, "description": "of a minor"}
+    )
     is_default = fields.Boolean(attribute="dependent.is_default")
     identity = fields.Nested(IdentitySchema)
     hospital_cards = fields.List(

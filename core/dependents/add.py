@@ -18,15 +18,17 @@ from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
+from core.dependents.minors import FULL_AGE, guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
+from core.dependents.typed import InputFault
 from core.identity.consents import require_consent
 from core.identity.own import dependents_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
 from models.base import new_id
-from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex
+from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex, age_on
 from models.sealing import Vault
 
 DEPENDENTS_MAX = 5
@@ -50,6 +52,7 @@ class NewDependent:
     region_code: str | None = None
     country: str | None = None
     id_expires_on: date | None = None
+    guardian_dependent_id: UUID | None = None
 
     @property
     def document(self) -> TypedDocument:
@@ -82,6 +85,7 @@ def add_dependent(
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
     _refuse_too_many(standing, wanted.relationship)
+    _refuse_unfit_guardian(standing, wanted, read.document, today=hospital_day(now))
     dependent = Dependent(
         id=new_id(),
         account_id=account_id,
@@ -93,6 +97,7 @@ def add_dependent(
         birth_date=read.document.birth_date,
         country=read.document.country,
         id_expires_on=read.document.id_expires_on,
+        guardian_dependent_id=wanted.guardian_dependent_id,
         is_default=not any(one.is_default for one in standing),
         identity_status=IdentityStatus.UNVERIFIED,
         identity_level=IdentityLevel.TYPED,
@@ -122,6 +127,21 @@ def _read(wanted: NewDependent, *, today: date) -> _Read:
     assert name is not None  # noqa: S101 - done() has raised otherwise
     assert document is not None  # noqa: S101
     return _Read(name, document, contact)
+
+
+def _refuse_unfit_guardian(
+    standing: Sequence[Dependent], wanted: NewDependent, document: Document, *, today: date
+) -> None:
+    """Raises: ValidationFailed."""
+    fields, guardian_id = Fields(), wanted.guardian_dependent_id
+    if wanted.id_type is IdType.GUARDIAN_BOUND and age_on(document.birth_date, today) >= FULL_AGE:
+        fields.refuse("id_type", "not_a_minor")
+    if guardian_id is not None:
+        try:
+            guardian_among(standing, guardian_id, ward_id=None, born=document.birth_date, on=today)
+        except InputFault as fault:
+            fields.refuse("guardian_dependent_id", fault.code)
+    fields.done()
 
 
 def _refuse_double(standing: Sequence[Dependent], relationship: Relationship, person: KnownPerson) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.clock import hospital_day
 from core.dependents.fields import Fields
+from core.dependents.minors import guardian_among
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
 from core.dependents.typed import InputFault
-from core.identity.own import own_dependent
+from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import IdentityFrozen
 from models.errors import FieldError, ValidationFailed
@@ -23,20 +26,22 @@ from models.sealing import Vault
 
 ADDRESS_MAX = 200
 CONTACT_FIELDS = ("phone", "address", "region_code")
+GUARDIAN = "guardian_dependent_id"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be different: contact fields by name, and the identity fields that somebody tried to change."""
+    """What is to be different: contact fields and the guardian by name, and the identity fields that somebody tried to
+    change."""
 
     contact: Mapping[str, Any] = field(repr=False)
     identity: tuple[str, ...] = ()
 
 
 def change_contact(
-    session: Session, *, account_id: UUID, dependent_id: UUID, change: Change, vault: Vault
+    session: Session, *, account_id: UUID, dependent_id: UUID, change: Change, vault: Vault, now: datetime
 ) -> Dependent:
-    """Write new contact data; null takes address or region away.
+    """Write new contact data, or another guardian; null takes address, region or guardian away.
 
     Identity fields never change here: once matched they are frozen, and before that the dependent is added anew.
     Raises: NotFound, IdentityFrozen, ValidationFailed.
@@ -48,9 +53,24 @@ def change_contact(
         raise IdentityFrozen(fields=list(change.identity))
     if change.identity:
         raise ValidationFailed(*(FieldError(f"#/{name}", "not_changeable") for name in change.identity))
-    write_contact(dependent, read_contact(change.contact), vault)
+    contact = dict(change.contact)
+    if GUARDIAN in contact:
+        dependent.guardian_dependent_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
+    write_contact(dependent, read_contact(contact), vault)
     session.flush()
     return dependent
+
+
+def _guardian(session: Session, ward: Dependent, guardian_id: UUID | None, *, now: datetime) -> UUID | None:
+    """Raises: ValidationFailed."""
+    if guardian_id is None:
+        return None
+    standing = session.scalars(dependents_of(ward.account_id)).all()
+    try:
+        found = guardian_among(standing, guardian_id, ward_id=ward.id, born=ward.birth_date, on=hospital_day(now))
+    except InputFault as fault:
+        raise ValidationFailed(FieldError(f"#/{GUARDIAN}", fault.code)) from None
+    return found.id
 
 
 def read_contact(typed: Mapping[str, Any], fields: Fields | None = None) -> dict[str, str | None]:

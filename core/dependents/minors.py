@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.dependents.typed import InputFault
 from core.identity.consents import granted
 from models.account import Purpose
-from models.person import Dependent
+from models.person import Dependent, age_on
 
 FULL_AGE = 18
+
+
+def guardian_among(
+    standing: Iterable[Dependent], guardian_id: UUID, *, ward_id: UUID | None, born: date, on: date
+) -> Dependent:
+    """The guardian that was named for somebody born on `born`: a grown-up dependent of the same account, oneself among
+    them. `standing` are those of the account that live; `ward_id` whom it is for, where they are one already.
+
+    Raises: InputFault with `not_a_minor`, `unknown_dependent` or `not_of_age`."""
+    if age_on(born, on) >= FULL_AGE:
+        raise InputFault("not_a_minor")
+    found = next((one for one in standing if one.id == guardian_id and one.id != ward_id), None)
+    if found is None:
+        raise InputFault("unknown_dependent")
+    if found.age(on=on) < FULL_AGE:
+        raise InputFault("not_of_age")
+    return found
 
 
 def needs_minor_consent(dependent: Dependent, on: date) -> bool:

@@ -100,6 +100,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     for record in CARRIED:
         _move(session, record, of=kept.id, to=emptied.id, where=returning[record])
     session.expire_all()
+    _part_from_guardians(session, kept.id, emptied.id)
     return_proofs(session, came.named(ARCHIVED))
     restore_twins(session, came.named(ARCHIVED))
     for account_id in (kept.id, emptied.id):
@@ -134,6 +135,14 @@ def _move(session: Session, record: type[Base], *, of: UUID, to: UUID, where: Co
     table = table_of(record)
     moving = update(table).where(table.c.account_id == of, where).values(account_id=to).returning(table.c.id)
     return _text(sorted(session.scalars(moving)))
+
+
+def _part_from_guardians(session: Session, *account_ids: UUID) -> None:
+    """A guardian named meanwhile may be the other account's now: a minor is asked about anew then."""
+    ward, guardian = table_of(Dependent), table_of(Dependent).alias()
+    stays = select(guardian.c.id).where(guardian.c.account_id == ward.c.account_id)
+    parted = ward.c.guardian_dependent_id.not_in(stays) & ward.c.account_id.in_(account_ids)
+    session.execute(update(ward).where(parted).values(guardian_dependent_id=None))
 
 
 def _forget_defaults(session: Session, account_id: UUID) -> None:

@@ -90,14 +90,19 @@ def get_dependent(dependent_id: UUID) -> Response:
     summary="Change how a dependent is reached",
 )
 def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
-    """Phone, address and region. Who somebody is does not change here."""
+    """Phone, address, region and guardian. Who somebody is does not change here."""
     identity = tuple(name for name in IDENTITY_FIELDS if name in body)
     change = Change({name: value for name, value in body.items() if name not in identity}, identity)
 
     def step(command: Command) -> DependentView:
         account_id = command.caller.account_id
         changed = change_contact(
-            command.session, account_id=account_id, dependent_id=dependent_id, change=change, vault=command.vault
+            command.session,
+            account_id=account_id,
+            dependent_id=dependent_id,
+            change=change,
+            vault=command.vault,
+            now=command.now,
         )
         return _view(command, changed)
 

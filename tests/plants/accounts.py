@@ -193,3 +193,9 @@ for _kept_pays in (True, False):
 @plant("closed_account_is_silent")
 def _still_logged_in(session: Session, world: World) -> None:
     change(session, Account, world.stranger.account_id, closed_at=world.now)
+
+
+@plant("guardian_is_of_the_same_account")
+def _anothers_guardian(session: Session, world: World) -> None:
+    guardian = world.couple.older.dependent_id
+    change(session, Dependent, world.stranger.dependent_id, guardian_dependent_id=guardian)

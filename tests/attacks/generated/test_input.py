@@ -32,7 +32,7 @@ NOT_ASSIGNABLE: dict[str, Any] = {
     "status": "booked", "amount_fen": 1, "fee_fen": 0, "due_fen": 0, "paid_fen": 1, "verified": True,
     "is_default": True, "identity_level": 2, "identity_status": "verified", "level": 2, "number": "1", "now": 1,
     "hold_expires_at": "2099-01-01T00:00:00Z", "cancel_before": "2099-01-01T00:00:00Z", "out_trade_no": "1",
-    "merchant": "demo", "sequence": 1, "session_id": "1", "guardian_dependent_id": None, "visit_card_id": "1",
+    "merchant": "demo", "sequence": 1, "session_id": "1", "visit_card_id": "1",
 }  # fmt: skip
 MALFORMED = {
     "open": b"{", "list": b"[]", "number": b"7", "text": b'"x"', "null": b"null", "two": b"{}{}",

@@ -39,12 +39,13 @@ def change(
     **contact: Any,
 ) -> Dependent:  # fmt: skip
     return transactions.write(
-        lambda session, _now: change_contact(
+        lambda session, now: change_contact(
             session,
             account_id=account_id or dependent.account_id,
             dependent_id=dependent.id,
             change=Change(contact, identity),
             vault=vault,
+            now=now,
         )
     )
 
