@@ -227,7 +227,6 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "contradicts_id_number": ("与证件号码不一致", "does not agree with the document number"),
     "not_a_minor": ("仅限未满18周岁", "is for those under 18"),
     "not_of_age": ("监护人须年满18周岁", "is not 18 yet"),
-    "unknown_dependent": ("没有这位就诊人", "is no dependent of yours"),
     "landline": ("请填写手机号", "must be a mobile number"),
     "satellite": ("不支持该号段", "is a satellite number"),
     "iot": ("不支持该号段", "is a number for machines"),

@@ -74,7 +74,7 @@ def add_dependent(
     """Store the dependent, unverified. The account's first one becomes its default.
 
     A minor is stored too: who books for them is asked at booking (`core/dependents/minors.py`).
-    Raises: ValidationFailed, ConsentRequired, DependentExists, DependentLimit.
+    Raises: ValidationFailed, NotFound (no such guardian), ConsentRequired, DependentExists, DependentLimit.
     """
     read = _read(wanted, today=hospital_day(now))
     id_type, number = identifying(read.document)
@@ -132,7 +132,7 @@ def _read(wanted: NewDependent, *, today: date) -> _Read:
 def _refuse_unfit_guardian(
     standing: Sequence[Dependent], wanted: NewDependent, document: Document, *, today: date
 ) -> None:
-    """Raises: ValidationFailed."""
+    """Raises: ValidationFailed, NotFound where the guardian is none of the account's."""
     fields, guardian_id = Fields(), wanted.guardian_dependent_id
     if wanted.id_type is IdType.GUARDIAN_BOUND and age_on(document.birth_date, today) >= FULL_AGE:
         fields.refuse("id_type", "not_a_minor")

@@ -62,7 +62,7 @@ def change_contact(
 
 
 def _guardian(session: Session, ward: Dependent, guardian_id: UUID | None, *, now: datetime) -> UUID | None:
-    """Raises: ValidationFailed."""
+    """Raises: ValidationFailed, NotFound."""
     if guardian_id is None:
         return None
     standing = session.scalars(dependents_of(ward.account_id)).all()

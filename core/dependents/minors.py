@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.dependents.typed import InputFault
 from core.identity.consents import granted
 from models.account import Purpose
+from models.errors import NotFound
 from models.person import Dependent, age_on
 
 FULL_AGE = 18
@@ -22,12 +23,12 @@ def guardian_among(
     """The guardian that was named for somebody born on `born`: a grown-up dependent of the same account, oneself among
     them. `standing` are those of the account that live; `ward_id` whom it is for, where they are one already.
 
-    Raises: InputFault with `not_a_minor`, `unknown_dependent` or `not_of_age`."""
-    if age_on(born, on) >= FULL_AGE:
-        raise InputFault("not_a_minor")
+    Raises: NotFound, InputFault with `not_a_minor` or `not_of_age`."""
     found = next((one for one in standing if one.id == guardian_id and one.id != ward_id), None)
     if found is None:
-        raise InputFault("unknown_dependent")
+        raise NotFound()
+    if age_on(born, on) >= FULL_AGE:
+        raise InputFault("not_a_minor")
     if found.age(on=on) < FULL_AGE:
         raise InputFault("not_of_age")
     return found

@@ -50,7 +50,7 @@ def list_own_dependents(query: dict[str, Any]) -> Response:
     reply=DependentSchema,
     status=201,
     keyed=True,
-    refusals=(ConsentRequired, DependentExists, DependentLimit),
+    refusals=(NotFound, ConsentRequired, DependentExists, DependentLimit),
     summary="Add a dependent",
 )
 def create_dependent(body: dict[str, Any]) -> Response:

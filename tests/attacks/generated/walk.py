@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from attacks.generated.world import Settled, World, new_key, new_person
+from attacks.generated.world import Settled, World, new_child, new_key, new_person
 from people import PROVIDER
 from people_http import Patient
 from werkzeug.test import TestResponse
@@ -22,7 +22,8 @@ PLACES = {
     "alipay_event": {"path.merchant": MERCHANT},
     "alipay_identity_return": {"path.app": MERCHANT},
     "cancel_own_appointment": {"path.appointment_id": OWNED},
-    "change_dependent": {"path.dependent_id": OWNED},
+    "change_dependent": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
+    "create_dependent": {"body.guardian_dependent_id": OWNED},
     "complete_identity_check": {"path.check_id": OWNED},
     "create_account_join": {"body.join_id": OWNED},
     "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
@@ -77,6 +78,8 @@ QUERIES = {
     "open_miniapp": {"scene": "doctor:019abf4d-c000-7000-8000-000000000001"},
 }
 KINDS = {
+    "change_dependent": {"path.dependent_id": "ward", "body.guardian_dependent_id": "dependent"},
+    "create_dependent": {"body.guardian_dependent_id": "dependent"},
     "delete_dependent": {"path.dependent_id": "spare"},
     "get_visit_pass": {"path.appointment_id": "booked"},
     "greet_official_account": {"path.app": "official"},
@@ -95,7 +98,7 @@ def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
     operation = world.operations[name]
     path, body, query = operation.rule, dict(BODIES.get(name, {})), dict(QUERIES.get(name, {}))
     if name == "create_dependent":
-        body = new_person()
+        body = new_child() if "body.guardian_dependent_id" in ids else new_person()
     for place, wanted in ids.items():
         where, _, field = place.partition(".")
         if where == "path":

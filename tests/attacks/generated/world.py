@@ -137,6 +137,7 @@ class World(Clinic):
         appointment = self.held(patient, dependent, in_days=4)
         own = {
             "dependent": dependent,
+            "ward": patient.add(new_child()),
             "spare": self.dependent(patient, relationship="other"),
             "check": check,
             "appointment": appointment,
@@ -207,6 +208,13 @@ def new_person(**typed: Any) -> dict[str, Any]:
     nth = serial()
     number = resident_id(birth=date(1950, 1, 1) + timedelta(days=nth // 400), order=2 * (nth % 400) + 1)
     return {**SELF, "relationship": "other", "id_number": number} | typed
+
+
+def new_child() -> dict[str, Any]:
+    """A boy nobody has added yet."""
+    nth = serial()
+    number = resident_id(birth=date(2016, 1, 1) + timedelta(days=nth // 400), order=2 * (nth % 400) + 1)
+    return {**SELF, "relationship": "son", "id_number": number}
 
 
 def said(answer: TestResponse) -> tuple[int, dict[str, Any]]:
