@@ -7,6 +7,7 @@ SANDBOX_PORT ?=
 DATABASE_URL ?=
 DATA_DIR ?=
 DIRECTORY ?=
+SUITE ?= $(CRYPTO_SUITE)
 export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY
 
 PY := $(VENV)/bin/python
@@ -27,8 +28,8 @@ run: $(VENV)/runtime.stamp ## sandbox, API and worker on this machine, until Ctr
 journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `make run`
 	@exec $(PY) tools/journey.py
 
-test: $(VENV)/test.stamp ## the whole suite, on SQLite and on PostgreSQL, in parallel
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+test: $(VENV)/test.stamp ## the whole suite, on SQLite and on PostgreSQL, in parallel; SUITE=sm: with SM3 and SM4
+	CRYPTO_SUITE=$(SUITE) $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/test.stamp ## format, lint, types, import contracts and Dockerfile
 	$(PY) -m ruff format --check .

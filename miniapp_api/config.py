@@ -6,6 +6,7 @@
 | `DATABASE_URL` | `postgresql://…` or `sqlite:////absolute/path` | local: `yuezhen.db` in `DATA_DIR`; production: required |
 | `DATA_DIR` | folder for what this machine keeps | `data-local` in the working directory |
 | `KEYS_FILE` | JSON with the three key rings, mode 0600 (`python -m miniapp_api.keys FILE`) | local: `keys.json` in `DATA_DIR`; production: required |
+| `CRYPTO_SUITE` | `aes` (AES-256-GCM, HMAC-SHA256) or `sm` (SM4-GCM, HMAC-SM3): what new keys are made for, and what the active ones must be | new keys: `aes`; active ones: whatever `KEYS_FILE` says |
 | `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, bound_appids?, serial_no, private_key, apiv3_key, public_key_id?, public_key?, platform_certificates?, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
 | `PUBLIC_BASE_URL` | where the platforms reach us; https in production | local: `http://127.0.0.1:8000` (or `API_PORT`); production: required |
 | `TRUSTED_PROXIES` | how many proxies of ours stand in front and set `X-Forwarded-For` | `0` |
@@ -34,7 +35,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from miniapp_api.keys import Keys, KeysUnusable, read_keys
+from miniapp_api.keys import SUITE_VARIABLE, Keys, KeysUnusable, read_keys, suite_wanted
 from miniapp_api.platforms import Platforms, PlatformsUnusable, read_platforms
 
 _RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
@@ -193,10 +194,21 @@ class _Look:
     def keys(self, data_dir: Path) -> Keys | None:
         path = self.text("KEYS_FILE", str(data_dir / "keys.json") if self.local else None)
         try:
-            return read_keys(Path(path)) if path else None
+            keys = read_keys(Path(path)) if path else None
         except KeysUnusable as error:
             self.faults.append(f"KEYS_FILE {error}")
             return None
+        self.require_suite(keys)
+        return keys
+
+    def require_suite(self, keys: Keys | None) -> None:
+        try:
+            wanted = suite_wanted(self.environ)
+        except KeysUnusable as error:
+            self.faults.append(str(error))
+            return
+        if keys is not None and wanted is not None and keys.suites != {wanted}:
+            self.faults.append(f"KEYS_FILE has active keys that are not of the suite {wanted} ({SUITE_VARIABLE})")
 
     def platforms(self, data_dir: Path) -> Platforms | None:
         path = self.text("PLATFORMS_FILE", str(data_dir / "platforms.json") if self.local else None)

@@ -18,6 +18,7 @@ from models import (
     policy,
     schedule,
     states,
+    vault_key,
 )
 from models.base import Base
 
@@ -40,4 +41,5 @@ __all__ = [
     "policy",
     "schedule",
     "states",
+    "vault_key",
 ]

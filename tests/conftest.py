@@ -20,14 +20,16 @@ import pytest
 from browsing import start_browser
 from fakes import ManualClock
 from hypothesis import HealthCheck, settings
+from key_rings import SUITE, new_ring
 from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from core.transactions import Transactions
 from models import Base
+from models.ciphers import Suite
 from models.database import Database, Timeouts
-from models.sealing import KeyRing, Vault
+from models.sealing import Vault
 
 ROOT = Path(__file__).parent.parent
 RUN_FOLDER = "YUEZHEN_TEST_RUN"
@@ -62,8 +64,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def vault() -> Vault:
-    return Vault(sealing=KeyRing(1, {1: os.urandom(32)}), hashing=KeyRing(1, {1: os.urandom(32)}))
+def vault(request: pytest.FixtureRequest) -> Vault:
+    """Throwaway keys, of the suite that `CRYPTO_SUITE` names; of each in turn in a module marked `both_suites`."""
+    suite = getattr(request, "param", SUITE)
+    return Vault(sealing=new_ring(suite, sealing=True), hashing=new_ring(suite))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "vault" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_suites"):
+        metafunc.parametrize("vault", list(Suite), indirect=True, scope="session")
 
 
 @pytest.fixture

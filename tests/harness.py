@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from factories import make_account, make_department, make_dependent, make_hospital, make_identity, make_schedule
 from fakes import FakeAdapters, FakeGateway, ManualClock
+from key_rings import new_ring
 from people import agree
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,7 +35,7 @@ from models.hospital import Department
 from models.payment import Channel, Payment, Refund
 from models.person import Dependent, PersonIdentifier
 from models.schedule import Schedule, Slot
-from models.sealing import KeyRing, Vault
+from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind, StateEvent
 
 R = TypeVar("R")
@@ -66,7 +67,7 @@ def make_runner(workbench: Workbench) -> Runner:
 
 
 def make_workbench(transactions: Transactions, vault: Vault, adapters: FakeAdapters) -> Workbench:
-    return Workbench(transactions, vault, Tickets(KeyRing(1, {1: os.urandom(32)})), adapters)
+    return Workbench(transactions, vault, Tickets(new_ring()), adapters)
 
 
 @dataclass

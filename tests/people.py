@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from factories import make_account, make_dependent, make_identity, make_person
 from fakes import START
+from key_rings import with_newer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -40,11 +41,7 @@ def resident_id(*, birth: date = date(1990, 1, 1), order: int = 997, area: str =
 
 def rotated(vault: Vault) -> Vault:
     """The same keys, and new ones that are used from now on."""
-    sealing, hashing = vault._sealing, vault._hashing
-    return Vault(
-        sealing=replace(sealing, active=2, keys={**sealing.keys, 2: b"s" * 32}),
-        hashing=replace(hashing, active=2, keys={**hashing.keys, 2: b"h" * 32}),
-    )
+    return Vault(sealing=with_newer(vault.sealing, sealing=True), hashing=with_newer(vault.hashing))
 
 
 def a_login_of(session: Session, account_id: UUID) -> UUID:

@@ -22,6 +22,8 @@ from core.transactions import Transactions
 from models.database import Database, Timeouts
 from models.sealing import KeyRing, Vault
 
+pytestmark = pytest.mark.both_suites
+
 
 @pytest.fixture
 def wanted(transactions: Transactions) -> KeyedRequest:

@@ -6,19 +6,44 @@ import os
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.base import new_id
-from models.sealing import KeyRing, SealBroken, Vault
+from models.ciphers import ALGORITHMS, Suite
+from models.sealing import KeyRing, SealBroken, Vault, key_of
 
 KEYS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
+SIZES = {Suite.AES: 32, Suite.SM: 16}
 ROW = UUID("01900000-0000-7000-8000-000000000001")
+# Each rule holds in either suite, and while values of both are there: odd keys are of one, even ones of the other.
+SUITES = {
+    "aes": {},
+    "sm": dict.fromkeys(KEYS, Suite.SM),
+    "aes to sm": {2: Suite.SM},
+    "sm to aes": {1: Suite.SM, 3: Suite.SM},
+}
+suites: dict[int, Suite] = {}
+
+
+@pytest.fixture(autouse=True, scope="module", params=SUITES)
+def _suites(request: pytest.FixtureRequest) -> None:
+    suites.clear()
+    suites.update(SUITES[request.param])
+
+
+def sealing_ring(active: int, *known: int) -> KeyRing:
+    wanted = {number: suites.get(number, Suite.AES) for number in (active, *known)}
+    return KeyRing(active, {number: KEYS[number][: SIZES[suite]] for number, suite in wanted.items()}, wanted)
+
+
+def hashing_ring(active: int) -> KeyRing:
+    return KeyRing(active, KEYS, dict(suites))
 
 
 def vault(active: int = 1, *known: int, hashing: int = 1) -> Vault:
-    ring = {number: KEYS[number] for number in (active, *known)}
-    return Vault(sealing=KeyRing(active, ring), hashing=KeyRing(hashing, KEYS))
+    return Vault(sealing=sealing_ring(active, *known), hashing=hashing_ring(hashing))
 
 
 @given(st.binary(max_size=300))
@@ -78,7 +103,9 @@ def test_rotation_old_values_open_and_new_ones_use_the_new_key() -> None:
 
 def test_a_key_of_another_number_does_not_open() -> None:
     sealed = vault(1).seal("dependents.name", ROW, "x")
-    impostor = Vault(sealing=KeyRing(1, {1: KEYS[3]}), hashing=KeyRing(1, KEYS))
+    suite = suites.get(1, Suite.AES)
+    other = KeyRing(1, {1: KEYS[3][: SIZES[suite]]}, {1: suite})
+    impostor = Vault(sealing=other, hashing=hashing_ring(1))
     with pytest.raises(SealBroken):
         impostor.open("dependents.name", ROW, sealed)
 
@@ -104,6 +131,81 @@ def test_sealing_and_hashing_keys_do_not_stand_in_for_one_another() -> None:
     with pytest.raises(SealBroken):
         other.open("dependents.name", ROW, one.seal("dependents.name", ROW, "x"))
     assert one.keyed_hash("phone", "x") == other.keyed_hash("phone", "x")
+
+
+def test_a_value_of_one_algorithm_does_not_open_as_one_of_the_other() -> None:
+    """The id names one key of one algorithm; a file that says something else of it opens nothing."""
+    sealed = Vault(sealing=KeyRing(1, {1: KEYS[1]}), hashing=hashing_ring(1)).seal("dependents.name", ROW, "x")
+    other = KeyRing(1, {1: KEYS[1][:16]}, {1: Suite.SM})
+    with pytest.raises(SealBroken):
+        Vault(sealing=other, hashing=hashing_ring(1)).open("dependents.name", ROW, sealed)
+    relabelled = sealed[:1] + bytes([2]) + sealed[2:]
+    with pytest.raises(SealBroken):
+        Vault(sealing=other, hashing=hashing_ring(1)).open("dependents.name", ROW, relabelled)
+
+
+def test_the_header_tells_algorithm_and_key() -> None:
+    for number in KEYS:
+        sealed = vault(number).seal("dependents.name", ROW, "x")
+        assert sealed[1] == {Suite.AES: 1, Suite.SM: 2}[suites.get(number, Suite.AES)]
+        assert key_of(sealed) == key_of(sealed[:4]) == number
+    assert [key_of(other) for other in (b"", b"\1\1\0", b"{}{}", b"\2\1\0\1")] == [None] * 4
+
+
+def test_a_key_can_be_named_and_one_that_is_not_there_is_told() -> None:
+    both = vault(1, 2)
+    assert key_of(both.seal("dependents.name", ROW, "x", key_id=2)) == 2
+    assert both.keyed_hash("phone", "x", key_id=3) == both.keyed_hashes("phone", "x")[2]
+    for lost in (lambda: both.seal("x", ROW, "x", key_id=9), lambda: both.keyed_hash("x", "x", key_id=9)):
+        with pytest.raises(SealBroken, match="key_missing") as told:
+            lost()
+        assert told.value.key_id == 9
+
+
+def test_a_vault_that_is_not_trusted_opens_and_makes_nothing_new() -> None:
+    ours = vault()
+    sealed = ours.seal("dependents.name", ROW, "x")
+    ours.distrust("key_wrong")
+    for refused in (
+        lambda: ours.seal("dependents.name", ROW, "x"),
+        lambda: ours.keyed_hash("phone", "x"),
+        lambda: ours.keyed_hashes("phone", "x"),
+    ):
+        with pytest.raises(SealBroken, match="key_wrong"):
+            refused()
+    assert ours.open("dependents.name", ROW, sealed) == b"x"
+    ours.distrust(None)
+    ours.seal("dependents.name", ROW, "x")
+
+
+def test_published_vectors() -> None:
+    """GB/T 32907 in GCM (RFC 8998, A.1) and GB/T 32905 under HMAC (RFC 4231's first key and data, worked out apart)."""
+    sealer = ALGORITHMS[Suite.SM].sealer(bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"))
+    plain = b"".join(bytes([byte]) * 8 for byte in (0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF, 0xEE, 0xAA))
+    nonce = bytes.fromhex("00001234567800000000ABCD")
+    bound = bytes.fromhex("FEEDFACEDEADBEEFFEEDFACEDEADBEEFABADDAD2")
+    sealed = bytes.fromhex(
+        "17F399F08C67D5EE19D0DC9969C4BB7D5FD46FD3756489069157B282BB200735D82710CA5C22F0CCFA7CBF93D496AC15"
+        "A56834CBCF98C397B4024A2691233B8D" "83DE3541E4C2B58177E065A9BF7B62EC"
+    )  # fmt: skip
+    assert sealer.encrypt(nonce, plain, bound) == sealed
+    assert sealer.decrypt(nonce, sealed, bound) == plain
+    digest = ALGORITHMS[Suite.SM].authenticate(b"\x0b" * 20, b"Hi There")
+    assert digest == _hmac_by_hand("sm3", b"\x0b" * 20, b"Hi There")
+    assert ALGORITHMS[Suite.AES].authenticate(b"\x0b" * 20, b"Hi There").hex().startswith("b0344c61d8db3853")
+
+
+def _hmac_by_hand(name: str, key: bytes, message: bytes) -> bytes:
+    digest = hashes.SM3() if name == "sm3" else hashes.SHA256()
+
+    def once(data: bytes) -> bytes:
+        made = hashes.Hash(digest)
+        made.update(data)
+        return made.finalize()
+
+    padded = key.ljust(64, b"\0")
+    inner = once(bytes(byte ^ 0x36 for byte in padded) + message)
+    return once(bytes(byte ^ 0x5C for byte in padded) + inner)
 
 
 @pytest.mark.parametrize(("active", "keys"), [(2, {1: os.urandom(32)}), (1, {1: b"short"}), (1, {})])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from fakes import START, ManualClock
+from key_rings import new_ring
 from people import Desk, make_desk
 from sqlalchemy import select
 
@@ -27,7 +27,7 @@ from models.errors import NotFound
 from models.identity_check import IdentityCheckStatus, IdentityMethod
 from models.job import Job
 from models.person import IdentityLevel, IdentityStatus
-from models.sealing import KeyRing, Vault
+from models.sealing import Vault
 from models.states import StateEvent
 
 PASSED, FAILED, PENDING = IdentityCheckStatus.PASSED, IdentityCheckStatus.FAILED, IdentityCheckStatus.PENDING
@@ -176,8 +176,7 @@ def test_another_accounts_check_is_not_found(desk: Desk, transactions: Transacti
 
 
 def workbench(desk: Desk) -> Workbench:
-    keys = KeyRing(1, {1: os.urandom(32)})
-    return Workbench(desk.transactions, desk.vault, Tickets(keys), cast(Any, desk.adapters))
+    return Workbench(desk.transactions, desk.vault, Tickets(new_ring()), cast(Any, desk.adapters))
 
 
 def job_of(check_id: UUID) -> LeasedJob:
