@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from core.keys.settle import settle_keys
+
 _local = os.environ.get("MODE") == "local"
 _postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
 _shm = Path("/dev/shm")  # noqa: S108 - gunicorn makes a private file in it
@@ -52,3 +56,12 @@ def post_fork(arbiter: Any, worker: Any) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != arbiter.pid:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Look at the keys before the first request. Where the database is away, readiness and whoever writes look."""
+    workbench = worker.wsgi.extensions["yuezhen"].workbench
+    try:
+        settle_keys(workbench)
+    except Exception:
+        structlog.get_logger().warning("keys_not_looked_at", exc_info=True)

@@ -40,6 +40,7 @@ _MADE_TWICE = (
     "uq_idempotency_keys_",
     "uq_appointments_number",  # drawn by chance: the next draw is another one
     "uq_platform_events_",
+    "uq_vault_keys_",
 )
 _LOCK_TIMEOUT = "55P03"
 

@@ -16,6 +16,7 @@ from core.invariants import check_invariants
 from core.tickets import BadTicket
 from migrations import upgrade
 from miniapp_api.cli_catalog import commands as catalog_commands
+from miniapp_api.cli_keys import commands as key_commands
 from miniapp_api.cli_official import commands as official_commands
 from miniapp_api.cli_people import commands as people_commands
 from miniapp_api.cli_people import operator_option
@@ -29,7 +30,7 @@ def register(app: Flask) -> None:
     """Give the app its commands."""
     for command in (worker, migrate, invariants, history, check_pass):
         app.cli.add_command(command)
-    for command in (*catalog_commands, *people_commands, *official_commands):
+    for command in (*catalog_commands, *key_commands, *people_commands, *official_commands):
         app.cli.add_command(command)
 
 

@@ -27,6 +27,7 @@ from miniapp_api.body import escape_pointer
 from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES, Words
 from miniapp_api.services import services
 from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
+from models.sealing import SealBroken
 from schemas.base import instant_text
 
 PROBLEM_TYPE = "application/problem+json"
@@ -53,6 +54,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(BlockingIOError, _fell_silent)
+    app.register_error_handler(SealBroken, _seal_broken)
     app.register_error_handler(Exception, _crash)
 
 
@@ -170,6 +172,12 @@ def _database_away(error: SQLAlchemyError) -> Response:
 def _fell_silent(_error: BlockingIOError) -> Response:
     """The client stopped in the middle of its body; `gunicorn.conf.py` says how long is too long."""
     return problem("request_timeout")
+
+
+def _seal_broken(error: SealBroken) -> Response:
+    """A key is wrong or missing, or a row was tampered with: a person has to look. The trace says where it was met."""
+    log.error("seal_broken", reason=error.reason, key_id=error.key_id, alarm=True, exc_info=error)
+    return problem("internal_error")
 
 
 def _crash(error: Exception) -> Response:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.booking.release import close_payments, end_hold, return_slot
 from core.booking.sweep import sweep
@@ -18,11 +22,19 @@ from core.identity.completion import settle_identity_check
 from core.identity.page_login import forget_page_logins
 from core.jobs.queue import LeasedJob
 from core.jobs.runner import Handler, Periodic, Runner
+from core.keys.known import KeyFault
+from core.keys.rotate import ROTATE, rotate_keys
+from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
 from core.payments.refunds import push_refund
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
+from models.errors import Unavailable
+
+_LOOK_AGAIN_SECONDS = 2.0
+
+log = structlog.get_logger()
 
 
 def _forget_old_keys(workbench: Workbench, _job: LeasedJob) -> datetime | None:
@@ -52,6 +64,7 @@ HANDLERS: Mapping[str, Handler] = {
     "forget_page_logins": _forget_page_logins,
     "push_refund": push_refund,
     "return_slot": return_slot,
+    ROTATE: rotate_keys,
     "settle_identity_check": settle_identity_check,
     "sweep": sweep,
 }
@@ -72,8 +85,23 @@ def make_runner(workbench: Workbench) -> Runner:
 
 
 def work(workbench: Workbench) -> None:
-    """Work until TERM or Ctrl-C; what is in hand then is finished first."""
+    """Work until TERM or Ctrl-C; what is in hand then is finished first. With keys that are not those of the database
+    nothing is begun."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    faults = _settled_keys(workbench, stop)
+    if faults:
+        sys.exit("\n".join(f"{fault.reason}: key {fault.key_id} of the ring {fault.ring}" for fault in faults))
     make_runner(workbench).run_until(stop)
+
+
+def _settled_keys(workbench: Workbench, stop: threading.Event) -> list[KeyFault]:
+    """Once the database answers and has its tables."""
+    while not stop.is_set():
+        try:
+            return settle_keys(workbench)
+        except (Unavailable, SQLAlchemyError):
+            log.warning("keys_not_looked_at", exc_info=True)
+            stop.wait(_LOOK_AGAIN_SECONDS)
+    return []

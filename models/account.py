@@ -127,8 +127,10 @@ class PlatformIdentity(Base):
         """The same id at another app or provider is another identity, so both are part of the digest."""
         return f"platform_identity/{provider}/{app}/{kind}"
 
-    def seal_subject(self, vault: Vault, subject: str) -> None:
-        digest = vault.keyed_hash(self.hash_purpose(self.provider, self.app, self.kind), subject)
+    def seal_subject(self, vault: Vault, subject: str, *, hash_key: int | None = None) -> None:
+        """`hash_key` is the hashing key in use; without it the vault's own active one is meant."""
+        purpose = self.hash_purpose(self.provider, self.app, self.kind)
+        digest = vault.keyed_hash(purpose, subject, key_id=hash_key)
         self.subject_hash, self.subject_hash_key = digest.digest, digest.key_id
         self.subject_sealed = vault.seal("platform_identities.subject", self.id, subject)
 

@@ -97,8 +97,10 @@ class PersonIdentifier(Base):
     def hashes(vault: Vault, id_type: IdType, number: str) -> list[KeyedHash]:
         return vault.keyed_hashes(f"person_identifier/{id_type}", number)
 
-    def seal_number(self, vault: Vault, number: str) -> None:
-        digest = self.hashes(vault, self.id_type, number)[0]
+    def seal_number(self, vault: Vault, number: str, *, hash_key: int | None = None) -> None:
+        """`hash_key` is the hashing key in use; without it the vault's own active one is meant."""
+        wanted = vault.hashing.active if hash_key is None else hash_key
+        digest = next(one for one in self.hashes(vault, self.id_type, number) if one.key_id == wanted)
         self.number_hash, self.number_hash_key = digest.digest, digest.key_id
         self.number_sealed = vault.seal("person_identifiers.number", self.id, number)
 

@@ -1,4 +1,4 @@
-"""Health: which check failed, and nothing about how."""
+"""Health: which check failed, and of keys which key. Nothing more about how."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ class HealthSchema(ReplySchema):
     status = fields.String(validate=validate.Equal("ok"))
 
 
+class KeyFaultSchema(ReplySchema):
+    reason = fields.String(validate=validate.OneOf(("key_missing", "key_wrong")))
+    ring = fields.String(validate=validate.OneOf(("sealing", "hashing", "tickets")))
+    key_id = fields.Integer()
+
+
 class ReadinessSchema(ReplySchema):
     status = fields.String(validate=validate.OneOf(("ready", "not_ready")))
     database = fields.String(validate=validate.OneOf(_OUTCOMES))
     migrations = fields.String(validate=validate.OneOf(_OUTCOMES))
-    keys = fields.String(validate=validate.OneOf(_OUTCOMES))
+    keys = fields.String(validate=validate.OneOf((*_OUTCOMES, "key_missing", "key_wrong")))
+    key_faults = fields.List(fields.Nested(KeyFaultSchema))

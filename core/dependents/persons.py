@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, insert, literal, or_, select
+from sqlalchemy import ColumnElement, delete, exists, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.dependents.documents import Document
+from core.keys.in_use import hashing_key
 from models.base import new_id
 from models.person import IdType, Person, PersonIdentifier
 from models.sealing import KeyedHash, Vault
@@ -50,9 +51,10 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
     Known or new, the same statements run and the same work is done, so that nobody learns from an answer or from its
     time whether some other account has named this person before.
     """
+    in_use = hashing_key(session, vault, now=now)
     digests = PersonIdentifier.hashes(vault, id_type, number)
     draft = PersonIdentifier(id=new_id(), person_id=new_id(), id_type=id_type, created_at=now)
-    draft.seal_number(vault, number)
+    draft.seal_number(vault, number, hash_key=in_use)
     _make_unless_known(session, draft, _is_known(id_type, digests))
     found = session.execute(
         select(PersonIdentifier.person_id, PersonIdentifier.id)
@@ -65,6 +67,7 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
     session.execute(
         delete(Person).where(Person.id == draft.person_id, lonely).execution_options(synchronize_session=False)
     )
+    _hash_anew(session, found.id, like=draft)
     return KnownPerson(*found)
 
 
@@ -86,6 +89,22 @@ def _make_unless_known(session: Session, draft: PersonIdentifier, known: ColumnE
             select(*(literal(value, identifiers.c[name].type) for name, value in identifier.items())).where(~known),
         )
         .on_conflict_do_nothing(index_elements=["id_type", "number_hash_key", "number_hash"])
+    )
+
+
+def _hash_anew(session: Session, identifier_id: UUID, *, like: PersonIdentifier) -> None:
+    """Whoever is found under an older key is found under the one in use from then on."""
+    twin = aliased(PersonIdentifier)
+    taken = exists().where(
+        twin.id_type == like.id_type,
+        twin.number_hash_key == like.number_hash_key,
+        twin.number_hash == like.number_hash,
+    )
+    session.execute(
+        update(PersonIdentifier)
+        .where(PersonIdentifier.id == identifier_id, PersonIdentifier.number_hash_key != like.number_hash_key, ~taken)
+        .values(number_hash=like.number_hash, number_hash_key=like.number_hash_key)
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.identity.consents import consents_due
 from core.identity.join import join_by_union_id
+from core.keys.in_use import hashing_key
 from core.locks import lock_accounts
 from core.ports import LoginPlatform, LoginRefused, PlatformUser, ProviderError, ProviderRefused
 from core.refusals import LoginFailed, ProviderDown
@@ -92,10 +93,11 @@ def recognise(session: Session, *, user: PlatformUser, vault: Vault, now: dateti
     if len(_owners(known)) > 1 and _join(session, known, now=now, cause=cause):
         known = _known(session, subjects, vault)
     found_by = next((known[subject] for subject in subjects if subject in known), None)
+    hash_key = _hash_key_for_new(session, subjects, known, vault, now=now)
     account = _new_account(session, now=now) if found_by is None else session.get_one(Account, found_by.account_id)
     for subject in subjects:
         if subject not in known:
-            known[subject] = _add(session, account, subject, vault, found_by=found_by, now=now)
+            known[subject] = _add(session, account, subject, vault, hash_key=hash_key, found_by=found_by, now=now)
     session.flush()
     return known[subjects[0]]
 
@@ -173,6 +175,18 @@ def _names(subject: _Subject, vault: Vault) -> ColumnElement[bool]:
     )
 
 
+def _hash_key_for_new(
+    session: Session, subjects: list[_Subject], known: _Known, vault: Vault, *, now: datetime
+) -> int | None:
+    """The key to hash what is not known under, once nobody can be making it under another. Raises: Changed."""
+    if all(subject in known for subject in subjects):
+        return None
+    hash_key = hashing_key(session, vault, now=now)
+    if _known(session, subjects, vault).keys() != known.keys():
+        raise Changed()
+    return hash_key
+
+
 def _owners(known: _Known) -> list[UUID]:
     """Each once, that of the app's own id first."""
     in_order = sorted(known, key=lambda subject: _BY_WEIGHT.index(subject.kind))
@@ -222,6 +236,7 @@ def _add(
     subject: _Subject,
     vault: Vault,
     *,
+    hash_key: int | None,
     found_by: PlatformIdentity | None,
     now: datetime,
 ) -> PlatformIdentity:
@@ -234,6 +249,6 @@ def _add(
         created_at=now,
         found_by_id=None if found_by is None else found_by.id,
     )
-    identity.seal_subject(vault, subject.value)
+    identity.seal_subject(vault, subject.value, hash_key=hash_key)
     session.add(identity)
     return identity

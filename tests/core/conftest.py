@@ -6,9 +6,17 @@ import pytest
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, make_patient, make_workbench
 
+from core.keys.known import Keyring, make_known
 from core.transactions import Transactions
 from core.workbench import Workbench
 from models.sealing import Vault
+
+
+@pytest.fixture
+def transactions(transactions: Transactions, vault: Vault) -> Transactions:
+    """As in a process that looked at its keys before it served."""
+    transactions.write(lambda session, now: make_known(session, Keyring(vault), now=now))
+    return transactions
 
 
 @pytest.fixture

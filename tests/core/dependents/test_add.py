@@ -25,6 +25,8 @@ from models.errors import ValidationFailed
 from models.person import Dependent, IdentityStatus, IdType, Person, PersonIdentifier, Relationship, Sex
 from models.sealing import Vault
 
+pytestmark = pytest.mark.both_suites
+
 MOTHER = NewDependent(
     name="测试乙",
     id_type=IdType.RESIDENT_ID,

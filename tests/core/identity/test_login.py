@@ -32,6 +32,8 @@ from models.account_join import AccountJoin, JoinReason, JoinStatus
 from models.person import Relationship
 from models.sealing import Vault
 
+pytestmark = pytest.mark.both_suites
+
 LASTS = timedelta(hours=720)
 USER = PlatformUser(PROVIDER, APP, open_id="open-id-of-one")
 
