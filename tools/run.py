@@ -21,7 +21,7 @@ from places import CannotRun, Places
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from miniapp_api.keys import write_keys  # noqa: E402 - found only once the root is on the path
+from miniapp_api.keys import KeysUnusable, write_keys  # noqa: E402 - found only once the root is on the path
 
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -66,7 +66,7 @@ def _bring_up(children: Children, places: Places) -> None:
     """Raises: CannotRun."""
     keys = places.data_dir / "keys.json"
     if not keys.exists():
-        write_keys(keys)
+        _make_keys(keys)
     _do(children, "migrate", [sys.executable, "-m", "migrations", "upgrade"])
     sandbox = children.keep("sandbox", _sandbox_command(places))
     credentials = _answer_of(children, sandbox, f"{places.sandbox}/control/credentials")
@@ -75,6 +75,14 @@ def _bring_up(children: Children, places: Places) -> None:
     api = children.keep("api", [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"])
     children.keep("worker", [*_FLASK, "worker"])
     _answer_of(children, api, f"{places.api}/readyz")
+
+
+def _make_keys(path: Path) -> None:
+    """Raises: CannotRun."""
+    try:
+        write_keys(path)
+    except KeysUnusable as fault:  # of the suite that is asked for
+        raise CannotRun(str(fault)) from None
 
 
 def _sandbox_command(places: Places) -> list[str]:
