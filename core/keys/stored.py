@@ -166,6 +166,7 @@ def samples(session: Session) -> Iterator[Sample]:
 
 def keys_of(stored: StoredTable, row: RowMapping) -> tuple[list[int | None], list[int]]:
     """The ids of the sealing and of the hashing keys that the values of one row carry; None for what is no sealed
-    value."""
+    value. A hash beside an erased value is of nothing."""
     sealed = [key_of(value) for column in stored.sealed if (value := column.sealed(row)) is not None]
-    return sealed, [row[one.key_column.name] for one in stored.hashed if row[one.key_column.name] is not None]
+    hashed = [row[one.key_column.name] for one in stored.hashed if one.source.sealed(row) is not None]
+    return sealed, [key_id for key_id in hashed if key_id is not None]
