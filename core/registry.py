@@ -16,6 +16,7 @@ from core.ports import (
     PaymentGateway,
     PhoneProver,
     ProviderError,
+    SmsGateway,
 )
 
 
@@ -48,6 +49,9 @@ class Adapters(Protocol):
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         """How somebody logged in there proves a phone. Raises: NotConfigured."""
+
+    def sms_gateways(self) -> list[SmsGateway]:
+        """What sends text messages, in the order in which to try; empty where there is none."""
 
     def page_login(self, app: str) -> PageLogin:
         """Login of web pages by an official account. Raises: NotConfigured."""

@@ -22,9 +22,9 @@ class AnswerSchema(Schema):
         return {key: value for key, value in data.items() if value is not None and value != ""}
 
 
-def text(longest: int, *, required: bool = False) -> fields.String:
-    """A text of 1 to `longest` characters."""
-    return fields.String(required=required, validate=validate.Length(min=1, max=longest))
+def text(longest: int, *, required: bool = False, data_key: str | None = None) -> fields.String:
+    """A text of 1 to `longest` characters, under the name `data_key` on the wire."""
+    return fields.String(required=required, data_key=data_key, validate=validate.Length(min=1, max=longest))
 
 
 def load(schema: Schema, content: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.ports import (
     PageLogin,
     PaymentGateway,
     PhoneProver,
+    SmsGateway,
     TokenStore,
 )
 from core.registry import NotConfigured
@@ -28,6 +29,7 @@ from integrations.alipay import (
     AlipayMiniappLogin,
     AlipayPhoneProver,
 )
+from integrations.sms import AliyunSmsGateway, TencentSmsGateway
 from integrations.wechat import (
     MerchantAccount,
     MiniappAccount,
@@ -47,6 +49,7 @@ from miniapp_api.official_menu import menu_place
 from miniapp_api.platforms import Platforms
 
 T = TypeVar("T")
+_SMS = {kind.provider: kind for kind in (AliyunSmsGateway, TencentSmsGateway)}
 
 
 class Registry:
@@ -71,6 +74,7 @@ class Registry:
         self._officials: dict[str, OfficialAccount] = {}
         self._links: dict[tuple[str, str], MiniappLinks] = {}
         self._app_gateways: dict[str, AppGateway] = {}
+        self._sms: list[SmsGateway] = [_SMS[one.provider](one) for one in config.platforms.sms]
         self._add_all(config.platforms)
 
     def _add_all(self, platforms: Platforms) -> None:
@@ -109,6 +113,9 @@ class Registry:
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         return _found(self._phones.get((provider, app)))
+
+    def sms_gateways(self) -> list[SmsGateway]:
+        return list(self._sms)
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self._pages.get(app))

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from integrations.alipay import AlipayAccount, AlipayCertificates
+from integrations.sms import OWN_URLS, SmsAccount
 from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Platforms:
     wechat_pay: tuple[MerchantAccount, ...] = field(default=(), repr=False)
     wechat_official: tuple[OfficialAccountConfig, ...] = field(default=(), repr=False)
     alipay: tuple[AlipayAccount, ...] = field(default=(), repr=False)
+    sms: tuple[SmsAccount, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,13 @@ _ALIPAY = _List(
     },
     own={"gateway": ("https://openapi.alipay.com/gateway.do",)},
 )
+_SMS = _List(
+    "sms",
+    SmsAccount,
+    {name: name for name in ("provider", "access_key_id", "access_key_secret", "sign_name", "template_id")},
+    may={name: name for name in ("sdk_app_id", "region", "base_url")},
+    own={"base_url": tuple(OWN_URLS.values())},
+)
 
 
 def read_platforms(path: Path, *, production: bool) -> Platforms:
@@ -174,6 +183,7 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
         _MERCHANTS.read(content, production=production, faults=faults),
         _OFFICIALS.read(content, production=production, faults=faults),
         _ALIPAY.read(content, production=production, faults=faults),
+        _SMS.read(content, production=production, faults=faults),
     )
     faults += _together(platforms, named=_names(content.get("wechat_miniapp"), "app"))
     if production and not (content.get("wechat_miniapp") or content.get("alipay")):

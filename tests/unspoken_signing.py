@@ -1,8 +1,7 @@
-"""Signing that the product does not speak: WeChat Pay's API v2 and Tencent Cloud's TC3.
+"""Signing that the product does not speak: WeChat Pay's API v2.
 
-Payments go over API v3 alone, and faces are checked by WeChat and Alipay; so neither has a place in `integrations`,
-where it would be code that nobody calls. It stands here so that the published samples stay proven for the day that one
-of them is needed (wechat.md 2.3 and 4.1).
+Payments go over API v3 alone; so it has no place in `integrations`, where it would be code that nobody calls. It stands
+here so that the published samples stay proven for the day that it is needed (wechat.md 4.1).
 """
 
 from __future__ import annotations
@@ -43,28 +42,6 @@ def ecb_open(key: str, ciphertext: str) -> str:
 def v2_req_info(api_key: str, req_info: str) -> str:
     """The XML inside a refund notice of API v2: its key is the hex MD5 of the API key."""
     return ecb_open(hashlib.md5(api_key.encode(), usedforsecurity=False).hexdigest(), req_info)
-
-
-def tc3_request(
-    *, method: str, uri: str, query: str, headers: Mapping[str, str], signed_headers: str, payload: str
-) -> str:
-    """The canonical request of TC3-HMAC-SHA256."""
-    lines = "".join(f"{name}:{headers[name]}\n" for name in signed_headers.split(";"))
-    return "\n".join([method, uri, query, lines, signed_headers, _sha256(payload)])
-
-
-def tc3_sign(*, secret_key: str, service: str, timestamp: int, date: str, canonical: str) -> str:
-    """`date` is the day of `timestamp` in UTC."""
-    scope = f"{date}/{service}/tc3_request"
-    text = f"TC3-HMAC-SHA256\n{timestamp}\n{scope}\n{_sha256(canonical)}"
-    key = f"TC3{secret_key}".encode()
-    for part in (date, service, "tc3_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _ecb(key: str) -> Cipher[ECB]:

@@ -18,6 +18,7 @@ from core.ports.errors import (
     InvalidMenu,
     InvalidSignature,
     LoginRefused,
+    NumberRefused,
     PhoneRefused,
     ProviderError,
     ProviderRefused,
@@ -55,6 +56,7 @@ from core.ports.money import (
     TradeAnswer,
     TradeState,
 )
+from core.ports.sms import SmsGateway
 
 __all__ = [
     "Answer",
@@ -78,6 +80,7 @@ __all__ = [
     "MessageKind",
     "MessageReader",
     "MiniappLinks",
+    "NumberRefused",
     "OfficialAccount",
     "PageLogin",
     "PageSigner",
@@ -95,6 +98,7 @@ __all__ = [
     "RefundState",
     "Reply",
     "SceneCode",
+    "SmsGateway",
     "StandInUser",
     "TokenStore",
     "TradeAnswer",

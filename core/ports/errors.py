@@ -39,6 +39,10 @@ class PhoneRefused(ProviderRefused):
     """The proof of a phone is wrong, used, expired, or of another app."""
 
 
+class NumberRefused(ProviderRefused):
+    """No message goes to this number, or none now: it is no number, it wants none, or it has had too many."""
+
+
 class InvalidSignature(ProviderError):
     """A message from outside that nothing proves. `reason` is a short word for the log, never told to the sender."""
 

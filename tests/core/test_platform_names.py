@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("core", "models", "schemas", "miniapp_api")
 REGISTRY = {"miniapp_api/adapters.py", "miniapp_api/platforms.py"}
-PLATFORM = re.compile(r"wechat|weixin|alipay|wxpay", re.IGNORECASE)
+PLATFORM = re.compile(r"wechat|weixin|alipay|wxpay|aliyun|tencent", re.IGNORECASE)
 
 
 def conditions(tree: ast.AST) -> Iterator[ast.expr]:
@@ -81,6 +81,8 @@ def test_no_platform_decides_anything_outside_the_registry() -> None:
         "match channel:\n    case Channel.ALIPAY_WAP: pass",
         "z = provider.startswith('wechat') and 1",
         "assert channel != Channel.WECHAT_H5",
+        "if gateway.provider == 'aliyun': pass",
+        "x = 1 if account.provider == TENCENT else 2",
     ],
 )
 def test_each_way_of_deciding_is_seen(source: str) -> None:

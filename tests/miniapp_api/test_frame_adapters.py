@@ -17,6 +17,7 @@ from token_memory import TokenMemory
 from core.ports import InvalidSignature
 from core.registry import Adapters, NotConfigured
 from integrations.alipay import AlipayAccount, AlipayCertificates
+from integrations.sms import SmsAccount
 from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 from miniapp_api.adapters import Registry
 from miniapp_api.config import Config
@@ -182,3 +183,11 @@ def test_alipays_certificates_are_shared_through_the_token_store(config: Config,
     with pytest.raises(InvalidSignature, match="bad_signature"):
         registry.reader("alipay", "gulou").check({}, b"notify_id=1&sign=AAAA", now=NOW)
     assert store.reads == {"alipay_certificates:2021000000000001": 1}
+
+
+def test_text_messages_go_in_the_order_of_the_accounts(config: Config) -> None:
+    key = {"access_key_id": "id", "access_key_secret": "secret", "sign_name": "约诊", "template_id": "1"}
+    accounts = (SmsAccount("tencent", **key, sdk_app_id="1400000001"), SmsAccount("aliyun", **key))
+    registry = Registry(replace(config, platforms=Platforms(sms=accounts)), NoTokens())
+    assert [one.provider for one in registry.sms_gateways()] == ["tencent", "aliyun"]
+    assert Registry(replace(config, platforms=Platforms()), NoTokens()).sms_gateways() == []

@@ -60,7 +60,17 @@ def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
                 "private_key": private, "alipay_public_key": _alipays_key(), "more": 1,
             }
         ],
-        "sms": "not ours to read",
+        "sms": [
+            {
+                "provider": "aliyun", "access_key_id": "LTAIcanary", "access_key_secret": SECRET, "sign_name": "约诊",
+                "template_id": "SMS_100000001", "more": 1,
+            },
+            {
+                "provider": "tencent", "access_key_id": "AKIDcanary", "access_key_secret": SECRET, "sign_name": "约诊",
+                "template_id": "1000001", "sdk_app_id": "1400000001", "base_url": "https://sms.tencentcloudapi.com",
+            },
+        ],
+        "unknown": "not ours to read",
     }  # fmt: skip
 
 
@@ -99,6 +109,10 @@ def test_production_is_what_one_gets_without_asking(production: dict[str, str]) 
     assert [account.app for account in config.platforms.wechat_miniapp] == ["main"]
     assert [account.merchant for account in config.platforms.wechat_pay] == ["gulou"]
     assert [account.app_id for account in config.platforms.alipay] == ["2021000000000001"]
+    assert [(account.host, account.region) for account in config.platforms.sms] == [
+        ("dysmsapi.aliyuncs.com", None),
+        ("sms.tencentcloudapi.com", "ap-guangzhou"),
+    ]
 
 
 def test_a_local_start_needs_only_its_folder(environ: dict[str, str], tmp_path: Path) -> None:
@@ -335,6 +349,20 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             _row("alipay", gateway="https://openapi.alipay.com.evil.cn/gateway.do"),
             "alipay[0]: gateway is not the platform's own https host",
         ),
+        (_row("sms", access_key_secret=None), "sms[0]: missing: access_key_secret"),
+        (_row("sms", provider="pigeon"), "sms[0]: provider must be one of: aliyun, tencent"),
+        (_row("sms", sdk_app_id="1400000001"), "sms[0]: sdk_app_id and region belong to another provider"),
+        (
+            _row("sms", provider="tencent"),
+            "sms[0]: sdk_app_id is missing or has characters that do not belong there",
+        ),
+        (_row("sms", sign_name="【约诊】"), "sms[0]: sign_name is missing or has characters that do not belong there"),
+        (_row("sms", base_url="https://sms.tencentcloudapi.com"), "sms[0]: base_url is another platform's"),
+        (
+            _row("sms", base_url="https://dysmsapi.aliyuncs.com.evil.cn"),
+            "sms[0]: base_url is not the platform's own https host",
+        ),
+        (_row("sms", base_url="http://dysmsapi.aliyuncs.com"), "sms[0]: base_url is not the platform's own https host"),
         (
             lambda content: {**content, "alipay": [content["alipay"][0], {**content["alipay"][0], "merchant": "two"}]},
             "alipay: one app stands there twice",

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from unspoken_signing import ecb_open, ecb_seal, tc3_request, tc3_sign, v2_req_info, v2_sign
+from unspoken_signing import ecb_open, ecb_seal, v2_req_info, v2_sign
 
 FOLDER = Path(__file__).parents[2] / "vectors" / "wechat"
 
 
 def vectors(name: str, *kinds: str) -> list[Any]:
     found = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["vectors"]
-    assert {vector["kind"] for vector in found} <= {"tc3", "v2_sign", "aes_ecb", "v2_req_info"}
+    assert {vector["kind"] for vector in found} <= {"v2_sign", "aes_ecb", "v2_req_info"}
     return [pytest.param(v["inputs"], v["expected"], id=v["id"]) for v in found if v["kind"] in kinds]
 
 
@@ -37,14 +35,3 @@ def test_api_v2_is_sealed_as_published(inputs: dict[str, Any], expected: dict[st
 def test_a_refund_notice_of_api_v2_opens(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     plain = v2_req_info(inputs["api_key"], inputs["req_info"])
     assert all(part in plain for part in expected["contains"])
-
-
-@pytest.mark.parametrize(("inputs", "expected"), vectors("tencentcloud_tc3", "tc3"))
-def test_tencent_cloud_is_signed_as_published(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
-    names = ("method", "uri", "query", "headers", "signed_headers", "payload")
-    canonical = tc3_request(**{name: inputs[name] for name in names})
-    if "hashed_canonical_request" in expected:
-        assert hashlib.sha256(canonical.encode()).hexdigest() == expected["hashed_canonical_request"]
-    assert datetime.fromtimestamp(inputs["timestamp"], UTC).date().isoformat() == inputs["date"]
-    parts = {name: inputs[name] for name in ("secret_key", "service", "timestamp", "date")}
-    assert tc3_sign(**parts, canonical=canonical) == expected["signature"]
