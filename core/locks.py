@@ -1,7 +1,8 @@
 """Row locks, one helper per record, always in this order:
 
 idempotency key → account → person (its alias root) → charge → appointment → hospital claim → waitlist entry → slot →
-payment → refund; several of one kind in id order.
+payment → refund; several of one kind in id order. Gates of codes (`core/identity/code_limits.py`) come after the
+account.
 
 Each helper looks again while it holds the lock (`populate_existing`): what was read before may be old. On SQLite the
 one writer holds everything already, so the same statement only looks again.

@@ -41,6 +41,7 @@ _MADE_TWICE = (
     "uq_appointments_number",  # drawn by chance: the next draw is another one
     "uq_platform_events_",
     "uq_vault_keys_",
+    "uq_code_gates_",
 )
 _LOCK_TIMEOUT = "55P03"
 

@@ -14,11 +14,15 @@
 | `RATE_LIMIT_ADDRESS` | requests of one network address, `COUNT/second`, `/minute`, `/hour` or `/day` | `600/minute`; local: `60000/minute` |
 | `RATE_LIMIT_ACCOUNT` | requests of one account | `300/minute`; local: `6000/minute` |
 | `RATE_LIMIT_LOGIN` | logins tried from one network address | `30/minute`; local: `6000/minute` |
+| `RATE_LIMIT_SMS_PHONE` | codes sent to one phone, several rates that all hold | `1/minute,5/hour,10/day` |
+| `RATE_LIMIT_SMS_ACCOUNT` | codes asked for by one account | `10/hour,20/day` |
+| `RATE_LIMIT_SMS_ADDRESS` | codes asked for from one network (/24, /48) | `60/hour,300/day`; local: `6000/hour,60000/day` |
+| `SMS_DAILY_MOST` | messages of one day in all: what a day may cost | `5000` |
 | `REDIS_URL` | `redis://…`, `rediss://…` or `redis+unix://…`: counts these rates for all processes together | each process counts for itself |
 | `LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR` | `INFO` |
 | `BODY_LIMIT` | largest request body in bytes | `65536` |
 
-Where Redis does not answer, each process counts for itself meanwhile.
+Where Redis does not answer, each process counts for itself meanwhile. Codes are counted in the database at all times.
 """  # noqa: E501 - a table has long rows
 
 from __future__ import annotations
@@ -36,9 +40,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from miniapp_api.keys import SUITE_VARIABLE, Keys, KeysUnusable, read_keys, suite_wanted
+from core.identity.code_limits import CodeLimits, Rate
 from miniapp_api.platforms import Platforms, PlatformsUnusable, read_platforms
 
 _RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+_MOST_RATES = 4
+_UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+_UNITS["day"] = timedelta(days=1)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -71,6 +79,7 @@ class Config:
     account_limit: str
     login_limit: str
     follower_limit: str
+    code_limits: CodeLimits
     redis_url: str = field(repr=False)
     log_level: str
     body_limit: int
@@ -110,6 +119,7 @@ class _Look:
             account_limit=self.rate("RATE_LIMIT_ACCOUNT", "6000/minute" if self.local else "300/minute"),
             login_limit=self.rate("RATE_LIMIT_LOGIN", "6000/minute" if self.local else "30/minute"),
             follower_limit=self.rate("RATE_LIMIT_FOLLOWER", "6000/minute" if self.local else "20/minute"),
+            code_limits=self.code_limits(),
             redis_url=self.redis_url(),
             log_level=self.one_of("LOG_LEVEL", LOG_LEVELS, "INFO"),
             body_limit=self.whole("BODY_LIMIT", 64 * 1024, smallest=1024, largest=1024 * 1024),
@@ -147,6 +157,24 @@ class _Look:
             self.faults.append(f"{name} must be a rate such as {default}")
             return default
         return value
+
+    def code_limits(self) -> CodeLimits:
+        return CodeLimits(
+            phone=self.rates("RATE_LIMIT_SMS_PHONE", "1/minute,5/hour,10/day"),
+            account=self.rates("RATE_LIMIT_SMS_ACCOUNT", "10/hour,20/day"),
+            net=self.rates("RATE_LIMIT_SMS_ADDRESS", "6000/hour,60000/day" if self.local else "60/hour,300/day"),
+            daily_most=self.whole("SMS_DAILY_MOST", 5000, smallest=1, largest=10**7),
+        )
+
+    def rates(self, name: str, default: str) -> tuple[Rate, ...]:
+        """One rate or several that all hold, with commas between them."""
+        value = self.text(name, default)
+        parts = value.split(",")
+        if len(parts) > _MOST_RATES or not all(_RATE.fullmatch(part) for part in parts):
+            self.faults.append(f"{name} must be one or several rates such as {default}")
+            return ()
+        halves = [part.split("/") for part in parts]
+        return tuple(Rate(int(count), _UNITS[unit]) for count, unit in halves)
 
     def redis_url(self) -> str:
         """Empty where there is none."""

@@ -94,6 +94,17 @@ def address_group(address: str | None) -> str:
     return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
 
 
+def network(address: str | None) -> str:
+    """The network that an address is of: /24, or the /48 that one site of IPv6 gets. Wider than `address_group`, for
+    what is dear: whoever rents a few addresses rents neighbours."""
+    group = address_group(address).partition("/")[0]
+    try:
+        found = ipaddress.ip_address(group)
+    except ValueError:
+        return group
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
 def _limits() -> Limits:
     limits: Limits = current_app.extensions[_EXTENSION]
     return limits

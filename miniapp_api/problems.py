@@ -161,8 +161,8 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "账号不能合并", "请联系客服处理。",
         "The accounts cannot be joined", "Please contact us."),
     "phone_refused": _p(
-        409, "手机号未验证成功", "请重新授权手机号后再试。",
-        "The phone is not proven", "Please let your wallet confirm the phone once more, then try again."),
+        409, "手机号未验证成功", "请重新授权手机号，或重新获取验证码后再试。",
+        "The phone is not proven", "Please let your wallet confirm the phone once more, or ask for a new code."),
     "undo_too_late": _p(
         409, "已过撤销时间", "合并账号超过24小时后不能撤销，如有问题请联系客服。",
         "Too late to undo", "The accounts were joined more than 24 hours ago. Please contact us."),
@@ -211,6 +211,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_configured": ("暂不支持", "is not available here"),
     "foreign_address": ("不是本站的页面", "is no page of ours"),
     # --- people
+    "mainland_only": ("验证码只能发送到中国内地手机号", "must be a number of mainland China: no code goes elsewhere"),
     "empty": ("请填写", "is empty"),
     "bad_charset": ("含有不允许的字符", "has a character that does not belong there"),
     "control_characters": ("含有看不见的字符，请重新输入", "has invisible characters; please type it anew"),

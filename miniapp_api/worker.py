@@ -18,6 +18,7 @@ from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
 from core.idempotency import forget_old_keys
+from core.identity.code_limits import forget_phone_codes
 from core.identity.completion import settle_identity_check
 from core.identity.page_login import forget_page_logins
 from core.jobs.queue import LeasedJob
@@ -47,6 +48,11 @@ def _forget_page_logins(workbench: Workbench, _job: LeasedJob) -> datetime | Non
     return None
 
 
+def _forget_phone_codes(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    workbench.transactions.write(lambda session, now: forget_phone_codes(session, now=now))
+    return None
+
+
 def _forget_messages(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     workbench.transactions.write(lambda session, now: forget_messages(session, now=now))
     return None
@@ -62,6 +68,7 @@ HANDLERS: Mapping[str, Handler] = {
     "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,
+    "forget_phone_codes": _forget_phone_codes,
     "push_refund": push_refund,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
@@ -75,6 +82,7 @@ PERIODIC = (
     Periodic("forget_messages", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),
     Periodic("forget_page_logins", timedelta(minutes=30)),
+    Periodic("forget_phone_codes", timedelta(minutes=30)),
     Periodic("sweep", timedelta(minutes=1)),
 )
 

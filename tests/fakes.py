@@ -30,6 +30,7 @@ from core.ports import (
     RefundOrder,
     RefundState,
     Reply,
+    SmsGateway,
     TradeAnswer,
     TradeState,
 )
@@ -204,6 +205,21 @@ class FakePhones:
         return f"+86{told.removeprefix('phone-')}"
 
 
+class FakeSms:
+    """Port SmsGateway. `sent` is what reached a phone; a failure that is set is raised, once each."""
+
+    def __init__(self, provider: str = "aliyun") -> None:
+        self.provider = provider
+        self.sent: list[tuple[str, str]] = []
+        self.failures: list[Exception] = []
+
+    def send_code(self, *, phone: str, code: str) -> str:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append((phone, code))
+        return f"message-{len(self.sent)}"
+
+
 class FakeAdapters:
     """One merchant, one app, and the platform in memory behind them."""
 
@@ -214,6 +230,7 @@ class FakeAdapters:
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
         self.phones: dict[tuple[str, str], PhoneProver] = {}
+        self.sms: list[SmsGateway] = []
         self.pages: dict[str, PageLogin] = {}
         self.conversations: dict[str, Conversation] = {}
         self.officials: dict[str, OfficialAccount] = {}
@@ -242,6 +259,9 @@ class FakeAdapters:
         if (provider, app) not in self.phones:
             raise NotConfigured(provider)
         return self.phones[provider, app]
+
+    def sms_gateways(self) -> list[SmsGateway]:
+        return list(self.sms)
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self.pages.get(app))

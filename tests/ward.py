@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from factories import make_department, make_doctor, make_hospital, make_login, make_schedule
-from fakes import FakeAdapters, FakePhones, ManualClock
+from fakes import FakeAdapters, FakePhones, FakeSms, ManualClock
 from harness import make_runner
 from people import APP, PROVIDER, FakeVerifier
 from people_http import SELF, Users
@@ -119,6 +119,7 @@ def open_ward(database_url: str, folder: Path, **changes: Any) -> Iterator[Ward]
     adapters.logins[PROVIDER, None] = users
     adapters.faces.append(verifier)
     adapters.phones[PROVIDER, APP] = FakePhones(PROVIDER, APP)
+    adapters.sms.append(FakeSms())
     if changes:
         app = create_app(replace(config, **changes), adapters=adapters, clock=clock)
     else:
@@ -209,6 +210,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
     "cancel_own_appointment": {},
     "open_payment": {"channel": "wechat_jsapi"},
+    "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
 """A body that fits, for every operation that takes one."""

@@ -87,8 +87,14 @@ REFUSED_BODIES: list[tuple[Any, set[tuple[str, str]]]] = [
     (CODE | {"sign": "x"}, {("#/sign", "not_allowed")}),
     (CODE | {"provider": "alipay_miniapp"}, {("#/provider", "other_login")}),
     (CODE | {"provider": "wechat"}, {("#/provider", "unknown_word")}),
-    ({"phone": "13800000000", "otp": "123456"}, {("#/phone", "not_configured"), ("#/otp", "not_configured")}),
-    (CODE | {"phone": "13800000000"}, {("#/phone", "not_configured")}),
+    ({"phone": "13800000000"}, {("#/otp", "missing")}),
+    ({"otp": "123456"}, {("#/phone", "missing")}),
+    ({"phone": "13800000000", "otp": "123456", "code": "c"}, {("#/code", "not_allowed")}),
+    (CODE | {"phone": "13800000000", "otp": "123456"}, {("#/phone", "not_allowed"), ("#/otp", "not_allowed")}),
+    (CODE | {"phone": "13800000000"}, {("#/phone", "not_allowed")}),
+    ({"phone": "025-84350000", "otp": "123456"}, {("#/phone", "landline")}),
+    *(({"phone": "13800000000", "otp": otp}, {("#/otp", "bad_format")}) for otp in ("12345", "1234567", "12345６", "")),
+    ({}, {("#/provider", "missing")}),
 ]
 
 

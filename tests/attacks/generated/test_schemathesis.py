@@ -36,7 +36,8 @@ BEYOND_SHAPE = {
     "get_department_schedules": "at most 31 days, the first one first",
     "get_page_signature": "an address of ours",
     "open_payment": "a channel that the caller's app can pay by",
-    "set_account_phone": "what the wallet of this login takes as a proof; the way by SMS is not open",
+    "send_phone_code": "a phone in use, of the mainland",
+    "set_account_phone": "one way or the other, and what the wallet of this login takes as a proof; a phone in use",
 }
 """What may be refused with 422 though it fits the schema, and the rule that no schema can say. Cursors are another."""
 

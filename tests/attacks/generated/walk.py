@@ -68,6 +68,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_dependent": {},  # a new person each time
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
     "open_payment": {"channel": "wechat_jsapi"},
+    "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
 QUERIES = {

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from factories import make_department, make_doctor, make_hospital, make_schedule, serial
-from fakes import START, FakeAdapters, FakeGateway, FakePhones, ManualClock
+from fakes import START, FakeAdapters, FakeGateway, FakePhones, FakeSms, ManualClock
 from fakes_official import CLINIC, FakeConversation, FakeMiniappLinks, FakeOfficialAccount, FakePageLogin
 from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
 from people_http import SELF, Clinic, Patient, Users
@@ -233,12 +233,15 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
     """An app of its own over an empty database."""
     write_keys(folder / "keys.json")
     (folder / "platforms.json").write_text(json.dumps({}))
-    config = Config.from_environ({"MODE": "local", "DATA_DIR": str(folder), "DATABASE_URL": url})
+    wide = {f"RATE_LIMIT_SMS_{whose}": "9999/minute" for whose in ("PHONE", "ACCOUNT", "ADDRESS")}
+    environ = {"MODE": "local", "DATA_DIR": str(folder), "DATABASE_URL": url, "SMS_DAILY_MOST": "999999"}
+    config = Config.from_environ(environ | wide)
     clock, users, verifier = ManualClock(), Users(), FakeVerifier()
     adapters = FakeAdapters(clock)
     adapters.logins = {(PROVIDER, None): users, (PROVIDER, APP): users}
     adapters.faces = [verifier]
     adapters.phones = {(PROVIDER, APP): FakePhones(PROVIDER, APP)}
+    adapters.sms = [FakeSms()]
     adapters.pages[CLINIC], conversation = FakePageLogin(), FakeConversation()
     adapters.conversations[CLINIC] = conversation
     adapters.officials = {CLINIC: FakeOfficialAccount(), APP: FakeOfficialAccount(APP, PROVIDER)}
