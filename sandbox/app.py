@@ -24,6 +24,7 @@ from sandbox.control.official import official_control
 from sandbox.control.pay_keys import pay_keys
 from sandbox.control.people import people
 from sandbox.control.scripts import scripts
+from sandbox.control.texts import texts_control
 from sandbox.exchange import Answer
 from sandbox.journal import Journal
 from sandbox.keys import make_home, open_keyring
@@ -32,8 +33,10 @@ from sandbox.pages.face import camera
 from sandbox.pages.frame import error_page, harden
 from sandbox.pages.pay import pay as cashier_page
 from sandbox.pages.site import site
+from sandbox.pages.texts import inbox
 from sandbox.pages.visitor import visitor
 from sandbox.server import Server
+from sandbox.sms.routes import texts
 from sandbox.store import Store, read_meta
 from sandbox.wechat.exchange import error_answer as api_error
 from sandbox.wechat.routes import api
@@ -99,10 +102,11 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    blueprints = (api, official_api, pay, gateway, books, people, official_control, scripts, mail, merchants, pay_keys)
-    for blueprint in blueprints:
+    platforms = (api, official_api, pay, gateway, texts)
+    controls = (books, people, official_control, scripts, mail, merchants, pay_keys, texts_control)
+    for blueprint in (*platforms, *controls):
         app.register_blueprint(blueprint)
-    for pages in (site, chat, cashier_page, camera, visitor):
+    for pages in (site, chat, cashier_page, camera, visitor, inbox):
         app.register_blueprint(pages)
     app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     app.register_error_handler(ControlError, lambda error: error.response())

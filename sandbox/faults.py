@@ -26,16 +26,17 @@ FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
 CERTIFICATES_TARGET = "pay.certificates"
-API_TARGETS = (
+ERRCODE_TARGETS = (
     *("login", "token", "face.start", "face.query", "phone"),
     *("menu", "qrcode", "ticket", "oauth", "user", "urllink"),
 )
+SMS_TARGETS = ("sms.aliyun", "sms.tencent")
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
     *(f"alipay.{target}" for target in PAY_TARGETS),
 )
 KINDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(API_TARGETS, TRANSPORT_KINDS),
+    **dict.fromkeys((*ERRCODE_TARGETS, *SMS_TARGETS), TRANSPORT_KINDS),
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,

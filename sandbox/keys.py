@@ -74,12 +74,31 @@ class Merchant:
 
 
 @dataclass(frozen=True)
+class SmsAccount:
+    """An account that sends text messages, with its approved signature and template. `words` is the template's text."""
+
+    provider: str
+    access_key_id: str
+    access_key_secret: str
+    sign_name: str
+    template_id: str
+    words: str
+    sdk_app_id: str | None = None
+    region: str | None = None
+
+    def text(self, code: str) -> str:
+        """What stands on the phone behind the signature."""
+        return self.words.replace("${code}", code).replace("{1}", code)
+
+
+@dataclass(frozen=True)
 class Keyring:
     """All parties of this installation; `stranger` signs forgeries and belongs to nobody."""
 
     apps: tuple[App, ...]
     officials: tuple[Official, ...]
     merchants: tuple[Merchant, ...]
+    sms: tuple[SmsAccount, ...]
     stranger_pem: str
 
     @cached_property
@@ -98,6 +117,10 @@ class Keyring:
     def official_named(self, name: str | None) -> Official | None:
         """The official account of this name; the first one where none is named."""
         return self.officials[0] if name is None else next((one for one in self.officials if one.name == name), None)
+
+    def sms_account(self, provider: str) -> SmsAccount:
+        """The account at a platform."""
+        return next(account for account in self.sms if account.provider == provider)
 
     def bound_appids(self, merchant: Merchant) -> tuple[str, ...]:
         """The accounts that may take payments for a merchant beside its own mini-program."""
@@ -153,6 +176,7 @@ def _read(stored: Mapping[str, Any]) -> Keyring:
         apps=tuple(App(**app) for app in stored["wechat_miniapp"]),
         officials=tuple(Official(**official) for official in stored["wechat_official"]),
         merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
+        sms=tuple(SmsAccount(**account) for account in stored["sms"]),
         stranger_pem=stored["stranger"],
     )
 
@@ -170,7 +194,34 @@ def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     completed = dict(stored)
     if "wechat_official" not in completed:
         completed["wechat_official"] = [_new_official(name, APP_NAMES[0]) for name in OFFICIAL_NAMES]
+    if "sms" not in completed:
+        completed["sms"] = _new_sms()
     return completed
+
+
+def _new_sms() -> list[dict[str, str]]:
+    """One account at each platform; templates have one variable, named as the platform names it."""
+    words = "您的验证码是{}，5分钟内有效，请勿告诉他人。"
+    return [
+        {
+            "provider": "aliyun",
+            "access_key_id": f"LTAI5t{random_letters(18)}",
+            "access_key_secret": random_letters(30),
+            "sign_name": "约诊沙箱",
+            "template_id": f"SMS_{random_digits(9)}",
+            "words": words.replace("{}", "${code}"),
+        },
+        {
+            "provider": "tencent",
+            "access_key_id": f"AKID{random_letters(32)}",
+            "access_key_secret": random_letters(32),
+            "sign_name": "约诊沙箱",
+            "template_id": random_digits(7),
+            "words": words.replace("{}", "{1}"),
+            "sdk_app_id": f"1400{random_digits(6)}",
+            "region": "ap-guangzhou",
+        },
+    ]
 
 
 def _new_official(name: str, miniapp: str) -> dict[str, str]:

@@ -48,6 +48,11 @@ create table if not exists push_attempts (
   id integer primary key autoincrement, push_id integer not null, at real not null, query text not null,
   body text not null, status integer, answer text, error text, elapsed_ms integer not null, reply text not null);
 create index if not exists push_attempts_of_push on push_attempts (push_id);
+create table if not exists sms_messages (
+  id integer primary key autoincrement, provider text not null, phone text not null, sign_name text not null,
+  template text not null, params text not null, text text not null, number text not null, at real not null);
+create index if not exists sms_messages_of_phone on sms_messages (phone, id);
+create table if not exists sms_nonces (nonce text primary key, seen_at real not null);
 create table if not exists nonces (
   mchid text not null, nonce text not null, seen_at real not null, primary key (mchid, nonce));
 create index if not exists nonces_by_age on nonces (seen_at);

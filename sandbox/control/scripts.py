@@ -60,6 +60,8 @@ MATCHES = frozenset(
         "openid",
         "out_seq_no",
         "verify_id",
+        "phone",
+        "template",
     }
 )
 
@@ -145,5 +147,5 @@ def _check_figures(target: str, kind: str, times: int | None, given: dict[str, A
         between("times", times, 1, MOST_TIMES)
     if given.get("when", "before") not in ("before", "after"):
         raise ControlError(422, "out_of_range", "when: before, after")
-    if target in faults.API_TARGETS and not isinstance(given.get("code", 0), int):
+    if target in faults.ERRCODE_TARGETS and not isinstance(given.get("code", 0), int):
         raise ControlError(422, "wrong_type", "code: an errcode")

@@ -34,6 +34,7 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "verification_not_found": ("没有这次核身", "there is no such check"),
     "verification_expired": ("核身已过期", "the check has run out"),
     "verification_already_finished": ("核身已结束", "the check has ended"),
+    "no_mainland_phone": ("不是中国内地手机号", "that is no mobile number of mainland China"),
     "outcome_unknown": ("没有这种结果", "there is no such outcome"),
     "10003": ("redirect_uri 域名与后台配置不一致", "the domain of redirect_uri is not the account's"),
     "10005": ("scope 参数错误或没有权限", "the scope is wrong or not granted"),

@@ -19,13 +19,23 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 def test_the_first_page_leads_to_every_other(browser: Browser) -> None:
     browser.open("/")
     links = re.findall(r'href="(/[^"]*)"', browser.text)
-    assert {"/pages/official/clinic", "/pages/pay", "/pages/face", "/pages/login", "/control/ledger"} <= set(links)
+    assert {
+        "/pages/official/clinic",
+        "/pages/pay",
+        "/pages/face",
+        "/pages/login",
+        "/pages/sms",
+        "/control/ledger",
+    } <= set(links)
     assert {browser.http.get(browser.base_url + link, timeout=15).status_code for link in links} == {200}
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/pages/official/clinic", "/pages/pay", "/pages/face", "/pages/login", "/pages/nothing", "/pages/face/x"],
+    [
+        *("/", "/pages/official/clinic", "/pages/pay", "/pages/face", "/pages/login", "/pages/sms"),
+        *("/pages/sms/+8613800000001", "/pages/nothing", "/pages/face/x"),
+    ],
 )
 def test_every_page_forbids_scripts_and_frames(browser: Browser, path: str) -> None:
     page = browser.open(path).page

@@ -1,0 +1,1 @@
+"""dysmsapi.aliyuncs.com and sms.tencentcloudapi.com under `/sms`: text messages, each call proven by its signature."""
