@@ -39,8 +39,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from miniapp_api.keys import SUITE_VARIABLE, Keys, KeysUnusable, read_keys, suite_wanted
 from core.identity.code_limits import CodeLimits, Rate
+from miniapp_api.keys import SUITE_VARIABLE, Keys, KeysUnusable, read_keys, suite_wanted
 from miniapp_api.platforms import Platforms, PlatformsUnusable, read_platforms
 
 _RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)

@@ -73,6 +73,7 @@ HOLDINGS = (
 NOT_TOLD: Mapping[str, str] = {
     "persons": "one human being, whoever names them: when it was made would tell that another account did so before",
     "person_identifiers": "the same; the number is told with each dependent",
+    "phone_codes": "digests of a code of five minutes, gone after a day",
     "idempotency_keys": "copies of replies that were sent already, for seven days",
     "handoffs": "a code of 60 seconds for one login, kept as a digest",
     "hospital_claims": "the hospital's own words for an appointment that is told",

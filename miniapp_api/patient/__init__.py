@@ -4,8 +4,8 @@ from miniapp_api.openapi import Blueprint
 from miniapp_api.patient import (
     account,
     account_joins,
-    account_rights,
     account_phone,
+    account_rights,
     appointments,
     consents,
     departments,

@@ -17,6 +17,7 @@ NOT_SEALED = {
     "handoffs.code_hash", "login_sessions.token_hash", "page_login_attempts.browser_hash",
     "page_login_attempts.state_hash", "platform_events.digest", "vault_keys.proof",
     "idempotency_keys.fingerprint",  # under a key, and gone after seven days
+    "code_gates.subject_hash", "phone_codes.code_hash", "phone_codes.net_hash", "phone_codes.phone_hash",  # after a day
 }  # fmt: skip
 NOT_STORED = {"health.probe", "vault_keys.proof"}
 
