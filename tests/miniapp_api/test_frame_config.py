@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from core.identity.code_limits import Rate
 from miniapp_api.app import create_app
 from miniapp_api.config import Config, ConfigError, Mode
 from miniapp_api.keys import make_keys, write_keys
@@ -149,12 +150,22 @@ def test_an_empty_environment_is_told_everything_at_once() -> None:
         ("TRUSTED_PROXIES", "one"), ("TRUSTED_PROXIES", "１"), ("SESSION_HOURS", "0"), ("SESSION_HOURS", "1e3"),
         ("RATE_LIMIT_ADDRESS", "0/minute"), ("RATE_LIMIT_ACCOUNT", "many"), ("RATE_LIMIT_LOGIN", "5/fortnight"),
         ("LOG_LEVEL", "TRACE"), ("BODY_LIMIT", "1"), ("BODY_LIMIT", "9" * 50),
+        ("RATE_LIMIT_SMS_PHONE", "1/minute;5/hour"), ("RATE_LIMIT_SMS_PHONE", "1/minute,"),
+        ("RATE_LIMIT_SMS_ACCOUNT", "1/hour,2/hour,3/hour,4/hour,5/day"), ("RATE_LIMIT_SMS_ADDRESS", "0/day"),
+        ("SMS_DAILY_MOST", "0"), ("SMS_DAILY_MOST", "many"),
         ("REDIS_URL", "http://redis"), ("REDIS_URL", SECRET), ("REDIS_URL", "redis://redis:port"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named_and_not_shown(production: dict[str, str], name: str, value: str) -> None:
     (fault,) = faults_of({**production, name: value})
     assert fault.startswith(f"{name} must ")
+
+
+def test_several_rates_hold_together(production: dict[str, str]) -> None:
+    limits = Config.from_environ({**production, "RATE_LIMIT_SMS_PHONE": "2/second,30/hour"}).code_limits
+    assert limits.phone == (Rate(2, timedelta(seconds=1)), Rate(30, timedelta(hours=1)))
+    assert limits.account == (Rate(10, timedelta(hours=1)), Rate(20, timedelta(days=1)))
+    assert (limits.net[0], limits.daily_most) == (Rate(60, timedelta(hours=1)), 5000)
 
 
 def test_create_app_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
