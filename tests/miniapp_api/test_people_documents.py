@@ -43,7 +43,7 @@ DOCUMENTS: list[tuple[dict[str, Any], str, bool, bool]] = [
     ({"id_type": "birth_certificate", "id_number": "p330123456", **BORN}, "P3*****456", False, False),
     ({"id_type": "household_register", "id_number": "320106198812259988"}, "320***********9988", False, False),
     ({"id_type": "officer_card", "id_number": "军字第１２３４５６７号", **BORN}, "军字******67号", False, False),
-    ({"id_type": "guardian_bound", **BORN}, "", False, False),
+    ({"id_type": "guardian_bound", "birth_date": "2026-11-20", "sex": "female"}, "", False, False),
 ]
 
 
