@@ -24,4 +24,6 @@ class ReadinessSchema(ReplySchema):
     database = fields.String(validate=validate.OneOf(_OUTCOMES))
     migrations = fields.String(validate=validate.OneOf(_OUTCOMES))
     keys = fields.String(validate=validate.OneOf((*_OUTCOMES, "key_missing", "key_wrong")))
-    key_faults = fields.List(fields.Nested(KeyFaultSchema))
+    key_faults = fields.List(
+        fields.Nested(KeyFaultSchema), metadata={"optional": True, "description": "only where there are some"}
+    )
