@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from browsing import start_browser
+from canaries import watched
 from fakes import ManualClock
 from hypothesis import HealthCheck, settings
 from key_rings import SUITE, new_ring
@@ -50,6 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if RUN_FOLDER not in os.environ:
         os.environ[RUN_FOLDER] = f"{tempfile.gettempdir()}/yuezhen-test-{os.getpid()}"
         shutil.rmtree(os.environ[RUN_FOLDER], ignore_errors=True)  # of an older process with this number
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_planted_is_logged() -> Iterator[None]:
+    """The logs of this process's whole run, read after its last test (tests/canaries.py)."""
+    with watched() as watch:
+        yield
+        found = watch.read_all()
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from canaries import plant
 from fakes import START
 from sqlalchemy.orm import Session
 
@@ -71,7 +72,9 @@ def make_identity(
     identity = PlatformIdentity(
         id=new_id(), account_id=account.id, provider=provider, app=app, kind=kind, created_at=now
     )
-    identity.seal_subject(vault, subject or f"open-id-{serial()}")
+    subject = subject or f"open-id-{serial()}"
+    plant(subject)
+    identity.seal_subject(vault, subject)
     session.add(identity)
     session.flush()
     return identity
@@ -120,7 +123,9 @@ def make_person(
     session.add(person)
     session.flush()
     identifier = PersonIdentifier(id=new_id(), person_id=person.id, id_type=id_type, created_at=now)
-    identifier.seal_number(vault, id_number or resident_number())
+    id_number = id_number or resident_number()
+    plant(id_number)
+    identifier.seal_number(vault, id_number)
     session.add(identifier)
     session.flush()
     return identifier
@@ -161,6 +166,7 @@ def make_dependent(
         identity_checked_at=now if verified else None,
         created_at=now,
     )
+    plant(name, phone)
     dependent.seal_name(vault, name, masked=f"{name[0]}**")
     dependent.seal_phone(vault, phone, masked="130****0000")
     session.add(dependent)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from canaries import plant, plant_typed
 from fakes import ManualClock
 from flask.testing import FlaskClient
 from people import APP, PROVIDER, FakeLogin, FakeVerifier, PeopleAdapters
@@ -89,7 +90,11 @@ class Patient:
     client: FlaskClient
     token: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        plant(self.token)
+
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None, **more: str) -> TestResponse:
+        plant_typed(body)
         headers = {"Authorization": f"Bearer {self.token}", **more}
         if key is not None:
             headers["Idempotency-Key"] = key

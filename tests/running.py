@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from canaries import swallow
 from crowd import Town
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
@@ -95,6 +96,7 @@ def gunicorn(environ: Mapping[str, str], log: Path) -> Iterator[str]:
         yield url
     finally:
         _kill(process)  # nothing of it is worth a graceful end
+        swallow(log)
 
 
 def await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -262,6 +264,7 @@ def house(data: Path, database_url: str | None, directory: Path | None = None) -
             yield running
     finally:
         _end(process)
+        swallow(data / "said.txt", *(data / "logs").glob("*"))
 
 
 def _vault(data: Path) -> Vault:

@@ -12,17 +12,29 @@ from models import Base
 from models.database import Database
 
 
-def traces(secret: str) -> list[bytes]:
-    """The secret as it might lie about: plain, in the escapes of JSON, in hex or base64, or under a bare digest."""
+def traces(secret: str, *, digests: bool | None = None) -> list[bytes]:
+    """The secret as it might lie about: plain, in the escapes of JSON, in hex or base64, or under a bare digest.
+
+    `digests` says whether those count; by default they do, but for what looks like one of our tokens."""
     raw = secret.encode()
     plain_digest = hashlib.sha256(raw)
+    if digests is None:
+        digests = not (secret.isascii() and len(secret) == 43)
     return [
         raw,
         secret.encode("unicode_escape"),
         raw.hex().encode(),
         base64.b64encode(raw).rstrip(b"="),
-        *([] if secret.isascii() and len(secret) == 43 else [plain_digest.digest(), plain_digest.hexdigest().encode()]),
+        *([plain_digest.digest(), plain_digest.hexdigest().encode()] if digests else []),
+        raw.hex().upper().encode(),
+        *(inside_base64(raw, before) for before in range(3)),
     ]
+
+
+def inside_base64(raw: bytes, before: int) -> bytes:
+    """Base64 of a longer text that `raw` stands in, behind so many bytes (modulo 3): what depends on `raw` alone."""
+    whole = base64.b64encode(b"\0" * before + raw)
+    return whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
 
 
 def bytes_of(database: Database) -> bytes:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+from canaries import plant, plant_typed
+
 from miniapp_api.app import App
 
 PATIENCE = 90.0
@@ -88,7 +90,11 @@ class Phone:
     send_raw: Send = field(repr=False)
     token: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        plant(self.token)
+
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Reply:
+        plant_typed(body)
         headers = {"Authorization": f"Bearer {self.token}"}
         if key is not None:
             headers["Idempotency-Key"] = key

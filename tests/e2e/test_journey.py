@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from running import House, blank_postgres, house
 from sqlalchemy import text
+from traces import inside_base64
 
 from models import Base
 
@@ -78,14 +78,8 @@ def test_nothing_that_was_made_up_can_be_read_in_database_or_logs(walked: Walked
 def _spellings(secret: str) -> list[bytes]:
     """As it is, as JSON and hex write it, and as base64 of it or of any longer text that it stands in."""
     raw, escaped = secret.encode(), json.dumps(secret).strip('"').encode()
-    in_base64 = [_inside_base64(raw, before) for before in range(3)]
+    in_base64 = [inside_base64(raw, before) for before in range(3)]
     return [raw, escaped, raw.hex().encode(), raw.hex().upper().encode(), *in_base64]
-
-
-def _inside_base64(raw: bytes, before: int) -> bytes:
-    """The characters that depend on nothing but `raw`, where so many bytes (modulo 3) stand before it."""
-    whole = base64.b64encode(b"\0" * before + raw)
-    return whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
 
 
 def _every_row(started: House) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 import factories
 import pytest
+from canaries import plant
 from fakes import ManualClock
 from flask import current_app
 from flask.testing import FlaskClient
@@ -97,6 +98,7 @@ def login_at() -> Callable[[FlaskClient], dict[str, str]]:
 
 def log_in(workbench: Workbench, **more: Any) -> dict[str, str]:
     token = secrets.token_urlsafe(32)
+    plant(token)
 
     def step(session: Session, now: datetime) -> None:
         account = factories.make_account(session, now=now)
