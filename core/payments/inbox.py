@@ -123,17 +123,27 @@ def keep_refused(
     vault: Vault,
     now: datetime,
 ) -> None:
-    """Keep what nothing proves for inspection; the table is capped, the oldest go first."""
+    """Keep what nothing proves for inspection; the table is capped, the oldest go first.
+
+    Every platform sends text. What is none, such as a picture, is noted without its bytes (rules.md F-06).
+    """
     refused = RefusedEvent(
         id=new_id(), provider=provider, merchant=merchant, reason=reason, headers=dict(headers), received_at=now
     )
-    refused.seal_body(vault, body[:8192])
+    refused.seal_body(vault, body[:8192] if _is_text(body) else b"")
     session.add(refused)
     session.flush()
     newest = select(RefusedEvent.id).order_by(RefusedEvent.id.desc()).limit(_REFUSED_KEPT).scalar_subquery()
     session.execute(
         delete(RefusedEvent).where(RefusedEvent.id.not_in(newest)).execution_options(synchronize_session=False)
     )
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        return "\x00" not in body.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def apply_event(workbench: Workbench, job: LeasedJob) -> None:
