@@ -22,7 +22,7 @@ def test_every_row_stands_there_once() -> None:
 def test_what_is_named_is_there(named: str) -> None:
     path, _, function = named.partition("::")
     tree = ast.parse((ROOT / path).read_text())
-    assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert not function or function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 def test_every_row_says_something() -> None:
