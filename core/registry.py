@@ -11,6 +11,7 @@ from core.ports import (
     LoginPlatform,
     MessageReader,
     MiniappLinks,
+    NameMatcher,
     OfficialAccount,
     PageLogin,
     PaymentGateway,
@@ -52,6 +53,9 @@ class Adapters(Protocol):
 
     def sms_gateways(self) -> list[SmsGateway]:
         """What sends text messages, in the order in which to try; empty where there is none."""
+
+    def name_matcher(self) -> NameMatcher | None:
+        """Who tells whether a name and a number belong together; None where there is nobody."""
 
     def page_login(self, app: str) -> PageLogin:
         """Login of web pages by an official account. Raises: NotConfigured."""

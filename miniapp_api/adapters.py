@@ -12,6 +12,7 @@ from core.ports import (
     LoginPlatform,
     MessageReader,
     MiniappLinks,
+    NameMatcher,
     OfficialAccount,
     PageLogin,
     PaymentGateway,
@@ -116,6 +117,9 @@ class Registry:
 
     def sms_gateways(self) -> list[SmsGateway]:
         return list(self._sms)
+
+    def name_matcher(self) -> NameMatcher | None:
+        return None
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self._pages.get(app))

@@ -78,6 +78,11 @@ class IdentityCheck(Stateful, Base):
         return self.method in FACE_METHODS
 
     @property
+    def is_asked_for(self) -> bool:
+        """A platform knows how it ends, so a job asks while the client is silent."""
+        return self.is_face or self.method is IdentityMethod.NAME_MATCH
+
+    @property
     def is_started(self) -> bool:
         """The platform has opened it; before that there is nothing to ask about."""
         return self.reference_sealed is not None

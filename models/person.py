@@ -60,9 +60,17 @@ class IdentityLevel:
     PRESENT = 2
 
 
+FULL_AGE = 18
+"""Full years. Below it somebody is a minor (rules.md 1.2.1)."""
+
+
 def age_on(born: date, on: date) -> int:
     """Full years (周岁), reached on the birthday itself."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+_BY_GUARDIAN = "guardian"
+"""IdentityMethod.GUARDIAN, whose module imports this one's neighbours."""
 
 
 class Person(Base):
@@ -223,6 +231,18 @@ class Dependent(Base):
     def age(self, *, on: date) -> int:
         """Full years."""
         return age_on(self.birth_date, on)
+
+    def level_on(self, day: date) -> int:
+        """How sure we are of them on that day: a guardian's proof stands for a minor only."""
+        if self.identity_method == _BY_GUARDIAN and self.age(on=day) >= FULL_AGE:
+            return IdentityLevel.TYPED
+        return self.identity_level
+
+    def forget_guardians_proof(self) -> None:
+        """Whoever stood in for them does so no more."""
+        if self.identity_method == _BY_GUARDIAN:
+            self.identity_status, self.identity_level = IdentityStatus.UNVERIFIED, IdentityLevel.TYPED
+            self.identity_method = self.identity_checked_at = None
 
     def note_check_pending(self) -> None:
         """A check began. A standing proof is not lost by asking again."""

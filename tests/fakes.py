@@ -17,6 +17,7 @@ from core.ports import (
     LoginPlatform,
     MessageReader,
     MiniappLinks,
+    NameMatcher,
     OfficialAccount,
     PageLogin,
     PaymentGateway,
@@ -231,6 +232,7 @@ class FakeAdapters:
         self.faces: list[FaceVerifier] = []
         self.phones: dict[tuple[str, str], PhoneProver] = {}
         self.sms: list[SmsGateway] = []
+        self.matcher: NameMatcher | None = None
         self.pages: dict[str, PageLogin] = {}
         self.conversations: dict[str, Conversation] = {}
         self.officials: dict[str, OfficialAccount] = {}
@@ -262,6 +264,9 @@ class FakeAdapters:
 
     def sms_gateways(self) -> list[SmsGateway]:
         return list(self.sms)
+
+    def name_matcher(self) -> NameMatcher | None:
+        return self.matcher
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self.pages.get(app))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from factories import make_account, make_dependent, make_identity, make_person
 from fakes import START
-from key_rings import with_newer
+from key_rings import new_ring, with_newer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,9 +19,24 @@ from core.identity.checks import BegunCheck, CheckRequest, StartIntent, ask_star
 from core.identity.completion import CheckState, ask_result, complete_check, look_up_question
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
-from core.ports import FaceOutcome, FaceResult, FaceStart, FaceSubject, LoginPlatform, PlatformUser
+from core.identity.methods import Ways
+from core.identity.opening import SETTLE
+from core.jobs.queue import LeasedJob
+from core.ports import (
+    FaceOutcome,
+    FaceResult,
+    FaceStart,
+    FaceSubject,
+    LoginPlatform,
+    MatchAnswer,
+    MatchSubject,
+    NameMatch,
+    PlatformUser,
+)
 from core.registry import NotConfigured
+from core.tickets import Tickets
 from core.transactions import Transactions
+from core.workbench import Workbench
 from models.account import PlatformIdentity, Purpose
 from models.base import new_id
 from models.identity_check import IdentityCheck, IdentityMethod
@@ -116,6 +131,23 @@ class FakeVerifier:
 
 
 @dataclass
+class FakeMatcher:
+    """Port NameMatcher. `answers` are given in turn; without one, name and number belong together."""
+
+    provider: str = "register"
+    accepted_id_types: frozenset[str] = frozenset({"resident_id"})
+    answers: list[MatchAnswer | Exception] = field(default_factory=list)
+    asked: list[tuple[str, MatchSubject]] = field(default_factory=list)
+
+    def match(self, subject: MatchSubject, *, reference: str) -> MatchAnswer:
+        self.asked.append((reference, subject))
+        answer = self.answers.pop(0) if self.answers else MatchAnswer(NameMatch.MATCHED, "request-1")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
 class PeopleAdapters:
     """Port Adapters, as far as people are concerned."""
 
@@ -127,6 +159,14 @@ class PeopleAdapters:
             if login.provider == provider and app in (None, login.app):
                 return login
         raise NotConfigured(provider)
+
+    matcher: FakeMatcher | None = None
+
+    def ways(self) -> Ways:
+        return Ways(faces=self.verifiers, matcher=self.matcher)
+
+    def name_matcher(self) -> FakeMatcher | None:
+        return self.matcher
 
     def face_verifiers(self, provider: str, app: str) -> list[FakeVerifier]:
         return [one for one in self.verifiers if provider == PROVIDER and one.app == app]
@@ -161,7 +201,7 @@ class Desk:
             "account_id": self.account_id,
             "identity_id": self.identity_id,
             "dependent_id": self.dependent_id,
-            "verifiers": [self.verifier],
+            "ways": self.adapters.ways(),
         }
         return CheckRequest(method=method, **(given | more))
 
@@ -198,6 +238,14 @@ class Desk:
 
     def dependent(self) -> Dependent:
         return self.transactions.read(lambda session, _: session.get_one(Dependent, self.dependent_id))
+
+
+def workbench(desk: Desk) -> Workbench:
+    return Workbench(desk.transactions, desk.vault, Tickets(new_ring()), cast(Any, desk.adapters))
+
+
+def job_of(check_id: UUID) -> LeasedJob:
+    return LeasedJob(new_id(), SETTLE, {"check_id": str(check_id)}, 1, 1)
 
 
 def make_desk(

@@ -116,8 +116,9 @@ def refusals(case: Case) -> Iterator[DomainError]:
     """Every rule that refuses, the most telling first; nothing where the number may be had."""
     yield from _schedule_refusals(case)
     yield from _consent_refusals(case)
-    if case.dependent.identity_level < case.terms.min_identity_level:
-        yield IdentityRequired(required_level=case.terms.min_identity_level, level=case.dependent.identity_level)
+    level = case.dependent.level_on(case.schedule.visit_date)
+    if level < case.terms.min_identity_level:
+        yield IdentityRequired(required_level=case.terms.min_identity_level, level=level)
     yield from _person_refusals(case)
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:

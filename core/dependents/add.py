@@ -18,7 +18,7 @@ from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
-from core.dependents.minors import FULL_AGE, guardian_among
+from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed import InputFault
@@ -28,7 +28,7 @@ from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
 from models.base import new_id
-from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex, age_on
+from models.person import FULL_AGE, Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex, age_on
 from models.sealing import Vault
 
 DEPENDENTS_MAX = 5

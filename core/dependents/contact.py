@@ -55,7 +55,10 @@ def change_contact(
         raise ValidationFailed(*(FieldError(f"#/{name}", "not_changeable") for name in change.identity))
     contact = dict(change.contact)
     if GUARDIAN in contact:
-        dependent.guardian_dependent_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
+        guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
+        if guardian_id != dependent.guardian_dependent_id:
+            dependent.forget_guardians_proof()
+        dependent.guardian_dependent_id = guardian_id
     write_contact(dependent, read_contact(contact), vault)
     session.flush()
     return dependent

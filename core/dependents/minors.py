@@ -12,9 +12,7 @@ from core.dependents.typed import InputFault
 from core.identity.consents import granted
 from models.account import Purpose
 from models.errors import NotFound
-from models.person import Dependent, age_on
-
-FULL_AGE = 18
+from models.person import FULL_AGE, Dependent, age_on
 
 
 def guardian_among(

@@ -6,10 +6,9 @@ is asked again, the check has failed as `start_lost`, and a new attempt needs a 
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,31 +16,25 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.clock import hospital_day
-from core.identity.consents import require_consent
-from core.identity.methods import FACE_TRIES_PER_DAY, accepts, face_tries_today, next_day_begins
-from core.identity.outcomes import expire_check, fail_check
+from core.identity.methods import Ways
+from core.identity.name_match import MatchQuestion, apply_match, ask_match, match_question
+from core.identity.opening import FIRST_ASKED_AFTER, ask_later, open_desk_check, open_face, open_match, stand_in_for
+from core.identity.outcomes import fail_check
 from core.identity.own import own_check, own_dependent
-from core.jobs.queue import enqueue
 from core.locks import lock_account, lock_dependent, lock_identity_check
-from core.ports import FaceStart, FaceSubject, FaceVerifier, ProviderError, ProviderRefused
-from core.refusals import CheckLimit, ProviderDown
+from core.ports import FaceStart, FaceSubject, MatchAnswer, ProviderError, ProviderRefused
+from core.refusals import ProviderDown
 from core.registry import Adapters
 from core.transactions import Changed
-from models.account import PlatformIdentity, Purpose
-from models.base import new_id
-from models.errors import FieldError, NotFound, ValidationFailed
-from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
+from models.account import PlatformIdentity
+from models.errors import NotFound
+from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent, PersonIdentifier
 from models.sealing import Vault
 from models.states import Cause
 
-SETTLE = "settle_identity_check"
-"""The job that asks for checks whose client vanished."""
-FIRST_ASKED_AFTER = timedelta(seconds=60)
-START_WITHIN = timedelta(hours=1)
-"""How long a start that the platform has not answered may be resumed."""
-DESK_OPEN_FOR = timedelta(days=30)
+Started = FaceStart | MatchAnswer | ProviderRefused | None
+"""What a platform said at the start; None where there was nothing to ask, or no answer to wait for."""
 START_LOST, START_REFUSED = "start_lost", "start_refused"
 
 log = structlog.get_logger()
@@ -49,18 +42,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """Who asks for which check, from where. `verifiers` are those of the caller's provider and app."""
+    """Who asks for which check, and what can ask where they are logged in."""
 
     account_id: UUID
     identity_id: UUID
     dependent_id: UUID
     method: IdentityMethod
-    verifiers: Sequence[FaceVerifier]
+    ways: Ways
 
 
 @dataclass(frozen=True)
 class StartIntent:
-    """What is to be asked of the platform; nothing where `subject` is None (at the desk, or over already)."""
+    """What is to be asked of a platform; nothing without `subject` and `match` (at the desk, or over already)."""
 
     check_id: UUID
     method: IdentityMethod
@@ -69,6 +62,7 @@ class StartIntent:
     app: str = ""
     out_seq_no: str = ""
     subject: FaceSubject | None = field(default=None, repr=False)
+    match: MatchQuestion | None = None
 
     @property
     def step(self) -> str:
@@ -92,15 +86,21 @@ def begin_check(session: Session, *, request: CheckRequest, vault: Vault, now: d
     own_dependent(session, account_id=request.account_id, dependent_id=request.dependent_id)
     dependent = lock_dependent(session, request.dependent_id)
     if request.method is IdentityMethod.ON_SITE:
-        return _intent(session, open_desk_check(session, dependent, now=now, cause=cause), vault, now=now)
-    verifier = _verifier(request, dependent, now=now)
-    require_consent(session, request.account_id, Purpose.FACE, dependent.id)
-    if face_tries_today(session, [dependent.id], now=now).get(dependent.id, 0) >= FACE_TRIES_PER_DAY:
-        raise CheckLimit(retry_at=next_day_begins(now=now), methods=[str(IdentityMethod.ON_SITE)])
-    check = _new_check(dependent, request.method, expires_at=now + START_WITHIN, now=now)
-    check.app, check.platform_identity_id = verifier.app, request.identity_id
-    check.out_seq_no = secrets.token_hex(16)
-    _open(session, check, dependent, ask_at=now + FIRST_ASKED_AFTER, now=now, cause=cause)
+        check = open_desk_check(session, dependent, now=now, cause=cause)
+    elif request.method is IdentityMethod.GUARDIAN:
+        check = stand_in_for(session, dependent, now=now, cause=cause)
+    elif request.method is IdentityMethod.NAME_MATCH:
+        check = open_match(session, dependent, request.ways, now=now, cause=cause)
+    else:
+        check = open_face(
+            session,
+            dependent,
+            method=request.method,
+            ways=request.ways,
+            identity_id=request.identity_id,
+            now=now,
+            cause=cause,
+        )
     return _intent(session, check, vault, now=now)
 
 
@@ -111,8 +111,12 @@ def resume_check(session: Session, *, account_id: UUID, step: str, vault: Vault,
     )
 
 
-def ask_start(adapters: Adapters, intent: StartIntent) -> FaceStart | ProviderRefused | None:
-    """Ask the platform to open the verification. Never inside a transaction. Raises: ProviderDown."""
+def ask_start(adapters: Adapters, intent: StartIntent) -> Started:
+    """Ask the platform to open the verification, or the register for its answer. Never inside a transaction.
+
+    Raises: ProviderDown."""
+    if intent.match is not None:
+        return ask_match(adapters, intent.match)
     if intent.subject is None:
         return None
     try:
@@ -130,7 +134,7 @@ def store_start(
     session: Session,
     *,
     intent: StartIntent,
-    outcome: FaceStart | ProviderRefused | None,
+    outcome: Started,
     vault: Vault,
     now: datetime,
     cause: Cause,
@@ -138,6 +142,9 @@ def store_start(
     """Keep the platform's answer, sealed. A refusal ends the check; the other ways stay open."""
     dependent, check = lock_check(session, intent.check_id)
     if outcome is None or not check.is_pending:
+        return BegunCheck(check)
+    if isinstance(outcome, MatchAnswer):
+        apply_match(session, check, dependent, outcome, now=now, cause=cause)
         return BegunCheck(check)
     if isinstance(outcome, ProviderRefused):
         log.warning("identity_check_refused", check=str(check.id), platform_code=outcome.code, resumed=intent.resumed)
@@ -147,25 +154,8 @@ def store_start(
     check.seal_reference(vault, outcome.reference)
     check.seal_evidence(vault, outcome.evidence)
     check.expires_at = intent.began_at + outcome.expires_in
-    _ask_later(session, check, at=now + FIRST_ASKED_AFTER, now=now)
+    ask_later(session, check, at=now + FIRST_ASKED_AFTER, now=now)
     return BegunCheck(check, outcome.client_params)
-
-
-def open_desk_check(session: Session, dependent: Dependent, *, now: datetime, cause: Cause) -> IdentityCheck:
-    """The dependent's open check at the desk, made if there is none. The caller holds the dependent's lock."""
-    query = select(IdentityCheck).where(
-        IdentityCheck.dependent_id == dependent.id,
-        IdentityCheck.method == IdentityMethod.ON_SITE,
-        IdentityCheck.status == IdentityCheckStatus.PENDING,
-    )
-    standing = session.scalars(query.order_by(IdentityCheck.id).limit(1)).one_or_none()
-    if standing is not None and now < standing.expires_at:
-        return standing
-    if standing is not None:
-        expire_check(session, standing, dependent, now=now, cause=cause)
-    check = _new_check(dependent, IdentityMethod.ON_SITE, expires_at=now + DESK_OPEN_FOR, now=now)
-    _open(session, check, dependent, ask_at=check.expires_at, now=now, cause=cause)
-    return check
 
 
 def lock_check(session: Session, check_id: UUID) -> tuple[Dependent, IdentityCheck]:
@@ -181,43 +171,12 @@ def lock_check(session: Session, check_id: UUID) -> tuple[Dependent, IdentityChe
     return dependent, check
 
 
-def _verifier(request: CheckRequest, dependent: Dependent, *, now: datetime) -> FaceVerifier:
-    """Raises: ValidationFailed."""
-    on = hospital_day(now)
-    for verifier in request.verifiers:
-        if verifier.method == request.method and accepts(verifier, dependent, on=on):
-            return verifier
-    raise ValidationFailed(FieldError("#/method", "method_not_open"))
-
-
-def _new_check(dependent: Dependent, method: IdentityMethod, *, expires_at: datetime, now: datetime) -> IdentityCheck:
-    return IdentityCheck(
-        id=new_id(),
-        account_id=dependent.account_id,
-        dependent_id=dependent.id,
-        method=method,
-        level=0,
-        created_at=now,
-        expires_at=expires_at,
-    )
-
-
-def _open(
-    session: Session, check: IdentityCheck, dependent: Dependent, *, ask_at: datetime, now: datetime, cause: Cause
-) -> None:
-    check.begin(session, at=now, cause=cause)
-    dependent.note_check_pending()
-    _ask_later(session, check, at=ask_at, now=now)
-    session.flush()
-
-
-def _ask_later(session: Session, check: IdentityCheck, *, at: datetime, now: datetime) -> None:
-    enqueue(session, SETTLE, run_at=at, now=now, dedup=f"{SETTLE}:{check.id}", check_id=str(check.id))
-
-
 def _intent(
     session: Session, check: IdentityCheck, vault: Vault, *, now: datetime, resumed: bool = False
 ) -> StartIntent:
+    question = match_question(session, check, vault, now=now)
+    if question is not None:
+        return StartIntent(check.id, check.method, began_at=now, resumed=resumed, match=question)
     if check.platform_identity_id is None or check.is_started or not check.is_pending or now >= check.expires_at:
         return StartIntent(check.id, check.method, began_at=now, resumed=resumed)
     dependent = session.get_one(Dependent, check.dependent_id)

@@ -13,15 +13,16 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core.identity.checks import lock_check
+from core.identity.name_match import MatchQuestion, apply_match, ask_match, match_question
 from core.identity.outcomes import FACE_MATCHED, expire_check, fail_check, pass_check
 from core.identity.own import own_check
 from core.jobs.queue import LeasedJob
-from core.ports import FaceOutcome, FaceResult, ProviderError, ProviderRefused
+from core.ports import FaceOutcome, FaceResult, MatchAnswer, ProviderError, ProviderRefused
 from core.registry import Adapters
 from core.workbench import Workbench
 from models.account import PlatformIdentity
-from models.identity_check import IdentityCheck, IdentityCheckStatus
-from models.person import Dependent
+from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
+from models.person import Dependent, IdentityLevel
 from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
 
@@ -57,11 +58,15 @@ class CheckState:
     reason: str | None
 
 
-Answer = FaceResult | ProviderRefused | None
+Answer = FaceResult | MatchAnswer | ProviderRefused | None
 
 
-def question_of(session: Session, *, check: IdentityCheck, vault: Vault, now: datetime) -> Question | None:
+def question_of(
+    session: Session, *, check: IdentityCheck, vault: Vault, now: datetime
+) -> Question | MatchQuestion | None:
     """None where there is nothing to ask: not a platform's check, not started, over, or out of time."""
+    if check.method is IdentityMethod.NAME_MATCH:
+        return match_question(session, check, vault, now=now)
     reference, evidence = check.reference(vault), check.opened_evidence(vault)
     if not check.is_pending or now >= check.expires_at or check.platform_identity_id is None:
         return None
@@ -79,10 +84,12 @@ def question_of(session: Session, *, check: IdentityCheck, vault: Vault, now: da
     )
 
 
-def ask_result(adapters: Adapters, question: Question | None) -> Answer:
+def ask_result(adapters: Adapters, question: Question | MatchQuestion | None) -> Answer:
     """The platform's answer, or None where there is none to trust. Never inside a transaction."""
     if question is None:
         return None
+    if isinstance(question, MatchQuestion):
+        return ask_match(adapters, question)
     try:
         return adapters.face_verifier(question.method, question.app).read_result(
             reference=question.reference,
@@ -100,7 +107,7 @@ def ask_result(adapters: Adapters, question: Question | None) -> Answer:
 
 def look_up_question(
     session: Session, *, account_id: UUID, check_id: UUID, vault: Vault, now: datetime
-) -> Question | None:
+) -> Question | MatchQuestion | None:
     """The question behind one of the account's own checks. Raises: NotFound."""
     check = own_check(session, account_id=account_id, check_id=check_id)
     return question_of(session, check=check, vault=vault, now=now)
@@ -128,7 +135,7 @@ def settle_identity_check(workbench: Workbench, job: LeasedJob) -> datetime | No
     check_id = UUID(job.payload["check_id"])
     cause = Cause(actor=Actor.SYSTEM, kind=CauseKind.JOB, id=str(job.id))
 
-    def look(session: Session, now: datetime) -> Question | None:
+    def look(session: Session, now: datetime) -> Question | MatchQuestion | None:
         check = session.get(IdentityCheck, check_id)
         return None if check is None else question_of(session, check=check, vault=workbench.vault, now=now)
 
@@ -145,7 +152,7 @@ def _ask_again_at(state: CheckState, check: IdentityCheck, *, now: datetime) -> 
     """After ever longer pauses, once more shortly before the end, and at the end to close it."""
     if state.status is not IdentityCheckStatus.PENDING:
         return None
-    if not check.is_face or now >= check.expires_at - LAST_ASKED_BEFORE_END:
+    if not check.is_asked_for or now >= check.expires_at - LAST_ASKED_BEFORE_END:
         return check.expires_at
     age = (now - check.created_at).total_seconds()
     pause = next((pause for pause in _PAUSES if age < 2 * pause), _PAUSES[-1])
@@ -156,16 +163,18 @@ def _apply(
     session: Session,
     check: IdentityCheck,
     dependent: Dependent,
-    answer: FaceResult | ProviderRefused,
+    answer: FaceResult | MatchAnswer | ProviderRefused,
     *,
     now: datetime,
     cause: Cause,
 ) -> None:
-    if isinstance(answer, ProviderRefused):
+    if check.method is IdentityMethod.NAME_MATCH and not isinstance(answer, FaceResult):
+        apply_match(session, check, dependent, answer, now=now, cause=cause)
+    elif isinstance(answer, ProviderRefused):
         fail_check(session, check, dependent, reason=NOT_CONFIRMED, now=now, cause=cause)
-    elif answer.outcome is FaceOutcome.PASSED:
+    elif isinstance(answer, FaceResult) and answer.outcome is FaceOutcome.PASSED:
         check.request_id = answer.request_id
-        pass_check(session, check, dependent, matched=FACE_MATCHED, now=now, cause=cause)
-    elif answer.outcome is FaceOutcome.FAILED:
+        pass_check(session, check, dependent, level=IdentityLevel.PRESENT, matched=FACE_MATCHED, now=now, cause=cause)
+    elif isinstance(answer, FaceResult) and answer.outcome is FaceOutcome.FAILED:
         check.request_id = answer.request_id
         fail_check(session, check, dependent, reason=answer.reason or OTHER_REASON, now=now, cause=cause)

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.identity.checks import open_desk_check
+from core.identity.opening import open_desk_check
 from core.identity.outcomes import DESK_MATCHED, pass_check
 from core.locks import lock_account, lock_dependent
 from core.rights.access import AccessAction, AccessPurpose, note_access
 from models.errors import NotFound
 from models.identity_check import IdentityCheck
-from models.person import Dependent
+from models.person import Dependent, IdentityLevel
 from models.states import Cause
 
 
@@ -31,7 +31,7 @@ def verify_on_site(
     dependent = lock_dependent(session, dependent_id)
     check = open_desk_check(session, dependent, now=now, cause=cause)
     check.checked_by = operator
-    pass_check(session, check, dependent, matched=DESK_MATCHED, now=now, cause=cause)
+    pass_check(session, check, dependent, level=IdentityLevel.PRESENT, matched=DESK_MATCHED, now=now, cause=cause)
     note_access(
         session,
         actor=operator,

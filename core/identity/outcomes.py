@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.locks import lock_dependent, lock_identity_check
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus
-from models.person import Dependent, IdentityLevel
+from models.person import Dependent
 from models.states import Cause
 
 FACE_MATCHED = ("name", "id_number", "face")
@@ -24,13 +24,14 @@ def pass_check(
     check: IdentityCheck,
     dependent: Dependent,
     *,
+    level: int,
     matched: Sequence[str],
     now: datetime,
     cause: Cause,
 ) -> None:
-    """The person was present. Raises: IllegalTransition, so one result proves once."""
-    check.succeed(session, level=IdentityLevel.PRESENT, matched=matched, at=now, cause=cause)
-    dependent.note_check_passed(level=IdentityLevel.PRESENT, method=check.method, at=now)
+    """Proven to `level`. Raises: IllegalTransition, so one result proves once."""
+    check.succeed(session, level=level, matched=matched, at=now, cause=cause)
+    dependent.note_check_passed(level=level, method=check.method, at=now)
 
 
 def fail_check(

@@ -56,6 +56,7 @@ from core.ports.money import (
     TradeAnswer,
     TradeState,
 )
+from core.ports.realname import MatchAnswer, MatchSubject, NameMatch, NameMatcher
 from core.ports.sms import SmsGateway
 
 __all__ = [
@@ -77,9 +78,13 @@ __all__ = [
     "Link",
     "LoginPlatform",
     "LoginRefused",
+    "MatchAnswer",
+    "MatchSubject",
     "MessageKind",
     "MessageReader",
     "MiniappLinks",
+    "NameMatch",
+    "NameMatcher",
     "NumberRefused",
     "OfficialAccount",
     "PageLogin",

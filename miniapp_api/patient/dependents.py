@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from core.dependents.add import NewDependent, add_dependent
 from core.dependents.contact import Change, change_contact
 from core.dependents.remove import make_default, remove_dependent
 from core.dependents.views import DependentView, list_dependents, own_dependent_view, view_dependent
-from core.ports import FaceVerifier
+from core.identity.methods import Ways
 from core.refusals import ConsentRequired, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
@@ -26,18 +25,21 @@ from schemas.dependent import IDENTITY_FIELDS, AddDependentSchema, ChangeDepende
 blueprint = patient_blueprint("dependents", "/api/v1/dependents")
 
 
-def callers_verifiers() -> Sequence[FaceVerifier]:
-    """The ways to verify a face that work where the caller is logged in."""
-    caller = current_caller()
-    return services().workbench.adapters.face_verifiers(caller.provider, caller.app)
+def callers_ways() -> Ways:
+    """The ways to prove identity that work where the caller is logged in."""
+    caller, adapters = current_caller(), services().workbench.adapters
+    return Ways(
+        faces=adapters.face_verifiers(caller.provider, caller.app),
+        matcher=adapters.name_matcher(),
+    )
 
 
 @endpoint(blueprint, "GET", "", query=PageQuery, reply=page_schema(DependentSchema), summary="One's own dependents")
 def list_own_dependents(query: dict[str, Any]) -> Response:
     """The first one added first."""
-    account_id, verifiers = current_caller().account_id, callers_verifiers()
+    account_id, ways = current_caller().account_id, callers_ways()
     return reading(
-        lambda session, now: list_dependents(session, account_id=account_id, verifiers=verifiers, now=now, **query),
+        lambda session, now: list_dependents(session, account_id=account_id, ways=ways, now=now, **query),
         page_schema(DependentSchema)(),
     )
 
@@ -71,10 +73,10 @@ def create_dependent(body: dict[str, Any]) -> Response:
     blueprint, "GET", "/<uuid:dependent_id>", reply=DependentSchema, refusals=(NotFound,), summary="One dependent"
 )
 def get_dependent(dependent_id: UUID) -> Response:
-    account_id, verifiers = current_caller().account_id, callers_verifiers()
+    account_id, ways = current_caller().account_id, callers_ways()
     return reading(
         lambda session, now: own_dependent_view(
-            session, account_id=account_id, dependent_id=dependent_id, verifiers=verifiers, now=now
+            session, account_id=account_id, dependent_id=dependent_id, ways=ways, now=now
         ),
         DependentSchema(),
     )
@@ -152,4 +154,4 @@ def delete_dependent(dependent_id: UUID) -> Response:
 
 
 def _view(command: Command, dependent: Dependent) -> DependentView:
-    return view_dependent(command.session, dependent, verifiers=callers_verifiers(), now=command.now)
+    return view_dependent(command.session, dependent, ways=callers_ways(), now=command.now)

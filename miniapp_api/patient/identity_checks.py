@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from flask import Response
 from core.identity.checks import (
     BegunCheck,
     CheckRequest,
+    Started,
     StartIntent,
     ask_start,
     begin_check,
@@ -19,13 +19,13 @@ from core.identity.checks import (
     store_start,
 )
 from core.identity.completion import ask_result, complete_check, look_up_question, shown_status
-from core.ports import FaceStart, FaceVerifier, ProviderRefused
+from core.identity.methods import Ways
 from core.refusals import CheckLimit, ConsentRequired, ProviderDown
 from core.workbench import Workbench
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, run_command, run_two_step
 from miniapp_api.openapi import endpoint, patient_blueprint
-from miniapp_api.patient.dependents import callers_verifiers
+from miniapp_api.patient.dependents import callers_ways
 from miniapp_api.services import services
 from models.errors import NotFound
 from models.identity_check import IdentityMethod
@@ -42,11 +42,11 @@ class BeginCheck:
     workbench: Workbench
     dependent_id: UUID
     method: IdentityMethod
-    verifiers: Sequence[FaceVerifier]
+    ways: Ways
 
     def begin(self, command: Command) -> StartIntent:
         caller = command.caller
-        request = CheckRequest(caller.account_id, caller.identity_id, self.dependent_id, self.method, self.verifiers)
+        request = CheckRequest(caller.account_id, caller.identity_id, self.dependent_id, self.method, self.ways)
         return begin_check(command.session, request=request, vault=command.vault, now=command.now, cause=command.cause)
 
     def resume(self, command: Command, step: str) -> StartIntent:
@@ -54,12 +54,10 @@ class BeginCheck:
             command.session, account_id=command.caller.account_id, step=step, vault=command.vault, now=command.now
         )
 
-    def call(self, intent: StartIntent) -> FaceStart | ProviderRefused | None:
+    def call(self, intent: StartIntent) -> Started:
         return ask_start(self.workbench.adapters, intent)
 
-    def finish(
-        self, command: Command, intent: StartIntent, outcome: FaceStart | ProviderRefused | None
-    ) -> dict[str, Any]:
+    def finish(self, command: Command, intent: StartIntent, outcome: Started) -> dict[str, Any]:
         begun = store_start(
             command.session,
             intent=intent,
@@ -84,11 +82,13 @@ class BeginCheck:
 )
 def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """`on_site` waits for the hospital's desk, up to 30 days, and is the same check however often it is asked for.
+    `guardian` is passed at once, by what the minor's guardian has proven. `name_match` is answered at once, or stays
+    `pending` while the register does not answer; five a day for each account.
 
     A check that the platform refused to open comes back as `failed` and is kept under its key: try again with a new
     one, or at the desk.
     """
-    plan = BeginCheck(services().workbench, dependent_id, body["method"], callers_verifiers())
+    plan = BeginCheck(services().workbench, dependent_id, body["method"], callers_ways())
     return run_two_step(plan, IdentityCheckSchema(), status=201)
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from minors import booked, child, errors, newborn
 from people import resident_id
-from ward import Ward, add, agree, book, open_ward
-from wire import Phone, Reply
+from ward import Ward, add, agree, open_ward
+from wire import Phone
 
 from core.clock import hospital_day
 from core.invariants import check_invariants
 from models.database import Database
-
-ANYBODY = {"min_identity_level": 0}
 
 
 @pytest.fixture
@@ -29,31 +28,6 @@ def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
 @pytest.fixture
 def an(ward: Ward) -> Phone:
     return ward.log_in("an")
-
-
-def child(ward: Ward, *, years: int = 10, order: int = 921, **more: Any) -> dict[str, Any]:
-    today = hospital_day(ward.clock.now())
-    number = resident_id(birth=today.replace(year=today.year - years, day=1), order=order)
-    return {
-        "name": "测试童", "id_type": "resident_id", "id_number": number, "phone": "13800000000", "relationship": "son",
-    } | more  # fmt: skip
-
-
-def newborn(ward: Ward, **more: Any) -> dict[str, Any]:
-    born = str(hospital_day(ward.clock.now()))
-    return {
-        "name": "测试甲之女", "id_type": "guardian_bound", "birth_date": born, "sex": "female", "phone": "13800000000",
-        "relationship": "daughter",
-    } | more  # fmt: skip
-
-
-def errors(reply: Reply) -> list[tuple[str, str]]:
-    assert reply.status == 422, reply
-    return [(error["pointer"], error["code"]) for error in reply.json["errors"]]
-
-
-def booked(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
-    return book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
 
 
 @pytest.mark.parametrize("who", [child, newborn])

@@ -14,6 +14,7 @@ from people import FakeVerifier, agree
 from core.dependents.contact import Change, change_contact
 from core.dependents.minors import minor_consent_missing, needs_minor_consent
 from core.dependents.views import list_dependents, own_dependent_view
+from core.identity.methods import Ways
 from core.refusals import IdentityFrozen
 from core.transactions import Transactions
 from models.account import Purpose
@@ -104,7 +105,7 @@ def test_another_accounts_dependent_is_not_found(
     with pytest.raises(NotFound):
         transactions.read(
             lambda session, now: own_dependent_view(
-                session, account_id=stranger.id, dependent_id=dependent.id, verifiers=[], now=now
+                session, account_id=stranger.id, dependent_id=dependent.id, ways=Ways(), now=now
             )
         )
 
@@ -131,7 +132,7 @@ def test_no_face_below_fourteen(
     young = new_dependent(transactions, vault, birth_date=birth_date)
     view = transactions.read(
         lambda session, now: own_dependent_view(
-            session, account_id=young.account_id, dependent_id=young.id, verifiers=[FakeVerifier()], now=now
+            session, account_id=young.account_id, dependent_id=young.id, ways=Ways(faces=[FakeVerifier()]), now=now
         )
     )
     assert view.identity.methods == methods
@@ -142,7 +143,7 @@ def test_the_desk_is_open_where_no_platform_verifies(
 ) -> None:
     view = transactions.read(
         lambda session, now: own_dependent_view(
-            session, account_id=dependent.account_id, dependent_id=dependent.id, verifiers=[], now=now
+            session, account_id=dependent.account_id, dependent_id=dependent.id, ways=Ways(), now=now
         )
     )
     assert view.identity.methods == [IdentityMethod.ON_SITE]
@@ -158,7 +159,7 @@ def test_ages_turn_on_the_birthday_at_the_hospital(
         clock.set(instant)
         view = transactions.read(
             lambda session, now: own_dependent_view(
-                session, account_id=nearly.account_id, dependent_id=nearly.id, verifiers=[], now=now
+                session, account_id=nearly.account_id, dependent_id=nearly.id, ways=Ways(), now=now
             )
         )
         ages.append(view.age)
@@ -176,7 +177,7 @@ def test_a_list_holds_ones_own_in_the_order_of_adding(transactions: Transactions
     def page(cursor: str | None) -> Any:
         return transactions.read(
             lambda session, now: list_dependents(
-                session, account_id=account_id, verifiers=[], cursor=cursor, limit=2, now=now
+                session, account_id=account_id, ways=Ways(), cursor=cursor, limit=2, now=now
             )
         )
 

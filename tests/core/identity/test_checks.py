@@ -11,9 +11,11 @@ from fakes import START, ManualClock
 from people import CAUSE, PROVIDER, Desk, agree, make_desk, resident_id
 from sqlalchemy import func, select
 
-from core.identity.checks import SETTLE, ask_start, resume_check
+from core.identity.checks import ask_start, resume_check
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
+from core.identity.methods import Ways
+from core.identity.opening import SETTLE
 from core.ports import ProviderRefused, ProviderUnavailable
 from core.refusals import CheckLimit, ConsentRequired, ProviderDown
 from core.registry import NotConfigured
@@ -97,7 +99,7 @@ def test_a_method_without_an_adapter_is_refused(desk: Desk, method: IdentityMeth
 
 def test_where_the_callers_app_has_no_verifier_the_face_is_not_open(desk: Desk) -> None:
     with pytest.raises(ValidationFailed):
-        desk.begin(FACE, verifiers=[])
+        desk.begin(FACE, ways=Ways())
 
 
 def test_a_child_below_fourteen_shows_no_face(transactions: Transactions, vault: Vault) -> None:

@@ -5,23 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, cast
-from uuid import UUID
 
 import pytest
 from fakes import START, ManualClock
-from key_rings import new_ring
-from people import Desk, make_desk
+from people import Desk, job_of, make_desk, workbench
 from sqlalchemy import select
 
-from core.identity.checks import SETTLE
 from core.identity.completion import settle_identity_check
-from core.jobs.queue import LeasedJob
+from core.identity.opening import SETTLE
 from core.jobs.runner import Runner
 from core.ports import FaceOutcome, FaceResult, ProviderRefused, ProviderUnavailable
 from core.registry import NotConfigured
-from core.tickets import Tickets
 from core.transactions import Transactions
-from core.workbench import Workbench
 from models.base import new_id
 from models.errors import NotFound
 from models.identity_check import IdentityCheckStatus, IdentityMethod
@@ -173,14 +168,6 @@ def test_another_accounts_check_is_not_found(desk: Desk, transactions: Transacti
 
 
 # --- the job ---------------------------------------------------------------------------------------------------------
-
-
-def workbench(desk: Desk) -> Workbench:
-    return Workbench(desk.transactions, desk.vault, Tickets(new_ring()), cast(Any, desk.adapters))
-
-
-def job_of(check_id: UUID) -> LeasedJob:
-    return LeasedJob(new_id(), SETTLE, {"check_id": str(check_id)}, 1, 1)
 
 
 def test_a_vanished_clients_pass_counts(desk: Desk) -> None:

@@ -17,9 +17,9 @@ from wallets import Couple, Side, make_couple, rows
 
 from core.booking.views import list_appointments
 from core.idempotency import KeyedRequest, StoredReply, keep_reply, take_key
-from core.identity.checks import open_desk_check
 from core.identity.consents import granted
 from core.identity.join_rows import CARRIED
+from core.identity.opening import open_desk_check
 from core.identity.outcomes import FACE_MATCHED, pass_check
 from core.locks import lock_dependent
 from core.workbench import Workbench
@@ -265,7 +265,7 @@ def show_face(side: Side, dependent_id: UUID) -> UUID:
             expires_at=now + timedelta(hours=1),
         )
         check.begin(session, at=now, cause=CAUSE)
-        pass_check(session, check, dependent, matched=FACE_MATCHED, now=now, cause=CAUSE)
+        pass_check(session, check, dependent, level=2, matched=FACE_MATCHED, now=now, cause=CAUSE)
         session.flush()
         return check.id
 
