@@ -96,7 +96,7 @@ def agree(phone: Phone, purpose: str, dependent_id: str | None = None) -> None:
     assert phone.send("POST", "/account/consents", said).status == 201
 
 
-def add(phone: Phone, **changes: Any) -> str:
+def add(phone: Phone, /, **changes: Any) -> str:
     reply = phone.post("/dependents", SELF | changes)
     assert reply.status == 201, reply
     return str(reply.json["id"])
