@@ -11,13 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.identity.consent_texts import current_version, is_known_version
-from core.identity.outcomes import fail_pending_faces
-from core.identity.own import own_dependent
+from core.identity.outcomes import fail_pending, fail_pending_faces
+from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account
 from core.refusals import ConsentRequired
 from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
 from models.errors import FieldError, ValidationFailed
+from models.identity_check import IdentityMethod
 from models.states import Cause
 
 DUE_AT_LOGIN = (Purpose.SERVICE,)
@@ -38,7 +39,7 @@ def record_consent(
 ) -> Consent:
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
-    Withdrawing the consent to face verification also ends the checks of that kind that are open.
+    Withdrawing also ends the open checks that rest on it: those of a face, or of name and number.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
@@ -60,9 +61,19 @@ def record_consent(
         at=now,
     )
     session.add(consent)
-    if purpose is Purpose.FACE and dependent_id is not None and not granted:
-        fail_pending_faces(session, dependent_id=dependent_id, now=now, cause=cause)
+    if not granted:
+        _end_checks(session, consent, now=now, cause=cause)
     return consent
+
+
+def _end_checks(session: Session, withdrawn: Consent, *, now: datetime, cause: Cause) -> None:
+    """Nobody is asked any more about a face, or about name and number, on a consent that is gone."""
+    if withdrawn.purpose is Purpose.FACE and withdrawn.dependent_id is not None:
+        fail_pending_faces(session, dependent_id=withdrawn.dependent_id, now=now, cause=cause)
+    elif withdrawn.purpose is Purpose.SENSITIVE_IDENTITY:
+        matches = frozenset({IdentityMethod.NAME_MATCH})
+        for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
+            fail_pending(session, dependent_id=dependent.id, methods=matches, now=now, cause=cause)
 
 
 def newest_consent(

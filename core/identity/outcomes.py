@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.locks import lock_dependent, lock_identity_check
-from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus
+from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import Dependent
 from models.states import Cause
 
@@ -48,10 +48,17 @@ def expire_check(session: Session, check: IdentityCheck, dependent: Dependent, *
 
 def fail_pending_faces(session: Session, *, dependent_id: UUID, now: datetime, cause: Cause) -> None:
     """Withdrawing the consent to face verification takes effect at once (rules.md L-03). Takes the locks itself."""
+    fail_pending(session, dependent_id=dependent_id, methods=FACE_METHODS, now=now, cause=cause)
+
+
+def fail_pending(
+    session: Session, *, dependent_id: UUID, methods: Collection[IdentityMethod], now: datetime, cause: Cause
+) -> None:
+    """End the open checks of these kinds: what they rested on was withdrawn. Takes the locks itself."""
     dependent = lock_dependent(session, dependent_id)
     pending = select(IdentityCheck.id).where(
         IdentityCheck.dependent_id == dependent_id,
-        IdentityCheck.method.in_(FACE_METHODS),
+        IdentityCheck.method.in_(methods),
         IdentityCheck.status == IdentityCheckStatus.PENDING,
     )
     for check_id in session.scalars(pending.order_by(IdentityCheck.id)).all():

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from fakes import START, ManualClock
-from people import Desk, FakeMatcher, agree, job_of, make_desk, workbench
+from people import CAUSE, Desk, FakeMatcher, agree, job_of, make_desk, workbench
 from sqlalchemy.orm import Session
 
 from core.identity.completion import settle_identity_check
+from core.identity.consent_texts import current_version
+from core.identity.consents import record_consent
 from core.identity.methods import MATCHES_PER_DAY, open_methods, tries_of
 from core.ports import MatchAnswer, NameMatch, ProviderRefused, ProviderUnavailable
 from core.refusals import CheckLimit, ConsentRequired
@@ -91,6 +93,37 @@ def test_a_silent_register_ends_with_the_hour(desk: Desk, clock: ManualClock) ->
     clock.advance(timedelta(hours=1))
     ended = desk.complete(begun.check.id)
     assert (ended.status, ended.reason, ended.level) == (IdentityCheckStatus.FAILED, "expired", 0)
+
+
+def test_l_03_withdrawing_the_consent_to_the_number_ends_the_question(
+    desk: Desk, clock: ManualClock, transactions: Transactions
+) -> None:
+    matcher(desk).answers = [ProviderUnavailable("down")]
+    begun = desk.start(MATCH)
+    asked = len(matcher(desk).asked)
+    withdraw(transactions, desk)
+    ended = desk.check(begun.check.id)
+    assert (ended.status, ended.reason) == (IdentityCheckStatus.FAILED, "consent_withdrawn")
+    clock.advance(timedelta(seconds=61))
+    assert settle_identity_check(workbench(desk), job_of(begun.check.id)) is None
+    assert len(matcher(desk).asked) == asked
+
+
+def withdraw(transactions: Transactions, desk: Desk) -> None:
+    transactions.write(
+        lambda session, now: record_consent(
+            session,
+            account_id=desk.account_id,
+            purpose=Purpose.SENSITIVE_IDENTITY,
+            version=current_version(Purpose.SENSITIVE_IDENTITY),
+            granted=False,
+            dependent_id=None,
+            provider="wechat_miniapp",
+            identity_id=desk.identity_id,
+            now=now,
+            cause=CAUSE,
+        )
+    )
 
 
 def test_our_own_account_refused_there_fails_the_check(desk: Desk) -> None:

@@ -1,0 +1,230 @@
+"""L-01 to L-03, F-03: each consent stands alone. A new text asks everybody again, a withdrawal works at once in the
+same session, and whoever refuses one thing keeps the rest; the same in both wallets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from fakes import FakePhones
+from minors import child
+from people import resident_id
+from people_http import Users
+from ward import Ward, add, agree, book, open_ward
+from wire import Phone, Reply
+
+from core.identity import consent_texts
+from core.ports import PlatformUser
+from models.account import Purpose
+from models.database import Database
+
+ANYBODY = {"min_identity_level": 0}
+NEWER = "2099-01"
+
+
+@dataclass
+class UsersOf(Users):
+    """As `Users`, of either wallet."""
+
+    def exchange_code(self, code: str) -> PlatformUser:
+        told = super().exchange_code(code)
+        return PlatformUser(self.provider, self.app, open_id=told.open_id)
+
+
+@dataclass
+class Family:
+    """A mother who has agreed to everything, her father with a face, and her daughter."""
+
+    ward: Ward
+    provider: str
+    phone: Phone
+    own: str
+    father: str
+    daughter: str
+
+    def session(self) -> Reply:
+        """Another login of the same account."""
+        wanted = {"provider": self.provider, "code": "code-of-an"}
+        return self.ward.send("POST", "/api/v1/sessions", wanted)
+
+    def say(self, purpose: str, *, granted: bool, dependent_id: str | None = None) -> None:
+        said: dict[str, Any] = {"purpose": purpose, "granted": granted}
+        said |= {"version": consent_texts.current_version(Purpose(purpose))}
+        said |= {"dependent_id": dependent_id} if dependent_id else {}
+        assert self.phone.send("POST", "/account/consents", said).status == 201
+
+    def book(self, dependent_id: str) -> Reply:
+        return book(self.phone, self.ward.schedule(terms=ANYBODY), dependent_id, "on_site")
+
+    def begin(self, dependent_id: str, method: str = "wechat_face") -> Reply:
+        return self.phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": method})
+
+    def add(self) -> Reply:
+        return self.phone.post("/dependents", person(951))
+
+
+def person(order: int, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "测试己", "id_type": "resident_id", "id_number": resident_id(order=order), "phone": "13800000000",
+        "relationship": "other", **more,
+    }  # fmt: skip
+
+
+@pytest.fixture(params=["wechat_miniapp", "alipay_miniapp"])
+def family(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Iterator[Family]:
+    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as ward:
+        ward.adapters.logins[request.param, None] = UsersOf(provider=request.param)
+        ward.adapters.phones[request.param, "main"] = FakePhones(request.param, "main")
+        told = ward.send("POST", "/api/v1/sessions", {"provider": request.param, "code": "code-of-an"})
+        assert [one["purpose"] for one in told.json["consents_due"]] == ["service"]
+        phone = Phone(ward.log_in("bo").send_raw, told.json["token"])
+        agree(phone, "service")
+        agree(phone, "sensitive_identity")
+        own = add(phone)
+        father = add(phone, **person(953, relationship="parent"))
+        daughter = phone.post("/dependents", child(ward, guardian_dependent_id=own)).json["id"]
+        agree(phone, "face", father)
+        agree(phone, "minor", daughter)
+        yield Family(ward, request.param, phone, own, father, daughter)
+
+
+def consent_required(reply: Reply, purpose: str) -> bool:
+    return (reply.status, reply.code, reply.json["facts"]["purpose"]) == (409, "consent_required", purpose)
+
+
+# --- a new text ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_text(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts a new version of one text in force."""
+
+    def put(purpose: Purpose) -> None:
+        versions = dict(consent_texts._VERSIONS) | {purpose: (*consent_texts._VERSIONS[purpose], NEWER)}
+        monkeypatch.setattr(consent_texts, "_VERSIONS", MappingProxyType(versions))
+
+    return put
+
+
+def test_l_01_a_new_text_of_the_service_is_due_at_the_next_login_and_before_anything_else(
+    family: Family, new_text: Any
+) -> None:
+    assert family.session().json["consents_due"] == []
+    new_text(Purpose.SERVICE)
+    (due,) = family.session().json["consents_due"]
+    assert (due["purpose"], due["version"]) == ("service", NEWER)
+    assert consent_required(family.add(), "service")
+    assert consent_required(family.book(family.own), "service")
+    family.say("service", granted=True)
+    assert family.session().json["consents_due"] == []
+    assert family.add().status == 201
+    assert family.book(family.own).status == 201
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_l_01_a_new_text_asks_for_its_own_purpose_and_for_no_other(
+    family: Family, new_text: Any, purpose: Purpose
+) -> None:
+    new_text(purpose)
+    asked: dict[Purpose, list[Callable[[], Reply]]] = {
+        Purpose.SERVICE: [family.add, lambda: family.book(family.own)],
+        Purpose.SENSITIVE_IDENTITY: [family.add, lambda: family.book(family.own)],
+        Purpose.FACE: [lambda: family.begin(family.father)],
+        Purpose.MINOR: [lambda: family.book(family.daughter)],
+        Purpose.HEALTH: [],
+    }
+    for ask in asked[purpose]:
+        reply = ask()
+        assert consent_required(reply, purpose)
+        assert reply.json["facts"].get("version", NEWER) == NEWER
+    if purpose not in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
+        assert family.book(family.own).status == 201
+        assert family.add().status == 201
+    standing = {one["purpose"]: one["version"] for one in family.phone.get("/account/consents")["items"]}
+    assert standing.get(purpose, "2026-11") == "2026-11"  # what was agreed to stays on record as it was
+    listed = {one["purpose"]: one["version"] for one in family.phone.get("/consent-texts")["items"]}
+    assert {one for one, version in listed.items() if version == NEWER} == {purpose}
+
+
+# --- withdrawn -------------------------------------------------------------------------------------------------------
+
+
+def test_l_03_withdrawing_sensitive_identity_stops_what_needs_documents_and_nothing_else(family: Family) -> None:
+    """At once, in the same session. What was done stays lawful: it can be seen, cancelled, exported and deleted."""
+    standing = family.book(family.own)
+    assert standing.status == 201
+    waiting = family.begin(family.father)
+    family.say("sensitive_identity", granted=False)
+    assert consent_required(family.add(), "sensitive_identity")
+    assert consent_required(family.book(family.own), "sensitive_identity")
+    schedule = family.ward.schedule(terms=ANYBODY)
+    told = family.phone.get(f"/schedules/{schedule}/eligibility?dependent_id={family.own}")
+    assert [one["code"] for one in told["reasons"]] == ["consent_required"]
+    path = f"/appointments/{standing.json['id']}"
+    assert family.phone.get(path)["status"] == "booked"
+    assert family.phone.get(f"{path}/visit-pass")["code"]
+    assert family.phone.post(f"{path}/cancellation").status == 200
+    assert len(family.phone.get("/dependents")["items"]) == 3
+    assert family.phone.get("/account/export")["dependents"]
+    assert family.phone.send("PATCH", f"/dependents/{family.father}", {"phone": "13900000000"}).status == 200
+    assert family.phone.send("DELETE", f"/dependents/{family.father}").status == 204
+    assert waiting.status == 201
+    family.say("sensitive_identity", granted=True)
+    assert family.book(family.own).status == 201
+
+
+def test_l_03_withdrawing_the_service_stops_what_is_new_and_no_way_out(family: Family) -> None:
+    standing = family.book(family.own)
+    family.say("service", granted=False)
+    assert [one["purpose"] for one in family.session().json["consents_due"]] == ["service"]
+    assert consent_required(family.add(), "service")
+    assert consent_required(family.book(family.own), "service")
+    proof = {"provider": family.provider, "code": "phone-13800000009"}
+    assert consent_required(family.phone.send("PUT", "/account/phone", proof), "service")
+    assert family.phone.post(f"/appointments/{standing.json['id']}/cancellation").status == 200
+    family.ward.work()
+    assert family.phone.get("/account/export")["account"]
+    assert family.phone.send("DELETE", "/account").status == 200
+
+
+def test_l_03_withdrawing_the_guardians_consent_stops_bookings_for_the_child_alone(family: Family) -> None:
+    assert family.book(family.daughter).status == 201
+    family.say("minor", granted=False, dependent_id=family.daughter)
+    assert consent_required(family.book(family.daughter), "minor")
+    assert family.book(family.own).status == 201
+
+
+def test_f_03_withdrawing_the_face_of_one_leaves_that_of_another_and_the_desk(family: Family) -> None:
+    agree(family.phone, "face", family.own)
+    begun = family.begin(family.father)
+    assert begun.json["status"] == "pending"
+    family.say("face", granted=False, dependent_id=family.father)
+    ended = family.phone.send("POST", f"/identity-checks/{begun.json['id']}/completion", {})
+    assert ended.json["status"] == "failed"
+    assert consent_required(family.begin(family.father), "face")
+    assert family.begin(family.own).status == 201
+    assert family.begin(family.father, "on_site").status == 201
+
+
+# --- refused ---------------------------------------------------------------------------------------------------------
+
+
+def test_l_02_who_refuses_face_health_and_minor_books_all_the_same(family: Family) -> None:
+    """Each was said no to, in so many words; only what needs that very consent is closed."""
+    family.say("face", granted=False, dependent_id=family.own)
+    family.say("health", granted=False, dependent_id=family.own)
+    family.say("minor", granted=False, dependent_id=family.own)
+    assert family.begin(family.own, "on_site").status == 201
+    assert family.book(family.own).status == 201
+    assert family.add().status == 201
+
+
+def test_l_02_who_refuses_sensitive_identity_may_still_look_around(family: Family) -> None:
+    family.say("sensitive_identity", granted=False)
+    schedule = family.ward.schedule(terms=ANYBODY)
+    for path in ("/account", f"/schedules/{schedule}/slots", "/appointments", "/account/joins", "/consent-texts"):
+        assert family.phone.send("GET", path).status == 200
