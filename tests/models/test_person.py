@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
         (date(1926, 1, 1), date(2026, 1, 1), 100),
     ],
 )
-def test_age_in_full_years(birth: date, on: date, years: int) -> None:
+def test_1_2_8_age_in_full_years_is_reached_on_the_birthday(birth: date, on: date, years: int) -> None:
     assert Dependent(birth_date=birth).age(on=on) == years
 
 

@@ -66,7 +66,7 @@ def test_every_surname_that_is_read_differently_is_found_either_way() -> None:
             assert case["default_reading"] + "guo" in found, case
 
 
-def test_every_surname_of_the_table_is_found_by_each_of_its_readings() -> None:
+def test_1_4_6_every_surname_of_the_table_is_found_by_each_of_its_readings() -> None:
     for surname, readings in TABLE.surnames.items():
         found = spelled(f"{surname}国", person=True)
         for reading in readings:
