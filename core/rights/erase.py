@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.clock import hospital_day
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependent
+from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
 from models.appointment import Appointment
@@ -35,7 +36,8 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
 
 
 def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
-    """Forget whom no law wants any more. Comes back at once while there are more."""
+    """Forget whom no law wants any more, and delete what was kept for a time that is over. Comes back at once while
+    there are more; each step is a transaction of its own, so it can be stopped anywhere."""
 
     def step(session: Session, now: datetime) -> int:
         query = select(Dependent.id).where(Dependent.erase_after <= hospital_day(now)).order_by(Dependent.id)
@@ -45,6 +47,7 @@ def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
         return len(found)
 
     more = workbench.transactions.write(step) == _AT_ONCE
+    more |= workbench.transactions.write(lambda session, now: delete_expired(session, now=now))
     return workbench.transactions.clock.now() if more else None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
@@ -22,24 +23,28 @@ from models.notice import Notice
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
 
-Where = Callable[[UUID], ColumnElement[bool]]
+AccountId = UUID | InstrumentedAttribute[UUID]
+Where = Callable[[AccountId], ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
 class Holding:
-    """The rows of one table that are about an account. `name` is what the export calls them."""
+    """The rows of one table that are about an account. `name` is what the export calls them.
+
+    `where` takes the account's id, or the column `Account.id` of a query around it.
+    """
 
     name: str
     record: type[Base]
     where: Where
 
 
-def _of_charges(account_id: UUID) -> Select[UUID]:
-    return select(Charge.id).where(Charge.account_id == account_id)
+def _of_charges(account_id: AccountId) -> Select[UUID]:
+    return select(Charge.id).where(Charge.account_id == account_id).correlate(Account)
 
 
-def _of_dependents(account_id: UUID) -> Select[UUID]:
-    return select(Dependent.id).where(Dependent.account_id == account_id)
+def _of_dependents(account_id: AccountId) -> Select[UUID]:
+    return select(Dependent.id).where(Dependent.account_id == account_id).correlate(Account)
 
 
 HOLDINGS = (

@@ -21,7 +21,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Retention:
-    """`lasts` from the last of these that happened; None where nothing of it is left, or where it names nobody."""
+    """`lasts` from the closing of the account on, after which nothing of it happens, and for GIVEN_TO_HOSPITALS from the
+    last visit; None where nothing of it is left. Then `expire.py` deletes it."""
 
     outcome: Outcome
     law: str
