@@ -21,8 +21,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Retention:
-    """`lasts` from the closing of the account on, after which nothing of it happens, and for GIVEN_TO_HOSPITALS from the
-    last visit; None where nothing of it is left. Then `expire.py` deletes it."""
+    """`lasts` from the closing of the account on, after which nothing happens to it, and for GIVEN_TO_HOSPITALS from
+    the last visit; None where nothing of it is left. When its time is over `expire.py` deletes it."""
 
     outcome: Outcome
     law: str
