@@ -12,6 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from core.identity.on_site import verify_on_site
+from core.rights.catalogue import listing
 from miniapp_api.services import services
 from models.base import new_id
 from models.errors import NotFound
@@ -61,4 +62,10 @@ def verify_dependent(dependent_id: UUID, operator: str, document_seen: bool) -> 
     click.echo(json.dumps(told, default=str))
 
 
-commands: list[click.Command] = [verify_dependent]
+@click.command("data-catalogue")
+def show_catalogue() -> None:
+    """Print the grade of every column, as a Markdown table."""
+    click.echo(listing())
+
+
+commands: list[click.Command] = [verify_dependent, show_catalogue]

@@ -151,6 +151,14 @@ def test_many_accounts_go_in_steps_that_can_be_stopped(ward: Ward) -> None:
     assert expire(ward, timedelta(0)) == Counter()
 
 
+def test_l_20_an_operator_reads_the_catalogue(ward: Ward) -> None:
+    printed = ward.app.test_cli_runner().invoke(args=["data-catalogue"])
+    lines = printed.output.splitlines()
+    assert (printed.exit_code, lines[0]) == (0, "| table | column | grade |")
+    assert "| dependents | name_sealed | sensitive |" in lines
+    assert len(lines) == 2 + sum(len(table.columns) for table in Base.metadata.sorted_tables)
+
+
 def test_every_kind_that_is_kept_has_its_time() -> None:
     kept = {name for name, rule in RETENTION.items() if rule.outcome is Outcome.KEPT}
     assert kept == {holding.name for holding, _ in _timed()}

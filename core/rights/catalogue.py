@@ -1,0 +1,132 @@
+"""The catalogue of data: a grade for every column of every table (Data Security Act 21, rules.md L-20).
+
+Grades are given column by column. Where a table names a grade for the rest, that is for its ids, instants, numbers and
+closed words: whatever holds free text, documents or bytes in a table about people is named by itself, and a test says
+so of each that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Column
+
+from models import Base
+
+
+class Grade(StrEnum):
+    GENERAL = "general"
+    """Public, or of the machinery: of nobody."""
+    PERSONAL = "personal"
+    """Of somebody, and harmless by itself or masked. It names people only together with what is sealed."""
+    SENSITIVE = "sensitive"
+    """What PIPL 28 means, whatever proves an identity or opens an account: sealed, or kept as a digest."""
+    IMPORTANT = "important"
+    """Harmless row by row; in bulk the health of a population, which regulators may call important data."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The columns of one table by grade; what is not named has the grade `rest`."""
+
+    rest: Grade
+    named: Mapping[Grade, frozenset[str]]
+
+    def grade(self, column: str) -> Grade:
+        return next((grade for grade, columns in self.named.items() if column in columns), self.rest)
+
+
+def _of(rest: Grade, *, general: str = "", personal: str = "", sensitive: str = "", important: str = "") -> Graded:
+    words = {
+        Grade.GENERAL: general,
+        Grade.PERSONAL: personal,
+        Grade.SENSITIVE: sensitive,
+        Grade.IMPORTANT: important,
+    }
+    return Graded(rest, {grade: frozenset(columns.split()) for grade, columns in words.items() if columns})
+
+
+GENERAL, PERSONAL = Grade.GENERAL, Grade.PERSONAL
+
+CATALOGUE: Mapping[str, Graded] = {
+    "account_joins": _of(PERSONAL, personal="phone_masked carried"),
+    "accounts": _of(PERSONAL, personal="phone_masked", sensitive="phone_sealed phone_hash"),
+    "appointments": _of(
+        PERSONAL,
+        general="number terms",
+        sensitive="complaint_sealed",
+        important="person_id department_id hospital_id visit_date",
+    ),
+    "audit_entries": _of(PERSONAL, general="action purpose result", personal="actor subject facts"),
+    "booking_policies": _of(GENERAL),
+    "campuses": _of(GENERAL),
+    "charge_lines": _of(PERSONAL, general="legal_basis"),
+    "charges": _of(PERSONAL, general="currency"),
+    "code_gates": _of(PERSONAL, general="kind", sensitive="subject_hash"),
+    "consents": _of(PERSONAL, general="version"),
+    "departments": _of(GENERAL),
+    "dependents": _of(
+        PERSONAL,
+        personal="name_masked phone_masked id_number_masked region_code country identity_method",
+        sensitive="name_sealed phone_sealed phone_hash address_sealed id_number_sealed",
+    ),
+    "doctors": _of(GENERAL),
+    "handoffs": _of(PERSONAL, sensitive="code_hash"),
+    "hospital_claims": _of(PERSONAL, personal="hospital_number"),
+    "hospitals": _of(GENERAL),
+    "idempotency_keys": _of(PERSONAL, general="key step", sensitive="fingerprint reply_sealed"),
+    "identity_checks": _of(
+        PERSONAL,
+        general="app reason matched",
+        personal="out_seq_no checked_by request_id",
+        sensitive="reference_sealed evidence",
+    ),
+    "jobs": _of(GENERAL),
+    "key_rotations": _of(GENERAL),
+    "login_sessions": _of(PERSONAL, sensitive="token_hash"),
+    "notices": _of(PERSONAL, general="reason dedup"),
+    "page_login_attempts": _of(PERSONAL, general="app target", sensitive="state_hash browser_hash"),
+    "payments": _of(
+        PERSONAL,
+        general="channel app merchant currency description received_currency funding",
+        personal="out_trade_no platform_trade_no",
+    ),
+    "periodic_jobs": _of(GENERAL),
+    "person_identifiers": _of(PERSONAL, sensitive="number_hash number_sealed"),
+    "persons": _of(PERSONAL),
+    "phone_codes": _of(
+        PERSONAL, general="purpose provider provider_number", sensitive="phone_hash net_hash code_hash"
+    ),
+    "platform_events": _of(
+        PERSONAL, general="provider merchant event_id kind outcome digest", personal="headers", sensitive="body"
+    ),
+    "platform_identities": _of(PERSONAL, general="app", sensitive="subject_hash subject_sealed"),
+    "platform_tokens": _of(GENERAL, sensitive="token_sealed"),
+    "refund_lines": _of(PERSONAL),
+    "refunds": _of(
+        PERSONAL, general="last_refusal", personal="out_refund_no platform_refund_no received_account"
+    ),
+    "refused_events": _of(PERSONAL, general="provider merchant reason", personal="headers", sensitive="body"),
+    "rosters": _of(GENERAL),
+    "schedules": _of(GENERAL),
+    "slots": _of(GENERAL),
+    "state_events": _of(
+        PERSONAL, general="from_status to_status reason", personal="actor_id cause_id facts"
+    ),
+    "vault_keys": _of(GENERAL),
+}  # fmt: skip
+
+
+def grades() -> Iterator[tuple[Column[object], Grade]]:
+    """Every column with its grade. Raises: KeyError for a table that the catalogue does not know."""
+    for table in sorted(Base.metadata.tables.values(), key=lambda one: one.name):
+        for column in table.columns:
+            yield column, CATALOGUE[table.name].grade(column.name)
+
+
+def listing() -> str:
+    """The catalogue as a table for people to read."""
+    rows = [f"| {column.table.name} | {column.name} | {grade} |" for column, grade in grades()]
+    return "\n".join(["| table | column | grade |", "|---|---|---|", *rows])
