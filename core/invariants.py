@@ -32,9 +32,16 @@ _KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.char
 
 # What a join leaves of an account: its own consents, and an idempotency key that the other account had used as well.
 _HANGING = {
-    "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL", "dependents": "",
+    "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL", "dependents": "", "grants": "",
     "identity_checks": "", "login_sessions": "", "notices": "", "payments": "", "platform_identities": "",
 }  # fmt: skip
+
+# A grant with scope, of the person and at the instant of what was done under it, whichever of the person's dependents
+# it named: a join makes one of two, and its undoing parts them again.
+_UNDER_A_GRANT = """SELECT 1 FROM grants g JOIN dependents w ON w.id = g.dependent_id
+ JOIN persons q ON q.id = w.person_id JOIN dependents d ON d.id = a.dependent_id JOIN persons r ON r.id = d.person_id
+ WHERE COALESCE(q.alias_of_id, q.id) = COALESCE(r.alias_of_id, r.id)"""
+_AT_THE_TIME = "g.accepted_at <= {at} AND {at} < g.to_at AND (g.ended_at IS NULL OR {at} <= g.ended_at)"
 
 _QUERIES = {
     "slot_has_one_appointment": f"SELECT slot_id FROM appointments WHERE status IN {_HOLDS} "
@@ -74,11 +81,22 @@ _QUERIES = {
     "JOIN charges c ON c.id = a.charge_id WHERE d.account_id <> a.account_id OR c.account_id <> a.account_id",
     # While two accounts were one, either wallet paid for both.
     "payment_is_own": "SELECT p.id FROM payments p JOIN charges c ON c.id = p.charge_id "
-    "JOIN platform_identities i ON i.id = p.payer_identity_id "
-    "WHERE p.account_id <> c.account_id OR (i.account_id <> p.account_id AND NOT EXISTS "
+    "JOIN platform_identities i ON i.id = p.payer_identity_id WHERE p.account_id <> c.account_id "
+    "OR (p.grant_id IS NULL AND i.account_id <> p.account_id AND NOT EXISTS "
     "(SELECT 1 FROM account_joins j WHERE j.status = 'undone' AND ((j.kept_account_id = p.account_id "
     "AND j.emptied_account_id = i.account_id) OR (j.kept_account_id = i.account_id "
     "AND j.emptied_account_id = p.account_id))))",
+    "booked_under_its_grant": "SELECT a.id FROM appointments a WHERE a.grant_id IS NOT NULL AND NOT EXISTS "
+    f"({_UNDER_A_GRANT} AND g.id = a.grant_id AND g.may_book AND {_AT_THE_TIME.format(at='a.created_at')})",
+    "paid_under_its_grant": "SELECT p.id FROM payments p JOIN appointments a ON a.charge_id = p.charge_id "
+    "JOIN platform_identities i ON i.id = p.payer_identity_id WHERE p.grant_id IS NOT NULL AND NOT EXISTS "
+    f"({_UNDER_A_GRANT} AND g.id = p.grant_id AND g.may_pay AND {_AT_THE_TIME.format(at='p.created_at')} "
+    "AND (g.account_id = i.account_id OR EXISTS (SELECT 1 FROM account_joins j WHERE j.status = 'undone' "
+    "AND g.account_id IN (j.kept_account_id, j.emptied_account_id) "
+    "AND i.account_id IN (j.kept_account_id, j.emptied_account_id))))",
+    "grant_was_accepted_at_its_own_login": "SELECT g.id FROM grants g JOIN accounts a ON a.id = g.account_id "
+    "WHERE a.closed_at IS NULL AND NOT EXISTS "
+    "(SELECT 1 FROM platform_identities i WHERE i.id = g.accepted_by_id AND i.account_id = g.account_id)",
     "hospital_is_one": "SELECT a.id FROM appointments a JOIN slots s ON s.id = a.slot_id "
     "JOIN schedules d ON d.id = s.schedule_id JOIN charges c ON c.id = a.charge_id "
     "WHERE a.schedule_id <> s.schedule_id OR a.hospital_id <> s.hospital_id OR a.hospital_id <> d.hospital_id "
@@ -125,6 +143,9 @@ _QUERIES = {
     "AND (a.phone_sealed IS NOT NULL "
     "OR EXISTS (SELECT 1 FROM login_sessions l WHERE l.account_id = a.id AND l.revoked_at IS NULL) "
     "OR EXISTS (SELECT 1 FROM dependents d WHERE d.account_id = a.id AND d.archived_at IS NULL) "
+    "OR EXISTS (SELECT 1 FROM grants g WHERE g.account_id = a.id AND g.ended_at IS NULL) "
+    "OR EXISTS (SELECT 1 FROM grants g JOIN dependents d ON d.id = g.dependent_id WHERE d.account_id = a.id "
+    "AND g.ended_at IS NULL) "
     f"OR EXISTS (SELECT 1 FROM appointments o WHERE o.account_id = a.id AND o.status IN {_OPEN}))",
     "patient_cancelled_in_time": "SELECT e.id FROM state_events e JOIN appointments a ON a.id = e.record_id "
     "WHERE e.machine = 'appointment' AND e.to_status = 'cancelled' AND e.from_status = 'booked' "

@@ -1,8 +1,9 @@
 """Row locks, one helper per record, always in this order:
 
 idempotency key → account → person (its alias root) → charge → appointment → hospital claim → waitlist entry → slot →
-payment → refund; several of one kind in id order. Gates of codes (`core/identity/code_limits.py`) come after the
-account.
+payment → refund → grant → the payer's identity → login; several of one kind in id order. Gates of codes
+(`core/identity/code_limits.py`) come after the account. A booking under a grant holds it before its slot: those who
+hold a grant share it, and whoever ends it waits for nothing else meanwhile.
 
 Each helper looks again while it holds the lock (`populate_existing`): what was read before may be old. On SQLite the
 one writer holds everything already, so the same statement only looks again.
@@ -23,6 +24,7 @@ from models.appointment import Appointment
 from models.base import Base, table_of
 from models.charge import Charge
 from models.errors import NotFound
+from models.grant import Grant
 from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.person import Dependent, Person
@@ -179,6 +181,22 @@ def hold_identity(session: Session, identity_id: UUID) -> PlatformIdentity:
     if found is None:
         raise NotFound()
     return found
+
+
+def hold_grant(session: Session, *conditions: ColumnElement[bool]) -> Grant:
+    """The one that meets the conditions, as it is now; until the end of this transaction nobody ends it.
+
+    Raises: NotFound."""
+    shared = select(Grant).where(*conditions).with_for_update(read=True).execution_options(populate_existing=True)
+    found = session.scalars(shared).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def lock_grants(session: Session, *conditions: ColumnElement[bool]) -> list[Grant]:
+    """Whoever is about to use one of them has done so, or will see what becomes of it."""
+    return list(session.scalars(_locked(select(Grant).where(*conditions).order_by(Grant.id))))
 
 
 def lock_identity_check(session: Session, check_id: UUID) -> IdentityCheck:

@@ -149,6 +149,21 @@ class AccountInUse(Conflict):
     code = "account_in_use"
 
 
+# --- grants
+
+
+class GrantRefused(Conflict):
+    """The code is wrong, used, replaced, too old, or one's own."""
+
+    code = "grant_refused"
+
+
+class GrantLimit(Conflict):
+    """One person has given, or one account holds, as many grants as are allowed."""
+
+    code = "grant_limit"
+
+
 # --- dependents
 
 

@@ -18,6 +18,7 @@ from flask import Response, g, request
 from marshmallow import Schema
 from sqlalchemy.orm import Session
 
+from core.dependents.granted import Use, note_uses
 from core.idempotency import (
     KeyedRequest,
     StoredReply,
@@ -201,6 +202,23 @@ def reading(look: Callable[[Session, datetime], Any], schema: Schema, *, status:
     transactions = services().workbench.transactions
     body = transactions.read(lambda session, now: dump(schema, look(session, now)))
     return respond(StoredReply(status, body))
+
+
+def reading_and_noting(look: Callable[[Session, datetime], tuple[Any, list[Use]]], schema: Schema) -> Response:
+    """As `reading`, where what is shown may be another account's, under a grant: that it was is written down for the
+    granter before it is sent. One's own costs no write.
+
+    Raises: as `reading`, OutcomeUnknown."""
+    transactions = services().workbench.transactions
+
+    def looked(session: Session, now: datetime) -> tuple[bytes, list[Use]]:
+        result, uses = look(session, now)
+        return dump(schema, result), uses
+
+    body, uses = transactions.read(looked)
+    if uses:
+        transactions.write(lambda session, now: note_uses(session, uses, now=now))
+    return respond(StoredReply(200, body))
 
 
 def dump(schema: Schema | None, result: Any) -> bytes:

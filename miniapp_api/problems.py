@@ -163,6 +163,13 @@ PROBLEMS: Mapping[str, Problem] = {
     "phone_refused": _p(
         409, "手机号未验证成功", "请重新授权手机号，或重新获取验证码后再试。",
         "The phone is not proven", "Please let your wallet confirm the phone once more, or ask for a new code."),
+    "grant_refused": _p(
+        409, "授权码无效", "授权码有误、已使用、已过期，或是您自己的授权码。请向对方重新获取。",
+        "The code does not work",
+        "It is wrong, was used, is too old, or is your own. Please ask for a new one."),
+    "grant_limit": _p(
+        409, "授权数量已满", "请先结束不再需要的授权。",
+        "No more grants", "Please end one that is no longer needed."),
     "undo_too_late": _p(
         409, "已过撤销时间", "合并账号超过24小时后不能撤销，如有问题请联系客服。",
         "Too late to undo", "The accounts were joined more than 24 hours ago. Please contact us."),
@@ -239,6 +246,10 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "outdated_version": ("说明已更新，请重新阅读", "is no longer in force; please read the new text"),
     "other_login": ("请在登录的平台上验证", "is not where you are logged in"),
     "not_allowed": ("此处不需要填写", "does not belong here"),
+    "not_adult": ("须年满18周岁", "must be 18 or older"),
+    "not_self": ("只能授权他人为您本人办理", "must be oneself: nobody gives a right over somebody else"),
+    "too_soon": ("须晚于现在", "must be later than now"),
+    "too_late": ("最长一年", "must be within a year"),
 }
 """What is said of one field, in Chinese and in English; a code without a row here is told as it is."""
 

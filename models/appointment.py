@@ -82,6 +82,7 @@ def _where(condition: str) -> dict[str, Any]:
 class Appointment(Stateful, Base):
     """`number` is what a patient reads out at the desk. `person_id` is the alias root at the time of booking.
 
+    It belongs to the account of its dependent, also where another one booked it: `grant_id` says under which grant.
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
     """
 
@@ -105,6 +106,12 @@ class Appointment(Stateful, Base):
         Index("ix_appointments_person_day", "person_id", "visit_date"),
         Index("ix_appointments_schedule", "schedule_id"),
         Index("ix_appointments_pending", "status", "hold_expires_at"),
+        Index(
+            "ix_appointments_grant",
+            "grant_id",
+            postgresql_where=text("grant_id IS NOT NULL"),
+            sqlite_where=text("grant_id IS NOT NULL"),
+        ),
         CheckConstraint("fee_fen >= 0", name="fee"),
         CheckConstraint(
             "(awaiting_payment OR awaiting_hospital) = (status = 'pending') OR status = 'cancelled'", name="awaiting"
@@ -153,6 +160,7 @@ class Appointment(Stateful, Base):
     cancel_reason: Mapped[CancelReason | None] = mapped_column(word(CancelReason))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    grant_id: Mapped[UUID | None]
 
     @property
     def awaiting(self) -> list[str]:

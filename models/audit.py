@@ -26,3 +26,9 @@ class AuditEntry(Base):
     facts: Mapped[Any | None] = mapped_column(Document())
     account_id: Mapped[UUID | None] = mapped_column(index=True)
     dependent_id: Mapped[UUID | None] = mapped_column(index=True)
+
+    @property
+    def grant_id(self) -> UUID | None:
+        """The grant under which another account did it, if one did."""
+        named = (self.facts or {}).get("grant_id")
+        return None if named is None else UUID(named)

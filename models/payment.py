@@ -42,6 +42,7 @@ class Payment(Stateful, Base):
     wrong, and then nothing is confirmed and all of it goes back. `let_go` marks a payment that its hold no longer
     waits for (the cap has passed): it is asked on, but no longer stands in the way of another. `opening_at` is when a
     call that opens it at the platform was last about to be made: the same number may be sent again.
+    It belongs to the account of its charge, also where another one pays: `grant_id` says under which grant.
     """
 
     __tablename__ = "payments"
@@ -57,6 +58,12 @@ class Payment(Stateful, Base):
         ),
         Index("ix_payments_charge", "charge_id"),
         Index("ix_payments_ask", "status", "asked_at"),
+        Index(
+            "ix_payments_grant",
+            "grant_id",
+            postgresql_where=text("grant_id IS NOT NULL"),
+            sqlite_where=text("grant_id IS NOT NULL"),
+        ),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("(status = 'succeeded') = (received_fen IS NOT NULL)", name="received"),
     )
@@ -111,6 +118,7 @@ class Payment(Stateful, Base):
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
     opening_at: Mapped[datetime | None]
+    grant_id: Mapped[UUID | None]
 
     @property
     def is_live(self) -> bool:

@@ -19,11 +19,14 @@ class AccessSchema(ReplySchema):
 
     id = fields.UUID()
     at = Instant()
-    actor = fields.String(metadata={"description": "an operator's name, or `self`", "example": "desk-1"})
+    actor = fields.String(metadata={"description": "an operator's name, `self` or `grant_holder`", "example": "desk-1"})
     action = Word(AccessAction)
     purpose = Word(AccessPurpose, metadata={"description": "why"})
     result = fields.String(metadata={"example": "shown"})
     dependent_id = fields.UUID(allow_none=True, metadata={"description": "null where it was the account's own"})
+    grant_id = fields.UUID(
+        allow_none=True, metadata={"description": "the grant under which another account did it", "example": None}
+    )
 
 
 class KeptSchema(ReplySchema):

@@ -52,7 +52,12 @@ class DoctorReply(NamedReply):
 class AppointmentDependentReply(ReplySchema):
     id = fields.UUID(required=True)
     name_masked = fields.String(required=True, metadata={"example": "测**"})
-    relationship = fields.Enum(Relationship, by_value=True, attribute="relationship_", required=True)
+    relationship = fields.Enum(
+        Relationship,
+        by_value=True,
+        required=True,
+        metadata={"description": "to the account; `other` for whoever sees it under a grant"},
+    )
 
 
 class AppointmentSlotReply(ReplySchema):
@@ -139,6 +144,12 @@ class AppointmentReply(ReplySchema):
     created_at = Instant(
         attribute="appointment.created_at", required=True, metadata={"example": "2026-11-22T02:00:00.000Z"}
     )
+    grant_id = fields.UUID(
+        attribute="appointment.grant_id",
+        allow_none=True,
+        required=True,
+        metadata={"description": "the grant under which another account booked it", "example": None},
+    )
     schedule_id = fields.UUID(attribute="schedule.id", required=True)
     visit_date = Day(attribute="appointment.visit_date", required=True)
     period = fields.Enum(Period, by_value=True, required=True)
@@ -147,7 +158,7 @@ class AppointmentReply(ReplySchema):
     department = fields.Nested(NamedReply, required=True)
     doctor = fields.Nested(DoctorReply, allow_none=True, required=True)
     slot = fields.Nested(AppointmentSlotReply, required=True)
-    dependent = fields.Nested(AppointmentDependentReply, required=True)
+    dependent = fields.Nested(AppointmentDependentReply, attribute="whom", required=True)
     charge = fields.Nested(ChargeReply, attribute="money", required=True)
     payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})
     refund = fields.Nested(RefundReply, allow_none=True, required=True, metadata={"example": None})

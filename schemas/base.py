@@ -94,6 +94,8 @@ class Strict(Schema):
         field_obj.validators = [part for validator in field_obj.validators for part in _halves(validator)]
         for validator in field_obj.validators:
             _speak_in_codes(validator)
+        if isinstance(field_obj, fields.List):
+            self.on_bind_field(field_name, field_obj.inner)
 
 
 def _halves(validator: Any) -> list[Any]:

@@ -6,9 +6,10 @@ A function adds its row to the session and flushes; what is not given is filled 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from canaries import plant
 from fakes import START
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.clock import HOSPITAL_ZONE, hospital_day
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider
 from models.base import new_id
+from models.grant import Grant, Scope
 from models.hospital import Campus, Department, Doctor, Hospital, Period
 from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Person, PersonIdentifier, Relationship, Sex
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
@@ -172,6 +174,33 @@ def make_dependent(
     session.add(dependent)
     session.flush()
     return dependent
+
+
+def make_grant(
+    session: Session,
+    dependent: Dependent,
+    account_id: UUID,
+    *,
+    identity_id: UUID,
+    scopes: Collection[Scope] = tuple(Scope),
+    now: datetime = START,
+    lasts: timedelta = timedelta(days=30),
+) -> Grant:
+    """In force: the account may do what `scopes` say for another account's dependent. `identity_id` is its login's."""
+    grant = Grant(
+        id=new_id(),
+        dependent_id=dependent.id,
+        may_see=Scope.SEE in scopes or Scope.BOOK in scopes,
+        may_book=Scope.BOOK in scopes,
+        may_pay=Scope.PAY in scopes,
+        offered_at=now,
+        offer_ends_at=now,
+        to_at=now + lasts,
+    )
+    grant.accept(account_id, identity_id=identity_id, at=now)
+    session.add(grant)
+    session.flush()
+    return grant
 
 
 def make_hospital(session: Session, *, code: str | None = None, name: str = "测试医院", **more: Any) -> Hospital:

@@ -11,7 +11,7 @@ from factories import make_dependent
 from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select
-from ward import Ward, add, agree, be_asked_to_join, book, open_ward
+from ward import Ward, add, agree, be_asked_to_join, book, give, offer, open_ward
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
@@ -290,6 +290,20 @@ def _a_day_later(ward: Ward) -> Reply:
     assert phone.post("/account/joins", {"join_id": join_id}).json["state"] == "joined"
     ward.clock.advance(timedelta(hours=24))
     return phone.send("DELETE", f"/account/joins/{join_id}")
+
+
+@provokes("grant_refused")
+def _a_code_of_nobody(ward: Ward) -> Reply:
+    return ward.log_in("a").post("/account/grants/acceptance", {"code": "AAAA-AAAA-AAAA"})
+
+
+@provokes("grant_limit")
+def _a_sixth_holder(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    dependent_id = add(phone)
+    for name in "bcdef":
+        give(ward, phone, dependent_id, ward.log_in(name), "see")
+    return offer(ward, phone, dependent_id)
 
 
 @provokes("dependent_in_use")

@@ -32,15 +32,17 @@ from miniapp_api.openapi import Operation
 from miniapp_api.services import EXTENSION
 from models.account import Account, PlatformIdentity, Purpose
 from models.hospital import Department, Doctor
+from models.person import Dependent, IdentityLevel, IdentityStatus
 from models.schedule import Schedule
 from models.states import Actor, Cause, CauseKind
+from schemas.base import instant_text
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation for blueprint in BLUEPRINTS for operation in blueprint.operations
 }
 """Every documented operation by its operationId."""
 
-PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "join_id", "payment_id"})
+PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"})
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
 
 
@@ -145,9 +147,36 @@ def settle_in(ward: Ward) -> Phone:
         "payment_id": opened.json["id"],
         "check_id": begun.json["id"],
     }
+    ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
+
+
+def verify(ward: Ward, dependent_id: str) -> None:
+    """As if name and number had been matched."""
+
+    def step(session: Session, _now: datetime) -> None:
+        whom = session.get_one(Dependent, UUID(dependent_id))
+        whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.MATCHED
+
+    ward.workbench.transactions.write(step)
+
+
+def offer(ward: Ward, granter: Phone, dependent_id: str, *scopes: str, lasts: timedelta = timedelta(days=30)) -> Reply:
+    """Of the granter over themselves, once they are matched."""
+    verify(ward, dependent_id)
+    to_at = instant_text(ward.clock.now() + lasts)
+    wanted = {"dependent_id": dependent_id, "scopes": list(scopes or ("see", "book", "pay")), "to_at": to_at}
+    return granter.post("/account/grants", wanted)
+
+
+def give(ward: Ward, granter: Phone, dependent_id: str, holder: Phone, *scopes: str) -> str:
+    """The id of a grant that the holder has accepted."""
+    code = offer(ward, granter, dependent_id, *scopes).json["code"]
+    reply = holder.post("/account/grants/acceptance", {"code": code})
+    assert reply.status == 201, reply
+    return str(reply.json["id"])
 
 
 def neighbour(ward: Ward, phone: Phone) -> tuple[UUID, UUID]:
@@ -200,6 +229,12 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
 
 
 BODIES: Mapping[str, dict[str, Any]] = {
+    "accept_account_grant": {"code": "AAAA-AAAA-AAAA"},
+    "create_account_grant": {
+        "dependent_id": "{dependent_id}",
+        "scopes": ["see"],
+        "to_at": instant_text(datetime.now(UTC) + timedelta(days=30)),
+    },
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
     "create_account_join": {"join_id": "{join_id}"},
     "create_consent": {"purpose": "service", "version": current_version(Purpose.SERVICE), "granted": True},

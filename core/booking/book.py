@@ -1,6 +1,7 @@
 """Booking: one transaction that ends with the number held for the person, or with nothing.
 
-look (no lock) → lock account, then person → look at the dependent again, then at what counts against a limit →
+look (no lock) → lock account, then person → look at the dependent again (and hold the grant, where it is another
+account's: `core/booking/for_another.py`), then at what counts against a limit →
 evaluate the rules → take a slot → charge, appointment, line, event rows and the job that ends the hold, in one round
 trip that also looks at the schedule again
 """
@@ -14,14 +15,16 @@ from sqlalchemy.orm import Session
 
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.eligibility import Case, full, gather, refusals, sold_until
+from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.policy import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
+from core.dependents.granted import Use, note_uses
 from core.locks import lock_account_and_person, lock_person
+from core.rights.access import AccessAction
 from models.appointment import Appointment
-from models.errors import NotFound
 from models.schedule import SlotStatus
 from models.sealing import Vault
 from models.states import Cause
@@ -32,7 +35,8 @@ __all__ = ["Wish", "book_and_view", "book_appointment"]
 def book_appointment(
     session: Session, *, account_id: UUID, wish: Wish, now: datetime, cause: Cause, vault: Vault
 ) -> Appointment:
-    """Hold a number for the dependent until the fee is paid, or book it at once where nothing is to be paid online.
+    """Hold a number for the dependent until the fee is paid, or book it at once where nothing is to be paid online. It
+    may be another account's, under a grant: then the appointment is that account's too.
 
     Raises: NotFound, ValidationFailed, FeeChanged, every refusal of eligibility, SoldOut, NumbersInFlight."""
     return book_and_view(session, account_id=account_id, wish=wish, now=now, cause=cause, vault=vault).appointment
@@ -60,8 +64,11 @@ def book_and_view(
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
         raise full(count_left(session, wanted), now=now)
-    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken)
-    return write_booking(session, sale, now=now, cause=cause, vault=vault)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.grant)
+    made = write_booking(session, sale, now=now, cause=cause, vault=vault)
+    if case.grant is not None:
+        note_uses(session, [Use(case.grant, AccessAction.APPOINTMENT_BOOKED, made.appointment.id)], now=now)
+    return made
 
 
 def _case(
@@ -75,10 +82,13 @@ def _case(
     now: datetime,
 ) -> Case:
     """What the rules look at, with account and person locked; a full schedule costs no lock. Raises: NotFound."""
-    if around.person_id is None:
-        raise NotFound()
-    person_id = around.person_id
     left: Left | None = None if around.may_be_free else count_left(session, wanted)
+    if around.person_id is None:
+        whom, person_id = lock_for_another(session, account_id=account_id, dependent_id=dependent_id, now=now)
+        return gather(
+            session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left
+        )
+    person_id = around.person_id
     if left is None or left.free:
         person_id = lock_account_and_person(session, account_id, person_id)
     whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id)

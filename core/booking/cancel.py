@@ -8,11 +8,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.booking.release import let_slot_go
+from core.dependents.granted import Use, note_uses
 from core.notices.write import tell
-from core.payments.charge_account import ChargeAccount, lock_own_charge_account
+from core.payments.charge_account import ChargeAccount, lock_charge_account_for
 from core.payments.refunds import due_refund
 from core.refusals import CancelDeadlinePassed, NotCancellable
+from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason
+from models.grant import Scope
 from models.notice import NoticeKind
 from models.payment import RefundReason
 from models.states import Cause
@@ -21,11 +24,11 @@ from models.states import Cause
 def cancel_appointment(
     session: Session, *, appointment_id: UUID, account_id: UUID, now: datetime, cause: Cause
 ) -> Appointment:
-    """End one's own appointment. What was paid becomes due for return; an open prepay is closed before the number
-    goes back on sale.
+    """End one's own appointment, or another's under a grant to book. What was paid becomes due for return; an open
+    prepay is closed before the number goes back on sale.
 
     Raises: NotFound, NotCancellable, CancelDeadlinePassed."""
-    account = lock_own_charge_account(session, appointment_id, account_id)
+    account, grant = lock_charge_account_for(session, appointment_id, account_id, scope=Scope.BOOK, now=now)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_cancellable(appointment, now=now)
     appointment.cancel(session, why=CancelReason.PATIENT, at=now, cause=cause)
@@ -33,6 +36,8 @@ def cancel_appointment(
     _give_money_back(session, account, now=now, cause=cause)
     let_slot_go(session, account, appointment, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.PATIENT)
+    if grant is not None:
+        note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, appointment.id)], now=now)
     return appointment
 
 

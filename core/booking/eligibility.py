@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.claim import Left, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.policy import Terms
+from core.booking.standing import Standing, booker_of, standing_of
 from core.dependents.minors import minor_consent_missing
 from core.identity.consents import granted_purposes
 from core.locks import root_of
@@ -34,41 +34,13 @@ from core.refusals import (
     SoldOut,
 )
 from models.account import Purpose
-from models.appointment import OPEN, Appointment, AppointmentStatus
-from models.base import table_of
+from models.appointment import AppointmentStatus
 from models.errors import DomainError, NotFound
+from models.grant import Grant
 from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
 
 _LOOK_AGAIN = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """An open appointment that counts against a limit."""
-
-    account_id: UUID
-    person_id: UUID
-    schedule_id: UUID
-    department_id: UUID
-    visit_date: Any
-    status: AppointmentStatus
-
-
-_APPOINTMENT = table_of(Appointment).c
-_STANDING = select(
-    _APPOINTMENT.account_id,
-    _APPOINTMENT.person_id,
-    _APPOINTMENT.schedule_id,
-    _APPOINTMENT.department_id,
-    _APPOINTMENT.visit_date,
-    _APPOINTMENT.status,
-).where(
-    or_(
-        and_(_APPOINTMENT.person_id == bindparam("person"), _APPOINTMENT.status.in_(sorted(OPEN))),
-        and_(_APPOINTMENT.account_id == bindparam("account"), _APPOINTMENT.status == AppointmentStatus.PENDING),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -84,32 +56,36 @@ class Case:
     minor_consent_missing: bool
     left: Left | None
     now: datetime
+    grant: Grant | None = None
 
     @property
     def of_person(self) -> list[Standing]:
-        return [one for one in self.standing if one.person_id == self.person_id]
+        return [one for one in self.standing if one.person_id == self.person_id and not one.for_another]
+
+    @property
+    def booker_id(self) -> UUID:
+        """The account that books: the dependent's own, or the holder of the grant."""
+        return self.dependent.account_id if self.grant is None else booker_of(self.grant)
 
 
 def gather(
     session: Session, *, schedule: Schedule, terms: Terms, whom: Whom, person_id: UUID, now: datetime, left: Left | None
 ) -> Case:
-    """Collect the case. Limits are exact only while account and person are locked."""
+    """Collect the case. Limits are exact only while accounts and person are locked."""
+    account_id = whom.dependent.account_id
+    booker_id = account_id if whom.grant is None else booker_of(whom.grant)
     return Case(
         schedule=schedule,
         terms=terms,
         dependent=whom.dependent,
         person_id=person_id,
-        standing=_standing(session, person_id, whom.dependent.account_id),
+        standing=standing_of(session, person_id, account_id, booker_id),
         consents=whom.consents,
         minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
         left=left,
         now=now,
+        grant=whom.grant,
     )
-
-
-def _standing(session: Session, person_id: UUID, account_id: UUID) -> list[Standing]:
-    """The person's open appointments under any account, and this account's unpaid ones for anybody."""
-    return [Standing(*row) for row in session.execute(_STANDING, {"person": person_id, "account": account_id})]
 
 
 def refusals(case: Case) -> Iterator[DomainError]:
@@ -163,18 +139,27 @@ def _person_refusals(case: Case) -> Iterator[DomainError]:
 
 
 def _hold_refusals(case: Case) -> Iterator[DomainError]:
-    unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
-    of_person = [one for one in unpaid if one.person_id == case.person_id]
-    of_account = [one for one in unpaid if one.account_id == case.dependent.account_id]
+    of_person = [one for one in case.of_person if one.status is AppointmentStatus.PENDING]
     if len(of_person) >= case.terms.max_open_holds_person:
         yield _own_or_hidden(case, of_person, HoldOpen)
-    elif len(of_account) >= case.terms.max_open_holds_account:
+    elif _unpaid_by(case, case.booker_id) >= case.terms.max_open_holds_account:
         yield HoldOpen()
+    elif _unpaid_by(case, case.dependent.account_id) >= case.terms.max_open_holds_account:
+        yield PersonLimit()  # the granter's, for whomever: nothing that the holder may know of
+
+
+def _unpaid_by(case: Case, account_id: UUID) -> int:
+    """Of the account's own dependents, and for the booker those that it holds for others too."""
+    unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
+    own = [one for one in unpaid if one.account_id == account_id and not one.for_another]
+    others = [one for one in unpaid if one.for_another and one.account_id != account_id == case.booker_id]
+    return len(own) + len(others)
 
 
 def _own_or_hidden(case: Case, reached: list[Standing], own: type[DomainError]) -> DomainError:
-    """What another account did is never told: a limit reached through it is the generic one."""
-    if all(one.account_id == case.dependent.account_id for one in reached):
+    """What another account did is never told: a limit reached through it is the generic one. Who may book under a grant
+    may see what is there."""
+    if all(one.account_id in (case.dependent.account_id, case.booker_id) for one in reached):
         return own()
     return PersonLimit()
 
@@ -194,12 +179,18 @@ class Eligibility:
 
 
 def explain(
-    session: Session, *, schedule: Schedule, dependent: Dependent, person_id: UUID, now: datetime
+    session: Session,
+    *,
+    schedule: Schedule,
+    dependent: Dependent,
+    person_id: UUID,
+    now: datetime,
+    grant: Grant | None = None,
 ) -> Eligibility:
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
     terms = Terms.from_document(schedule.terms)
     left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
-    whom = Whom(dependent, granted_purposes(session, dependent.account_id))
+    whom = Whom(dependent, granted_purposes(session, dependent.account_id), grant)
     case = gather(session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left)
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
@@ -234,9 +225,15 @@ def _alternatives(error: DomainError) -> list[str]:
 
 
 def explain_for(
-    session: Session, *, schedule_id: UUID, dependent_id: UUID, account_id: UUID, now: datetime
+    session: Session,
+    *,
+    schedule_id: UUID,
+    dependent_id: UUID,
+    account_id: UUID,
+    now: datetime,
+    grant: Grant | None = None,
 ) -> Eligibility:
-    """`explain` for one's own dependent. Raises: NotFound."""
+    """`explain` for a dependent of the account. Raises: NotFound."""
     schedule = session.get(Schedule, schedule_id)
     dependent = session.scalars(
         select(Dependent).where(
@@ -246,4 +243,4 @@ def explain_for(
     if schedule is None or dependent is None:
         raise NotFound()
     root = root_of(session, dependent.person_id)
-    return explain(session, schedule=schedule, dependent=dependent, person_id=root, now=now)
+    return explain(session, schedule=schedule, dependent=dependent, person_id=root, now=now, grant=grant)

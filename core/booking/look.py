@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
 from models.errors import FieldError, NotFound, ValidationFailed
+from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital
 from models.person import Dependent
 from models.schedule import Schedule, Slot, SlotStatus
@@ -49,10 +50,11 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Whom:
-    """One's own dependent, and what the account has agreed to."""
+    """A dependent, and what its account has agreed to. `grant` is under which another account books for it."""
 
     dependent: Dependent
     consents: frozenset[Purpose]
+    grant: Grant | None = None
 
 
 def look_around(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from core.clock import hospital_day
@@ -16,9 +16,10 @@ from core.paging import Page, make_cursor, read_cursor
 from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge, ChargeLine
 from models.errors import NotFound
+from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital, Period
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
-from models.person import Dependent
+from models.person import Dependent, Relationship
 from models.schedule import Schedule, Slot
 
 
@@ -62,8 +63,20 @@ class HasTimes(Protocol):
 
 
 @dataclass(frozen=True)
+class WhomShown:
+    """As much of a dependent as is shown beside an appointment."""
+
+    id: UUID
+    name_masked: str
+    relationship: Relationship
+
+
+@dataclass(frozen=True)
 class AppointmentView:
-    """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient."""
+    """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient.
+
+    `shown_under` is the grant by which another account sees it: what only the patient may know is not for that one.
+    """
 
     appointment: Appointment
     hospital: HasName
@@ -75,6 +88,13 @@ class AppointmentView:
     charge: Charge
     payments: list[Payment]
     refunds: list[Refund]
+    shown_under: Grant | None = None
+
+    @property
+    def whom(self) -> WhomShown:
+        """The dependent, and what they are to whoever looks."""
+        related = self.dependent.relationship_ if self.shown_under is None else Relationship.OTHER
+        return WhomShown(self.dependent.id, self.dependent.name_masked, related)
 
     @property
     def period(self) -> Period:
@@ -99,7 +119,7 @@ class AppointmentView:
 
 def view_appointment(session: Session, *, appointment_id: UUID, account_id: UUID) -> AppointmentView:
     """One's own appointment. Raises: NotFound."""
-    views = _views(session, Appointment.id == appointment_id, Appointment.account_id == account_id, limit=1)
+    views = views_of(session, Appointment.id == appointment_id, Appointment.account_id == account_id, limit=1)
     if not views:
         raise NotFound()
     return views[0]
@@ -113,9 +133,11 @@ def list_appointments(
     dependent_id: UUID | None,
     cursor: str | None,
     limit: int,
+    besides: ColumnElement[bool] | None = None,
 ) -> Page[AppointmentView]:
-    """One's own appointments, newest first. Raises: ValidationFailed."""
-    conditions: list[Any] = [Appointment.account_id == account_id]
+    """One's own appointments, and those `besides` that one may see, newest first. Raises: ValidationFailed."""
+    own = Appointment.account_id == account_id
+    conditions: list[Any] = [own if besides is None else or_(own, besides)]
     if status is not None:
         conditions.append(Appointment.status == status)
     if dependent_id is not None:  # and whoever was archived in favour of them
@@ -123,7 +145,7 @@ def list_appointments(
         conditions.append(Appointment.dependent_id.in_(same))
     if cursor is not None:
         conditions.append(Appointment.id < read_cursor(cursor))
-    found = _views(session, *conditions, limit=limit + 1)
+    found = views_of(session, *conditions, limit=limit + 1)
     more = len(found) > limit
     return Page(found[:limit], make_cursor(found[limit - 1].appointment.id) if more else None)
 
@@ -135,10 +157,10 @@ def upcoming_appointments(session: Session, *, account_id: UUID, limit: int, now
         Appointment.status.in_(OPEN),
         Appointment.visit_date >= hospital_day(now),
     )
-    return _views(session, *conditions, limit=limit, order=(Appointment.visit_date, Slot.starts_at, Appointment.id))
+    return views_of(session, *conditions, limit=limit, order=(Appointment.visit_date, Slot.starts_at, Appointment.id))
 
 
-def _views(
+def views_of(
     session: Session, *conditions: Any, limit: int, order: tuple[Any, ...] = (Appointment.id.desc(),)
 ) -> list[AppointmentView]:
     rows = session.execute(

@@ -22,6 +22,7 @@ from core.together import insert_together
 from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind, Leg
+from models.grant import Grant
 from models.job import Job
 from models.notice import NoticeKind
 from models.person import Dependent
@@ -36,7 +37,7 @@ _STATUS_NOW = select(_SCHEDULE.status).where(_SCHEDULE.id == bindparam("schedule
 
 @dataclass(frozen=True)
 class Sale:
-    """A number that was taken, for whom, and under which terms."""
+    """A number that was taken, for whom, and under which terms; and the grant, where another account books."""
 
     wish: Wish
     around: Surroundings
@@ -44,6 +45,7 @@ class Sale:
     dependent: Dependent
     person_id: UUID
     taken: Taken
+    grant: Grant | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -123,6 +125,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         cancel_reason=None,
         created_at=now,
         ended_at=None,
+        grant_id=None if sale.grant is None else sale.grant.id,
     )
 
 
@@ -164,4 +167,5 @@ def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentVi
         charge=charge,
         payments=[],
         refunds=[],
+        shown_under=sale.grant,
     )

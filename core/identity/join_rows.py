@@ -22,6 +22,7 @@ from models.account_join import AccountJoin
 from models.appointment import Appointment
 from models.base import Base, table_of
 from models.charge import Charge
+from models.grant import Grant
 from models.idempotency import IdempotencyKey
 from models.identity_check import IdentityCheck
 from models.notice import Notice
@@ -37,12 +38,13 @@ CARRIED: tuple[type[Base], ...] = (
     Appointment,
     Payment,
     Notice,
+    Grant,
     PlatformIdentity,
     LoginSession,
     IdempotencyKey,
 )
 """Everything that hangs on an account. A consent comes along only with the dependent that it names; of the others,
-those said since go back with whoever said them."""
+those said since go back with whoever said them. A grant is carried with its holder; what it is about is a dependent."""
 
 ARCHIVED, DEFAULTS = "archived", "defaults"
 
@@ -91,6 +93,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
         Appointment: Appointment.id.in_(appointments),
         Payment: Payment.charge_id.in_(charges),
         Notice: Notice.appointment_id.in_(appointments) | Notice.id.in_(came.ids(Notice)),
+        Grant: Grant.accepted_by_id.in_(identities),
         PlatformIdentity: PlatformIdentity.id.in_(identities),
         LoginSession: LoginSession.platform_identity_id.in_(identities),
         IdempotencyKey: IdempotencyKey.id.in_(came.ids(IdempotencyKey)),

@@ -4,8 +4,8 @@ A column named `â€¦_sealed` belongs here by its name, under the purpose `table.â
 seals or hashes and this file does not know would stay under the old key for ever, so a test walks all columns.
 
 Not here, since it ages out: fingerprints of idempotency keys (seven days, found under any key of the ring), digests of
-followers' messages (a day), codes sent to phones and who waits for them (a day), the counts of follower limits
-(minutes), ids of offers to join (made anew at each look), visit passes (minutes).
+followers' messages (a day), codes sent to phones and who waits for them (a day), codes of offered grants (half an
+hour), the counts of follower limits (minutes), ids of offers to join (made anew at each look), visit passes (minutes).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob
 from core.payments.close import close_one, write_answer
+from core.payments.views import of_account
 from core.ports import PaymentGateway, ProviderError, TradeAnswer, TradeState
 from core.workbench import Workbench
 from models.errors import NotFound
@@ -84,7 +85,7 @@ def look_at_payment(workbench: Workbench, *, payment_id: UUID, account_id: UUID,
 
 def _take_turn(session: Session, payment_id: UUID, account_id: UUID, now: datetime) -> Payment | None:
     """One caller in five seconds may ask. The job's own pace does not change. Raises: NotFound."""
-    own = (Payment.id == payment_id) & (Payment.account_id == account_id)
+    own = (Payment.id == payment_id) & of_account(account_id)
     if session.scalar(select(Payment.id).where(own)) is None:
         raise NotFound()
     return session.scalars(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.dependents.granted import granted_dependent, hold_live
 from core.locks import (
     lock_appointments_of,
     lock_charge,
@@ -18,7 +20,9 @@ from core.locks import (
 from models.appointment import Appointment, AppointmentStatus
 from models.charge import Charge
 from models.errors import NotFound
+from models.grant import Grant, Scope
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.person import Dependent
 from models.schedule import Slot
 
 
@@ -60,18 +64,30 @@ class ChargeAccount:
         return payment.received_fen - back
 
 
-def lock_own_charge_account(session: Session, appointment_id: UUID, account_id: UUID) -> ChargeAccount:
+def lock_charge_account_for(
+    session: Session, appointment_id: UUID, account_id: UUID, *, scope: Scope, now: datetime
+) -> tuple[ChargeAccount, Grant | None]:
     """That of one's own appointment, and still one's own now that it is locked: accounts may have been joined
-    meanwhile. Raises: NotFound."""
-    charge_id = session.scalar(
-        select(Appointment.charge_id).where(Appointment.id == appointment_id, Appointment.account_id == account_id)
-    )
-    if charge_id is None:
-        raise NotFound()
+    meanwhile. Or of one for whose person the account holds a grant of this scope, which is held from then on.
+
+    Raises: NotFound."""
+    named = session.execute(
+        select(Appointment.charge_id, Appointment.account_id, func.coalesce(Dependent.merged_into_id, Dependent.id))
+        .join(Dependent, Dependent.id == Appointment.dependent_id)
+        .where(Appointment.id == appointment_id)
+    ).one_or_none()
+    # Of what is nobody's the same is asked as of what is another's, so that both take as long.
+    charge_id, owner_id, dependent_id = named or (appointment_id, None, appointment_id)
+    grant = None
+    if owner_id != account_id:
+        granted = granted_dependent(session, account_id=account_id, dependent_id=dependent_id, scope=scope, now=now)
+        owner_id, grant = granted.dependent.account_id, granted.grant
     account = lock_charge_account(session, charge_id)
-    if account.charge.account_id != account_id:
+    if account.charge.account_id != owner_id:
         raise NotFound()
-    return account
+    if grant is not None:
+        hold_live(session, grant, now=now)
+    return account, grant
 
 
 def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.dependents.granted import Use, note_uses
 from core.jobs.queue import enqueue
 from core.locks import hold_identity
 from core.numbers import trade_number
 from core.payments.ask import FIRST_ASK
-from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_own_charge_account
+from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_charge_account_for
 from core.payments.close import close_at_platform, write_answer
 from core.ports import (
     PaymentGateway,
@@ -31,12 +32,14 @@ from core.ports import (
 )
 from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
 from core.registry import NotConfigured
+from core.rights.access import AccessAction
 from core.transactions import OutcomeUnknown
 from core.workbench import Workbench
 from models.account import PlatformIdentity
 from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
+from models.grant import Grant, Scope
 from models.hospital import Hospital
 from models.payment import Channel, Payment, PaymentStatus
 from models.sealing import Vault
@@ -91,10 +94,11 @@ def intend_payment(
     now: datetime,
     cause: Cause,
 ) -> PaymentIntent:
-    """Find the payment that stands for this payer, or make its row and number.
+    """Find the payment that stands for this payer, or make its row and number. The payer may hold a grant to pay for
+    another account's appointment.
 
     Raises: NotFound, AlreadyPaid, NotPayable, HoldEnding, ValidationFailed."""
-    account = lock_own_charge_account(session, appointment_id, payer.account_id)
+    account, grant = lock_charge_account_for(session, appointment_id, payer.account_id, scope=Scope.PAY, now=now)
     if hold_identity(session, payer.identity_id).account_id != payer.account_id:  # parted from it meanwhile
         raise NotFound()
     appointment = next(one for one in account.appointments if one.id == appointment_id)
@@ -103,11 +107,13 @@ def intend_payment(
     standing = next(iter(account.live_payments), None)
     payment = standing
     if standing is None:
-        payment = _make(session, account, appointment, gateway, payer, now=now, cause=cause)
+        payment = _make(session, account, appointment, gateway, payer, grant=grant, now=now, cause=cause)
     elif (standing.channel, standing.app, standing.payer_identity_id) != (channel, gateway.app, payer.identity_id):
         payment = None
     if payment is not None:
         payment.opening_at = now
+    if grant is not None:
+        note_uses(session, [Use(grant, AccessAction.PAYMENT_OPENED, appointment_id)], now=now)
     return PaymentIntent(appointment_id, account.charge.id, channel, payer, payment)
 
 
@@ -138,13 +144,14 @@ def _make(
     gateway: PaymentGateway,
     payer: Payer,
     *,
+    grant: Grant | None,
     now: datetime,
     cause: Cause,
 ) -> Payment:
     payment = Payment(
         id=new_id(),
         hospital_id=appointment.hospital_id,
-        account_id=payer.account_id,
+        account_id=account.charge.account_id,
         charge_id=account.charge.id,
         channel=Channel(gateway.channel),
         app=gateway.app,
@@ -158,6 +165,7 @@ def _make(
         let_go=False,
         asked_times=0,
         created_at=now,
+        grant_id=None if grant is None else grant.id,
     )
     payment.enter(session, PaymentStatus.CREATED, at=now, cause=cause)
     ask_at = now + FIRST_ASK

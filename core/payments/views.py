@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from models.errors import NotFound
+from models.grant import Grant
 from models.payment import Channel, Payment, PaymentStatus
 
 
@@ -42,11 +43,15 @@ def view_payment(payment: Payment, *, client_params: Mapping[str, Any] | None = 
     )
 
 
+def of_account(account_id: UUID) -> ColumnElement[bool]:
+    """Payments for what is the account's, and those it made for others, also once the grant to do so is over."""
+    held = select(Grant.id).where(Grant.account_id == account_id)
+    return or_(Payment.account_id == account_id, Payment.grant_id.in_(held))
+
+
 def own_payment(session: Session, *, payment_id: UUID, account_id: UUID) -> PaymentView:
     """Raises: NotFound."""
-    payment = session.scalars(
-        select(Payment).where(Payment.id == payment_id, Payment.account_id == account_id)
-    ).one_or_none()
+    payment = session.scalars(select(Payment).where(Payment.id == payment_id, of_account(account_id))).one_or_none()
     if payment is None:
         raise NotFound()
     return view_payment(payment)

@@ -18,6 +18,8 @@ from models.person import Dependent
 
 ONESELF = "self"
 """The actor of what the account's holder did."""
+GRANT_HOLDER = "grant_holder"
+"""The actor of what another account did under a grant: the entry says which."""
 
 
 class AccessAction(StrEnum):
@@ -28,6 +30,15 @@ class AccessAction(StrEnum):
     HISTORY_READ = "appointment.history"
     EXPORTED = "account.export"
     CLOSED = "account.close"
+    GRANT_OFFERED = "grant.offer"
+    GRANT_ACCEPTED = "grant.accept"
+    GRANT_ENDED = "grant.end"
+    ELIGIBILITY_ASKED = "eligibility.ask"
+    APPOINTMENT_SEEN = "appointment.see"
+    APPOINTMENT_BOOKED = "appointment.book"
+    APPOINTMENT_CANCELLED = "appointment.cancel"
+    PASS_SHOWN = "visit_pass.show"  # noqa: S105 - no password
+    PAYMENT_OPENED = "payment.open"
 
 
 class AccessPurpose(StrEnum):
@@ -37,6 +48,7 @@ class AccessPurpose(StrEnum):
     VISIT = "visit"
     SUPPORT = "support"
     OWN_REQUEST = "own_request"
+    DELEGATION = "delegation"
 
 
 def note_access(
@@ -51,7 +63,7 @@ def note_access(
     result: str = "shown",
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down that `actor` (an operator's name, or ONESELF) used the data of an account or of one dependent.
+    """Write down that `actor` (an operator's name, ONESELF or GRANT_HOLDER) used the data of an account or a dependent.
 
     In the transaction that shows it: what could not be noted is not shown.
     """

@@ -73,6 +73,7 @@ CATALOGUE: Mapping[str, Graded] = {
         sensitive="name_sealed phone_sealed phone_hash address_sealed id_number_sealed",
     ),
     "doctors": _of(GENERAL),
+    "grants": _of(PERSONAL, sensitive="code_hash"),
     "handoffs": _of(PERSONAL, sensitive="code_hash"),
     "hospital_claims": _of(PERSONAL, personal="hospital_number"),
     "hospitals": _of(GENERAL),

@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
 from core.identity.outcomes import fail_pending_faces
 from core.identity.own import require_own_login
 from core.locks import lock_account, lock_charges, lock_dependents_of
+from core.payments.views import of_account
 from core.refusals import AccountInUse
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.erase import erase_dependent
@@ -23,6 +25,7 @@ from models.account import Account, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin, JoinStatus
 from models.appointment import OPEN, Appointment
 from models.charge import Charge
+from models.grant import EndedBy, Grant
 from models.idempotency import IdempotencyKey
 from models.identity_check import IdentityCheck
 from models.notice import Notice
@@ -84,16 +87,14 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
 
 def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -> None:
     """Raises: AccountInUse, with how many of each stand in the way."""
-    charges = select(Charge.id).where(Charge.account_id == account_id)
+    payments = select(Payment.id).where(of_account(account_id))
     facts: dict[str, Any] = {
         "open_appointments": _count(
             session, Appointment, (Appointment.account_id == account_id) & Appointment.status.in_(OPEN)
         ),
-        "unsettled_payments": _count(
-            session, Payment, (Payment.account_id == account_id) & Payment.status.in_(LIVE_PAYMENT)
-        ),
+        "unsettled_payments": _count(session, Payment, of_account(account_id) & Payment.status.in_(LIVE_PAYMENT)),
         "unsettled_refunds": _count(
-            session, Refund, Refund.charge_id.in_(charges) & Refund.status.in_(UNSETTLED_REFUND)
+            session, Refund, Refund.payment_id.in_(payments) & Refund.status.in_(UNSETTLED_REFUND)
         ),
         "joins_that_may_be_undone": _count(
             session,
@@ -109,6 +110,7 @@ def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -
 
 def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
     """What hangs on the account itself and on its logins."""
+    end_grants(session, Grant.account_id == account_id, by=EndedBy.REMOVED, now=now)
     identities = session.scalars(select(PlatformIdentity).where(PlatformIdentity.account_id == account_id)).all()
     session.execute(delete(Handoff).where(Handoff.platform_identity_id.in_([one.id for one in identities])))
     for identity in identities:

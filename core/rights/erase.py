@@ -8,20 +8,23 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
+from core.dependents.granted import end_grants
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependent
 from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
 from models.appointment import Appointment
+from models.grant import EndedBy, Grant
 from models.person import Dependent, PersonIdentifier
 
 _AT_ONCE = 100
 
 
 def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
-    """Contact data goes at once. Name and document follow when no hospital was ever told of them, else three years
-    after the last visit. The caller holds the dependent's lock."""
+    """Contact data and grants go at once. Name and document follow when no hospital was ever told of them, else three
+    years after the last visit. The caller holds the dependent's lock."""
+    end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     dependent.archived_at = dependent.archived_at or now
     dependent.is_default = False
     dependent.forget_contact()

@@ -16,13 +16,15 @@ from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, 
 from sqlalchemy.orm import Session
 
 from core.locks import lock_accounts
-from core.rights.holdings import HOLDINGS, AccountId, Holding
+from core.rights.holdings import HOLDINGS, OF_OTHERS, AccountId, Holding
 from core.rights.retention import RETENTION, Outcome
 from models import Base
 from models.account import Account, PlatformIdentity
 from models.account_join import AccountJoin
 from models.appointment import Appointment, HospitalClaim
 from models.base import table_of
+from models.grant import Grant
+from models.payment import Payment
 from models.person import Dependent, Person, PersonIdentifier
 from models.schedule import Slot
 from models.sealing import ERASED
@@ -55,7 +57,7 @@ def delete_expired(session: Session, *, now: datetime) -> bool:
 
 def _timed() -> list[tuple[Holding, timedelta]]:
     """The kinds that are kept for a time, counted from the closing: nothing happens to an account after it."""
-    rules = [(one, RETENTION[one.name]) for one in reversed(HOLDINGS)]
+    rules = [(one, RETENTION[one.name]) for one in reversed(HOLDINGS) if one.name not in OF_OTHERS]
     return [(one, rule.lasts) for one, rule in rules if rule.outcome is Outcome.KEPT and rule.lasts is not None]
 
 
@@ -70,9 +72,13 @@ def _accounts_due(session: Session, *, now: datetime) -> Sequence[UUID]:
 
 
 def _may_go(kind: Holding, account_id: AccountId) -> Select[Any]:
-    """The ids of its rows that nothing refers to. A join stays as long as one of its accounts is in use."""
+    """The ids of its rows that nothing refers to. A join stays as long as one of its accounts is in use, and a grant as
+    long as anything that was done under it."""
     rows = table_of(kind.record)
     query = select(rows.c.id).where(kind.where(account_id), _is_unreferenced(rows)).correlate(Account)
+    if kind.record is Grant:
+        done = (Appointment.grant_id == Grant.id, Payment.grant_id == Grant.id)
+        query = query.where(*(~exists().where(one) for one in done))
     if kind.record is AccountJoin:
         others = table_of(Account).alias()
         sides = or_(others.c.id == AccountJoin.asking_account_id, others.c.id == AccountJoin.asked_account_id)

@@ -11,13 +11,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.dependents.grants import view_grant
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.holdings import HOLDINGS
 from models.appointment import Appointment
 from models.base import Base, table_of
 from models.hospital import Department, Hospital
-from models.person import PersonIdentifier
-from models.sealing import Vault
+from models.person import Dependent, PersonIdentifier
+from models.sealing import ERASED, Vault
 from models.states import StateEvent
 
 _SEALED = "_sealed"
@@ -27,6 +28,7 @@ _INTERNAL_ENDINGS = ("_hash", "_hash_key")
 _OTHERS = frozenset({"person_id", "identifier_id", "carried", "actor_id", "replaces_id", "joined_into_id"}) | {
     f"{which}_account_id" for which in ("asking", "asked", "kept", "emptied")
 }
+_OTHER_SIDES = {"grants_given": ("account_id", "accepted_by_id"), "grants_held": ("dependent_id",)}
 _INTERNAL = frozenset({"moved", "dedup", "terms"})
 
 
@@ -38,9 +40,12 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
     held = {one.name: _rows(session, one.record, one.where(account_id)) for one in HOLDINGS}
     told = {name: [_told(row, vault) for row in rows] for name, rows in held.items()}
     for dependent, row in zip(told["dependents"], held["dependents"], strict=True):
-        dependent["id_number"] = row.number(vault, session.get_one(PersonIdentifier, row.identifier_id))
+        known = row.name_sealed != ERASED  # the document may be another account's too, and is its alone now
+        identifier = session.get_one(PersonIdentifier, row.identifier_id)
+        dependent["id_number"] = row.number(vault, identifier) if known else None
     for shown, row in zip(told["appointments"], held["appointments"], strict=True):
         shown.update(_places(session, row))
+    _hide_others(session, told, held, account_id, now=now)
     moves = _moves(session, [row.id for rows in held.values() for row in rows])
     note_access(
         session,
@@ -53,6 +58,30 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
     )
     (account,) = told.pop("account")
     return {"exported_at": _plain(now), "account": account, **told, "moves": [_told(one, vault) for one in moves]}
+
+
+def _hide_others(
+    session: Session,
+    told: dict[str, list[dict[str, Any]]],
+    held: dict[str, list[Any]],
+    account_id: UUID,
+    *,
+    now: datetime,
+) -> None:
+    """Of a grant's other side the masked name is told, as in the list of grants; of a payment made for another account,
+    or by one, no more than the payment itself."""
+    for name, others in _OTHER_SIDES.items():
+        for shown, row in zip(told[name], held[name], strict=True):
+            whom = session.get_one(Dependent, row.dependent_id)
+            other = view_grant(session, row, whom, account_id, now=now).other
+            shown["other_name_masked"] = None if other is None else other.name_masked
+            for one in others:
+                del shown[one]
+    for shown, row in zip(told["payments"], held["payments"], strict=True):
+        if row.grant_id is not None:
+            del shown["payer_identity_id"]
+    for shown in told["payments_for_others"]:
+        del shown["account_id"]
 
 
 def _rows(session: Session, record: type[Base], where: Any) -> list[Any]:
@@ -77,7 +106,7 @@ def _told(row: Any, vault: Vault) -> dict[str, Any]:
             continue
         if name.endswith(_SEALED):
             name = name.removesuffix(_SEALED)
-            value = None if value is None else vault.open_text(f"{table}.{name}", row.id, value)
+            value = None if value in (None, ERASED) else vault.open_text(f"{table}.{name}", row.id, value)
         told[name] = _plain(value)
     return told
 

@@ -18,6 +18,7 @@ from models.appointment import Appointment
 from models.audit import AuditEntry
 from models.base import Base
 from models.charge import Charge, ChargeLine
+from models.grant import Grant
 from models.identity_check import IdentityCheck
 from models.notice import Notice
 from models.payment import Payment, Refund, RefundLine
@@ -47,6 +48,10 @@ def _of_dependents(account_id: AccountId) -> Select[UUID]:
     return select(Dependent.id).where(Dependent.account_id == account_id).correlate(Account)
 
 
+def _held(account_id: AccountId) -> Select[UUID]:
+    return select(Grant.id).where(Grant.account_id == account_id).correlate(Account)
+
+
 HOLDINGS = (
     Holding("account", Account, lambda one: Account.id == one),
     Holding("platform_identities", PlatformIdentity, lambda one: PlatformIdentity.account_id == one),
@@ -56,11 +61,14 @@ HOLDINGS = (
         "joins", AccountJoin, lambda one: or_(AccountJoin.asking_account_id == one, AccountJoin.asked_account_id == one)
     ),
     Holding("dependents", Dependent, lambda one: Dependent.account_id == one),
+    Holding("grants_given", Grant, lambda one: Grant.dependent_id.in_(_of_dependents(one))),
+    Holding("grants_held", Grant, lambda one: Grant.account_id == one),
     Holding("identity_checks", IdentityCheck, lambda one: IdentityCheck.account_id == one),
     Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),
     Holding("payments", Payment, lambda one: Payment.account_id == one),
+    Holding("payments_for_others", Payment, lambda one: Payment.grant_id.in_(_held(one))),
     Holding("refunds", Refund, lambda one: Refund.charge_id.in_(_of_charges(one))),
     Holding(
         "refund_lines",
@@ -74,6 +82,9 @@ HOLDINGS = (
         lambda one: or_(AuditEntry.account_id == one, AuditEntry.dependent_id.in_(_of_dependents(one))),
     ),
 )
+
+OF_OTHERS = frozenset({"payments_for_others"})
+"""What an account has a part in and another one owns: it goes with that one."""
 
 NOT_TOLD: Mapping[str, str] = {
     "persons": "one human being, whoever names them: when it was made would tell that another account did so before",

@@ -3,6 +3,7 @@
 from miniapp_api.openapi import Blueprint
 from miniapp_api.patient import (
     account,
+    account_grants,
     account_joins,
     account_phone,
     account_rights,
@@ -22,6 +23,7 @@ from miniapp_api.patient import (
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     account.blueprint,
+    account_grants.blueprint,
     account_joins.blueprint,
     account_rights.blueprint,
     account_phone.blueprint,

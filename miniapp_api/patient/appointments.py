@@ -9,8 +9,7 @@ from flask import Response
 
 from core.booking.book import Wish, book_and_view
 from core.booking.cancel import cancel_appointment
-from core.booking.views import list_appointments, view_appointment
-from core.booking.visit_pass import issue_visit_pass
+from core.booking.for_another import see_appointment, see_appointments, show_pass
 from core.refusals import (
     AlreadyBooked,
     CancelDeadlinePassed,
@@ -27,8 +26,9 @@ from core.refusals import (
     ScheduleSuspended,
     SoldOut,
 )
+from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
-from miniapp_api.command import Command, reading, run_command
+from miniapp_api.command import Command, reading_and_noting, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
 from miniapp_api.services import services
 from models.errors import NotFound
@@ -74,7 +74,7 @@ def create_appointment(body: dict[str, Any]) -> Response:
     """The first free number of the schedule, or of the segment asked for, is the dependent's at once.
 
     With a fee to pay online it is held until `hold_expires_at` and waits for a payment; the refusals are those of
-    eligibility.
+    eligibility. The dependent may be another account's under a grant to book: the appointment is that account's then.
     """
 
     def step(command: Command) -> Any:
@@ -91,30 +91,45 @@ def create_appointment(body: dict[str, Any]) -> Response:
 
 
 @endpoint(
-    blueprint, "GET", "", query=ListAppointmentsQuery, reply=AppointmentPageReply, summary="One's own appointments"
+    blueprint,
+    "GET",
+    "",
+    query=ListAppointmentsQuery,
+    reply=AppointmentPageReply,
+    refusals=(OutcomeUnknown,),  # what is shown under a grant is written down
+    summary="One's own appointments",
 )
 def list_own_appointments(query: dict[str, Any]) -> Response:
+    """And those that a grant lets one see; whoever may only pay sees those that wait for it. The granter can read that
+    they were shown."""
     account_id = current_caller().account_id
-    return reading(
-        lambda session, _now: list_appointments(
+    return reading_and_noting(
+        lambda session, now: see_appointments(
             session,
             account_id=account_id,
             status=query.get("status"),
             dependent_id=query.get("dependent_id"),
             cursor=query.get("cursor"),
             limit=query["limit"],
+            now=now,
         ),
         AppointmentPageReply(),
     )
 
 
 @endpoint(
-    blueprint, "GET", "/<uuid:appointment_id>", reply=AppointmentReply, refusals=(NotFound,), summary="One appointment"
+    blueprint,
+    "GET",
+    "/<uuid:appointment_id>",
+    reply=AppointmentReply,
+    refusals=(NotFound, OutcomeUnknown),
+    summary="One appointment",
 )
 def get_appointment(appointment_id: UUID) -> Response:
+    """One's own, or one that a grant lets one see."""
     account_id = current_caller().account_id
-    return reading(
-        lambda session, _now: view_appointment(session, appointment_id=appointment_id, account_id=account_id),
+    return reading_and_noting(
+        lambda session, now: see_appointment(session, appointment_id=appointment_id, account_id=account_id, now=now),
         _REPLY,
     )
 
@@ -130,7 +145,8 @@ def get_appointment(appointment_id: UUID) -> Response:
     summary="Cancel before the deadline",
 )
 def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Response:
-    """What was paid goes back whole; `refund` tells how far it is. A number that is not paid yet is let go at once."""
+    """One's own, or another's under a grant to book. What was paid goes back whole to whoever paid it; `refund` tells
+    how far it is. A number that is not paid yet is let go at once."""
 
     def step(command: Command) -> Any:
         account_id = command.caller.account_id
@@ -142,7 +158,10 @@ def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Respon
             cause=command.cause,
         )
         command.session.flush()
-        return view_appointment(command.session, appointment_id=appointment_id, account_id=account_id)
+        shown, _ = see_appointment(
+            command.session, appointment_id=appointment_id, account_id=account_id, now=command.now
+        )
+        return shown
 
     return run_command(step, _REPLY, keyed=True)
 
@@ -152,15 +171,13 @@ def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Respon
     "GET",
     "/<uuid:appointment_id>/visit-pass",
     reply=VisitPassReply,
-    refusals=(NotFound, NotPayable),
+    refusals=(NotFound, NotPayable, OutcomeUnknown),
     summary="A short-lived code for the desk",
 )
 def get_visit_pass(appointment_id: UUID) -> Response:
     """Good for minutes and of no use to anybody else: show it at the desk and ask for a new one the next time."""
     account_id, tickets = current_caller().account_id, services().workbench.tickets
-    return reading(
-        lambda session, now: issue_visit_pass(
-            session, tickets, appointment_id=appointment_id, account_id=account_id, now=now
-        ),
+    return reading_and_noting(
+        lambda session, now: show_pass(session, tickets, appointment_id=appointment_id, account_id=account_id, now=now),
         VisitPassReply(),
     )

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from flask import Response
 
-from core.booking.eligibility import explain_for
+from core.booking.for_another import explain_to
+from core.dependents.granted import Use
+from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
-from miniapp_api.command import reading
+from miniapp_api.command import reading_and_noting
 from miniapp_api.errors import title_of
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
@@ -24,15 +26,18 @@ blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
     "/<uuid:schedule_id>/eligibility",
     query=EligibilityQuery,
     reply=EligibilityReply,
-    refusals=(NotFound,),
+    refusals=(NotFound, OutcomeUnknown),
     summary="Every rule that refuses",
 )
 def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
-    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant."""
+    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant. The dependent is
+    one's own, or another account's under a grant to book."""
     account_id, dependent_id = current_caller().account_id, query["dependent_id"]
 
-    def look(session: Any, now: Any) -> dict[str, Any]:
-        said = explain_for(session, schedule_id=schedule_id, dependent_id=dependent_id, account_id=account_id, now=now)
+    def look(session: Any, now: Any) -> tuple[dict[str, Any], list[Use]]:
+        said, uses = explain_to(
+            session, schedule_id=schedule_id, dependent_id=dependent_id, account_id=account_id, now=now
+        )
         reasons = [
             {
                 "code": reason.error.code,
@@ -43,6 +48,6 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
             }
             for reason in said.reasons
         ]
-        return {"allowed": said.allowed, "reasons": reasons}
+        return {"allowed": said.allowed, "reasons": reasons}, uses
 
-    return reading(look, EligibilityReply())
+    return reading_and_noting(look, EligibilityReply())

@@ -72,7 +72,9 @@ class OpenPayment:
     summary="Open a payment",
 )
 def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:
-    """Asking again for the same channel gives the same payment with fresh `client_params`, never a second number.
+    """For one's own appointment, or another's under a grant to pay: whoever pays gets back what goes back.
+
+    Asking again for the same channel gives the same payment with fresh `client_params`, never a second number.
 
     The platform is called; where it does not answer, ask again with the same key.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from ward import OPERATIONS, Ward, request_of
+from ward import OPERATIONS, PRIVATE, Ward, request_of
 from wire import Phone
 
 from miniapp_api.auth import Auth
@@ -62,7 +62,7 @@ def test_every_patient_route_refuses_a_dead_login(ward: Ward, owner: Phone) -> N
 
 def test_a_login_is_asked_for_before_anything_else_is_told(ward: Ward) -> None:
     """Neither a field's fault nor whether an id exists reaches somebody who is not logged in."""
-    nothing = dict.fromkeys(("appointment_id", "check_id", "dependent_id", "join_id", "payment_id"), str(new_id()))
+    nothing = dict.fromkeys(PRIVATE, str(new_id()))
     nothing |= dict.fromkeys(("department_id", "doctor_id", "hospital_id", "schedule_id"), str(new_id()))
     for name in FOR_PATIENTS:
         method, path, _, _ = request_of(OPERATIONS[name], nothing)

@@ -18,6 +18,7 @@ WITH_ID = sorted(name for name, operation in OPERATIONS.items() if _ARGUMENT.sea
 OF_SOMEBODY = sorted(name for name in WITH_ID if PRIVATE & set(_ARGUMENT.findall(OPERATIONS[name].rule)))
 NAMED_IN_QUERY = {("get_eligibility", "dependent_id"), ("list_own_appointments", "dependent_id")}
 NAMED_IN_BODY = {
+    ("create_account_grant", "dependent_id"),
     ("create_account_join", "join_id"),
     ("create_appointment", "dependent_id"),
     ("create_consent", "dependent_id"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import plants.accounts
 import plants.booking
+import plants.grants
 import plants.money
 import plants.rest  # noqa: F401 - importing registers the plants
 import pytest

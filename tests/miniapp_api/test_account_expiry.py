@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeGateway
 from sqlalchemy import func, select
-from ward import Ward, add, agree, book, open_ward
+from ward import Ward, add, agree, book, give, open_ward
 from wire import Phone
 
 from core.invariants import check_invariants
@@ -18,7 +18,7 @@ from core.jobs.queue import LeasedJob
 from core.ports import RefundState
 from core.rights.erase import erase_expired
 from core.rights.expire import _timed
-from core.rights.holdings import HOLDINGS
+from core.rights.holdings import HOLDINGS, OF_OTHERS
 from core.rights.retention import RETENTION, YEAR, Outcome
 from models import Base
 from models.base import new_id
@@ -161,5 +161,18 @@ def test_l_20_an_operator_reads_the_catalogue(ward: Ward) -> None:
 
 def test_every_kind_that_is_kept_has_its_time() -> None:
     kept = {name for name, rule in RETENTION.items() if rule.outcome is Outcome.KEPT}
-    assert kept == {holding.name for holding, _ in _timed()}
+    assert kept == {holding.name for holding, _ in _timed()} | OF_OTHERS
     assert kept <= {holding.name for holding in HOLDINGS}
+
+
+def test_l_07_a_grant_stays_as_long_as_what_was_done_under_it(ward: Ward) -> None:
+    granter, holder = ward.log_in("granter"), ward.log_in("holder")
+    dependent_id = add(granter)
+    give(ward, granter, dependent_id, holder, "book")
+    made = book(holder, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
+    assert holder.post(f"/appointments/{made.json['id']}/cancellation").status == 200
+    ward.work()
+    assert holder.send("DELETE", "/account").status == 200
+    assert expire(ward, 4 * YEAR)["grants"] == 1
+    assert ward.log_in("granter", agreed=False).send("DELETE", "/account").status == 200
+    assert expire(ward, 31 * YEAR) == {}

@@ -94,6 +94,14 @@ def test_every_table_that_leads_to_a_person_is_told_or_said_not_to_be() -> None:
 # --- export ----------------------------------------------------------------------------------------------------------
 
 
+def test_l_05_who_was_removed_is_told_without_what_was_erased(ward: Ward, an: Phone) -> None:
+    dependent_id = add(an)
+    add(ward.log_in("bo"))  # names the same document
+    assert an.send("DELETE", f"/dependents/{dependent_id}").status == 204
+    (told,) = an.get("/account/export")["dependents"]
+    assert (told["id"], told["name"], told["phone"], told["id_number"]) == (dependent_id, None, None, None)
+
+
 def test_l_05_an_export_tells_all_in_clear_and_nothing_of_another(ward: Ward, an: Phone) -> None:
     assert an.send("PUT", "/account/phone", {"provider": "wechat_miniapp", "code": MOBILE}).status == 200
     dependent_id = add(an, address="中山路321号", region_code="320106")

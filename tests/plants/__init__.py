@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from factories import make_grant
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
 from people import agree
@@ -29,6 +30,7 @@ from models.appointment import Appointment, HospitalClaim, HospitalClaimStatus, 
 from models.base import new_id
 from models.database import Database
 from models.identity_check import IdentityCheck, IdentityMethod
+from models.person import Dependent
 from models.schedule import Slot
 
 
@@ -76,6 +78,7 @@ def make_world(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters)
     held = others[2].book()
     assert others[2].open_payment(held) is None
     claim, check, key = first.write(lambda session, now: _make_others(session, others[3], paid, now))
+    first.write(lambda session, now: _hold_a_grant(session, others[2], others[3], now))
     couple, joined, twin = _join_couple(workbench, clock, adapters)
     return World(clock.now(), paid, cancelled, held, on_site, others[3], claim, check, key, couple, joined, twin)
 
@@ -91,6 +94,11 @@ def _join_couple(workbench: Workbench, clock: ManualClock, adapters: FakeAdapter
         )
     )
     return couple, couple.join().id, twin
+
+
+def _hold_a_grant(session: Session, granter: Patient, holder: Patient, now: datetime) -> None:
+    whom = session.get_one(Dependent, granter.dependent_id)
+    make_grant(session, whom, holder.account_id, identity_id=holder.payer.identity_id, now=now)
 
 
 def _make_others(session: Session, patient: Patient, appointment_id: UUID, now: datetime) -> tuple[UUID, UUID, UUID]:

@@ -12,6 +12,7 @@ from factories import (
     make_department,
     make_dependent,
     make_doctor,
+    make_grant,
     make_hospital,
     make_identity,
     make_login,
@@ -33,6 +34,9 @@ def test_every_factory_makes_a_row_that_the_tables_accept(database: Database, va
         account = make_account(session)
         make_login(session, account, make_identity(session, vault, account))
         dependent = make_dependent(session, vault, account)
+        holder = make_account(session)
+        identity = make_identity(session, vault, holder)
+        make_grant(session, dependent, holder.id, identity_id=identity.id)
         department = make_department(session, make_hospital(session))
         schedule = make_schedule(session, department, doctor=make_doctor(session, department), numbers=12)
     with database.read() as session:

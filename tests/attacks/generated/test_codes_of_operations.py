@@ -100,7 +100,22 @@ class _Heard(list[str]):
         self.append("canceling wait for synchronous replication")
 
 
+SHOWN_UNDER_A_GRANT = {"get_appointment", "get_eligibility", "get_visit_pass", "list_own_appointments"}
+"""Looking at one's own writes nothing; looking at another's is written down."""
+
+
+def by_a_holder(attack: Attack) -> Attack:
+    """The same, asked about somebody who lets the one who asks book for them."""
+    world, granter, holder = attack.world, attack.world.settle(), attack.world.anybody()
+    oneself = granter.ids["oneself"]
+    world.grant(granter.patient, oneself, holder, "book")
+    booked = world.booked(granter.patient, oneself, in_days=11)
+    ids = granter.ids | {"dependent": oneself, "appointment": booked, "booked": booked}
+    return Attack(world, attack.name, Settled(holder, ids), attack.monkeypatch)
+
+
 def commit_unsure(attack: Attack) -> TestResponse:
+    attack = by_a_holder(attack) if attack.name in SHOWN_UNDER_A_GRANT else attack
     attack.world.clock.advance(timedelta(seconds=10))  # a payment may be asked about again
     attack.monkeypatch.setattr(database_module, "_commit_warnings", lambda _connection: _Heard())
     return attack.send()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from attacks.generated.world import Settled, World, new_child, new_key, new_person
@@ -13,6 +14,7 @@ from werkzeug.test import TestResponse
 from core.identity.consent_texts import current_version
 from miniapp_api.auth import Auth
 from models.account import Purpose
+from schemas.base import instant_text
 
 OWNED, FILTER, PUBLIC, MERCHANT = "owned", "filter", "public", "merchant"
 """Another's is 404; another's is as empty as nobody's; everybody's; one of our accounts at a platform."""
@@ -25,6 +27,7 @@ PLACES = {
     "change_dependent": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
     "create_dependent": {"body.guardian_dependent_id": OWNED},
     "complete_identity_check": {"path.check_id": OWNED},
+    "create_account_grant": {"body.dependent_id": OWNED},
     "create_account_join": {"body.join_id": OWNED},
     "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
     "create_consent": {"body.dependent_id": OWNED},
@@ -38,6 +41,7 @@ PLACES = {
     "get_hospital": {"path.hospital_id": PUBLIC},
     "get_hospital_departments": {"path.hospital_id": PUBLIC},
     "get_hospital_schedules": {"path.hospital_id": PUBLIC, "query.department_id": FILTER},
+    "end_account_grant": {"path.grant_id": OWNED},
     "delete_dependent": {"path.dependent_id": OWNED},
     "set_default_dependent": {"path.dependent_id": OWNED},
     "get_miniapp_link": {"path.dependent_id": OWNED},
@@ -58,9 +62,11 @@ PLACES = {
 """Every place of every operation where an id can stand. A new one without a line here fails."""
 
 BODIES: dict[str, dict[str, Any]] = {
+    "accept_account_grant": {"code": "AAAA-AAAA-AAAA"},
     "cancel_own_appointment": {},
     "change_dependent": {"phone": "13900000001"},
     "complete_identity_check": {},
+    "create_account_grant": {"scopes": ["book"]},
     "create_account_join": {},
     "create_appointment": {"pay": "on_site"},
     "create_consent": {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False},
@@ -79,6 +85,7 @@ QUERIES = {
     "open_miniapp": {"scene": "doctor:019abf4d-c000-7000-8000-000000000001"},
 }
 KINDS = {
+    "create_account_grant": {"body.dependent_id": "oneself"},
     "change_dependent": {"path.dependent_id": "ward", "body.guardian_dependent_id": "dependent"},
     "create_dependent": {"body.guardian_dependent_id": "dependent"},
     "delete_dependent": {"path.dependent_id": "spare"},
@@ -100,6 +107,8 @@ def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
     path, body, query = operation.rule, dict(BODIES.get(name, {})), dict(QUERIES.get(name, {}))
     if name == "create_dependent":
         body = new_child() if "body.guardian_dependent_id" in ids else new_person()
+    if name == "create_account_grant":
+        body["to_at"] = instant_text(world.clock.now() + timedelta(days=30))
     for place, wanted in ids.items():
         where, _, field = place.partition(".")
         if where == "path":
@@ -122,5 +131,9 @@ def ask(world: World, patient: Patient, name: str, ids: dict[str, str]) -> TestR
 
 
 def own_ids(name: str, settled: Settled) -> dict[str, str]:
-    """Each place filled with what is the account's own, or everybody's; a filter is left out."""
-    return {place: settled.ids[kind_of(name, place)] for place, kind in PLACES.get(name, {}).items() if kind != FILTER}
+    """Each place filled with what is the account's own, or everybody's; a filter is left out. A code is no id, and has
+    to be one that waits."""
+    code = {"body.code": settled.ids["code"]} if name == "accept_account_grant" else {}
+    return code | {
+        place: settled.ids[kind_of(name, place)] for place, kind in PLACES.get(name, {}).items() if kind != FILTER
+    }

@@ -38,6 +38,8 @@ from models.account import Account, LoginSession, Provider
 from models.account_join import AccountJoin
 from models.database import Database, Timeouts
 from models.hospital import Department
+from models.person import Dependent, IdentityLevel, IdentityStatus
+from schemas.base import instant_text
 
 EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
 """Terms under which nothing but ownership stands between an account and a number."""
@@ -144,10 +146,36 @@ class World(Clinic):
             "booked": self.booked(patient, dependent, in_days=5),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
-        own |= self._joins(patient)
+        own |= self._grants(patient) | self._joins(patient)
         found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
+
+    def verified(self, dependent_id: str) -> str:
+        """The same, matched: a number is what a platform says it is."""
+        with self.database.write() as session:
+            whom = session.get_one(Dependent, UUID(dependent_id))
+            whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.MATCHED
+        return dependent_id
+
+    def _grants(self, patient: Patient) -> dict[str, str]:
+        """Who is `oneself`, a `grant` over them that a relative holds, and a `code` with which that one offers more."""
+        oneself, relative = self.oneself(patient), self.anybody()
+        grant = self.grant(patient, oneself, relative, "book")
+        return {"oneself": oneself, "grant": grant, "code": self.offer(relative, self.oneself(relative), "see")}
+
+    def oneself(self, patient: Patient) -> str:
+        return self.verified(self.dependent(patient, relationship="self"))
+
+    def offer(self, patient: Patient, oneself: str, *scopes: str, lasts: timedelta = timedelta(days=30)) -> str:
+        """A code to type."""
+        to_at = instant_text(self.clock.now() + lasts)
+        wanted = {"dependent_id": oneself, "scopes": scopes, "to_at": to_at}
+        return str(created(patient.post("/account/grants", wanted))["code"])
+
+    def grant(self, patient: Patient, oneself: str, holder: Patient, *scopes: str, **how: Any) -> str:
+        code = self.offer(patient, oneself, *scopes, **how)
+        return str(created(holder.post("/account/grants/acceptance", {"code": code}))["id"])
 
     def _joins(self, patient: Patient) -> dict[str, str]:
         """A `join` that is offered, and one that is `joined` already."""

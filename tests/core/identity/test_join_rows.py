@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from factories import make_identity, make_login, make_person
+from factories import make_account, make_dependent, make_grant, make_identity, make_login, make_person
 from fakes import FakeAdapters, ManualClock
 from harness import beside
 from people import CAUSE, agree
@@ -55,6 +55,7 @@ def with_everything(couple: Couple) -> None:
         side.write(lambda session, now, side=side: _open_check(session, side, now))  # type: ignore[misc]
         side.write(lambda session, now, side=side: _agree_to_face(session, side, now))  # type: ignore[misc]
         side.write(lambda session, now, side=side: _use_key(session, side, now, str(uuid4())))  # type: ignore[misc]
+        side.write(lambda session, now, side=side: _hold_grant(session, side, now))  # type: ignore[misc]
     couple.prove()
 
 
@@ -64,6 +65,12 @@ def _open_check(session: Session, side: Side, now: datetime) -> None:
 
 def _agree_to_face(session: Session, side: Side, now: datetime) -> None:
     agree(session, side.account_id, Purpose.FACE, dependent_id=side.dependent_id, now=now)
+
+
+def _hold_grant(session: Session, side: Side, now: datetime) -> UUID:
+    """Of somebody else."""
+    granter = make_dependent(session, side.workbench.vault, make_account(session, now=now), now=now)
+    return make_grant(session, granter, side.account_id, identity_id=side.payer.identity_id, now=now).id
 
 
 def _use_key(session: Session, side: Side, now: datetime, key: str) -> None:
