@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from core.dependents.add import DEPENDENTS_MAX
+from core.booking.policy_keys import MOST_DEPENDENTS
 from models.account_join import AccountJoin
 from models.appointment import Appointment, HospitalClaim
 from models.base import UTCDateTime
@@ -32,8 +32,9 @@ _KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.char
 
 # What a join leaves of an account: its own consents, and an idempotency key that the other account had used as well.
 _HANGING = {
-    "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL", "dependents": "", "grants": "",
-    "identity_checks": "", "login_sessions": "", "notices": "", "payments": "", "platform_identities": "",
+    "agreements": "", "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL",
+    "dependents": "", "grants": "", "identity_checks": "", "login_sessions": "", "notices": "", "payments": "",
+    "platform_identities": "",
 }  # fmt: skip
 
 # A grant with scope, of the person and at the instant of what was done under it, whichever of the person's dependents
@@ -77,6 +78,8 @@ _QUERIES = {
     "key_is_not_stuck": "SELECT id FROM idempotency_keys WHERE state = 'running' "
     "AND (lease_until IS NULL OR lease_until < :two_hours_ago)",
     "kept_key_has_its_reply": "SELECT id FROM idempotency_keys WHERE state = 'done' AND reply_sealed IS NULL",
+    "alias_points_at_a_root": "SELECT p.id FROM persons p JOIN persons r ON r.id = p.alias_of_id "
+    "WHERE r.alias_of_id IS NOT NULL",
     "appointment_is_own": "SELECT a.id FROM appointments a JOIN dependents d ON d.id = a.dependent_id "
     "JOIN charges c ON c.id = a.charge_id WHERE d.account_id <> a.account_id OR c.account_id <> a.account_id",
     # While two accounts were one, either wallet paid for both.
@@ -105,12 +108,14 @@ _QUERIES = {
     "WHERE k.account_id <> d.account_id",
     "consent_is_own": "SELECT s.id FROM consents s JOIN dependents d ON d.id = s.dependent_id "
     "WHERE s.account_id <> d.account_id",
+    "agreement_is_own": "SELECT g.id FROM agreements g JOIN dependents d ON d.id = g.dependent_id "
+    "WHERE g.account_id <> d.account_id",
     "notice_is_own": "SELECT n.id FROM notices n JOIN appointments a ON a.id = n.appointment_id "
     "WHERE n.account_id <> a.account_id",
     "login_is_own": "SELECT l.id FROM login_sessions l JOIN platform_identities i ON i.id = l.platform_identity_id "
     "WHERE l.account_id <> i.account_id",
     "account_within_dependent_limit": "SELECT account_id FROM dependents WHERE archived_at IS NULL "
-    f"AND relationship <> 'self' GROUP BY account_id HAVING COUNT(*) > {DEPENDENTS_MAX}",
+    f"AND relationship <> 'self' GROUP BY account_id HAVING COUNT(*) > {MOST_DEPENDENTS}",
     "joined_account_is_empty": " UNION ALL ".join(
         f"SELECT t.id FROM {table} t JOIN accounts a ON a.id = t.account_id WHERE a.joined_into_id IS NOT NULL{more}"
         for table, more in _HANGING.items()

@@ -88,6 +88,16 @@ def lock_person(session: Session, person_id: UUID) -> Person:
     return person
 
 
+def lock_persons(session: Session, person_ids: Iterable[UUID]) -> dict[UUID, Person]:
+    """Several, in id order, and nobody's alias followed: whoever merges has looked up the roots. Raises: NotFound."""
+    wanted = set(person_ids)
+    query = select(Person).where(Person.id.in_(wanted)).order_by(Person.id)
+    found = {person.id: person for person in session.scalars(_locked(query))}
+    if found.keys() != wanted:
+        raise NotFound()
+    return found
+
+
 _ACCOUNT_AND_PERSON = _account_then_person()
 
 

@@ -99,6 +99,12 @@ class ConsentRequired(Conflict):
     code = "consent_required"
 
 
+class AgreementRequired(Conflict):
+    """A grown-up has not agreed that this account books for them, or no longer does."""
+
+    code = "agreement_required"
+
+
 class FeeChanged(Conflict):
     code = "fee_changed"
 
@@ -185,6 +191,24 @@ class IdentityFrozen(Conflict):
     """Matched identity fields do not change."""
 
     code = "identity_frozen"
+
+
+class ChangeLimit(Conflict):
+    """It was changed lately; `retry_at` tells when it may be again."""
+
+    code = "change_limit"
+
+
+class OwnPhone(Conflict):
+    """The dependent's phone is that of whoever books: nobody agrees by it in another's place."""
+
+    code = "own_phone"
+
+
+class AgreementNotGiven(Conflict):
+    """No face check of the dependent says that they agree: none was passed lately, or it has said it already."""
+
+    code = "agreement_not_given"
 
 
 class CheckLimit(Conflict):

@@ -5,21 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
 
+from core.dependents.agreements import agree_at_desk, revoke_at_desk
+from core.dependents.guardians import confirm_guardian
+from core.dependents.signals import crowded_persons
 from core.identity.on_site import verify_on_site
 from core.rights.catalogue import listing
 from miniapp_api.services import services
+from models.agreement import Agreement
 from models.base import new_id
 from models.errors import NotFound
+from models.guardian import GuardianEvidence, GuardianRelation
 from models.states import Actor, Cause, CauseKind
 
 OPERATOR_MAX = 64
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def operator_option(default: str | None = None) -> Callable[[F], F]:
@@ -49,16 +57,35 @@ def verify_dependent(dependent_id: UUID, operator: str, document_seen: bool) -> 
     """Pass a dependent's identity check at the desk. Prints one line of JSON."""
     if not document_seen:
         raise click.UsageError("--document-seen is missing: nobody is verified unseen")
-    cause = Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+    cause = _by(operator)
 
-    def step(session: Any, now: Any) -> dict[str, Any]:
+    def step(session: Session, now: datetime) -> dict[str, Any]:
         check = verify_on_site(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
         return {"dependent_id": dependent_id, "check_id": check.id, "status": check.status, "level": check.level}
 
-    try:
-        told = services().workbench.transactions.write(step)
-    except NotFound:
-        sys.exit("no such dependent")
+    click.echo(json.dumps(_write(step), default=str))
+
+
+@click.command("agree-on-site")
+@click.argument("dependent_id", type=click.UUID)
+@operator_option()
+@click.option(
+    "--holder-seen",
+    is_flag=True,
+    required=True,
+    help="You have seen the person and their document, and they agree to be booked for by this account.",
+)
+@with_appcontext
+def agree_on_site(dependent_id: UUID, operator: str, holder_seen: bool) -> None:
+    """A grown-up agrees at the desk that an account books for them. Prints one line of JSON."""
+    if not holder_seen:
+        raise click.UsageError("--holder-seen is missing: nobody agrees unseen")
+    cause = _by(operator)
+    told = _write(
+        lambda session, now: _told_agreement(
+            agree_at_desk(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
+        )
+    )
     click.echo(json.dumps(told, default=str))
 
 
@@ -68,4 +95,77 @@ def show_catalogue() -> None:
     click.echo(listing())
 
 
-commands: list[click.Command] = [verify_dependent, show_catalogue]
+@click.command("revoke-agreement")
+@click.argument("dependent_id", type=click.UUID)
+@operator_option()
+@with_appcontext
+def revoke_on_site(dependent_id: UUID, operator: str) -> None:
+    """The person takes it back at the desk, at once. Prints one line of JSON."""
+    cause = _by(operator)
+    ended = _write(
+        lambda session, now: revoke_at_desk(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
+    )
+    click.echo(json.dumps({"dependent_id": dependent_id, "revoked": ended}, default=str))
+
+
+@click.command("confirm-guardian")
+@click.argument("dependent_id", type=click.UUID)
+@operator_option()
+@click.option("--relation", type=click.Choice([str(one) for one in GuardianRelation]), required=True, help="GB/T 4761.")
+@click.option("--evidence", type=click.Choice([str(one) for one in GuardianEvidence]), required=True)
+@click.option("--evidence-seen", is_flag=True, required=True, help="You have seen it, and it names both.")
+@with_appcontext
+def confirm_guardianship(dependent_id: UUID, operator: str, relation: str, evidence: str, evidence_seen: bool) -> None:
+    """The desk has seen what shows that a minor's guardian is one. Prints one line of JSON."""
+    if not evidence_seen:
+        raise click.UsageError("--evidence-seen is missing: nothing is confirmed unseen")
+    cause = _by(operator)
+
+    def step(session: Session, now: datetime) -> dict[str, Any]:
+        ward = confirm_guardian(
+            session,
+            dependent_id=dependent_id,
+            operator=operator,
+            relation=GuardianRelation(relation),
+            evidence=GuardianEvidence(evidence),
+            now=now,
+            cause=cause,
+        )
+        return {"dependent_id": ward.id, "relation": ward.guardian_relation, "confirmed_at": ward.guardian_confirmed_at}
+
+    click.echo(json.dumps(_write(step), default=str))
+
+
+@click.command("crowded-persons")
+@with_appcontext
+def tell_crowded_persons() -> None:
+    """Persons whom more than three accounts have added within 30 days: one line of JSON each. For operators alone."""
+    transactions = services().workbench.transactions
+    for one in transactions.read(lambda session, now: crowded_persons(session, now=now)):
+        told = {"person_id": one.person_id, "accounts": one.accounts, "newest_at": one.newest_at}
+        click.echo(json.dumps(told, default=str))
+
+
+def _by(operator: str) -> Cause:
+    return Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+
+
+def _told_agreement(given: Agreement) -> dict[str, Any]:
+    return {"dependent_id": given.dependent_id, "agreement_id": given.id, "way": given.way, "given_at": given.given_at}
+
+
+def _write(step: Callable[[Session, datetime], T]) -> T:
+    try:
+        return services().workbench.transactions.write(step)
+    except NotFound:
+        sys.exit("no such dependent")
+
+
+commands: list[click.Command] = [
+    agree_on_site,
+    confirm_guardianship,
+    revoke_on_site,
+    show_catalogue,
+    tell_crowded_persons,
+    verify_dependent,
+]

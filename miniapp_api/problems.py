@@ -117,6 +117,10 @@ PROBLEMS: Mapping[str, Problem] = {
     "consent_required": _p(
         409, "需要您的同意", "请先阅读并同意相关说明。",
         "Your consent is needed", "Please read the text and agree first."),
+    "agreement_required": _p(
+        409, "需要就诊人本人同意", "成年就诊人须本人同意由您预约，可用其本人手机验证码、人脸核验，或到医院窗口办理。",
+        "The dependent must agree first",
+        "A grown-up agrees in person: by a code to their own phone, by their face, or at the hospital desk."),
     "fee_changed": _p(
         409, "挂号费有变化", "请核对新的费用后再提交。",
         "The fee has changed", "Please look at the new fee and confirm."),
@@ -150,6 +154,15 @@ PROBLEMS: Mapping[str, Problem] = {
     "identity_frozen": _p(
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
+    "change_limit": _p(
+        409, "修改太频繁", "手机号每半年可修改一次，也可以删除就诊人后重新添加。",
+        "Changed too lately", "The phone may be changed once in half a year. You can always remove the dependent."),
+    "own_phone": _p(
+        409, "这是您自己的手机号", "请填写就诊人本人的手机号，或用人脸核验、医院窗口办理。",
+        "This is your own phone", "Please give the dependent's own phone, or use their face or the hospital desk."),
+    "agreement_not_given": _p(
+        409, "还没有本人同意", "请就诊人先完成一次人脸核验，也可用手机验证码或到医院窗口办理。",
+        "Not agreed yet", "The dependent must pass a face check first. A code to their phone or the desk will do too."),
     "check_limit": _p(
         409, "今天的核验次数已用完", "请明天再试，或到医院窗口办理。",
         "No more checks today", "Please try tomorrow, or go to the hospital desk."),
@@ -233,6 +246,10 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "unknown_country": ("没有这个国家或地区代码", "is no country code of ISO 3166"),
     "expired": ("证件已过期，请使用有效证件", "is past: the document is no longer good"),
     "contradicts_id_number": ("与证件号码不一致", "does not agree with the document number"),
+    "contradicts_birth_date": ("与已填写的出生日期不一致", "does not agree with the birth date that is stored"),
+    "contradicts_sex": ("与已填写的性别不一致", "does not agree with the sex that is stored"),
+    "contradicts_guardian": ("与监护人的性别不一致", "does not fit the guardian's sex"),
+    "too_young": ("须年满18周岁", "is for whoever is 18"),
     "not_a_minor": ("仅限未满18周岁", "is for those under 18"),
     "not_of_age": ("监护人须年满18周岁", "is not 18 yet"),
     "landline": ("请填写手机号", "must be a mobile number"),
@@ -241,6 +258,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "unassigned": ("手机号有误，请核对", "is no number in use"),
     "unknown_region": ("没有这个地区代码", "is not an area code"),
     "not_changeable": ("不能修改，请删除后重新添加", "does not change; remove the dependent and add it anew"),
+    "not_needed": ("本人无需此项", "is not needed for oneself"),
     "method_not_open": ("该核验方式暂不可用", "is not open to this dependent now"),
     "unknown_version": ("没有这个版本", "is no version of this text"),
     "outdated_version": ("说明已更新，请重新阅读", "is no longer in force; please read the new text"),

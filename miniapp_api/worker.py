@@ -17,6 +17,7 @@ from core.booking.release import close_payments, end_hold, return_slot
 from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
+from core.dependents.birthdays import tell_birthdays
 from core.idempotency import forget_old_keys
 from core.identity.code_limits import forget_phone_codes
 from core.identity.completion import settle_identity_check
@@ -74,6 +75,7 @@ HANDLERS: Mapping[str, Handler] = {
     ROTATE: rotate_keys,
     "settle_identity_check": settle_identity_check,
     "sweep": sweep,
+    "tell_birthdays": tell_birthdays,
 }
 
 PERIODIC = (
@@ -84,6 +86,7 @@ PERIODIC = (
     Periodic("forget_page_logins", timedelta(minutes=30)),
     Periodic("forget_phone_codes", timedelta(minutes=30)),
     Periodic("sweep", timedelta(minutes=1)),
+    Periodic("tell_birthdays", timedelta(days=1)),
 )
 
 

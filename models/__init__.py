@@ -3,6 +3,7 @@
 from models import (
     account,
     account_join,
+    agreement,
     appointment,
     audit,
     charge,
@@ -28,6 +29,7 @@ __all__ = [
     "Base",
     "account",
     "account_join",
+    "agreement",
     "appointment",
     "audit",
     "charge",

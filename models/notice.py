@@ -17,10 +17,16 @@ class NoticeKind(StrEnum):
     APPOINTMENT_CANCELLED = "appointment_cancelled"
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_RETURNED = "payment_returned"
+    DEPENDENT_TURNED_14 = "dependent_turned_14"
+    DEPENDENT_TURNED_18 = "dependent_turned_18"
+    DEPENDENT_HANDED_OVER = "dependent_handed_over"
 
 
 class Notice(Base):
-    """One message, written in the transaction it tells of; `dedup` makes it one for ever. It holds ids, never names."""
+    """One message, written in the transaction it tells of; `dedup` makes it one for ever. It holds ids, never names.
+
+    `dependent_id` is whom it is about, where it is about no appointment.
+    """
 
     __tablename__ = "notices"
     __table_args__ = (Index("ix_notices_account", "account_id", "id"),)
@@ -33,3 +39,4 @@ class Notice(Base):
     dedup: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
+    dependent_id: Mapped[UUID | None]

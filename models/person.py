@@ -11,6 +11,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, new_id, word
+from models.guardian import GuardianEvidence, GuardianRelation
 from models.sealing import ERASED, KeyedHash, Vault
 
 
@@ -74,12 +75,13 @@ _BY_GUARDIAN = "guardian"
 
 
 class Person(Base):
-    """One human being, whatever account or channel books. `alias_of_id` points at the row they were merged into."""
+    """One human being, whatever account or channel books. `alias_of_id` points at the row they were merged into, which
+    is nobody's alias."""
 
     __tablename__ = "persons"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    alias_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("persons.id"))
+    alias_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("persons.id"), index=True)
     created_at: Mapped[datetime]
 
 
@@ -127,6 +129,8 @@ class Dependent(Base):
     accounts that were joined both had the person, one of the two is archived and points at the other.
     `country` is the one that issued the document, in ISO 3166 alpha-3; `id_expires_on` the last day it is good for.
     `id_number_sealed` is the number as printed, where the identifier has less or something else.
+    `handed_over_at`: they came of age and took it over into an account of their own.
+    `earlier_identifier_id` is the birth certificate that named them before another document came.
     """
 
     __tablename__ = "dependents"
@@ -186,6 +190,15 @@ class Dependent(Base):
     id_expires_on: Mapped[date | None]
     id_number_sealed: Mapped[bytes | None]
     erase_after: Mapped[date | None] = mapped_column(index=True)
+    earlier_identifier_id: Mapped[UUID | None]
+    guardian_relation: Mapped[GuardianRelation | None] = mapped_column(word(GuardianRelation))
+    guardian_evidence: Mapped[GuardianEvidence | None] = mapped_column(word(GuardianEvidence))
+    guardian_evidence_number_sealed: Mapped[bytes | None]
+    guardian_told_at: Mapped[datetime | None]
+    guardian_confirmed_at: Mapped[datetime | None]
+    guardian_confirmed_by: Mapped[str | None]
+    handed_over_at: Mapped[datetime | None]
+    phone_changed_at: Mapped[datetime | None]
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
 
@@ -207,12 +220,32 @@ class Dependent(Base):
             return identifier.number(vault)
         return vault.open_text("dependents.id_number", self.id, self.id_number_sealed)
 
+    def seal_guardian_evidence(self, vault: Vault, number: str | None) -> None:
+        sealed = None if number is None else vault.seal("dependents.guardian_evidence_number", self.id, number)
+        self.guardian_evidence_number_sealed = sealed
+
+    def note_guardianship(self, relation: GuardianRelation, evidence: GuardianEvidence, *, at: datetime) -> None:
+        """What the guardian is to them, as it was told; nobody has confirmed it yet."""
+        self.guardian_relation, self.guardian_evidence, self.guardian_told_at = relation, evidence, at
+        self.guardian_confirmed_at = self.guardian_confirmed_by = None
+
+    def confirm_guardianship(self, *, by: str, at: datetime) -> None:
+        self.guardian_confirmed_at, self.guardian_confirmed_by = at, by
+
+    def forget_guardianship(self) -> None:
+        """Nothing of it is about the guardian there is now, if any."""
+        self.guardian_relation = self.guardian_evidence = self.guardian_evidence_number_sealed = None
+        self.guardian_told_at = self.guardian_confirmed_at = self.guardian_confirmed_by = None
+
     def seal_phone(self, vault: Vault, phone: str, *, masked: str) -> None:
         """`phone` in E.164."""
         digest = vault.keyed_hash("phone", phone)
         self.phone_hash, self.phone_hash_key = digest.digest, digest.key_id
         self.phone_sealed = vault.seal("dependents.phone", self.id, phone)
         self.phone_masked = masked
+
+    def phone(self, vault: Vault) -> str:
+        return vault.open_text("dependents.phone", self.id, self.phone_sealed)
 
     def seal_address(self, vault: Vault, address: str | None) -> None:
         self.address_sealed = None if address is None else vault.seal("dependents.address", self.id, address)
@@ -225,8 +258,9 @@ class Dependent(Base):
     def forget_identity(self) -> None:
         """Who it was is erased; an empty `name_masked` says so."""
         self.name_sealed, self.name_masked, self.id_number_masked = ERASED, "", ""
-        self.id_number_sealed = self.country = self.id_expires_on = None
+        self.id_number_sealed = self.country = self.id_expires_on = self.earlier_identifier_id = None
         self.birth_date, self.erase_after = date(1900, 1, 1), None
+        self.forget_guardianship()
 
     def age(self, *, on: date) -> int:
         """Full years."""
@@ -254,6 +288,12 @@ class Dependent(Base):
         self.identity_status = IdentityStatus.VERIFIED
         if level >= self.identity_level:
             self.identity_level, self.identity_method, self.identity_checked_at = level, method, at
+
+    def note_other_document(self) -> None:
+        """What was proven was proven of another document. A check that is open goes on with this one."""
+        self.identity_level, self.identity_method, self.identity_checked_at = IdentityLevel.TYPED, None, None
+        if self.identity_status is not IdentityStatus.PENDING:
+            self.identity_status = IdentityStatus.UNVERIFIED
 
     def note_check_failed(self, *, expired: bool) -> None:
         if self.identity_status is not IdentityStatus.VERIFIED:

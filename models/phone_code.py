@@ -22,6 +22,7 @@ class CodePurpose(StrEnum):
     """What a code proves. One that was asked for something is good for nothing else."""
 
     ACCOUNT_PHONE = "account_phone"
+    AGREEMENT = "agreement"
 
 
 class Sending(StrEnum):
@@ -39,6 +40,7 @@ class PhoneCode(Base):
     network stand as keyed hashes.
 
     A login may be erased before its codes are, so `login_id` is no reference. `ended_at`: used, replaced or not sent.
+    `about_id` is the dependent whom an agreement is about.
     """
 
     __tablename__ = "phone_codes"
@@ -73,6 +75,7 @@ class PhoneCode(Base):
     sending: Mapped[Sending] = mapped_column(word(Sending))
     provider: Mapped[str | None]
     provider_number: Mapped[str | None]
+    about_id: Mapped[UUID | None]
 
     def hash_all(self, vault: Vault, *, phone: str, net: str, code: str) -> None:
         """`phone` in E.164; `net` names the network that asks."""

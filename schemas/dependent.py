@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
+from models.guardian import GuardianEvidence, GuardianRelation
 from models.identity_check import IdentityMethod
 from models.person import IdentityStatus, IdType, Relationship, Sex
+from schemas.agreement import AgreementSchema
 from schemas.base import Day, Id, Instant, Strict, Text, Word
 from schemas.sparse import SparseReply
 
@@ -19,6 +21,8 @@ IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country
 
 
 _GUARDIAN = "of a minor: a dependent of one's own who is 18 or older, oneself among them"
+_RELATION = {"description": "what the guardian is to the child, GB/T 4761: 51 father, 52 mother, 57 and 58 step or "
+             "adoptive, 61 to 64 grandparents, 71 elder brother, 75 elder sister"}  # fmt: skip
 _SAID_OR_TYPED = "required where the number does not say it, and must agree with it where it does"
 
 
@@ -95,6 +99,44 @@ class ChangeDependentSchema(Strict):
     id_expires_on = fields.Raw(metadata=_FROZEN)
 
 
+class GiveDocumentSchema(Strict):
+    examples: ClassVar[dict[str, dict[str, Any]]] = {
+        "newborn": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209020"},
+    }
+
+    name = Text(200, metadata={"description": "the real one; required where it was 母名之子 or 母名之女"})
+    id_type = Word(IdType, required=True, metadata={"description": "any but `guardian_bound`"})
+    id_number = Text(64, required=True, metadata={"description": "birth date and sex in it must be the dependent's"})
+    country = Text(12, metadata={"description": "ISO 3166 alpha-2 or alpha-3; required for `passport`"})
+    id_expires_on = Day(metadata={"description": "the last day it is good for; required for `passport`"})
+
+
+class NameGuardianSchema(Strict):
+    examples: ClassVar[dict[str, dict[str, Any]]] = {
+        "mother": {
+            "guardian_dependent_id": "019abf4d-c000-7000-8000-000000000001",
+            "relation": "52",
+            "evidence": "birth_certificate",
+            "evidence_number": "A123456789",
+        },
+    }
+
+    guardian_dependent_id = Id(required=True, metadata={"description": _GUARDIAN})
+    relation = Word(GuardianRelation, required=True, metadata=_RELATION)
+    evidence = Word(GuardianEvidence, required=True, metadata={"description": "`declared`: one's own word"})
+    evidence_number = Text(64, metadata={"description": "of the certificate, register or judgment; kept sealed"})
+
+
+class GuardianshipSchema(SparseReply):
+    relation = Word(GuardianRelation, attribute="guardian_relation", metadata=_RELATION)
+    evidence = Word(GuardianEvidence, attribute="guardian_evidence")
+    told_at = Instant(attribute="guardian_told_at")
+    confirmed_at = Instant(
+        attribute="guardian_confirmed_at",
+        metadata={"optional": True, "description": "when an operator had seen the evidence"},
+    )
+
+
 class IdentitySchema(SparseReply):
     status = Word(IdentityStatus)
     level = fields.Integer(metadata={"description": "0 typed, 1 name and number matched, 2 the person was present"})
@@ -125,8 +167,23 @@ class DependentSchema(SparseReply):
     guardian_dependent_id = fields.UUID(
         attribute="dependent.guardian_dependent_id", metadata={"optional": True, "description": "of a minor"}
     )
+    guardianship = fields.Nested(
+        GuardianshipSchema,
+        metadata={"optional": True, "description": "what shows that the guardian is one"},
+    )
+    handed_over_at = Instant(
+        attribute="dependent.handed_over_at",
+        metadata={"optional": True, "description": "when they, of age by then, took it into an account of their own"},
+    )
+    complete_by = Day(
+        metadata={
+            "optional": True,
+            "description": "of `guardian_bound`: the day until which a number is asked for; it may come later",
+        },
+    )
     is_default = fields.Boolean(attribute="dependent.is_default")
     identity = fields.Nested(IdentitySchema)
+    agreement = fields.Nested(AgreementSchema)
     hospital_cards = fields.List(
         fields.Dict(keys=fields.String()),
         dump_default=list,

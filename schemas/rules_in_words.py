@@ -117,6 +117,16 @@ def _identity(policy: BookingPolicy) -> Words:
     return _LEVELS[policy.min_identity_level or 0]
 
 
+def _agreement(policy: BookingPolicy) -> Words:
+    ages = policy.agreement_ages
+    if ages.last < ages.first:
+        return Words("为他人预约无须其另行同意。", "Booking for somebody else needs no agreement of theirs.")
+    return Words(
+        f"为他人预约：{ages.first}至{ages.last}周岁的就诊人须本人同意。",
+        f"When booked for by somebody else, a patient from {ages.first} to {ages.last} years old must have agreed.",
+    )
+
+
 def _limits(policy: BookingPolicy) -> Words:
     schedule, department = policy.max_open_per_person_schedule, policy.max_open_per_person_department_day
     day = policy.max_per_person_day
@@ -144,6 +154,7 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("release", ("release_days_before", "release_time"), _release),
     ("closing", ("closes_minutes_before",), _closing),
     ("identity", ("min_identity_level",), _identity),
+    ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),
     (
         "limits",
         ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),

@@ -16,10 +16,13 @@ from fakes import START
 from sqlalchemy.orm import Session
 
 from core.clock import HOSPITAL_ZONE, hospital_day
+from core.dependents.agreements import note_agreement
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider
+from models.agreement import AgreementWay
 from models.base import new_id
 from models.grant import Grant, Scope
 from models.hospital import Campus, Department, Doctor, Hospital, Period
+from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Person, PersonIdentifier, Relationship, Sex
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 from models.sealing import Vault
@@ -146,9 +149,11 @@ def make_dependent(
     sex: Sex = Sex.FEMALE,
     birth_date: date = date(1990, 1, 1),
     is_default: bool = False,
+    agreed: bool = True,
     now: datetime = START,
 ) -> Dependent:
-    """`level` above `IdentityLevel.TYPED` makes the dependent verified. `phone` in E.164."""
+    """`level` above `IdentityLevel.TYPED` makes the dependent verified. `phone` in E.164. Whoever is not oneself has
+    `agreed` to be booked for."""
     identifier = identifier or make_person(session, vault, now=now)
     verified = level > IdentityLevel.TYPED
     dependent = Dependent(
@@ -173,7 +178,27 @@ def make_dependent(
     dependent.seal_phone(vault, phone, masked="130****0000")
     session.add(dependent)
     session.flush()
+    if agreed and relationship is not Relationship.SELF:
+        note_agreement(session, dependent, AgreementWay.DESK, witnessed_by="test", now=now)
     return dependent
+
+
+def make_face_check(session: Session, dependent: Dependent, *, now: datetime = START) -> IdentityCheck:
+    """The dependent's face was shown, and matched."""
+    check = IdentityCheck(
+        id=new_id(),
+        account_id=dependent.account_id,
+        dependent_id=dependent.id,
+        method=IdentityMethod.WECHAT_FACE,
+        level=0,
+        created_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    check.begin(session, at=now, cause=CAUSE)
+    check.succeed(session, level=IdentityLevel.PRESENT, matched=["name", "id_number", "face"], at=now, cause=CAUSE)
+    session.add(check)
+    session.flush()
+    return check
 
 
 def make_grant(

@@ -15,6 +15,7 @@ from ward import Ward, add, agree, be_asked_to_join, book, give, offer, open_war
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
+from core.dependents.agreement_words import VERSION
 from core.ports import ProviderUnavailable
 from models.account import Account
 from models.account_join import AccountJoin
@@ -256,6 +257,41 @@ def _another_name(ward: Ward) -> Reply:
         dependent = session.get_one(Dependent, UUID(dependent_id))
         dependent.identity_status, dependent.identity_level = IdentityStatus.VERIFIED, IdentityLevel.PRESENT
     return phone.insist("PATCH", f"/dependents/{dependent_id}", {"name": "测试乙"})
+
+
+def a_spouse(holder: Phone, **changes: Any) -> str:
+    known = {"name": "测试辛", "id_number": resident_id(order=901), "relationship": "spouse", "phone": "13900000007"}
+    added = holder.post("/dependents", SELF | known | changes)
+    return str(added.json["id"])
+
+
+@provokes("agreement_required")
+def _a_spouse_who_was_not_asked(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    return book(phone, ward.schedule(terms=ANYBODY), a_spouse(phone))
+
+
+@provokes("change_limit")
+def _a_second_phone(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path = f"/dependents/{add(phone)}"
+    phone.send("PATCH", path, {"phone": "13900000001"})
+    return phone.send("PATCH", path, {"phone": "13900000002"})
+
+
+@provokes("own_phone")
+def _a_spouse_with_ones_own_phone(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    add(phone)
+    path = f"/dependents/{a_spouse(phone, phone=SELF['phone'])}/agreement"
+    return phone.send("POST", path, {"way": "phone_code"})
+
+
+@provokes("agreement_not_given")
+def _a_face_that_was_not_shown(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    given = {"way": "face", "version": VERSION}
+    return phone.send("PUT", f"/dependents/{a_spouse(phone)}/agreement", given)
 
 
 @provokes("check_limit")

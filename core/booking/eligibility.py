@@ -18,10 +18,12 @@ from core.booking.claim import Left, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.policy import Terms
 from core.booking.standing import Standing, booker_of, standing_of
+from core.dependents.agreements import has_agreed, needs_agreement
 from core.dependents.minors import minor_consent_missing
 from core.identity.consents import granted_purposes
 from core.locks import root_of
 from core.refusals import (
+    AgreementRequired,
     AlreadyBooked,
     ConsentRequired,
     HoldOpen,
@@ -34,6 +36,7 @@ from core.refusals import (
     SoldOut,
 )
 from models.account import Purpose
+from models.agreement import AgreementWay
 from models.appointment import AppointmentStatus
 from models.errors import DomainError, NotFound
 from models.grant import Grant
@@ -54,13 +57,14 @@ class Case:
     standing: list[Standing]
     consents: frozenset[Purpose]
     minor_consent_missing: bool
+    has_agreed: bool
     left: Left | None
     now: datetime
     grant: Grant | None = None
 
     @property
     def of_person(self) -> list[Standing]:
-        return [one for one in self.standing if one.person_id == self.person_id and not one.for_another]
+        return [one for one in self.standing if one.is_of_person]
 
     @property
     def booker_id(self) -> UUID:
@@ -82,6 +86,7 @@ def gather(
         standing=standing_of(session, person_id, account_id, booker_id),
         consents=whom.consents,
         minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
+        has_agreed=whom.has_agreed,
         left=left,
         now=now,
         grant=whom.grant,
@@ -92,6 +97,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
     """Every rule that refuses, the most telling first; nothing where the number may be had."""
     yield from _schedule_refusals(case)
     yield from _consent_refusals(case)
+    yield from _agreement_refusals(case)
     level = case.dependent.level_on(case.schedule.visit_date)
     if level < case.terms.min_identity_level:
         yield IdentityRequired(required_level=case.terms.min_identity_level, level=level)
@@ -123,6 +129,12 @@ def _consent_refusals(case: Case) -> Iterator[DomainError]:
             yield ConsentRequired(purpose=str(purpose))
     if case.minor_consent_missing:
         yield ConsentRequired(purpose=str(Purpose.MINOR), dependent_id=str(case.dependent.id))
+
+
+def _agreement_refusals(case: Case) -> Iterator[DomainError]:
+    """Grown-ups agree themselves, as old as they are on the day of the visit."""
+    if not case.has_agreed and needs_agreement(case.dependent, case.terms.agreement_ages, on=case.schedule.visit_date):
+        yield AgreementRequired(dependent_id=str(case.dependent.id), ways=[str(way) for way in AgreementWay])
 
 
 def _person_refusals(case: Case) -> Iterator[DomainError]:
@@ -190,7 +202,7 @@ def explain(
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
     terms = Terms.from_document(schedule.terms)
     left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
-    whom = Whom(dependent, granted_purposes(session, dependent.account_id), grant)
+    whom = Whom(dependent, granted_purposes(session, dependent.account_id), has_agreed(session, dependent.id), grant)
     case = gather(session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left)
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
@@ -214,6 +226,7 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     ScheduleSuspended: ["other_day", "other_doctor"],
     IdentityRequired: ["identity_check", "desk"],
     ConsentRequired: ["give_consent"],
+    AgreementRequired: ["ask_agreement", "desk"],
     AlreadyBooked: ["cancel_first", "other_day"],
     HoldOpen: ["pay_or_cancel"],
     PersonLimit: ["other_day", "desk"],

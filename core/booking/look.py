@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, literal, select
 from sqlalchemy.orm import Session
 
+from core.dependents.agreements import stands_for
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
 from models.errors import FieldError, NotFound, ValidationFailed
@@ -50,10 +51,12 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Whom:
-    """A dependent, and what its account has agreed to. `grant` is under which another account books for it."""
+    """A dependent, what its account has agreed to, and whether the dependent has agreed to be booked for. `grant` is
+    under which another account books for it."""
 
     dependent: Dependent
     consents: frozenset[Purpose]
+    has_agreed: bool
     grant: Grant | None = None
 
 
@@ -91,8 +94,8 @@ def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID) -> 
     rows = session.execute(_WHOM, {"account": account_id, "dependent": dependent_id}).all()
     if not rows:
         raise NotFound()
-    acts = [(purpose, version, granted) for _, purpose, version, granted in rows if purpose is not None]
-    return Whom(rows[0][0], purposes_stood_by(acts))
+    acts = [(purpose, version, granted) for _, _, purpose, version, granted in rows if purpose is not None]
+    return Whom(rows[0][0], purposes_stood_by(acts), has_agreed=rows[0][1])
 
 
 @cache
@@ -132,7 +135,9 @@ def _own_and_live() -> ColumnElement[bool]:
 
 # Oldest act first: the newest of each purpose counts.
 _WHOM = (
-    select(Dependent, Consent.purpose, Consent.version, Consent.granted)
+    select(
+        Dependent, stands_for(bindparam("dependent", type_=Uuid())), Consent.purpose, Consent.version, Consent.granted
+    )
     .outerjoin(Consent, and_(Consent.account_id == Dependent.account_id, Consent.dependent_id.is_(None)))
     .where(_own_and_live())
     .order_by(Consent.at, Consent.id)

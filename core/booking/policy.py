@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.policy_keys import InvalidPolicy, PolicyFault, refuse_unless_policy
 from core.clock import HOSPITAL_ZONE, hospital_day
+from core.dependents.agreements import Ages
 from models.base import canonical_json
 from models.hospital import Department, Doctor, Hospital
 from models.policy import BookingPolicyRow, PolicyLevel
@@ -51,6 +52,9 @@ class BookingPolicy:
 
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `return_after_seconds`: how long a freed number rests before it is sold again.
+    `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
+    `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
+    word alone counts, for an account belongs to no hospital.
     """
 
     release_days_before: int | None = None
@@ -68,6 +72,10 @@ class BookingPolicy:
     min_identity_level: int | None = None
     pay_modes: tuple[str, ...] | None = None
     return_after_seconds: int | None = None
+    agreement_from_age: int | None = None
+    agreement_to_age: int | None = None
+    max_dependents: int | None = None
+    phone_change_days: int | None = None
 
     def __post_init__(self) -> None:
         """Raises: InvalidPolicy."""
@@ -78,6 +86,11 @@ class BookingPolicy:
         """Read a policy as an operator wrote it. Raises: InvalidPolicy, naming every bad key."""
         refuse_unless_policy(document)
         return cls(**_frozen(document))
+
+    @property
+    def agreement_ages(self) -> Ages:
+        """Of a merged policy."""
+        return Ages(self.agreement_from_age or 0, self.agreement_to_age or 0)
 
     def to_document(self) -> dict[str, Any]:
         """The keys that are set, as JSON values."""
@@ -104,6 +117,10 @@ PLATFORM_DEFAULTS = BookingPolicy(
     min_identity_level=1,
     pay_modes=("online", "on_site"),
     return_after_seconds=0,
+    agreement_from_age=18,
+    agreement_to_age=59,
+    max_dependents=5,
+    phone_change_days=183,
 )
 
 
@@ -134,6 +151,12 @@ class Terms:
     pay_modes: tuple[str, ...]
     return_after_seconds: int
     segment_closes_minutes_before: int
+    agreement_from_age: int
+    agreement_to_age: int
+
+    @property
+    def agreement_ages(self) -> Ages:
+        return Ages(self.agreement_from_age, self.agreement_to_age)
 
     @property
     def one_per_department_day(self) -> bool:

@@ -60,6 +60,9 @@ def _words(allowed: Iterable[str], *, at_least: int) -> Callable[[Any], str | No
     return check
 
 
+MOST_DEPENDENTS = 10
+"""What nobody may set higher (rules.md 1.1.4)."""
+
 _LIMIT = _whole(1, 100)
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "release_days_before": _whole(0, 366),
@@ -77,6 +80,10 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "min_identity_level": _whole(0, 2),
     "pay_modes": _words((str(mode) for mode in PayMode), at_least=1),
     "return_after_seconds": _whole(0, 7 * _DAY_MINUTES * 60),
+    "agreement_from_age": _whole(0, 150),
+    "agreement_to_age": _whole(0, 150),
+    "max_dependents": _whole(1, MOST_DEPENDENTS),
+    "phone_change_days": _whole(0, 366),
 }
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, false, or_, select, true, union_all
+from sqlalchemy import Select, bindparam, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.base import table_of
 from models.grant import Grant
+from models.person import Person
 
 
 @dataclass(frozen=True)
@@ -20,38 +21,48 @@ class Standing:
     """An open appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more."""
 
     account_id: UUID
-    person_id: UUID
+    is_of_person: bool
     schedule_id: UUID
     department_id: UUID
     visit_date: Any
     status: AppointmentStatus
-    for_another: bool = False
+    for_another: bool
 
 
-_APPOINTMENT = table_of(Appointment).c
-_GRANT = table_of(Grant).c
-_SEEN = (
-    _APPOINTMENT.account_id,
-    _APPOINTMENT.person_id,
-    _APPOINTMENT.schedule_id,
-    _APPOINTMENT.department_id,
-    _APPOINTMENT.visit_date,
-    _APPOINTMENT.status,
+_APPOINTMENT, _PERSON, _GRANT = table_of(Appointment).c, table_of(Person).c, table_of(Grant).c
+# The person, and whoever was found to be the same human being (core/dependents/merge.py).
+_SAME_HUMAN = select(_PERSON.id).where(
+    or_(_PERSON.id == bindparam("person"), _PERSON.alias_of_id == bindparam("person"))
 )
+_UNPAID = _APPOINTMENT.status == AppointmentStatus.PENDING
+
+
+def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
+    return select(
+        _APPOINTMENT.account_id,
+        literal(is_of_person),
+        _APPOINTMENT.schedule_id,
+        _APPOINTMENT.department_id,
+        _APPOINTMENT.visit_date,
+        _APPOINTMENT.status,
+        literal(for_another),
+    )
+
+
+# Parts, each found by its own index: an OR over them would find none.
 _STANDING = union_all(
-    select(*_SEEN, false()).where(
-        or_(
-            and_(_APPOINTMENT.person_id == bindparam("person"), _APPOINTMENT.status.in_(sorted(OPEN))),
-            and_(
-                or_(_APPOINTMENT.account_id == bindparam("account"), _APPOINTMENT.account_id == bindparam("booker")),
-                _APPOINTMENT.status == AppointmentStatus.PENDING,
-            ),
-        )
+    _seen(is_of_person=True, for_another=False).where(
+        _APPOINTMENT.person_id.in_(_SAME_HUMAN), _APPOINTMENT.status.in_(sorted(OPEN))
     ),
-    # What the booker holds for dependents of others: a second branch, since an OR over two tables would find no index.
-    select(*_SEEN, true())
+    _seen(is_of_person=False, for_another=False).where(
+        or_(_APPOINTMENT.account_id == bindparam("account"), _APPOINTMENT.account_id == bindparam("booker")),
+        _UNPAID,
+        _APPOINTMENT.person_id.not_in(_SAME_HUMAN),
+    ),
+    # What the booker holds for dependents of others.
+    _seen(is_of_person=False, for_another=True)
     .join_from(table_of(Grant), table_of(Appointment), _APPOINTMENT.grant_id == _GRANT.id)
-    .where(_GRANT.account_id == bindparam("booker"), _APPOINTMENT.status == AppointmentStatus.PENDING),
+    .where(_GRANT.account_id == bindparam("booker"), _UNPAID),
 )
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from core.booking.policy import policies_for
 from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import Document, TypedDocument, masked_number, read_document
@@ -30,9 +31,6 @@ from models.account import Purpose
 from models.base import new_id
 from models.person import FULL_AGE, Dependent, IdentityLevel, IdentityStatus, IdType, Relationship, Sex, age_on
 from models.sealing import Vault
-
-DEPENDENTS_MAX = 5
-"""Besides oneself (rules.md 1.1.4)."""
 
 log = structlog.get_logger()
 
@@ -84,7 +82,7 @@ def add_dependent(
     standing = session.scalars(dependents_of(account_id)).all()
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
-    _refuse_too_many(standing, wanted.relationship)
+    _refuse_too_many(standing, wanted.relationship, most=policies_for(session).max_dependents or 0)
     _refuse_unfit_guardian(standing, wanted, read.document, today=hospital_day(now))
     dependent = Dependent(
         id=new_id(),
@@ -152,7 +150,8 @@ def _refuse_double(standing: Sequence[Dependent], relationship: Relationship, pe
             raise DependentExists(dependent_id=str(one.id))
 
 
-def _refuse_too_many(standing: Sequence[Dependent], relationship: Relationship) -> None:
+def _refuse_too_many(standing: Sequence[Dependent], relationship: Relationship, *, most: int) -> None:
+    """Besides oneself (rules.md 1.1.4)."""
     others = [one for one in standing if one.relationship_ is not Relationship.SELF]
-    if relationship is not Relationship.SELF and len(others) >= DEPENDENTS_MAX:
-        raise DependentLimit(limit=DEPENDENTS_MAX)
+    if relationship is not Relationship.SELF and len(others) >= most:
+        raise DependentLimit(limit=most)

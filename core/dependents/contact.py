@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.policy import policies_for
 from core.clock import hospital_day
+from core.dependents.agreements import end_agreement
 from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among
 from core.dependents.phones import masked_phone, read_phone
@@ -19,7 +21,8 @@ from core.dependents.regions import is_known_region
 from core.dependents.typed import InputFault
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
-from core.refusals import IdentityFrozen
+from core.refusals import ChangeLimit, IdentityFrozen
+from models.agreement import AgreementEnd, AgreementWay
 from models.errors import FieldError, ValidationFailed
 from models.person import Dependent, IdentityLevel
 from models.sealing import Vault
@@ -43,8 +46,9 @@ def change_contact(
 ) -> Dependent:
     """Write new contact data, or another guardian; null takes address, region or guardian away.
 
+    An agreement that was given by a code to the old phone ends with it.
     Identity fields never change here: once matched they are frozen, and before that the dependent is added anew.
-    Raises: NotFound, IdentityFrozen, ValidationFailed.
+    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
@@ -58,10 +62,25 @@ def change_contact(
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
             dependent.forget_guardians_proof()
+            dependent.forget_guardianship()
         dependent.guardian_dependent_id = guardian_id
-    write_contact(dependent, read_contact(contact), vault)
+    read = read_contact(contact)
+    if read.get("phone") not in (None, dependent.phone(vault)):
+        _refuse_too_often(session, dependent, now=now)
+        dependent.phone_changed_at = now
+        end_agreement(session, dependent.id, AgreementEnd.OTHER_PHONE, now=now, way=AgreementWay.PHONE_CODE)
+    write_contact(dependent, read, vault)
     session.flush()
     return dependent
+
+
+def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) -> None:
+    """A phone is changed once in half a year (rules.md 1.1.3, 1.1.5). Raises: ChangeLimit."""
+    if dependent.phone_changed_at is None:
+        return
+    again_at = dependent.phone_changed_at + timedelta(days=policies_for(session).phone_change_days or 0)
+    if now < again_at:
+        raise ChangeLimit(retry_at=again_at)
 
 
 def _guardian(session: Session, ward: Dependent, guardian_id: UUID | None, *, now: datetime) -> UUID | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.clock import hospital_day
 from core.dependents.typed import InputFault
 from core.identity.consents import granted
 from models.account import Purpose
@@ -35,6 +36,13 @@ def guardian_among(
 def needs_minor_consent(dependent: Dependent, on: date) -> bool:
     """Whether the dependent is under 18 on that day; 周岁 is reached on the birthday."""
     return dependent.age(on=on) < FULL_AGE
+
+
+def was_ward(dependent: Dependent) -> bool:
+    """Whether a guardian is named, or the record was made while they were a minor."""
+    return (
+        dependent.guardian_dependent_id is not None or dependent.age(on=hospital_day(dependent.created_at)) < FULL_AGE
+    )
 
 
 def minor_consent_missing(session: Session, dependent: Dependent, *, on: date) -> bool:

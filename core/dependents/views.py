@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.policy import policies_for
 from core.clock import hospital_day
+from core.dependents.agreements import AgreementView, view_agreements
 from core.identity.methods import Ways, open_methods, tries_of
 from core.identity.own import dependents_of, own_dependent
 from core.paging import Page, page_of
 from models.identity_check import IdentityMethod
-from models.person import Dependent, IdentityStatus
+from models.person import Dependent, IdentityStatus, IdType
+
+NUMBER_ASKED_WITHIN = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,18 @@ class IdentityView:
 
 @dataclass(frozen=True)
 class DependentView:
-    """`age` in full years today at the hospital."""
+    """`age` in full years today at the hospital. `complete_by`: the day until which a number is asked for."""
 
     dependent: Dependent
     age: int
     identity: IdentityView
+    agreement: AgreementView
+    complete_by: date | None
+
+    @property
+    def guardianship(self) -> Dependent | None:
+        """Where it was told what the guardian is to them."""
+        return self.dependent if self.dependent.guardian_relation is not None else None
 
 
 def view_dependent(session: Session, dependent: Dependent, *, ways: Ways, now: datetime) -> DependentView:
@@ -66,9 +77,17 @@ def list_dependents(
 def _views(session: Session, dependents: Sequence[Dependent], ways: Ways, now: datetime) -> list[DependentView]:
     on = hospital_day(now)
     tries = tries_of(session, dependents, now=now)
+    agreements = view_agreements(session, dependents, policies_for(session).agreement_ages, on=on)
     views = []
     for one in dependents:
         methods = open_methods(one, ways=ways, tries=tries, on=on)
         identity = IdentityView(one.identity_status, one.level_on(on), methods, one.identity_checked_at)
-        views.append(DependentView(one, one.age(on=on), identity))
+        views.append(DependentView(one, one.age(on=on), identity, agreements[one.id], _complete_by(one)))
     return views
+
+
+def _complete_by(dependent: Dependent) -> date | None:
+    """A newborn's number is asked for, and never demanded: nothing ends on that day (rules.md 1.2.6)."""
+    if dependent.id_type is not IdType.GUARDIAN_BOUND:
+        return None
+    return hospital_day(dependent.created_at) + NUMBER_ASKED_WITHIN

@@ -10,8 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from core.booking.policy import Terms
-from core.dependents.add import DEPENDENTS_MAX
+from core.booking.policy import Terms, policies_for
 from core.identity.join_twins import live_of
 from core.locks import root_of
 from core.refusals import JoinConflict
@@ -29,10 +28,11 @@ class Conflict:
     reason: str
     others: dict[UUID, int]
     unpaid: dict[UUID, int]
+    most_others: int
 
     def told_to(self, account_id: UUID) -> JoinConflict:
         return JoinConflict(
-            dependents=self.others[account_id], dependents_limit=DEPENDENTS_MAX, unpaid=self.unpaid[account_id]
+            dependents=self.others[account_id], dependents_limit=self.most_others, unpaid=self.unpaid[account_id]
         )
 
 
@@ -52,25 +52,30 @@ def conflict_between(session: Session, kept: Account, emptied: Account, *, now: 
     both = (kept.id, emptied.id)
     live = {account_id: live_of(session, account_id) for account_id in both}
     unpaid = _unpaid(session, both)
+    most = _most_others(session)
     reason = (
         _who_they_are(session, kept, emptied, now=now)
-        or _too_many_dependents(session, live[kept.id], live[emptied.id])
+        or _too_many_dependents(session, live[kept.id], live[emptied.id], most=most)
         or _too_many_unpaid(unpaid[kept.id], unpaid[emptied.id])
     )
-    return None if reason is None else _conflict(reason, live, unpaid)
+    return None if reason is None else _conflict(reason, live, unpaid, most=most)
 
 
 def asked_too_soon(session: Session, account_id: UUID) -> Conflict:
     """Why the account may not ask, with the same figures as ever."""
     live = {account_id: live_of(session, account_id)}
-    return _conflict("asked_too_soon", live, _unpaid(session, [account_id]))
+    return _conflict("asked_too_soon", live, _unpaid(session, [account_id]), most=_most_others(session))
 
 
 def _conflict(
-    reason: str, live: Mapping[UUID, Sequence[Dependent]], unpaid: Mapping[UUID, Sequence[Terms]]
+    reason: str, live: Mapping[UUID, Sequence[Dependent]], unpaid: Mapping[UUID, Sequence[Terms]], *, most: int
 ) -> Conflict:
     others = {account_id: len(_besides_oneself(found)) for account_id, found in live.items()}
-    return Conflict(reason, others, {account_id: len(found) for account_id, found in unpaid.items()})
+    return Conflict(reason, others, {account_id: len(found) for account_id, found in unpaid.items()}, most)
+
+
+def _most_others(session: Session) -> int:
+    return policies_for(session).max_dependents or 0
 
 
 def _who_they_are(session: Session, kept: Account, emptied: Account, *, now: datetime) -> str | None:
@@ -89,12 +94,14 @@ def _may_still_be_undone(session: Session, account_ids: Sequence[UUID], *, now: 
     return bool(session.scalar(select(exists().where(standing, AccountJoin.undo_before > now))))
 
 
-def _too_many_dependents(session: Session, kept: Sequence[Dependent], emptied: Sequence[Dependent]) -> str | None:
+def _too_many_dependents(
+    session: Session, kept: Sequence[Dependent], emptied: Sequence[Dependent], *, most: int
+) -> str | None:
     selves = {root_of(session, one.person_id) for one in (*kept, *emptied) if one.relationship_ is Relationship.SELF}
     if len(selves) > 1:
         return "two_selves"
     persons = {root_of(session, one.person_id) for one in _besides_oneself((*kept, *emptied))}
-    return "dependent_limit" if len(persons) > DEPENDENTS_MAX else None
+    return "dependent_limit" if len(persons) > most else None
 
 
 def _besides_oneself(dependents: Sequence[Dependent]) -> list[Dependent]:

@@ -19,6 +19,7 @@ from core.identity.join_twins import archive_twins, choose_default, defaults_of,
 from core.locks import lock_charges, lock_dependents_of
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
+from models.agreement import Agreement
 from models.appointment import Appointment
 from models.base import Base, table_of
 from models.charge import Charge
@@ -34,6 +35,7 @@ CARRIED: tuple[type[Base], ...] = (
     Dependent,
     IdentityCheck,
     Consent,
+    Agreement,
     Charge,
     Appointment,
     Payment,
@@ -89,10 +91,13 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
         IdentityCheck: IdentityCheck.dependent_id.in_(dependents),
         Consent: Consent.dependent_id.in_(dependents)
         | (Consent.dependent_id.is_(None) & Consent.given_by_id.in_(identities)),
+        Agreement: Agreement.dependent_id.in_(dependents),
         Charge: Charge.id.in_(charges),
         Appointment: Appointment.id.in_(appointments),
         Payment: Payment.charge_id.in_(charges),
-        Notice: Notice.appointment_id.in_(appointments) | Notice.id.in_(came.ids(Notice)),
+        Notice: Notice.appointment_id.in_(appointments)
+        | Notice.dependent_id.in_(dependents)
+        | Notice.id.in_(came.ids(Notice)),
         Grant: Grant.accepted_by_id.in_(identities),
         PlatformIdentity: PlatformIdentity.id.in_(identities),
         LoginSession: LoginSession.platform_identity_id.in_(identities),

@@ -45,7 +45,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks for a code or has one, logged in how, for which phone (E.164). `net` is the network of the asker."""
+    """Who asks for a code or has one, logged in how, for which phone (E.164). `net` is the network of the asker,
+    `about` the dependent that the code is about, if any."""
 
     account_id: UUID
     identity_id: UUID
@@ -53,6 +54,7 @@ class Asker:
     phone: str = field(repr=False)
     net: str = field(default="", repr=False)
     purpose: CodePurpose = CodePurpose.ACCOUNT_PHONE
+    about: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def prepare_code(session: Session, *, asker: Asker, limits: CodeLimits, vault: V
         expires_at=now + CODE_LIFE,
         tries=0,
         sending=Sending.STARTED,
+        about_id=asker.about,
     )
     row.hash_all(vault, phone=asker.phone, net=asker.net, code=code)
     session.add(row)
@@ -170,7 +173,7 @@ def try_code(session: Session, *, asker: Asker, guess: str, vault: Vault, now: d
     """
     require_consent(session, asker.account_id, Purpose.SERVICE)
     pass_gate(session, GateKind.ACCOUNT, str(asker.account_id), vault=vault, now=now)
-    live = and_(_standing(asker, vault), PhoneCode.login_id == asker.login_id, PhoneCode.expires_at > now)
+    live = and_(_good(asker, vault, now=now), PhoneCode.login_id == asker.login_id)
     spent_until = session.scalar(select(PhoneCode.expires_at).where(live, PhoneCode.tries >= TRIES))
     taken = session.execute(
         update(PhoneCode)
@@ -190,14 +193,7 @@ def prove_by_code(
 ) -> Account:
     """Use the code up and keep the phone that it proves. Raises: PhoneNotProven, NotFound, Overloaded."""
     lock_account(session, asker.account_id)
-    used = session.scalars(
-        update(PhoneCode)
-        .where(PhoneCode.id == code_id, _standing(asker, vault), PhoneCode.expires_at > now)
-        .values(used_at=now, ended_at=now)
-        .returning(PhoneCode.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if used is None:
+    if not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):
         raise PhoneNotProven()
     return keep_phone(
         session,
@@ -208,6 +204,24 @@ def prove_by_code(
         now=now,
         cause=cause,
     )
+
+
+def use_code(session: Session, *, asker: Asker, code_id: UUID, vault: Vault, now: datetime) -> bool:
+    """Whether the code was still good; it is no longer. The caller holds the account's lock."""
+    used = session.scalars(
+        update(PhoneCode)
+        .where(PhoneCode.id == code_id, _good(asker, vault, now=now))
+        .values(used_at=now, ended_at=now)
+        .returning(PhoneCode.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return used is not None
+
+
+def _good(asker: Asker, vault: Vault, *, now: datetime) -> ColumnElement[bool]:
+    """The asker's code, while it lasts. Of two dependents with one phone each has a code of their own."""
+    about = PhoneCode.about_id.is_not_distinct_from(asker.about)
+    return and_(_standing(asker, vault), about, PhoneCode.expires_at > now)
 
 
 def _standing(asker: Asker, vault: Vault) -> ColumnElement[bool]:

@@ -10,6 +10,24 @@ from sqlalchemy.orm import Session
 from models.appointment import Appointment
 from models.base import new_id
 from models.notice import Notice, NoticeKind
+from models.person import Dependent
+
+
+def tell_of_dependent(session: Session, kind: NoticeKind, dependent: Dependent, *, now: datetime) -> None:
+    """Write one notice about a dependent to its account, told once."""
+    dedup = f"{kind}:{dependent.id}"
+    if session.scalar(select(Notice.id).where(Notice.dedup == dedup)) is not None:
+        return
+    session.add(
+        Notice(
+            id=new_id(),
+            account_id=dependent.account_id,
+            dependent_id=dependent.id,
+            kind=kind,
+            dedup=dedup,
+            created_at=now,
+        )
+    )
 
 
 def tell(

@@ -28,6 +28,9 @@ class AccessAction(StrEnum):
     VERIFIED_ON_SITE = "identity_check.on_site"
     PASS_CHECKED = "visit_pass.check"  # noqa: S105 - no password
     HISTORY_READ = "appointment.history"
+    GUARDIAN_CONFIRMED = "guardian.confirm"
+    AGREED_ON_SITE = "agreement.on_site"
+    AGREEMENT_REVOKED = "agreement.revoke"
     EXPORTED = "account.export"
     CLOSED = "account.close"
     GRANT_OFFERED = "grant.offer"

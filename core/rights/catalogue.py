@@ -53,6 +53,7 @@ GENERAL, PERSONAL = Grade.GENERAL, Grade.PERSONAL
 CATALOGUE: Mapping[str, Graded] = {
     "account_joins": _of(PERSONAL, personal="phone_masked carried"),
     "accounts": _of(PERSONAL, personal="phone_masked", sensitive="phone_sealed phone_hash"),
+    "agreements": _of(PERSONAL, general="version", personal="witnessed_by"),
     "appointments": _of(
         PERSONAL,
         general="number terms",
@@ -69,8 +70,9 @@ CATALOGUE: Mapping[str, Graded] = {
     "departments": _of(GENERAL),
     "dependents": _of(
         PERSONAL,
-        personal="name_masked phone_masked id_number_masked region_code country identity_method",
-        sensitive="name_sealed phone_sealed phone_hash address_sealed id_number_sealed",
+        personal="name_masked phone_masked id_number_masked region_code country identity_method guardian_confirmed_by",
+        sensitive="name_sealed phone_sealed phone_hash address_sealed id_number_sealed "
+        "guardian_evidence_number_sealed",
     ),
     "doctors": _of(GENERAL),
     "grants": _of(PERSONAL, sensitive="code_hash"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
@@ -14,6 +14,7 @@ from core.locks import lock_dependent
 from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
+from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
 from models.person import Dependent, PersonIdentifier
@@ -28,6 +29,9 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     dependent.archived_at = dependent.archived_at or now
     dependent.is_default = False
     dependent.forget_contact()
+    standing = select(Agreement).where(Agreement.dependent_id == dependent.id, Agreement.ended_at.is_(None))
+    for agreement in session.scalars(standing):
+        agreement.end(AgreementEnd.REMOVED, at=now)
     last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))
     today = hospital_day(now)
     until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts
@@ -55,11 +59,13 @@ def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
 
 
 def _forget(session: Session, dependent: Dependent) -> None:
-    """Name, document and birth; the document itself too, where no other account names it."""
+    """Name, documents and birth; the documents themselves too, where no other account names them."""
+    documents = [one for one in (dependent.identifier_id, dependent.earlier_identifier_id) if one is not None]
     dependent.forget_identity()
     session.flush()
-    others = exists().where(Dependent.identifier_id == PersonIdentifier.id, Dependent.name_masked != "")
-    query = select(PersonIdentifier).where(PersonIdentifier.id == dependent.identifier_id, ~others)
+    named = or_(Dependent.identifier_id == PersonIdentifier.id, Dependent.earlier_identifier_id == PersonIdentifier.id)
+    others = exists().where(named, Dependent.name_masked != "")
+    query = select(PersonIdentifier).where(PersonIdentifier.id.in_(documents), ~others)
     for identifier in session.scalars(query):
         identifier.forget()
     session.flush()

@@ -25,7 +25,7 @@ from models.appointment import Appointment, HospitalClaim
 from models.base import table_of
 from models.grant import Grant
 from models.payment import Payment
-from models.person import Dependent, Person, PersonIdentifier
+from models.person import Dependent, IdType, Person, PersonIdentifier
 from models.schedule import Slot
 from models.sealing import ERASED
 from models.states import StateEvent
@@ -127,7 +127,18 @@ def _delete_dependents(session: Session, ids: Sequence[UUID]) -> None:
     erased = select(PersonIdentifier.id).where(PersonIdentifier.number_sealed == ERASED)
     identifiers = session.scalars(erased.where(PersonIdentifier.id.in_([one.identifier_id for one in found]))).all()
     _delete_if_unreferenced(session, PersonIdentifier, identifiers)
-    _delete_if_unreferenced(session, Person, [one.person_id for one in found])
+    persons = [one.person_id for one in found]
+    _delete_aliases(session, persons)
+    _delete_if_unreferenced(session, Person, persons)
+
+
+def _delete_aliases(session: Session, persons: Sequence[UUID]) -> None:
+    """Whoever was merged into one of these, when no number of theirs is left either."""
+    aliases = session.scalars(select(Person.id).where(Person.alias_of_id.in_(persons))).all()
+    numberless = or_(PersonIdentifier.number_sealed == ERASED, PersonIdentifier.id_type == IdType.GUARDIAN_BOUND)
+    query = select(PersonIdentifier.id).where(PersonIdentifier.person_id.in_(aliases), numberless)
+    _delete_if_unreferenced(session, PersonIdentifier, session.scalars(query).all())
+    _delete_if_unreferenced(session, Person, aliases)
 
 
 def _delete_if_unreferenced(session: Session, record: type[Base], ids: Sequence[UUID]) -> None:

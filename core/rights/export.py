@@ -25,9 +25,9 @@ _SEALED = "_sealed"
 # What only our own machinery reads: digests to find things by, key numbers, and counters of moves.
 _INTERNAL_ENDINGS = ("_hash", "_hash_key")
 # And what leads to another account: the other side of a join, and the person who may stand in several.
-_OTHERS = frozenset({"person_id", "identifier_id", "carried", "actor_id", "replaces_id", "joined_into_id"}) | {
-    f"{which}_account_id" for which in ("asking", "asked", "kept", "emptied")
-}
+_OTHERS = frozenset(
+    {"person_id", "identifier_id", "earlier_identifier_id", "carried", "actor_id", "replaces_id", "joined_into_id"}
+) | {f"{which}_account_id" for which in ("asking", "asked", "kept", "emptied")}
 _OTHER_SIDES = {"grants_given": ("account_id", "accepted_by_id"), "grants_held": ("dependent_id",)}
 _INTERNAL = frozenset({"moved", "dedup", "terms"})
 
@@ -43,6 +43,7 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
         known = row.name_sealed != ERASED  # the document may be another account's too, and is its alone now
         identifier = session.get_one(PersonIdentifier, row.identifier_id)
         dependent["id_number"] = row.number(vault, identifier) if known else None
+        dependent["earlier_id_number"] = _earlier_number(session, row, vault)
     for shown, row in zip(told["appointments"], held["appointments"], strict=True):
         shown.update(_places(session, row))
     _hide_others(session, told, held, account_id, now=now)
@@ -58,6 +59,13 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
     )
     (account,) = told.pop("account")
     return {"exported_at": _plain(now), "account": account, **told, "moves": [_told(one, vault) for one in moves]}
+
+
+def _earlier_number(session: Session, dependent: Dependent, vault: Vault) -> str | None:
+    """Of the birth certificate that named them before."""
+    if dependent.earlier_identifier_id is None:
+        return None
+    return session.get_one(PersonIdentifier, dependent.earlier_identifier_id).number(vault)
 
 
 def _hide_others(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
+from models.agreement import Agreement
 from models.appointment import Appointment
 from models.audit import AuditEntry
 from models.base import Base
@@ -64,6 +65,7 @@ HOLDINGS = (
     Holding("grants_given", Grant, lambda one: Grant.dependent_id.in_(_of_dependents(one))),
     Holding("grants_held", Grant, lambda one: Grant.account_id == one),
     Holding("identity_checks", IdentityCheck, lambda one: IdentityCheck.account_id == one),
+    Holding("agreements", Agreement, lambda one: Agreement.account_id == one),
     Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),

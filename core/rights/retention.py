@@ -48,6 +48,7 @@ RETENTION: Mapping[str, Retention] = {
     "grants_given": _EVIDENCE,
     "grants_held": _EVIDENCE,
     "identity_checks": _EVIDENCE,
+    "agreements": _EVIDENCE,
     "appointments": _MONEY,
     "charges": _MONEY,
     "charge_lines": _MONEY,

@@ -11,6 +11,7 @@ from core.booking.book import Wish, book_and_view
 from core.booking.cancel import cancel_appointment
 from core.booking.for_another import see_appointment, see_appointments, show_pass
 from core.refusals import (
+    AgreementRequired,
     AlreadyBooked,
     CancelDeadlinePassed,
     ConsentRequired,
@@ -47,6 +48,7 @@ _REPLY = AppointmentReply()  # making one takes longer than using it
 
 BOOKING_REFUSALS = (
     AlreadyBooked,
+    AgreementRequired,
     ConsentRequired,
     HoldOpen,
     IdentityRequired,

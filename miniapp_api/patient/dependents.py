@@ -9,10 +9,12 @@ from flask import Response
 
 from core.dependents.add import NewDependent, add_dependent
 from core.dependents.contact import Change, change_contact
+from core.dependents.give_document import GivenDocument, give_document
+from core.dependents.guardians import ToldGuardian, name_guardian
 from core.dependents.remove import make_default, remove_dependent
 from core.dependents.views import DependentView, list_dependents, own_dependent_view, view_dependent
 from core.identity.methods import Ways
-from core.refusals import ConsentRequired, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
+from core.refusals import ChangeLimit, ConsentRequired, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
@@ -20,7 +22,14 @@ from miniapp_api.services import services
 from models.errors import NotFound
 from models.person import Dependent
 from schemas.base import PageQuery, page_schema
-from schemas.dependent import IDENTITY_FIELDS, AddDependentSchema, ChangeDependentSchema, DependentSchema
+from schemas.dependent import (
+    IDENTITY_FIELDS,
+    AddDependentSchema,
+    ChangeDependentSchema,
+    DependentSchema,
+    GiveDocumentSchema,
+    NameGuardianSchema,
+)
 
 blueprint = patient_blueprint("dependents", "/api/v1/dependents")
 
@@ -64,7 +73,7 @@ def create_dependent(body: dict[str, Any]) -> Response:
         added = add_dependent(
             command.session, account_id=account_id, wanted=wanted, vault=command.vault, now=command.now
         )
-        return _view(command, added)
+        return view_of(command, added)
 
     return run_command(step, DependentSchema(), status=201, keyed=True)
 
@@ -88,11 +97,11 @@ def get_dependent(dependent_id: UUID) -> Response:
     "/<uuid:dependent_id>",
     body=ChangeDependentSchema,
     reply=DependentSchema,
-    refusals=(NotFound, IdentityFrozen),
+    refusals=(NotFound, ChangeLimit, IdentityFrozen),
     summary="Change how a dependent is reached",
 )
 def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
-    """Phone, address, region and guardian. Who somebody is does not change here."""
+    """Phone (once in half a year), address, region and guardian. Who somebody is does not change here."""
     identity = tuple(name for name in IDENTITY_FIELDS if name in body)
     change = Change({name: value for name, value in body.items() if name not in identity}, identity)
 
@@ -106,7 +115,61 @@ def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
             vault=command.vault,
             now=command.now,
         )
-        return _view(command, changed)
+        return view_of(command, changed)
+
+    return run_command(step, DependentSchema())
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/<uuid:dependent_id>/document",
+    body=GiveDocumentSchema,
+    reply=DependentSchema,
+    refusals=(NotFound, ConsentRequired, DependentExists, IdentityFrozen),
+    summary="A number for whom had none",
+)
+def give_dependent_document(dependent_id: UUID, body: dict[str, Any]) -> Response:
+    """For `guardian_bound`, and for `birth_certificate` once a resident ID has come. Birth date and sex stay as they
+    are, and what was proven is to be proven anew. Saying it once more changes nothing."""
+
+    def step(command: Command) -> DependentView:
+        changed = give_document(
+            command.session,
+            account_id=command.caller.account_id,
+            dependent_id=dependent_id,
+            given=GivenDocument(**body),
+            vault=command.vault,
+            now=command.now,
+        )
+        return view_of(command, changed)
+
+    return run_command(step, DependentSchema())
+
+
+@endpoint(
+    blueprint,
+    "PUT",
+    "/<uuid:dependent_id>/guardian",
+    body=NameGuardianSchema,
+    reply=DependentSchema,
+    refusals=(NotFound,),
+    summary="A minor's guardian, and what shows it",
+)
+def name_dependent_guardian(dependent_id: UUID, body: dict[str, Any]) -> Response:
+    """Kind and number of the evidence, never a picture of it. The desk may confirm what it has seen. The `minor`
+    consent is asked for beside it before anything is booked."""
+
+    def step(command: Command) -> DependentView:
+        named = name_guardian(
+            command.session,
+            account_id=command.caller.account_id,
+            dependent_id=dependent_id,
+            told=ToldGuardian(**body),
+            vault=command.vault,
+            now=command.now,
+        )
+        return view_of(command, named)
 
     return run_command(step, DependentSchema())
 
@@ -124,7 +187,7 @@ def set_default_dependent(dependent_id: UUID) -> Response:
 
     def step(command: Command) -> DependentView:
         account_id = command.caller.account_id
-        return _view(command, make_default(command.session, account_id=account_id, dependent_id=dependent_id))
+        return view_of(command, make_default(command.session, account_id=account_id, dependent_id=dependent_id))
 
     return run_command(step, DependentSchema())
 
@@ -153,5 +216,6 @@ def delete_dependent(dependent_id: UUID) -> Response:
     return run_command(step, None, status=204)
 
 
-def _view(command: Command, dependent: Dependent) -> DependentView:
+def view_of(command: Command, dependent: Dependent) -> DependentView:
+    """As the caller is shown it."""
     return view_dependent(command.session, dependent, ways=callers_ways(), now=command.now)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeGateway
+from minors import newborn
+from people import resident_id
 from sqlalchemy import func, select
 from ward import Ward, add, agree, book, give, open_ward
 from wire import Phone
 
+from core.clock import hospital_day
 from core.invariants import check_invariants
 from core.jobs.queue import LeasedJob
 from core.ports import RefundState
@@ -118,6 +121,16 @@ def test_l_07_each_kind_goes_when_its_time_is_over_and_nothing_before(ward: Ward
 def test_l_06_who_never_booked_is_gone_to_the_last_row_after_three_years(ward: Ward) -> None:
     phone = ward.log_in("an")
     agree(phone, "face", add(phone))
+    assert phone.send("DELETE", "/account").status == 200
+    assert expire(ward, 3 * YEAR + timedelta(days=1)) == Counter()
+
+
+def test_l_06_whoever_was_merged_is_gone_with_whom_they_became(ward: Ward) -> None:
+    phone = ward.log_in("an")
+    child = phone.post("/dependents", newborn(ward))
+    number = resident_id(birth=hospital_day(ward.clock.now()), order=902)
+    given = {"id_type": "resident_id", "id_number": number, "name": "测试丁"}
+    assert phone.send("PUT", f"/dependents/{child.json['id']}/document", given).status == 200
     assert phone.send("DELETE", "/account").status == 200
     assert expire(ward, 3 * YEAR + timedelta(days=1)) == Counter()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,7 +35,7 @@ def an(ward: Ward) -> Phone:
 
 
 def another(phone: Phone, order: int) -> str:
-    return add(phone, name="测试庚", id_number=resident_id(order=order), relationship="other")
+    return add(phone, name="测试庚", id_number=resident_id(birth=date(1950, 1, 1), order=order), relationship="other")
 
 
 def defaults(phone: Phone) -> list[str]:

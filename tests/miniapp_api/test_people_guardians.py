@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from minors import booked, child, errors, newborn
 from people import resident_id
 from ward import Ward, add, agree, open_ward
-from wire import Phone
+from wire import Phone, Reply
 
 from core.clock import hospital_day
 from core.invariants import check_invariants
@@ -72,7 +73,7 @@ def test_1_2_6_only_a_minor_is_bound_to_a_guardian_for_want_of_a_number(ward: Wa
     assert errors(an.post("/dependents", grown)) == [("#/id_type", "not_a_minor")]
 
 
-def test_18_is_reached_on_the_birthday(ward: Ward, an: Phone) -> None:
+def test_1_2_8_18_is_reached_on_the_birthday(ward: Ward, an: Phone) -> None:
     guardian = add(an)
     today = hospital_day(ward.clock.now())
     grown = child(ward, id_number=resident_id(birth=today.replace(year=today.year - 18), order=927))
@@ -80,4 +81,65 @@ def test_18_is_reached_on_the_birthday(ward: Ward, an: Phone) -> None:
         ("#/guardian_dependent_id", "not_a_minor")
     ]
     added = an.post("/dependents", grown)
-    assert booked(ward, an, added.json["id"]).status == 201
+    # No guardian any more: from now on they answer for themselves.
+    assert booked(ward, an, added.json["id"]).code == "agreement_required"
+
+
+# --- what the guardian is to the child, and what shows it
+
+
+def name(phone: Phone, minor: str, guardian: str, **more: Any) -> Reply:
+    told = {"guardian_dependent_id": guardian, "relation": "52", "evidence": "birth_certificate"} | more
+    return phone.send("PUT", f"/dependents/{minor}/guardian", told)
+
+
+def mother(phone: Phone) -> str:
+    return add(phone, id_number=resident_id(order=996))
+
+
+def test_1_2_2_relation_and_evidence_are_told_and_the_number_is_sealed(ward: Ward, an: Phone) -> None:
+    guardian, minor = mother(an), an.post("/dependents", child(ward)).json["id"]
+    named = name(an, minor, guardian, evidence_number="　Ｂ123456789 ")
+    assert (named.status, named.json["guardian_dependent_id"]) == (200, guardian)
+    assert named.json["guardianship"] == {
+        "relation": "52", "evidence": "birth_certificate", "told_at": named.json["guardianship"]["told_at"],
+    }  # fmt: skip
+    assert b"123456789" not in named.body
+    told = next(one for one in an.get("/account/export")["dependents"] if one["id"] == minor)
+    assert told["guardian_evidence_number"] == "B123456789"
+    agree(an, "minor", minor)
+    assert booked(ward, an, minor).status == 201
+
+
+def test_1_2_2_the_relation_fits_the_guardian(ward: Ward, an: Phone) -> None:
+    guardian, minor = mother(an), an.post("/dependents", child(ward)).json["id"]
+    assert errors(name(an, minor, guardian, relation="51")) == [("#/relation", "contradicts_guardian")]
+    assert errors(name(an, guardian, minor)) == [("#/guardian_dependent_id", "not_a_minor")]
+    assert errors(name(an, minor, guardian, relation="99")) == [("#/relation", "unknown_word")]
+    assert name(an, minor, minor).status == 404
+
+
+def test_1_2_2_with_another_guardian_the_evidence_is_of_nobody(ward: Ward, an: Phone) -> None:
+    guardian, minor = mother(an), an.post("/dependents", child(ward)).json["id"]
+    other = add(an, id_number=resident_id(birth=date(1950, 1, 1), order=997), relationship="parent")
+    assert name(an, minor, guardian).status == 200
+    same = an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": guardian}).json
+    assert "guardianship" in same
+    changed = an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": other}).json
+    assert (changed["guardian_dependent_id"], "guardianship" in changed) == (other, False)
+
+
+def test_l_04_the_desk_confirms_what_it_has_seen(ward: Ward, an: Phone) -> None:
+    guardian, minor = mother(an), an.post("/dependents", child(ward)).json["id"]
+    cli = ward.app.test_cli_runner()
+    seen = ["--operator", "desk-1", "--relation", "52", "--evidence", "court_order", "--evidence-seen"]
+    assert cli.invoke(args=["confirm-guardian", minor, *seen]).exit_code == 1
+    name(an, minor, guardian, evidence="declared")
+    assert cli.invoke(args=["confirm-guardian", minor, *seen]).exit_code == 0
+    guardianship = an.get(f"/dependents/{minor}")["guardianship"]
+    assert guardianship["evidence"] == "court_order"
+    assert "confirmed_at" in guardianship
+    (entry,) = an.get("/account/access-log")["items"]
+    assert (entry["action"], entry["actor"]) == ("guardian.confirm", "desk-1")
+    again = name(an, minor, guardian).json["guardianship"]
+    assert "confirmed_at" not in again

@@ -49,8 +49,8 @@ def _dependents(session: Session, world: World, *, others: int) -> None:
     clone(session, Dependent, world.stranger.dependent_id, person_id=new_id(), archived_at=world.now)
 
 
-plant("account_within_dependent_limit")(partial(_dependents, others=6))
-quiet("account_within_dependent_limit")(partial(_dependents, others=5))
+plant("account_within_dependent_limit")(partial(_dependents, others=11))
+quiet("account_within_dependent_limit")(partial(_dependents, others=10))
 
 
 # --- the emptied account

@@ -9,13 +9,14 @@ from sqlalchemy import literal_column
 from sqlalchemy.orm import Session
 
 from models.account import PlatformIdentity
+from models.agreement import Agreement
 from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.charge import Charge
 from models.identity_check import IdentityCheck
 from models.job import Job
 from models.payment import Payment, PaymentStatus
-from models.person import Dependent
+from models.person import Dependent, Person
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.states import StateEvent
 from plants import World, any_id, change, clone, plant, quiet, read_row
@@ -113,6 +114,18 @@ def _same_number_twice(session: Session, world: World) -> None:
 
 
 # --- persons and accounts
+
+
+@plant("agreement_is_own")
+def _agreement_of_another_account(session: Session, world: World) -> None:
+    change(session, Agreement, any_id(session, Agreement), account_id=new_id())
+
+
+@plant("alias_points_at_a_root")
+def _alias_of_an_alias(session: Session, world: World) -> None:
+    root = any_id(session, Person)
+    clone(session, Person, root, id=(alias := new_id()), alias_of_id=root)
+    clone(session, Person, root, alias_of_id=alias)
 
 
 @plant("person_once_per_schedule")

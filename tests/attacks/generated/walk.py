@@ -11,6 +11,7 @@ from people import PROVIDER
 from people_http import Patient
 from werkzeug.test import TestResponse
 
+from core.dependents.agreement_words import VERSION
 from core.identity.consent_texts import current_version
 from miniapp_api.auth import Auth
 from models.account import Purpose
@@ -32,6 +33,10 @@ PLACES = {
     "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED},
     "create_consent": {"body.dependent_id": OWNED},
     "create_identity_check": {"path.dependent_id": OWNED},
+    "ask_for_agreement": {"path.dependent_id": OWNED},
+    "give_agreement": {"path.dependent_id": OWNED},
+    "revoke_dependent_agreement": {"path.dependent_id": OWNED},
+    "take_back_agreement": {"path.agreement_id": OWNED},
     "get_appointment": {"path.appointment_id": OWNED},
     "get_department_doctors": {"path.department_id": PUBLIC},
     "get_department_schedules": {"path.department_id": PUBLIC, "query.doctor_id": FILTER},
@@ -49,9 +54,11 @@ PLACES = {
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
     "get_visit_pass": {"path.appointment_id": OWNED},
     "greet_official_account": {"path.app": MERCHANT},
+    "give_dependent_document": {"path.dependent_id": OWNED},
     "hear_follower": {"path.app": MERCHANT},
     "list_own_appointments": {"query.dependent_id": FILTER},
     "log_in_by_page": {"path.app": MERCHANT},
+    "name_dependent_guardian": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
     "open_payment": {"path.appointment_id": OWNED},
     "undo_account_join": {"path.join_id": OWNED},
     "show_department": {"path.department_id": PUBLIC},
@@ -73,6 +80,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_identity_check": {"method": "on_site"},
     "create_dependent": {},  # a new person each time
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
+    "ask_for_agreement": {"way": "phone_code"},
+    "give_agreement": {"way": "face", "version": VERSION},
+    "give_dependent_document": {"id_type": "birth_certificate", "id_number": "A123456789"},
+    "name_dependent_guardian": {"relation": "51", "evidence": "declared"},
     "open_payment": {"channel": "wechat_jsapi"},
     "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
@@ -90,6 +101,12 @@ KINDS = {
     "create_dependent": {"body.guardian_dependent_id": "dependent"},
     "delete_dependent": {"path.dependent_id": "spare"},
     "get_visit_pass": {"path.appointment_id": "booked"},
+    "ask_for_agreement": {"path.dependent_id": "spouse"},
+    "give_agreement": {"path.dependent_id": "spouse"},
+    "give_dependent_document": {"path.dependent_id": "ward"},
+    "name_dependent_guardian": {"path.dependent_id": "ward", "body.guardian_dependent_id": "dependent"},
+    "revoke_dependent_agreement": {"path.dependent_id": "spouse"},
+    "take_back_agreement": {"path.agreement_id": "given"},
     "greet_official_account": {"path.app": "official"},
     "hear_follower": {"path.app": "official"},
     "log_in_by_page": {"path.app": "official"},

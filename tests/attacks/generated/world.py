@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from factories import make_department, make_doctor, make_hospital, make_schedule, serial
+from factories import (
+    make_account,
+    make_department,
+    make_dependent,
+    make_doctor,
+    make_face_check,
+    make_hospital,
+    make_schedule,
+    serial,
+)
 from fakes import START, FakeAdapters, FakeGateway, FakePhones, FakeSms, ManualClock
 from fakes_official import CLINIC, FakeConversation, FakeMiniappLinks, FakeOfficialAccount, FakePageLogin
 from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
@@ -36,9 +45,10 @@ from miniapp_api.services import EXTENSION
 from models import Base
 from models.account import Account, LoginSession, Provider
 from models.account_join import AccountJoin
+from models.agreement import Agreement
 from models.database import Database, Timeouts
 from models.hospital import Department
-from models.person import Dependent, IdentityLevel, IdentityStatus
+from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier, Relationship
 from schemas.base import instant_text
 
 EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
@@ -139,17 +149,36 @@ class World(Clinic):
         appointment = self.held(patient, dependent, in_days=4)
         own = {
             "dependent": dependent,
-            "ward": patient.add(new_child()),
-            "spare": self.dependent(patient, relationship="other"),
+            "ward": patient.add(new_born()),
             "check": check,
             "appointment": appointment,
             "booked": self.booked(patient, dependent, in_days=5),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
-        own |= self._grants(patient) | self._joins(patient)
+        own |= self._grants(patient) | self._joins(patient) | self._agreements(patient)
         found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
+
+    def _agreements(self, patient: Patient) -> dict[str, str]:
+        """A `spouse` whose face was shown, who can be spared, and an agreement that oneself has `given` to somebody."""
+        vault = self.workbench.vault
+
+        def step(session: Session, now: datetime) -> dict[str, str]:
+            query = select(LoginSession.account_id).where(LoginSession.token_hash == token_digest(patient.token))
+            mine = session.get_one(Account, session.scalars(query).one())
+            spouse = make_dependent(session, vault, mine, phone="+8613900000009", agreed=False, now=now)
+            make_face_check(session, spouse, now=now)
+            self_of_mine = (Dependent.account_id == mine.id) & (Dependent.relationship_ == Relationship.SELF)
+            me = session.get_one(
+                PersonIdentifier, session.scalars(select(Dependent.identifier_id).where(self_of_mine)).one()
+            )
+            theirs = make_dependent(session, vault, make_account(session, now=now), identifier=me, now=now)
+            given = session.scalars(select(Agreement).where(Agreement.dependent_id == theirs.id)).one()
+            own = {"spouse": spouse, "spare": spouse, "given": given, "agreement": given}
+            return {kind: str(one.id) for kind, one in own.items()}
+
+        return self.workbench.transactions.write(step)
 
     def verified(self, dependent_id: str) -> str:
         """The same, matched: a number is what a platform says it is."""
@@ -243,6 +272,12 @@ def new_child() -> dict[str, Any]:
     nth = serial()
     number = resident_id(birth=date(2016, 1, 1) + timedelta(days=nth // 400), order=2 * (nth % 400) + 1)
     return {**SELF, "relationship": "son", "id_number": number}
+
+
+def new_born() -> dict[str, Any]:
+    """A girl without a number."""
+    born = {"id_type": "guardian_bound", "id_number": None, "birth_date": "2026-11-01", "sex": "female"}
+    return {**SELF, "relationship": "daughter"} | born
 
 
 def said(answer: TestResponse) -> tuple[int, dict[str, Any]]:

@@ -16,7 +16,8 @@ from people import agree, resident_id, rotated
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from core.dependents.add import DEPENDENTS_MAX, NewDependent, add_dependent
+from core.booking.policy import PLATFORM_DEFAULTS
+from core.dependents.add import NewDependent, add_dependent
 from core.refusals import ConsentRequired, DependentExists, DependentLimit
 from core.transactions import Transactions
 from models.account import Purpose
@@ -34,6 +35,8 @@ MOTHER = NewDependent(
     phone="138 0000 0000",
     relationship=Relationship.PARENT,
 )
+
+DEPENDENTS_MAX = PLATFORM_DEFAULTS.max_dependents or 0
 
 
 @pytest.fixture

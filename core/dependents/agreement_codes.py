@@ -1,0 +1,84 @@
+"""A grown-up agrees by a code that was sent to their own phone, and that they hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.dependents.agreement_words import VERSION
+from core.dependents.agreements import note_agreement, refuse_unless_asked_right
+from core.identity.code_limits import CodeLimits
+from core.identity.own import dependents_of, own_dependent
+from core.identity.phone_codes import Asker, CodeIntent, ask_for_code, try_code, use_code
+from core.locks import lock_account, lock_dependent
+from core.refusals import OwnPhone, PhoneNotProven
+from core.workbench import Workbench
+from models.account import Account
+from models.agreement import AgreementWay
+from models.errors import FieldError, ValidationFailed
+from models.person import Dependent, Relationship
+from models.phone_code import CodePurpose
+from models.sealing import Vault
+
+
+@dataclass(frozen=True)
+class Saying:
+    """Who says that which dependent agrees, to which version of the text. The caller's phone is of no account here."""
+
+    caller: Asker
+    dependent_id: UUID
+    version: str = VERSION
+
+
+def ask_to_agree(workbench: Workbench, saying: Saying, *, limits: CodeLimits) -> CodeIntent:
+    """Send a code to the dependent's phone.
+
+    Raises: NotFound, OwnPhone, and what `ask_for_code` raises."""
+    asker = workbench.transactions.read(lambda session, _now: _about(session, saying, workbench.vault))
+    try:
+        return ask_for_code(workbench, asker, limits=limits)
+    except ValidationFailed as refused:  # about the phone, which stands nowhere in this request
+        raise ValidationFailed(*(FieldError("#/way", fault.code) for fault in refused.errors)) from refused
+
+
+def try_to_agree(session: Session, saying: Saying, *, otp: str, vault: Vault, now: datetime) -> UUID | None:
+    """Use up one try, to be committed before anything is answered.
+
+    Raises: NotFound, OwnPhone, ValidationFailed, ConsentRequired, TooMany."""
+    return try_code(session, asker=_about(session, saying, vault), guess=otp, vault=vault, now=now)
+
+
+def agree_by_code(session: Session, saying: Saying, *, code_id: UUID | None, vault: Vault, now: datetime) -> Dependent:
+    """Use the code up and write the agreement down; `code_id` as `try_to_agree` gave it.
+
+    Raises: NotFound, OwnPhone, ValidationFailed, PhoneNotProven."""
+    lock_account(session, saying.caller.account_id)
+    asker = _about(session, saying, vault)
+    dependent = lock_dependent(session, saying.dependent_id)
+    if code_id is None or not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):
+        raise PhoneNotProven()
+    note_agreement(session, dependent, AgreementWay.PHONE_CODE, now=now)
+    return dependent
+
+
+def _about(session: Session, saying: Saying, vault: Vault) -> Asker:
+    """The caller, about this dependent's phone as it stands now. Raises: NotFound, OwnPhone, ValidationFailed."""
+    account_id = saying.caller.account_id
+    dependent = own_dependent(session, account_id=account_id, dependent_id=saying.dependent_id)
+    refuse_unless_asked_right(dependent, saying.version)
+    phone = dependent.phone(vault)
+    _refuse_own(session, account_id, phone, vault)
+    return replace(saying.caller, phone=phone, purpose=CodePurpose.AGREEMENT, about=dependent.id)
+
+
+def _refuse_own(session: Session, account_id: UUID, phone: str, vault: Vault) -> None:
+    """Whoever books cannot agree in another's place. Raises: OwnPhone."""
+    query = dependents_of(account_id).where(Dependent.relationship_ == Relationship.SELF)
+    own = {one.phone(vault) for one in session.scalars(query)}
+    account = session.scalars(select(Account).where(Account.id == account_id)).one()
+    if phone in own | {account.phone(vault)}:
+        raise OwnPhone()

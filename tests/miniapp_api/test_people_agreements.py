@@ -1,0 +1,287 @@
+"""1.1.6: a grown-up agrees themselves before somebody else's account books for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from factories import make_face_check
+from fakes import FakeSms
+from people import PROVIDER, resident_id
+from people_http import SELF
+from sqlalchemy import update
+from ward import Ward, add, book, open_ward
+from wire import Phone, Reply
+
+from core.clock import hospital_day
+from core.dependents.agreement_words import VERSION
+from core.invariants import check_invariants
+from models.database import Database
+from models.person import Dependent, IdentityLevel
+from schemas.base import instant_text
+
+ANYBODY = {"min_identity_level": 0}
+OWN = "13900000007"
+
+
+@pytest.fixture
+def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
+    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
+        yield opened
+        with database.read() as session:
+            assert check_invariants(session, now=opened.clock.now()) == []
+
+
+@pytest.fixture
+def an(ward: Ward) -> Phone:
+    phone = ward.log_in("an")
+    add(phone)
+    return phone
+
+
+def spouse(holder: Phone, **more: Any) -> str:
+    wanted = {"name": "测试辛", "id_number": resident_id(order=901), "phone": OWN, "relationship": "spouse"} | more
+    added = holder.post("/dependents", SELF | wanted)
+    assert added.status == 201, added
+    return str(added.json["id"])
+
+
+def agreement(phone: Phone, dependent_id: str) -> dict[str, Any]:
+    return dict(phone.get(f"/dependents/{dependent_id}")["agreement"])
+
+
+def ask(phone: Phone, dependent_id: str) -> Reply:
+    return phone.send("POST", f"/dependents/{dependent_id}/agreement", {"way": "phone_code"})
+
+
+def give(phone: Phone, dependent_id: str, **said: Any) -> Reply:
+    given = {"version": VERSION} | said
+    return phone.send("PUT", f"/dependents/{dependent_id}/agreement", given)
+
+
+def code_of(ward: Ward) -> str:
+    (sms,) = ward.adapters.sms
+    assert isinstance(sms, FakeSms)
+    return sms.sent[-1][1]
+
+
+def agree_by_phone(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
+    assert ask(phone, dependent_id).status == 202
+    reply = give(phone, dependent_id, way="phone_code", otp=code_of(ward))
+    assert reply.status == 200, reply
+    return reply
+
+
+def booked(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
+    return book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
+
+
+def show_face(ward: Ward, dependent_id: str) -> None:
+    ward.workbench.transactions.write(
+        lambda session, now: make_face_check(session, session.get_one(Dependent, UUID(dependent_id)), now=now)
+    )
+
+
+# --- asked, said, shown
+
+
+def test_1_1_6_a_grown_up_is_not_booked_for_before_they_agree(ward: Ward, an: Phone) -> None:
+    dependent, schedule = spouse(an), ward.schedule(terms=ANYBODY)
+    assert agreement(an, dependent) == {"status": "needed"}
+    refused = book(an, schedule, dependent, "on_site")
+    assert (refused.status, refused.code) == (409, "agreement_required")
+    facts = {"dependent_id": dependent, "ways": ["phone_code", "face", "desk"]}
+    assert refused.json["facts"] == facts
+    (reason,) = an.get(f"/schedules/{schedule}/eligibility?dependent_id={dependent}")["reasons"]
+    assert (reason["code"], reason["facts"], reason["alternatives"]) == (
+        "agreement_required", facts, ["ask_agreement", "desk"],
+    )  # fmt: skip
+    agree_by_phone(ward, an, dependent)
+    assert agreement(an, dependent) == {
+        "status": "given", "at": instant_text(ward.clock.now()), "way": "phone_code",
+    }  # fmt: skip
+    assert book(an, schedule, dependent, "on_site").status == 201
+
+
+def test_1_1_6_what_is_agreed_to_is_told_where_it_is_asked(ward: Ward, an: Phone) -> None:
+    asked = ask(an, spouse(an)).json
+    now = ward.clock.now()
+    assert (asked["phone_masked"], asked["version"]) == ("139****0007", VERSION)
+    assert asked["expires_at"] == instant_text(now + timedelta(minutes=5))
+    assert "随时撤回" in asked["text"]
+
+
+@pytest.mark.parametrize(
+    ("years", "days", "refused"),
+    [(18, 0, True), (60, 0, False), (60, -1, True), (59, 0, True), (35, 0, True)],
+)
+def test_1_1_6_from_18_to_59_on_the_day_of_the_visit(
+    ward: Ward, an: Phone, years: int, days: int, refused: bool
+) -> None:
+    visit = hospital_day(ward.clock.now()) + timedelta(days=3)
+    born = date(visit.year - years, visit.month, min(visit.day, 28)) - timedelta(days=days)
+    dependent = spouse(an, id_number=resident_id(birth=born, order=901))
+    schedule = ward.schedule(terms=ANYBODY, visit_date=visit.replace(day=min(visit.day, 28)))
+    assert (book(an, schedule, dependent, "on_site").code == "agreement_required") is refused
+
+
+def test_1_1_6_nobody_asks_oneself(ward: Ward, an: Phone) -> None:
+    me = an.get("/dependents")["items"][0]["id"]
+    assert agreement(an, me) == {"status": "not_needed"}
+    assert booked(ward, an, me).status == 201
+    refused = ask(an, me)
+    assert (refused.status, refused.json["errors"][0]["code"]) == (422, "not_needed")
+
+
+def test_1_1_6_a_hospital_may_set_the_ages(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    nobody = ward.schedule(terms=ANYBODY | {"agreement_from_age": 18, "agreement_to_age": 0})
+    assert book(an, nobody, dependent, "on_site").status == 201
+    old = add(an, name="测试壬", id_number=resident_id(birth=date(1950, 1, 1), order=901), relationship="parent")
+    all_of_age = ward.schedule(terms=ANYBODY | {"agreement_from_age": 18, "agreement_to_age": 150})
+    assert book(an, all_of_age, old, "on_site").code == "agreement_required"
+
+
+# --- by a code to their own phone
+
+
+def test_1_1_6_ones_own_phone_agrees_for_nobody_else(ward: Ward, an: Phone) -> None:
+    typed_for_self = spouse(an, phone="13800000000")
+    assert ask(an, typed_for_self).code == "own_phone"
+    proven = spouse(an, id_number=resident_id(order=903))
+    said = {"provider": PROVIDER, "code": f"phone-{OWN}"}
+    assert an.send("PUT", "/account/phone", said).status == 200
+    assert ask(an, proven).code == "own_phone"
+    assert give(an, proven, way="phone_code", otp="123456").code == "own_phone"
+
+
+def test_1_1_6_a_code_is_good_once_for_one_dependent_and_for_nothing_else(ward: Ward, an: Phone) -> None:
+    one, two = spouse(an), spouse(an, id_number=resident_id(order=903))
+    assert ask(an, one).status == 202
+    code = code_of(ward)
+    assert give(an, two, way="phone_code", otp=code).code == "phone_refused"
+    assert an.send("PUT", "/account/phone", {"phone": OWN, "otp": code}).code == "phone_refused"
+    assert give(an, one, way="phone_code", otp=code).status == 200
+    assert give(an, one, way="phone_code", otp=code).code == "phone_refused"
+
+
+def test_1_1_6_a_code_for_the_account_agrees_to_nothing(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    assert an.send("POST", "/account/phone/otp", {"phone": OWN}).status == 202
+    assert give(an, dependent, way="phone_code", otp=code_of(ward)).code == "phone_refused"
+
+
+def test_1_1_6_another_text_than_the_one_in_force_is_not_agreed_to(ward: Ward, an: Phone) -> None:
+    refused = give(an, spouse(an), way="face", version="2020-01")
+    assert refused.json["errors"][0] | {"detail": ""} == {
+        "pointer": "#/version", "code": "outdated_version", "detail": "",
+    }  # fmt: skip
+
+
+def test_1_1_6_with_another_phone_the_code_of_the_old_one_says_nothing(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    agree_by_phone(ward, an, dependent)
+    assert an.send("PATCH", f"/dependents/{dependent}", {"phone": OWN}).json["agreement"]["status"] == "given"
+    changed = an.send("PATCH", f"/dependents/{dependent}", {"phone": "13900000008"})
+    assert changed.json["agreement"] == {"status": "needed"}
+    assert booked(ward, an, dependent).code == "agreement_required"
+
+
+# --- by their face
+
+
+def test_1_1_6_a_face_says_it_once_and_not_after_it_was_taken_back(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    assert give(an, dependent, way="face").code == "agreement_not_given"
+    show_face(ward, dependent)
+    show_face(ward, dependent)
+    given = give(an, dependent, way="face")
+    assert (given.status, given.json["agreement"]["way"]) == (200, "face")
+    assert an.send("DELETE", f"/dependents/{dependent}/agreement").status == 204
+    assert give(an, dependent, way="face").code == "agreement_not_given"
+    ward.clock.advance(timedelta(minutes=1))
+    show_face(ward, dependent)
+    assert give(an, dependent, way="face").status == 200
+
+
+def test_1_1_6_a_face_of_the_day_before_says_nothing(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    show_face(ward, dependent)
+    ward.clock.advance(timedelta(days=1))
+    assert give(an, dependent, way="face").code == "agreement_not_given"
+
+
+# --- taken back
+
+
+def test_1_1_6_the_account_gives_it_back_at_once(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    agree_by_phone(ward, an, dependent)
+    for _ in range(2):
+        assert an.send("DELETE", f"/dependents/{dependent}/agreement").status == 204
+    assert agreement(an, dependent) == {"status": "revoked", "at": instant_text(ward.clock.now())}
+    assert booked(ward, an, dependent).code == "agreement_required"
+
+
+def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.MATCHED) -> Phone:
+    """The dependent in an account of their own, proven to `level`."""
+    phone = ward.log_in("the-spouse")
+    own = spouse(phone, relationship="self", phone="13900000008")
+    with ward.workbench.transactions.database.write() as session:
+        session.execute(
+            update(Dependent)
+            .where(Dependent.id == UUID(own))
+            .values(identity_level=level, identity_method="name_match")
+        )
+    return phone
+
+
+def test_1_1_6_the_person_sees_who_books_for_them_and_takes_it_back(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    agree_by_phone(ward, an, dependent)
+    me = themselves(ward, dependent)
+    (given,) = me.get("/account/agreements")["items"]
+    assert given | {"id": ""} == {
+        "id": "", "given_at": instant_text(ward.clock.now()), "way": "phone_code", "holder_masked": "测**",
+    }  # fmt: skip
+    path = f"/account/agreements/{given['id']}"
+    assert an.send("DELETE", path).status == 404
+    assert me.send("DELETE", path).status == 204
+    assert me.send("DELETE", path).status == 404
+    assert me.get("/account/agreements")["items"] == []
+    assert agreement(an, dependent)["status"] == "revoked"
+    assert booked(ward, an, dependent).code == "agreement_required"
+
+
+def test_1_1_6_who_is_not_proven_is_told_nothing(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    agree_by_phone(ward, an, dependent)
+    assert themselves(ward, dependent, level=IdentityLevel.TYPED).get("/account/agreements")["items"] == []
+
+
+def test_1_1_6_who_was_typed_and_has_not_agreed_is_not_told(ward: Ward, an: Phone) -> None:
+    assert themselves(ward, spouse(an)).get("/account/agreements")["items"] == []
+
+
+def test_1_1_6_an_agreement_is_kept_when_the_dependent_goes(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    agree_by_phone(ward, an, dependent)
+    assert an.send("DELETE", f"/dependents/{dependent}").status == 204
+    (kept,) = an.get("/account/export")["agreements"]
+    assert (kept["way"], kept["version"], kept["end_reason"]) == ("phone_code", VERSION, "removed")
+
+
+def test_1_1_6_at_the_desk(ward: Ward, an: Phone) -> None:
+    dependent, cli = spouse(an), ward.app.test_cli_runner()
+    said = cli.invoke(args=["agree-on-site", dependent, "--operator", "desk-1", "--holder-seen"])
+    assert said.exit_code == 0, said.output
+    assert agreement(an, dependent)["way"] == "desk"
+    assert cli.invoke(args=["agree-on-site", dependent, "--operator", "desk-1"]).exit_code != 0
+    assert cli.invoke(args=["revoke-agreement", dependent, "--operator", "desk-1"]).exit_code == 0
+    assert agreement(an, dependent)["status"] == "revoked"
+    seen = [one["action"] for one in an.get("/account/access-log")["items"]]
+    assert seen == ["agreement.revoke", "agreement.on_site"]
