@@ -71,3 +71,13 @@ class DatabaseClock:
             if abs(drift) > _JUMP:
                 log.warning("clock_jumped", seconds=round(drift.total_seconds(), 3))
             self._offset = offset
+
+
+def day_begins(day: date) -> datetime:
+    """Midnight at the hospital, with which the day begins."""
+    return datetime.combine(day, datetime.min.time(), HOSPITAL_ZONE).astimezone(UTC)
+
+
+def next_day_begins(*, now: datetime) -> datetime:
+    """The coming midnight at the hospital, when what is counted by the day begins anew."""
+    return day_begins(hospital_day(now) + timedelta(days=1))

@@ -23,6 +23,7 @@ class CodePurpose(StrEnum):
 
     ACCOUNT_PHONE = "account_phone"
     AGREEMENT = "agreement"
+    IDENTITY_CHECK = "identity_check"
 
 
 class Sending(StrEnum):
@@ -40,7 +41,7 @@ class PhoneCode(Base):
     network stand as keyed hashes.
 
     A login may be erased before its codes are, so `login_id` is no reference. `ended_at`: used, replaced or not sent.
-    `about_id` is the dependent whom an agreement is about.
+    `about_id` is the dependent who is to agree, or the identity check.
     """
 
     __tablename__ = "phone_codes"

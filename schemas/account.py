@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from models.account import Provider
 from schemas.base import Instant, ReplySchema, Strict, Text, Word
+from schemas.otp import otp_field
 
 TYPED_PHONE = {"description": "as people type it; a code goes to mainland China alone"}
 _BY_WALLET, _BY_CODE = ("provider", "code", "response", "sign"), ("phone", "otp")
@@ -28,10 +29,7 @@ class SetPhoneSchema(Strict):
     response = Text(8192, metadata={"description": "Alipay: `response` of my.getPhoneNumber, unchanged"})
     sign = Text(2048, metadata={"description": "Alipay: `sign` of my.getPhoneNumber, unchanged"})
     phone = Text(32, metadata={"description": "the phone that the code was sent to"})
-    otp = fields.String(
-        validate=validate.Regexp(r"\A[0-9]{6}\Z"),
-        metadata={"description": "six digits from the message, good for five minutes, five tries and one use"},
-    )
+    otp = otp_field()
 
     @validates_schema
     def _one_way(self, data: Mapping[str, Any], **_: Any) -> None:

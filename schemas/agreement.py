@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from models.agreement import AgreementWay
 from schemas.base import Instant, ReplySchema, Strict, Text, Word
+from schemas.otp import otp_field
 from schemas.sparse import SparseReply
 
 
@@ -56,10 +57,7 @@ class GiveAgreementSchema(Strict):
         metadata={"description": "`face`: a face check of this dependent was passed within a day, and says it once"},
     )
     version = Text(32, required=True, metadata=_VERSION)
-    otp = fields.String(
-        validate=validate.Regexp(r"\A[0-9]{6}\Z"),
-        metadata={"description": "with `phone_code`: the six digits, good for five minutes, five tries and one use"},
-    )
+    otp = otp_field()
 
     @validates_schema
     def _otp_with_its_way(self, data: Mapping[str, Any], **_: Any) -> None:

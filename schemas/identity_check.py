@@ -6,6 +6,7 @@ from marshmallow import fields
 
 from models.identity_check import IdentityCheckStatus, IdentityMethod
 from schemas.base import Id, Instant, Strict, Word
+from schemas.otp import otp_field
 from schemas.sparse import SparseReply
 
 _REASON = {
@@ -39,6 +40,8 @@ class CompleteCheckSchema(Strict):
     client_result = fields.Dict(
         keys=fields.String(), metadata={"description": "what the platform's component told the client; never proof"}
     )
+
+    otp = otp_field()
 
 
 class CheckStateSchema(SparseReply):

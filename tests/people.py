@@ -32,6 +32,7 @@ from core.ports import (
     MatchSubject,
     NameMatch,
     PlatformUser,
+    SmsGateway,
 )
 from core.registry import NotConfigured
 from core.tickets import Tickets
@@ -167,6 +168,9 @@ class PeopleAdapters:
 
     def name_matcher(self) -> FakeMatcher | None:
         return self.matcher
+
+    def sms_gateways(self) -> list[SmsGateway]:
+        return []
 
     def face_verifiers(self, provider: str, app: str) -> list[FakeVerifier]:
         return [one for one in self.verifiers if provider == PROVIDER and one.app == app]

@@ -18,9 +18,19 @@ from sqlalchemy.orm import Session
 
 from core.identity.methods import Ways
 from core.identity.name_match import MatchQuestion, apply_match, ask_match, match_question
-from core.identity.opening import FIRST_ASKED_AFTER, ask_later, open_desk_check, open_face, open_match, stand_in_for
+from core.identity.opening import (
+    FIRST_ASKED_AFTER,
+    ask_later,
+    open_code,
+    open_desk_check,
+    open_face,
+    open_match,
+    stand_in_for,
+)
 from core.identity.outcomes import fail_check
 from core.identity.own import own_check, own_dependent
+from core.identity.phone_check import note_sent
+from core.identity.phone_codes import CodeIntent, Outcome, send_code
 from core.locks import lock_account, lock_dependent, lock_identity_check
 from core.ports import FaceStart, FaceSubject, MatchAnswer, ProviderError, ProviderRefused
 from core.refusals import ProviderDown
@@ -33,7 +43,7 @@ from models.person import Dependent, PersonIdentifier
 from models.sealing import Vault
 from models.states import Cause
 
-Started = FaceStart | MatchAnswer | ProviderRefused | None
+Started = FaceStart | MatchAnswer | Outcome | ProviderRefused | None
 """What a platform said at the start; None where there was nothing to ask, or no answer to wait for."""
 START_LOST, START_REFUSED = "start_lost", "start_refused"
 
@@ -53,7 +63,7 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class StartIntent:
-    """What is to be asked of a platform; nothing without `subject` and `match` (at the desk, or over already)."""
+    """What is to be asked of a platform; nothing where no subject, match or code is there (at the desk, or over)."""
 
     check_id: UUID
     method: IdentityMethod
@@ -63,6 +73,7 @@ class StartIntent:
     out_seq_no: str = ""
     subject: FaceSubject | None = field(default=None, repr=False)
     match: MatchQuestion | None = None
+    code: CodeIntent | None = None
 
     @property
     def step(self) -> str:
@@ -87,6 +98,9 @@ def begin_check(session: Session, *, request: CheckRequest, vault: Vault, now: d
     dependent = lock_dependent(session, request.dependent_id)
     if request.method is IdentityMethod.ON_SITE:
         check = open_desk_check(session, dependent, now=now, cause=cause)
+    elif request.method is IdentityMethod.PHONE_OTP:
+        check, code = open_code(session, dependent, request.ways, vault, now=now, cause=cause)
+        return StartIntent(check.id, check.method, began_at=now, resumed=False, code=code)
     elif request.method is IdentityMethod.GUARDIAN:
         check = stand_in_for(session, dependent, now=now, cause=cause)
     elif request.method is IdentityMethod.NAME_MATCH:
@@ -117,6 +131,8 @@ def ask_start(adapters: Adapters, intent: StartIntent) -> Started:
     Raises: ProviderDown."""
     if intent.match is not None:
         return ask_match(adapters, intent.match)
+    if intent.code is not None:
+        return send_code(adapters.sms_gateways(), intent.code)
     if intent.subject is None:
         return None
     try:
@@ -142,6 +158,10 @@ def store_start(
     """Keep the platform's answer, sealed. A refusal ends the check; the other ways stay open."""
     dependent, check = lock_check(session, intent.check_id)
     if outcome is None or not check.is_pending:
+        return BegunCheck(check)
+    if isinstance(outcome, Outcome):
+        if intent.code is not None:
+            note_sent(session, check, dependent, intent.code.code_id, outcome, now=now, cause=cause)
         return BegunCheck(check)
     if isinstance(outcome, MatchAnswer):
         apply_match(session, check, dependent, outcome, now=now, cause=cause)

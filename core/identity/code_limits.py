@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core.identity.methods import next_day_begins
+from core.clock import next_day_begins
 from models.account import PHONE_HASH
 from models.base import new_id
 from models.errors import TooMany

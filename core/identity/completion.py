@@ -120,6 +120,11 @@ def complete_check(session: Session, *, check_id: UUID, answer: Answer, now: dat
         expire_check(session, check, dependent, now=now, cause=cause)
     elif check.is_pending and answer is not None:
         _apply(session, check, dependent, answer, now=now, cause=cause)
+    return state_of(session, check)
+
+
+def state_of(session: Session, check: IdentityCheck) -> CheckState:
+    dependent = session.get_one(Dependent, check.dependent_id)
     return CheckState(shown_status(check), dependent.identity_level, check.reason)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from core.clock import HOSPITAL_ZONE, hospital_day
+from core.clock import day_begins, hospital_day
+from core.identity.phone_check import Codes
 from core.ports import FaceVerifier, NameMatcher
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import FULL_AGE, Dependent, IdentityLevel, IdType
@@ -29,11 +30,11 @@ MATCHES_PER_DAY = 5
 @dataclass(frozen=True)
 class Ways:
     """What can ask where the caller is logged in: `faces` of the provider and app, who compares names with numbers,
-    and whether codes are sent by text message."""
+    and the codes by text message, where some are sent."""
 
     faces: Sequence[FaceVerifier] = ()
     matcher: NameMatcher | None = None
-    codes: bool = False
+    codes: Codes | None = None
 
     def face_for(self, method: IdentityMethod, dependent: Dependent, *, on: date) -> FaceVerifier | None:
         """Who verifies this face, where the platform takes the document and the dependent is old enough."""
@@ -76,7 +77,7 @@ def open_methods(dependent: Dependent, *, ways: Ways, tries: Tries, on: date) ->
     is_matched = dependent.identity_level >= IdentityLevel.MATCHED
     if not is_matched and tries.matches < MATCHES_PER_DAY and ways.matcher_for(dependent) is not None:
         methods.append(IdentityMethod.NAME_MATCH)
-    if ways.codes and takes_code(dependent):
+    if ways.codes is not None and takes_code(dependent):
         methods.append(IdentityMethod.PHONE_OTP)
     return [*methods, IdentityMethod.ON_SITE]
 
@@ -117,7 +118,7 @@ def matches_today(session: Session, account_id: UUID, *, now: datetime) -> int:
     query = select(func.count()).where(
         IdentityCheck.account_id == account_id,
         IdentityCheck.method == IdentityMethod.NAME_MATCH,
-        IdentityCheck.created_at >= _midnight(hospital_day(now)),
+        IdentityCheck.created_at >= day_begins(hospital_day(now)),
     )
     return session.scalar(query) or 0
 
@@ -129,18 +130,9 @@ def face_tries_today(session: Session, dependent_ids: Iterable[UUID], *, now: da
         .where(
             IdentityCheck.dependent_id.in_(list(dependent_ids)),
             IdentityCheck.method.in_(FACE_METHODS),
-            IdentityCheck.created_at >= _midnight(hospital_day(now)),
+            IdentityCheck.created_at >= day_begins(hospital_day(now)),
             or_(IdentityCheck.reference_sealed.is_not(None), IdentityCheck.status == IdentityCheckStatus.PENDING),
         )
         .group_by(IdentityCheck.dependent_id)
     )
     return dict(session.execute(query).all())
-
-
-def next_day_begins(*, now: datetime) -> datetime:
-    """The coming midnight at the hospital, when the tries begin anew."""
-    return _midnight(hospital_day(now) + timedelta(days=1))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, HOSPITAL_ZONE).astimezone(UTC)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.clock import hospital_day
+from core.clock import hospital_day, next_day_begins
 from core.identity.consents import require_consent
 from core.identity.guardian import pass_by_guardian, standing_guardian
 from core.identity.methods import (
@@ -20,12 +20,14 @@ from core.identity.methods import (
     MATCHES_PER_DAY,
     Tries,
     Ways,
-    next_day_begins,
     open_methods,
+    takes_code,
     tries_of,
 )
 from core.identity.name_match import new_reference
 from core.identity.outcomes import expire_check
+from core.identity.phone_check import end_older, prepare
+from core.identity.phone_codes import CODE_LIFE, CodeIntent
 from core.jobs.queue import enqueue
 from core.refusals import CheckLimit
 from models.account import Purpose
@@ -33,6 +35,7 @@ from models.base import new_id
 from models.errors import FieldError, ValidationFailed
 from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import Dependent
+from models.sealing import Vault
 from models.states import Cause
 
 SETTLE = "settle_identity_check"
@@ -80,6 +83,20 @@ def open_match(session: Session, dependent: Dependent, ways: Ways, *, now: datet
     check.out_seq_no = new_reference()
     _open(session, check, dependent, ask_at=now + FIRST_ASKED_AFTER, now=now, cause=cause)
     return check
+
+
+def open_code(
+    session: Session, dependent: Dependent, ways: Ways, vault: Vault, *, now: datetime, cause: Cause
+) -> tuple[IdentityCheck, CodeIntent]:
+    """To wait for the code that goes to the dependent's phone.
+
+    Raises: ValidationFailed, ConsentRequired, TooMany, Unauthenticated, Overloaded."""
+    if ways.codes is None or not takes_code(dependent):
+        raise ValidationFailed(FieldError("#/method", "method_not_open"))
+    end_older(session, dependent, now=now, cause=cause)
+    check = _new_check(dependent, IdentityMethod.PHONE_OTP, expires_at=now + CODE_LIFE, now=now)
+    _open(session, check, dependent, ask_at=check.expires_at, now=now, cause=cause)
+    return check, prepare(session, check, dependent, ways.codes, vault, now=now)
 
 
 def stand_in_for(session: Session, ward: Dependent, *, now: datetime, cause: Cause) -> IdentityCheck:

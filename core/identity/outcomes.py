@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from core.locks import lock_dependent, lock_identity_check
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus, IdentityMethod
-from models.person import Dependent
+from models.person import Dependent, IdentityLevel, IdentityStatus
 from models.states import Cause
 
 FACE_MATCHED = ("name", "id_number", "face")
 DESK_MATCHED = ("name", "id_number", "document_seen", "holder_seen")
+PHONE_MATCHED = ("phone",)
 CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
@@ -32,6 +33,14 @@ def pass_check(
     """Proven to `level`. Raises: IllegalTransition, so one result proves once."""
     check.succeed(session, level=level, matched=matched, at=now, cause=cause)
     dependent.note_check_passed(level=level, method=check.method, at=now)
+
+
+def pass_phone(session: Session, check: IdentityCheck, dependent: Dependent, *, now: datetime, cause: Cause) -> None:
+    """The phone is the dependent's, which makes nobody surer of who they are. Raises: IllegalTransition."""
+    level = min(dependent.identity_level, IdentityLevel.MATCHED)
+    check.succeed(session, level=level, matched=PHONE_MATCHED, at=now, cause=cause)
+    if dependent.identity_status is IdentityStatus.PENDING and not _another_waits(session, check):
+        dependent.identity_status = IdentityStatus.UNVERIFIED
 
 
 def fail_check(
@@ -69,11 +78,15 @@ def fail_pending(
 
 def _note_end(session: Session, check: IdentityCheck, dependent: Dependent, *, expired: bool) -> None:
     """One way has failed. While another is still open, the dependent stays pending."""
+    if not _another_waits(session, check):
+        dependent.note_check_failed(expired=expired)
+
+
+def _another_waits(session: Session, check: IdentityCheck) -> bool:
     session.flush()
     other = exists().where(
-        IdentityCheck.dependent_id == dependent.id,
+        IdentityCheck.dependent_id == check.dependent_id,
         IdentityCheck.id != check.id,
         IdentityCheck.status == IdentityCheckStatus.PENDING,
     )
-    if not session.scalar(select(other)):
-        dependent.note_check_failed(expired=expired)
+    return bool(session.scalar(select(other)))

@@ -46,7 +46,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Asker:
     """Who asks for a code or has one, logged in how, for which phone (E.164). `net` is the network of the asker,
-    `about` the dependent that the code is about, if any."""
+    `about` the dependent or the check that the code is about, if any."""
 
     account_id: UUID
     identity_id: UUID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from core.idempotency import StoredReply
 from core.identity.phone import about_to_prove, ask_phone, keep_phone
@@ -14,8 +14,8 @@ from core.refusals import ConsentRequired, PhoneNotProven, ProviderDown
 from core.registry import NotConfigured
 from miniapp_api.auth import Caller, current_caller
 from miniapp_api.command import Command, dump, respond, run_command
-from miniapp_api.limits import network
 from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.asking import callers_asker
 from miniapp_api.services import services
 from models.account import Account
 from models.errors import FieldError, ValidationFailed
@@ -104,14 +104,7 @@ def _prove_by_wallet(body: dict[str, Any]) -> Response:
 
 def _asker(typed: str) -> Asker:
     """The caller, about this phone. Raises: ValidationFailed."""
-    caller = current_caller()
-    return Asker(
-        account_id=caller.account_id,
-        identity_id=caller.identity_id,
-        login_id=caller.session_id,
-        phone=read_own_phone(typed),
-        net=network(request.remote_addr),
-    )
+    return callers_asker(read_own_phone(typed))
 
 
 def _prover(caller: Caller, provider: str) -> PhoneProver:

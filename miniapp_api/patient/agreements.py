@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 
 from core.dependents.agreed_by_me import list_given, take_back
 from core.dependents.agreement_codes import Saying, agree_by_code, ask_to_agree, try_to_agree
@@ -15,13 +15,12 @@ from core.dependents.hand_over import take_over
 from core.dependents.phones import masked_phone
 from core.dependents.views import DependentView
 from core.idempotency import StoredReply
-from core.identity.phone_codes import Asker
 from core.paging import Page
 from core.refusals import AgreementNotGiven, ConsentRequired, IdentityRequired, OwnPhone, PhoneNotProven, ProviderDown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, dump, reading, respond, run_command
-from miniapp_api.limits import network
 from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.asking import callers_asker
 from miniapp_api.patient.dependents import view_of
 from miniapp_api.patient.languages import in_language, language_asked
 from miniapp_api.services import services
@@ -54,7 +53,7 @@ hand_overs = patient_blueprint("hand_overs", "/api/v1/account/hand-over", tag="a
 def ask_for_agreement(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """Sends six digits to the dependent's own phone, which they hand on if they agree to the text in the reply. The
     limits are those of `POST /api/v1/account/phone/otp`. `face` and the desk need not be asked for."""
-    saying = Saying(_caller(), dependent_id)
+    saying = Saying(callers_asker(), dependent_id)
     intent = ask_to_agree(services().workbench, saying, limits=services().config.code_limits)
     text = agreement_text(language=language_asked())
     told = {
@@ -83,7 +82,7 @@ def give_agreement(dependent_id: UUID, body: dict[str, Any]) -> Response:
 
 
 def _by_code(dependent_id: UUID, body: dict[str, Any]) -> Response:
-    workbench, saying = services().workbench, Saying(_caller(), dependent_id, body["version"])
+    workbench, saying = services().workbench, Saying(callers_asker(), dependent_id, body["version"])
     code_id = workbench.transactions.write(
         lambda session, now: try_to_agree(session, saying, otp=body["otp"], vault=workbench.vault, now=now)
     )
@@ -171,15 +170,3 @@ def take_over_own_record() -> Response:
         take_over(command.session, account_id=command.caller.account_id, now=command.now)
 
     return run_command(step, None, status=204)
-
-
-def _caller() -> Asker:
-    """Who asks; about which phone is the dependent's to say."""
-    caller = current_caller()
-    return Asker(
-        account_id=caller.account_id,
-        identity_id=caller.identity_id,
-        login_id=caller.session_id,
-        phone="",
-        net=network(request.remote_addr),
-    )

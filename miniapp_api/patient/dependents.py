@@ -14,10 +14,12 @@ from core.dependents.guardians import ToldGuardian, name_guardian
 from core.dependents.remove import make_default, remove_dependent
 from core.dependents.views import DependentView, list_dependents, own_dependent_view, view_dependent
 from core.identity.methods import Ways
+from core.identity.phone_check import Codes
 from core.refusals import ChangeLimit, ConsentRequired, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.asking import callers_asker
 from miniapp_api.services import services
 from models.errors import NotFound
 from models.person import Dependent
@@ -40,6 +42,7 @@ def callers_ways() -> Ways:
     return Ways(
         faces=adapters.face_verifiers(caller.provider, caller.app),
         matcher=adapters.name_matcher(),
+        codes=Codes(callers_asker(), services().config.code_limits) if adapters.sms_gateways() else None,
     )
 
 

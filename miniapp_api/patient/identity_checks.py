@@ -18,13 +18,22 @@ from core.identity.checks import (
     resume_check,
     store_start,
 )
-from core.identity.completion import ask_result, complete_check, look_up_question, shown_status
+from core.identity.completion import (
+    CheckState,
+    ask_result,
+    complete_check,
+    look_up_question,
+    shown_status,
+    state_of,
+)
 from core.identity.methods import Ways
-from core.refusals import CheckLimit, ConsentRequired, ProviderDown
+from core.identity.phone_check import pass_by_code, try_check
+from core.refusals import CheckLimit, ConsentRequired, PhoneNotProven, ProviderDown
 from core.workbench import Workbench
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, run_command, run_two_step
 from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.asking import callers_asker
 from miniapp_api.patient.dependents import callers_ways
 from miniapp_api.services import services
 from models.errors import NotFound
@@ -83,7 +92,8 @@ class BeginCheck:
 def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """`on_site` waits for the hospital's desk, up to 30 days, and is the same check however often it is asked for.
     `guardian` is passed at once, by what the minor's guardian has proven. `name_match` is answered at once, or stays
-    `pending` while the register does not answer; five a day for each account.
+    `pending` while the register does not answer; five a day for each account. `phone_otp` sends six digits to the
+    dependent's phone, for the completion; within the limits of `POST /api/v1/account/phone/otp`.
 
     A check that the platform refused to open comes back as `failed` and is kept under its key: try again with a new
     one, or at the desk.
@@ -98,11 +108,14 @@ def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
     "/<uuid:check_id>/completion",
     body=CompleteCheckSchema,
     reply=CheckStateSchema,
-    refusals=(NotFound,),
+    refusals=(NotFound, ConsentRequired, PhoneNotProven),
     summary="How an identity check ended",
 )
 def complete_identity_check(check_id: UUID, body: dict[str, Any]) -> Response:
-    """The platform is asked. What the client was told is no proof, and is not even looked at."""
+    """The platform is asked. What the client was told is no proof, and is not even looked at. With `otp`, the code of a
+    `phone_otp` check is used up; a wrong one is `phone_refused`, and the check waits for the right one."""
+    if "otp" in body:
+        return _complete_by_code(check_id, body["otp"])
     workbench, account_id = services().workbench, current_caller().account_id
     question = workbench.transactions.read(
         lambda session, now: look_up_question(
@@ -116,6 +129,31 @@ def complete_identity_check(check_id: UUID, body: dict[str, Any]) -> Response:
         ),
         CheckStateSchema(),
     )
+
+
+def _complete_by_code(check_id: UUID, guess: str) -> Response:
+    workbench, caller = services().workbench, callers_asker()
+    code_id = workbench.transactions.write(
+        lambda session, now: try_check(
+            session, caller=caller, check_id=check_id, guess=guess, vault=workbench.vault, now=now
+        )
+    )
+    if code_id is None:
+        raise PhoneNotProven()
+
+    def step(command: Command) -> CheckState:
+        passed = pass_by_code(
+            command.session,
+            caller=caller,
+            check_id=check_id,
+            code_id=code_id,
+            vault=command.vault,
+            now=command.now,
+            cause=command.cause,
+        )
+        return state_of(command.session, passed)
+
+    return run_command(step, CheckStateSchema())
 
 
 def _told(begun: BegunCheck) -> dict[str, Any]:

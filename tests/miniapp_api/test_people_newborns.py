@@ -76,9 +76,11 @@ def test_1_2_6_name_and_number_take_the_place_of_none(ward: Ward, an: Phone) -> 
     added = newborn(ward, an)
     given = give(an, added["id"], number(ward))
     assert given.status == 200
-    changed = {"name_masked", "id_type", "id_number_masked", "complete_by"}
+    changed = {"name_masked", "id_type", "id_number_masked", "complete_by", "identity"}
     stays = {name: value for name, value in added.items() if name not in changed}
     assert {name: value for name, value in given.json.items() if name not in changed} == stays
+    told = given.json["identity"]
+    assert (told["status"], told["level"]) == (added["identity"]["status"], added["identity"]["level"])
     assert (given.json["id_type"], given.json["id_number_masked"][-4:]) == ("resident_id", number(ward)[-4:])
 
 

@@ -16,8 +16,8 @@ from people import rotated
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
+from core.clock import next_day_begins
 from core.identity.code_limits import Rate
-from core.identity.methods import next_day_begins
 from core.identity.phone_codes import TRIES
 from core.ports import ProviderRefused
 from core.refusals import PhoneNotProven, ProviderDown

@@ -283,4 +283,4 @@ def test_a_day_later_nothing_is_left(prover: Prover, clock: ManualClock) -> None
 
 
 def test_a_purpose_is_a_word_of_the_list() -> None:
-    assert [str(one) for one in CodePurpose] == ["account_phone", "agreement"]
+    assert [str(one) for one in CodePurpose] == ["account_phone", "agreement", "identity_check"]

@@ -1,0 +1,149 @@
+"""`phone_otp`: a code to the dependent's own phone. It proves a phone, and never who somebody is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeSms
+from minors import errors, newborn
+from people import FakeMatcher
+from ward import Ward, add, open_ward
+from wire import Phone, Reply, new_key
+
+from core.invariants import check_invariants
+from core.ports import ProviderRefused
+from models.database import Database
+
+MOTHER = {"id_number": "110101196111229970", "relationship": "parent", "phone": "13900000001", "name": "测试丁"}
+
+
+@pytest.fixture
+def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
+    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
+        yield opened
+        with database.read() as session:
+            assert check_invariants(session, now=opened.clock.now()) == []
+
+
+@pytest.fixture
+def an(ward: Ward) -> Phone:
+    return ward.log_in("an")
+
+
+def begin(phone: Phone, dependent_id: str, method: str = "phone_otp") -> Reply:
+    return phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": method})
+
+
+def complete(phone: Phone, check_id: str, otp: str | None = None) -> Reply:
+    return phone.send("POST", f"/identity-checks/{check_id}/completion", {} if otp is None else {"otp": otp})
+
+
+def identity(phone: Phone, dependent_id: str) -> dict[str, Any]:
+    told: dict[str, Any] = phone.send("GET", f"/dependents/{dependent_id}").json["identity"]
+    return told
+
+
+def sent(ward: Ward) -> tuple[str, str]:
+    """The last message: to which phone, which code."""
+    return gateway(ward).sent[-1]
+
+
+def gateway(ward: Ward) -> FakeSms:
+    (only,) = ward.adapters.sms
+    assert isinstance(only, FakeSms)
+    return only
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def test_a_code_alone_proves_nobody(ward: Ward, an: Phone) -> None:
+    mother = add(an, **MOTHER)
+    assert "phone_otp" in identity(an, mother)["methods"]
+    begun = begin(an, mother)
+    assert (begun.status, begun.json["status"], begun.json["client_params"]) == (201, "pending", {})
+    assert identity(an, mother)["status"] == "pending"
+    phone, code = sent(ward)
+    assert phone == "+8613900000001"
+    assert complete(an, begun.json["id"]).json == {"status": "pending", "level": 0}
+    assert complete(an, begun.json["id"], code).json == {"status": "passed", "level": 0}
+    told = identity(an, mother)
+    assert (told["status"], told["level"]) == ("unverified", 0)
+
+
+def test_a_match_before_or_after_is_what_makes_level_1(ward: Ward, an: Phone) -> None:
+    ward.adapters.matcher = FakeMatcher()
+    mother = add(an, **MOTHER)
+    assert begin(an, mother, "name_match").json["status"] == "passed"
+    begun = begin(an, mother)
+    assert complete(an, begun.json["id"], sent(ward)[1]).json == {"status": "passed", "level": 1}
+    assert identity(an, mother)["level"] == 1
+
+
+def test_a_code_is_good_once_for_its_own_check_and_login(ward: Ward, an: Phone) -> None:
+    me, mother = add(an), add(an, **MOTHER | {"phone": "13800000000"})
+    mine = begin(an, me)
+    my_code = sent(ward)[1]
+    ward.clock.advance(timedelta(minutes=1, seconds=1))
+    hers = begin(an, mother)
+    assert complete(an, hers.json["id"], my_code).json["code"] == "phone_refused" or my_code == sent(ward)[1]
+    assert complete(an, mine.json["id"], my_code).json["code"] == "phone_refused"
+    elsewhere = ward.log_in("an")
+    code = sent(ward)[1]
+    assert complete(elsewhere, hers.json["id"], code).json["code"] == "phone_refused"
+    assert complete(ward.log_in("bo"), hers.json["id"], code).status == 404
+    assert complete(an, hers.json["id"], code).json["status"] == "passed"
+    assert complete(an, hers.json["id"], code).json["code"] == "phone_refused"
+
+
+def test_five_tries_and_five_minutes(ward: Ward, an: Phone) -> None:
+    mother = add(an, **MOTHER)
+    begun, code = begin(an, mother), sent(ward)[1]
+    for _ in range(5):
+        assert complete(an, begun.json["id"], wrong(code)).json["code"] == "phone_refused"
+    assert complete(an, begun.json["id"], code).json["code"] == "rate_limited"
+    ward.clock.advance(timedelta(minutes=1, seconds=1))
+    again, code = begin(an, mother), sent(ward)[1]
+    assert complete(an, begun.json["id"]).json["reason"] == "replaced"
+    ward.work(after=timedelta(minutes=5))
+    assert complete(an, again.json["id"], code).json["code"] == "phone_refused"
+    assert complete(an, again.json["id"]).json == {"status": "failed", "level": 0, "reason": "expired"}
+
+
+def test_a_36_a_phone_gets_one_code_a_minute_whatever_for(ward: Ward, an: Phone) -> None:
+    mother = add(an, **MOTHER)
+    begin(an, mother)
+    path = f"/dependents/{mother}/identity-checks"
+    refused = an.send("POST", path, {"method": "phone_otp"}, key=new_key())
+    assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+
+
+def test_another_phone_since_then_is_another_phone(ward: Ward, an: Phone) -> None:
+    mother = add(an, **MOTHER)
+    begun, code = begin(an, mother), sent(ward)[1]
+    assert an.send("PATCH", f"/dependents/{mother}", {"phone": "13900000002"}).status == 200
+    assert complete(an, begun.json["id"], code).json["code"] == "phone_refused"
+
+
+def test_nothing_is_sent_where_no_code_can_say_anything(ward: Ward, an: Phone) -> None:
+    abroad = add(an, **MOTHER | {"phone": "+852 91234567"})
+    bound = an.post("/dependents", newborn(ward)).json["id"]
+    me = add(an)
+    for dependent in (abroad, bound):
+        assert "phone_otp" not in identity(an, dependent)["methods"]
+        assert errors(begin(an, dependent)) == [("#/method", "method_not_open")]
+    desk = begin(an, me, "on_site").json["id"]
+    assert errors(complete(an, desk, "123456")) == [("#/otp", "not_allowed")]
+
+
+def test_a_message_that_nobody_takes_has_failed_the_check(ward: Ward, an: Phone) -> None:
+    me = add(an)
+    gateway(ward).failures = [ProviderRefused("Unauthorized")]
+    begun = begin(an, me)
+    assert (begun.status, begun.json["status"], begun.json["reason"]) == (201, "failed", "not_sent")
+    assert identity(an, me)["methods"][-1] == "on_site"
