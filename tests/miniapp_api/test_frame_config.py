@@ -131,7 +131,9 @@ def test_no_secret_is_shown(production: dict[str, str]) -> None:
 
 
 def _raw_keys(path: str) -> list[str]:
-    return [key for ring in json.loads(Path(path).read_text()).values() for key in ring["keys"].values()]
+    """A key that stands with its algorithm is the `key` of it."""
+    keys = [key for ring in json.loads(Path(path).read_text()).values() for key in ring["keys"].values()]
+    return [key if isinstance(key, str) else key["key"] for key in keys]
 
 
 def test_an_empty_environment_is_told_everything_at_once() -> None:
