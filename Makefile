@@ -7,8 +7,9 @@ SANDBOX_PORT ?=
 DATABASE_URL ?=
 DATA_DIR ?=
 DIRECTORY ?=
+PERSON ?=
 SUITE ?= $(CRYPTO_SUITE)
-export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY
+export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY PERSON
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --quiet --disable-pip-version-check
@@ -25,7 +26,7 @@ help: ## this list
 run: $(VENV)/runtime.stamp ## sandbox, API and worker on this machine, until Ctrl-C
 	@exec $(PY) tools/run.py
 
-journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `make run`
+journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `make run`; PERSON=family: a mother and all she looks after
 	@exec $(PY) tools/journey.py
 
 test: $(VENV)/test.stamp ## the whole suite, on SQLite and on PostgreSQL, in parallel; SUITE=sm: with SM3 and SM4

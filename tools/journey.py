@@ -1,30 +1,52 @@
 """`make journey`: fresh patients go from login to refund against `make run`, as any client would.
 
-Only HTTP, the sandbox's /control and operator commands; nothing of the project is imported. Each step prints one line
-with what came back. The first step that is not as it should be ends it with exit code 1.
+`PERSON` chooses whose way is walked: `patient` (without it), or `family`. Only HTTP, the sandbox's /control and
+operator commands; nothing of the project is imported. Each step prints one line with what came back. The first step
+that is not as it should be ends it with exit code 1.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from journey_client import NotAsItShouldBe, Teller, operator
 from journey_family import ALIPAY, WECHAT, Family
 from journey_follower import Follower
+from journey_household import Household
+
+
+def patient(tell: Teller) -> None:
+    print("A patient and her mother, with WeChat:")
+    Family(tell, WECHAT).walk()
+    print("Another family, with Alipay:")
+    Family(tell, ALIPAY).walk()
+    print("A woman who follows the official account:")
+    Follower(tell).walk()
+    print("One more family, with WeChat, every event dropped:")
+    Family(tell, WECHAT, without_events=True).walk()
+
+
+def family(tell: Teller) -> None:
+    print("A mother with WeChat, whose spouse has Alipay:")
+    Household(tell, WECHAT).walk()
+    print("A mother with Alipay, whose spouse has WeChat:")
+    Household(tell, ALIPAY).walk()
+
+
+PERSONS: Mapping[str, Callable[[Teller], None]] = {"patient": patient, "family": family}
 
 
 def main() -> int:
+    person = os.environ.get("PERSON") or "patient"
+    if person not in PERSONS:
+        print(f"PERSON must be one of {', '.join(PERSONS)}, not {person}")
+        return 1
     tell, started = Teller(), datetime.now(UTC)
     try:
-        print("A patient and her mother, with WeChat:")
-        Family(tell, WECHAT).walk()
-        print("Another family, with Alipay:")
-        Family(tell, ALIPAY).walk()
-        print("A woman who follows the official account:")
-        Follower(tell).walk()
-        print("One more family, with WeChat, every event dropped:")
-        Family(tell, WECHAT, without_events=True).walk()
+        PERSONS[person](tell)
         (sound,) = operator("invariants")
         tell("invariants", f"{sound['broken']} broken")
     except NotAsItShouldBe as reason:

@@ -97,13 +97,14 @@ class Family:
         )
         check(status in {200, 201}, f"consent {purpose} answered {status}: {answer}")
 
-    def add(self, human: Human, relationship: str) -> str:
+    def add(self, human: Human, relationship: str, **more: str) -> str:
         body = {
             "name": human.name,
             "id_type": "resident_id",
             "id_number": human.number,
             "phone": human.phone,
             "relationship": relationship,
+            **more,
         }
         added = self.client("POST", "/dependents", body, expect=201, keyed=True)
         check(human.number not in json.dumps(added), "the reply shows the document number in clear")
@@ -120,11 +121,11 @@ class Family:
         check((done["status"], done["level"]) == ("passed", 2), f"the face check ended otherwise: {done}")
         self.tell(f"proved herself by {self.wallet.name} face", f"{done['status']}, level {done['level']}")
 
-    def prove_at_desk(self, dependent_id: str) -> None:
+    def prove_at_desk(self, dependent_id: str, who: str = "mother") -> None:
         operator("verify-on-site", dependent_id, "--operator", "desk-1", "--document-seen")
         identity = self.client("GET", f"/dependents/{dependent_id}")["identity"]
         check((identity["status"], identity["level"]) == ("verified", 2), f"not verified at the desk: {identity}")
-        self.tell("mother proved at the desk", f"{identity['status']}, level {identity['level']}")
+        self.tell(f"{who} proved at the desk", f"{identity['status']}, level {identity['level']}")
 
     def choose_schedule(self) -> dict[str, Any]:
         hospital = self.client("GET", "/hospitals?q=njglyy")["items"][0]
@@ -142,6 +143,9 @@ class Family:
         check(left > 0, "nothing is left in an open schedule")
         self.tell("read what is left", f"{left} numbers in {len(slots)} segments, fee {schedule['fee_fen']} fen")
         return schedule
+
+    def hospital_id(self) -> str:
+        return str(self.client("GET", "/hospitals?q=njglyy")["items"][0]["id"])
 
     def first_open(self, hospital_id: str) -> dict[str, Any]:
         """A random one of the nearest day that can still be cancelled before its deadline."""

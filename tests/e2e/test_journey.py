@@ -17,12 +17,20 @@ from models import Base
 
 
 @dataclass(frozen=True)
-class Walked:
-    """A house after one journey, what the journey printed, and what it had made up."""
+class Told:
+    """How one journey ended, in what it printed."""
 
-    house: House
     printed: str
     exit_code: int
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A house after the journeys of a patient and of a family, what each printed, and what they had made up."""
+
+    house: House
+    patient: Told
+    family: Told
     secrets: list[str]
 
 
@@ -41,9 +49,14 @@ def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _walk(started: House, notes: Path) -> Walked:
-    ran = started.tool("journey.py", JOURNEY_SECRETS=str(notes))
-    made_up = notes.read_text(encoding="utf-8").split()
-    return Walked(started, ran.stdout + ran.stderr, ran.returncode, made_up + _session_keys(started))
+    told = [_play(started, person, notes) for person in ("patient", "family")]
+    made_up = notes.read_text(encoding="utf-8").split("\n")
+    return Walked(started, *told, [one for one in made_up if one] + _session_keys(started))
+
+
+def _play(started: House, person: str, notes: Path) -> Told:
+    ran = started.tool("journey.py", PERSON=person, JOURNEY_SECRETS=str(notes))
+    return Told(ran.stdout + ran.stderr, ran.returncode)
 
 
 def _session_keys(started: House) -> list[str]:
@@ -57,10 +70,20 @@ def _session_keys(started: House) -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_the_journey_goes_from_login_to_refund_by_event_and_by_asking(walked: Walked) -> None:
-    assert walked.exit_code == 0, walked.printed
-    assert "cause: inbox row" in walked.printed
-    assert "cause: the query job" in walked.printed
-    assert "invariants: 0 broken" in walked.printed
+    printed = walked.patient.printed
+    assert walked.patient.exit_code == 0, printed
+    assert "cause: inbox row" in printed
+    assert "cause: the query job" in printed
+    assert "invariants: 0 broken" in printed
+
+
+@pytest.mark.timeout(900)
+def test_a_family_is_added_proven_booked_for_handed_over_and_erased(walked: Walked) -> None:
+    printed = walked.family.printed
+    assert walked.family.exit_code == 0, printed
+    for said in ("newborn", "ten-year-old", "face refused", "the spouse took over", "closed the account"):
+        assert printed.count(said) >= 2, f"{said}: not with both wallets"
+    assert "invariants: 0 broken" in printed
 
 
 @pytest.mark.timeout(900)
