@@ -95,6 +95,12 @@ class IdentityRequired(Conflict):
     code = "identity_required"
 
 
+class FieldsRequired(Conflict):
+    """The hospital wants to know more of the patient. The facts name what is missing."""
+
+    code = "fields_required"
+
+
 class ConsentRequired(Conflict):
     code = "consent_required"
 
@@ -185,6 +191,16 @@ class DependentInUse(Conflict):
     """An appointment is open, or somebody has them as a guardian. The facts say how many of each."""
 
     code = "dependent_in_use"
+
+
+class HospitalCardExists(Conflict):
+    """This dependent has the card already."""
+
+    code = "hospital_card_exists"
+
+
+class HospitalCardLimit(Conflict):
+    code = "hospital_card_limit"
 
 
 class IdentityFrozen(Conflict):

@@ -114,6 +114,10 @@ PROBLEMS: Mapping[str, Problem] = {
     "identity_required": _p(
         409, "需要先完成实名核验", "请先为就诊人完成核验，也可以到医院窗口办理。",
         "Identity check needed", "Please complete a check first. The hospital desk can do it too."),
+    "fields_required": _p(
+        409, "就诊人信息不完整", "该医院要求补充就诊人信息，补充后即可预约，也可以到医院窗口办理。",
+        "The hospital needs more details",
+        "Please add what is named to the dependent, then book. The hospital desk can do it too."),
     "consent_required": _p(
         409, "需要您的同意", "请先阅读并同意相关说明。",
         "Your consent is needed", "Please read the text and agree first."),
@@ -151,6 +155,12 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "就诊人现在不能删除", "还有未结束的预约，或是其他就诊人的监护人，请处理后再删除。",
         "The dependent cannot be removed yet",
         "An appointment is open, or somebody has them as a guardian. Please try again once that has ended."),
+    "hospital_card_exists": _p(
+        409, "就诊卡已添加", "该就诊人已有这张卡。",
+        "Already added", "This dependent has the card already."),
+    "hospital_card_limit": _p(
+        409, "就诊卡数量已满", "请先删除不再使用的就诊卡。",
+        "No more cards", "Please remove one that is no longer used."),
     "identity_frozen": _p(
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
@@ -256,6 +266,11 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "satellite": ("不支持该号段", "is a satellite number"),
     "iot": ("不支持该号段", "is a number for machines"),
     "unassigned": ("手机号有误，请核对", "is no number in use"),
+    "dynamic_code": (
+        "医保码是动态码，不能保存，请填写社会保障号或医保卡号",
+        "is a code that changes; give the insurance number",
+    ),
+    "not_for_this_visit": ("不是该就诊人在该医院的就诊卡", "is no card of this patient at this hospital"),
     "unknown_region": ("没有这个地区代码", "is not an area code"),
     "not_changeable": ("不能修改，请删除后重新添加", "does not change; remove the dependent and add it anew"),
     "not_needed": ("本人无需此项", "is not needed for oneself"),

@@ -84,6 +84,7 @@ class Appointment(Stateful, Base):
 
     It belongs to the account of its dependent, also where another one booked it: `grant_id` says under which grant.
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
+    `visit_card_id` is the hospital's card that the patient will bring; it goes when the card is removed.
     """
 
     __tablename__ = "appointments"
@@ -161,6 +162,7 @@ class Appointment(Stateful, Base):
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     grant_id: Mapped[UUID | None]
+    visit_card_id: Mapped[UUID | None]
 
     @property
     def awaiting(self) -> list[str]:
@@ -202,6 +204,10 @@ class Appointment(Stateful, Base):
 
     def seal_complaint(self, vault: Vault, complaint: str | None) -> None:
         self.complaint_sealed = None if not complaint else vault.seal("appointments.complaint", self.id, complaint)
+
+    def complaint(self, vault: Vault) -> str | None:
+        sealed = self.complaint_sealed
+        return None if sealed is None else vault.open_text("appointments.complaint", self.id, sealed)
 
 
 class HospitalClaimStatus(StrEnum):

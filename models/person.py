@@ -199,6 +199,11 @@ class Dependent(Base):
     guardian_confirmed_by: Mapped[str | None]
     handed_over_at: Mapped[datetime | None]
     phone_changed_at: Mapped[datetime | None]
+    email_sealed: Mapped[bytes | None]
+    email_masked: Mapped[str | None]
+    insurance_number_sealed: Mapped[bytes | None]
+    insurance_number_masked: Mapped[str | None]
+    allergies_and_history_sealed: Mapped[bytes | None]
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
 
@@ -250,10 +255,34 @@ class Dependent(Base):
     def seal_address(self, vault: Vault, address: str | None) -> None:
         self.address_sealed = None if address is None else vault.seal("dependents.address", self.id, address)
 
+    @property
+    def has_address(self) -> bool | None:
+        """True, or nothing to be said."""
+        return None if self.address_sealed is None else True
+
+    def seal_email(self, vault: Vault, email: str | None, *, masked: str | None) -> None:
+        self.email_sealed = None if email is None else vault.seal("dependents.email", self.id, email)
+        self.email_masked = masked
+
+    def seal_insurance_number(self, vault: Vault, number: str | None, *, masked: str | None) -> None:
+        sealed = None if number is None else vault.seal("dependents.insurance_number", self.id, number)
+        self.insurance_number_sealed, self.insurance_number_masked = sealed, masked
+
+    def seal_history(self, vault: Vault, said: str | None) -> None:
+        """What the patient says of allergies and earlier illness."""
+        sealed = None if said is None else vault.seal("dependents.allergies_and_history", self.id, said)
+        self.allergies_and_history_sealed = sealed
+
+    def history(self, vault: Vault) -> str | None:
+        sealed = self.allergies_and_history_sealed
+        return None if sealed is None else vault.open_text("dependents.allergies_and_history", self.id, sealed)
+
     def forget_contact(self) -> None:
-        """Phone and address are erased."""
+        """All that nobody needs for a visit that has been: how they are reached, and what they told of themselves."""
         self.phone_sealed, self.phone_hash, self.phone_masked = ERASED, ERASED, ""
-        self.region_code = self.address_sealed = None
+        self.region_code = self.address_sealed = self.email_sealed = self.email_masked = None
+        self.insurance_number_sealed = self.insurance_number_masked = None
+        self.allergies_and_history_sealed = None
 
     def forget_identity(self) -> None:
         """Who it was is erased; an empty `name_masked` says so."""

@@ -23,6 +23,15 @@ class PolicyLevel(StrEnum):
     SCHEDULE = "schedule"
 
 
+class RequiredField(StrEnum):
+    """What a hospital may want of a patient beyond name, document, phone and relationship."""
+
+    ADDRESS = "address"
+    EMAIL = "email"
+    INSURANCE_NUMBER = "insurance_number"
+    HOSPITAL_CARD = "hospital_card"
+
+
 class BookingPolicyRow(Base):
     """The document in force for one subject; `subject` is its code, empty for the platform."""
 

@@ -9,7 +9,7 @@ from models.charge import FeeKind, Leg
 from models.hospital import Period
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
-from schemas.base import CURSOR, Count, Day, Instant, ReplySchema, Strict, Whole
+from schemas.base import CURSOR, Count, Day, Id, Instant, ReplySchema, Strict, Text, Whole
 
 
 class BookAppointmentSchema(Strict):
@@ -21,7 +21,18 @@ class BookAppointmentSchema(Strict):
     pay = fields.Enum(PayMode, by_value=True, required=True)
     payer_kind = fields.Enum(PayerKind, by_value=True, load_default=PayerKind.SELF_PAY)
     expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000), metadata={"example": 1500})
-    complaint = fields.String(validate=validate.Length(max=500), metadata={"example": "头痛三天"})
+    complaint = Text(
+        500,
+        empty=True,
+        lines=True,
+        metadata={
+            "description": "optional; 供接诊医生提前了解病情: for the doctor to know beforehand. Needs the `health` "
+            "consent of this dependent, and is erased when that is withdrawn"
+        },
+    )
+    visit_card_id = Id(
+        metadata={"description": "optional; 到院就诊使用的就诊卡: the dependent's card of this hospital"}
+    )
 
 
 class ListAppointmentsQuery(Strict):
@@ -58,6 +69,11 @@ class AppointmentDependentReply(ReplySchema):
         required=True,
         metadata={"description": "to the account; `other` for whoever sees it under a grant"},
     )
+
+
+class VisitCardReply(ReplySchema):
+    id = fields.UUID(required=True)
+    number_masked = fields.String(required=True, metadata={"example": "00******78"})
 
 
 class AppointmentSlotReply(ReplySchema):
@@ -162,6 +178,17 @@ class AppointmentReply(ReplySchema):
     charge = fields.Nested(ChargeReply, attribute="money", required=True)
     payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})
     refund = fields.Nested(RefundReply, allow_none=True, required=True, metadata={"example": None})
+    visit_card = fields.Nested(VisitCardReply, allow_none=True, required=True, metadata={"example": None})
+
+
+class AppointmentInFullReply(AppointmentReply):
+    """One appointment that was asked for by its id."""
+
+    complaint = fields.String(
+        allow_none=True,
+        required=True,
+        metadata={"description": "in clear here, and nowhere else but in the account's export"},
+    )
 
 
 class AppointmentPageReply(ReplySchema):

@@ -11,6 +11,7 @@ from models.identity_check import IdentityMethod
 from models.person import IdentityStatus, IdType, Relationship, Sex
 from schemas.agreement import AgreementSchema
 from schemas.base import Day, Id, Instant, Strict, Text, Word
+from schemas.hospital_card import HospitalCardSchema
 from schemas.sparse import SparseReply
 
 _FROZEN = {
@@ -23,6 +24,19 @@ IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country
 _GUARDIAN = "of a minor: a dependent of one's own who is 18 or older, oneself among them"
 _RELATION = {"description": "what the guardian is to the child, GB/T 4761: 51 father, 52 mother, 57 and 58 step or "
              "adoptive, 61 to 64 grandparents, 71 elder brother, 75 elder sister"}  # fmt: skip
+_EMAIL = "optional; 用于接收就诊通知和报告，不用于营销: where the hospital writes to, never for marketing"
+_INSURANCE = (
+    "optional; 用于在医院办理医保结算: for settling with the medical insurance at the hospital. The citizen number, or "
+    "the letter and eight digits of the social-insurance card; the code that an app shows (医保码) is refused"
+)
+_ADDRESS = "optional; 部分医院预约时要求填写住址: some hospitals ask for it when booking"
+_REGION = "optional; 住址所在地区: the area of the address, GB/T 2260"
+_HISTORY = (
+    "optional; 供接诊医生提前了解过敏史和既往史: for the doctor to know beforehand. Needs the `health` consent of this "
+    "dependent, and is erased when that is withdrawn"
+)
+_TAKEN_AWAY = "null takes it away"
+
 _SAID_OR_TYPED = "required where the number does not say it, and must agree with it where it does"
 
 
@@ -80,16 +94,31 @@ class AddDependentSchema(Strict):
         metadata={"description": "that issued the document, ISO 3166 alpha-2 or alpha-3; required for `passport`"},
     )
     id_expires_on = Day(metadata={"description": "the last day the document is good for; required for `passport`"})
-    address = Text(400)
-    region_code = Text(12, metadata={"description": "GB/T 2260"})
+    address = Text(400, metadata={"description": _ADDRESS})
+    region_code = Text(12, metadata={"description": _REGION})
     guardian_dependent_id = Id(metadata={"description": _GUARDIAN})
+    email = Text(320, metadata={"description": _EMAIL})
+    insurance_number = Text(100, metadata={"description": _INSURANCE})
+    allergies_and_history = Text(
+        2000,
+        lines=True,
+        metadata={
+            "description": f"{_HISTORY}. That consent names the dependent, so here the answer is always 409 "
+            "`consent_required`: add the dependent, agree, then say it with PATCH"
+        },
+    )
 
 
 class ChangeDependentSchema(Strict):
     phone = Text(40, metadata={"example": "13800000001"})
-    address = Text(400, allow_none=True, metadata={"description": "null takes it away", "example": None})
-    region_code = Text(12, allow_none=True, metadata={"description": "GB/T 2260; null takes it away"})
+    address = Text(400, allow_none=True, metadata={"description": f"{_ADDRESS}; {_TAKEN_AWAY}", "example": None})
+    region_code = Text(12, allow_none=True, metadata={"description": f"{_REGION}; {_TAKEN_AWAY}"})
     guardian_dependent_id = Id(allow_none=True, metadata={"description": f"{_GUARDIAN}; null takes it away"})
+    email = Text(320, allow_none=True, metadata={"description": f"{_EMAIL}; {_TAKEN_AWAY}"})
+    insurance_number = Text(100, allow_none=True, metadata={"description": f"{_INSURANCE}; {_TAKEN_AWAY}"})
+    allergies_and_history = Text(
+        2000, lines=True, allow_none=True, metadata={"description": f"{_HISTORY}; {_TAKEN_AWAY}"}
+    )
     name = fields.Raw(metadata=_FROZEN)
     id_type = fields.Raw(metadata=_FROZEN)
     id_number = fields.Raw(metadata=_FROZEN)
@@ -184,8 +213,21 @@ class DependentSchema(SparseReply):
     is_default = fields.Boolean(attribute="dependent.is_default")
     identity = fields.Nested(IdentitySchema)
     agreement = fields.Nested(AgreementSchema)
-    hospital_cards = fields.List(
-        fields.Dict(keys=fields.String()),
-        dump_default=list,
-        metadata={"description": "none are kept yet", "example": []},
+    hospital_cards = fields.List(fields.Nested(HospitalCardSchema))
+    has_address = fields.Boolean(
+        attribute="dependent.has_address",
+        metadata={"optional": True, "description": "true where one is kept; its words stand in the account's export"},
+    )
+    region_code = fields.String(attribute="dependent.region_code", metadata={"optional": True})
+    email_masked = fields.String(
+        attribute="dependent.email_masked", metadata={"optional": True, "example": "z***@example.com"}
+    )
+    insurance_number_masked = fields.String(attribute="dependent.insurance_number_masked", metadata={"optional": True})
+
+
+class DependentInFullSchema(DependentSchema):
+    """One dependent that was asked for by its id."""
+
+    allergies_and_history = fields.String(
+        metadata={"optional": True, "description": "in clear here, and nowhere else but in the account's export"}
     )

@@ -42,6 +42,13 @@ _PAY_MODES = {
     "on_site": Words("到院支付", "at the hospital"),
 }
 
+_FIELDS = {
+    "address": Words("住址", "address"),
+    "email": Words("电子邮箱", "e-mail address"),
+    "insurance_number": Words("医保号", "insurance number"),
+    "hospital_card": Words("本院就诊卡号", "number of a card of this hospital"),
+}
+
 
 def rules_of(policy: BookingPolicy) -> list[Rule]:
     """The rules in the order in which a patient meets them. Every key of `policy` has a value."""
@@ -72,10 +79,11 @@ def refund_terms(policy: BookingPolicy) -> Words:
 def booking_notice(policy: BookingPolicy, own: str) -> Words:
     """The hospital's own words where it has some; in English, and otherwise, what the rules come to."""
     level, until = _LEVELS[policy.min_identity_level or 0], _until(policy)
-    zh = f"预约与就诊均须实名，请携带就诊人本人有效证件到院。{level.zh}如需取消，请在{until.zh}办理。"
+    more = _fields(policy) if policy.required_fields else Words("", "")
+    zh = f"预约与就诊均须实名，请携带就诊人本人有效证件到院。{level.zh}{more.zh}如需取消，请在{until.zh}办理。"
     en = (
         "Bookings and visits are under the patient's real name: bring the patient's own valid document. "
-        f"{level.en} To cancel, do so {until.en}."
+        f"{level.en} {more.en}{' ' if more.en else ''}To cancel, do so {until.en}."
     )
     return Words(own or zh, en)
 
@@ -127,6 +135,19 @@ def _agreement(policy: BookingPolicy) -> Words:
     )
 
 
+def _fields(policy: BookingPolicy) -> Words:
+    wanted = [_FIELDS[name] for name in policy.required_fields or ()]
+    if not wanted:
+        return Words(
+            "就诊人只需填写姓名、证件、手机号和与您的关系。",
+            "Of the patient only name, document, phone and relationship are asked for.",
+        )
+    return Words(
+        f"预约前须补充就诊人的{'、'.join(one.zh for one in wanted)}。",
+        f"Before booking, the patient's {' and '.join(one.en for one in wanted)} must be filled in.",
+    )
+
+
 def _limits(policy: BookingPolicy) -> Words:
     schedule, department = policy.max_open_per_person_schedule, policy.max_open_per_person_department_day
     day = policy.max_per_person_day
@@ -155,6 +176,7 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("closing", ("closes_minutes_before",), _closing),
     ("identity", ("min_identity_level",), _identity),
     ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),
+    ("fields", ("required_fields",), _fields),
     (
         "limits",
         ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),

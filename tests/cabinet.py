@@ -14,6 +14,7 @@ from key_rings import with_newer, without
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from core.dependents.cards import NewCard, add_card
 from core.idempotency import KeyedRequest, StoredReply, keep_reply, take_key
 from core.keys.known import Keyring
 from core.keys.rotate import begin_rotation
@@ -68,7 +69,7 @@ class Cabinet:
     def fill(self, clock: ManualClock, adapters: FakeAdapters) -> None:
         """At least one value in every column."""
         patient = make_patient(self.workbench, clock, adapters)
-        appointment_id = patient.book(complaint="咳嗽三天")
+        appointment_id = patient.book()
         self.workbench.transactions.write(lambda session, now: self._fill(session, now, appointment_id))
 
     def _fill(self, session: Session, now: datetime, appointment_id: UUID) -> None:
@@ -78,6 +79,8 @@ class Cabinet:
             id=new_id(), account_id=appointment.account_id, dependent_id=appointment.dependent_id,
             method=IdentityMethod.ALIPAY_FACE, app="patient", level=0, created_at=now, expires_at=now + timedelta(1),
         )  # fmt: skip
+        whose = {"account_id": appointment.account_id, "dependent_id": appointment.dependent_id}
+        add_card(session, **whose, wanted=NewCard(appointment.hospital_id, "0012345678"), vault=vault, now=now)
         check.seal_reference(vault, "certify-1")
         check.seal_evidence(vault, "digest-1")
         check.begin(session, at=now, cause=REQUEST)

@@ -141,6 +141,7 @@ PROVOCATIONS |= {
     "schedule_closed": refused_by(closes_at=after_now(seconds=0)),
     "schedule_suspended": refused_by(status=ScheduleStatus.SUSPENDED),
     "identity_required": refused_by(terms={"min_identity_level": 2}),
+    "fields_required": refused_by(terms=ANYBODY | {"required_fields": ["address"]}),
     "consent_required": lambda ward: ward.log_in("a", agreed=False).post("/dependents", SELF),
 }
 
@@ -247,6 +248,20 @@ def _one_too_many(ward: Ward) -> Reply:
     phone = ward.log_in("a")
     numbers = [resident_id(order=order) for order in range(981, 993, 2)]
     return [phone.post("/dependents", SELF | {"relationship": "sibling", "id_number": one}) for one in numbers][-1]
+
+
+@provokes("hospital_card_exists")
+def _a_card_twice(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path, card = f"/dependents/{add(phone)}/hospital-cards", {"hospital_id": ward.hospital(), "number": "0012345678"}
+    return [phone.post(path, card) for _ in range(2)][1]
+
+
+@provokes("hospital_card_limit")
+def _one_card_too_many(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path, hospital_id = f"/dependents/{add(phone)}/hospital-cards", ward.hospital()
+    return [phone.post(path, {"hospital_id": hospital_id, "number": f"{nth:04}"}) for nth in range(21)][-1]
 
 
 @provokes("identity_frozen")

@@ -42,7 +42,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """Every documented operation by its operationId."""
 
-PRIVATE = frozenset({"appointment_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"})
+PRIVATE = frozenset({"appointment_id", "card_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"})
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
 
 
@@ -84,6 +84,10 @@ class Ward:
 
         return self.workbench.transactions.write(step)
 
+    def hospital(self) -> str:
+        """One more, where nothing is sold."""
+        return self.workbench.transactions.write(lambda session, _now: str(make_hospital(session).id))
+
     def work(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then run what is due."""
         self.clock.advance(after)
@@ -100,6 +104,12 @@ def agree(phone: Phone, purpose: str, dependent_id: str | None = None) -> None:
 
 def add(phone: Phone, /, **changes: Any) -> str:
     reply = phone.post("/dependents", SELF | changes)
+    assert reply.status == 201, reply
+    return str(reply.json["id"])
+
+
+def add_card(phone: Phone, dependent_id: str, hospital_id: str, number: str = "0012345678") -> str:
+    reply = phone.post(f"/dependents/{dependent_id}/hospital-cards", {"hospital_id": hospital_id, "number": number})
     assert reply.status == 201, reply
     return str(reply.json["id"])
 
@@ -146,6 +156,7 @@ def settle_in(ward: Ward) -> Phone:
         "appointment_id": appointment.json["id"],
         "payment_id": opened.json["id"],
         "check_id": begun.json["id"],
+        "card_id": add_card(phone, dependent_id, ward.ids["hospital_id"]),
     }
     ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
@@ -240,6 +251,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "create_consent": {"purpose": "service", "version": current_version(Purpose.SERVICE), "granted": True},
     "create_dependent": SELF | {"relationship": "sibling", "id_number": "330102199001029960"},
     "change_dependent": {"phone": "13900000001"},
+    "create_hospital_card": {"hospital_id": "{hospital_id}", "number": "0087654321"},
     "create_identity_check": {"method": "on_site"},
     "complete_identity_check": {},
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},

@@ -125,6 +125,7 @@ class Human:
     woman: bool = True
     number: str = field(init=False)
     phone: str = field(init=False)
+    address: str = field(init=False)
 
     def __post_init__(self) -> None:
         sequence = 998 if self.woman else 997
@@ -133,7 +134,8 @@ class Human:
         weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
         self.number = body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
         self.phone = "138" + "".join(random.choices("0123456789", k=8))
-        invented(self.name, self.number, self.phone)
+        self.address = f"虚拟路{random.randrange(100_000, 999_999)}号"
+        invented(self.name, self.number, self.phone, self.address)
 
 
 def invent(surname: str, first_year: int, last_year: int) -> Human:

@@ -55,6 +55,7 @@ class Family:
     tell: Teller
     wallet: Wallet = WECHAT
     without_events: bool = False
+    hospital_id: str = ""
     client: Client = field(default_factory=Client)
 
     def walk(self) -> None:
@@ -66,7 +67,10 @@ class Family:
         self.prove_by_face(self_id)
         self.prove_at_desk(mother_id)
         schedule = self.choose_schedule()
-        appointment = self.book(schedule, self_id if self.without_events else mother_id)
+        human, dependent_id = (daughter, self_id) if self.without_events else (mother, mother_id)
+        self.fill_in(schedule, dependent_id, human)
+        appointment = self.book(schedule, dependent_id, **self.say_more(dependent_id))
+        self.see_what_was_said(appointment)
         payment = self.pay(appointment)
         self.see_booked(appointment["id"])
         self.show_pass(appointment["id"])
@@ -130,6 +134,7 @@ class Family:
     def choose_schedule(self) -> dict[str, Any]:
         hospital = self.client("GET", "/hospitals?q=njglyy")["items"][0]
         check(hospital["name"] == "南京鼓楼医院", f"njglyy found {hospital['name']}")
+        self.hospital_id = hospital["id"]
         self.tell("searched njglyy", f"{hospital['name']}, {hospital['grade']}")
         tree = self.client("GET", f"/hospitals/{hospital['id']}/departments")["items"]
         self.tell("opened its departments", f"{len(tree)} groups and departments")
@@ -144,9 +149,6 @@ class Family:
         self.tell("read what is left", f"{left} numbers in {len(slots)} segments, fee {schedule['fee_fen']} fen")
         return schedule
 
-    def hospital_id(self) -> str:
-        return str(self.client("GET", "/hospitals?q=njglyy")["items"][0]["id"])
-
     def first_open(self, hospital_id: str) -> dict[str, Any]:
         """A random one of the nearest day that can still be cancelled before its deadline."""
         today = datetime.now(ZONE).date()
@@ -160,7 +162,40 @@ class Family:
                 return chosen
         fail("no open schedule within a fortnight")
 
-    def book(self, schedule: dict[str, Any], dependent_id: str) -> dict[str, Any]:
+    def fill_in(self, schedule: dict[str, Any], dependent_id: str, human: Human) -> None:
+        """The address, which this hospital wants and no other."""
+        said = self.client("GET", f"/schedules/{schedule['id']}/eligibility?dependent_id={dependent_id}")
+        (reason,) = said["reasons"]
+        missing = (reason["code"], reason["facts"].get("fields"))
+        check(missing == ("fields_required", ["address"]), f"something else is wanted than an address: {reason}")
+        filled = self.client("PATCH", f"/dependents/{dependent_id}", {"address": human.address})
+        check(human.address not in json.dumps(filled, ensure_ascii=False), "the reply shows the address in clear")
+        self.tell("was asked for an address and gave it", reason["title"])
+
+    def say_more(self, dependent_id: str) -> dict[str, str]:
+        """What nobody has to say: allergies, a card of the hospital, and what they come for."""
+        version = next(o["version"] for o in self.client("GET", "/consent-texts")["items"] if o["purpose"] == "health")
+        self.give("health", version, dependent_id)
+        allergies, complaint = f"青霉素过敏 {secrets.token_hex(4)}", f"头晕三天 {secrets.token_hex(4)}"
+        number = "".join(secrets.choice("0123456789") for _ in range(12))
+        invented(allergies, complaint, number)
+        self.client("PATCH", f"/dependents/{dependent_id}", {"allergies_and_history": allergies})
+        card = self.client(
+            "POST",
+            f"/dependents/{dependent_id}/hospital-cards",
+            {"hospital_id": self.hospital_id, "number": number},
+            expect=201,
+            keyed=True,
+        )
+        self.tell("added a card and told of allergies", f"{card['hospital']['name']} {card['number_masked']}")
+        return {"complaint": complaint, "visit_card_id": card["id"]}
+
+    def see_what_was_said(self, appointment: dict[str, Any]) -> None:
+        shown = self.client("GET", f"/appointments/{appointment['id']}")
+        check("complaint" not in appointment and bool(shown["complaint"]), "the complaint is not where it should be")
+        self.tell("said what she comes for", f"shown to her alone; brings card {shown['visit_card']['number_masked']}")
+
+    def book(self, schedule: dict[str, Any], dependent_id: str, **more: str) -> dict[str, Any]:
         said = self.client("GET", f"/schedules/{schedule['id']}/eligibility?dependent_id={dependent_id}")
         check(said["allowed"] and not said["reasons"], f"not eligible: {said['reasons']}")
         self.tell("asked eligibility", "allowed")
@@ -169,6 +204,7 @@ class Family:
             "dependent_id": dependent_id,
             "pay": "online",
             "expected_fee_fen": schedule["fee_fen"],
+            **more,
         }
         made: dict[str, Any] = self.client("POST", "/appointments", wish, expect=201, keyed=True)
         check((made["status"], made["awaiting"]) == ("pending", ["payment"]), f"booked as {made['status']}")

@@ -7,7 +7,7 @@ import json
 import random
 import string
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -72,13 +72,14 @@ class Household(Family):
         newborn_id = self.add_newborn(mother, mother_id)
         child_id = self.add_child(mother_id)
         seventy = datetime.now(ZONE).year - 71
-        father_id = self.add(invent("拟", seventy, seventy), "parent")
+        father_id = self.add(invent("拟", seventy, seventy), "parent", **ADDRESS)
         self.refuse_face(father_id)
         self.prove_at_desk(father_id, "father")
         spouse = Foreigner()
         spouse_id = self.add_spouse(spouse)
         self.prove_at_desk(spouse_id, "spouse")
         self.ask_spouse(spouse, spouse_id)
+        self.hospital_id = self.client("GET", "/hospitals?q=njglyy")["items"][0]["id"]
         for who, one in (("newborn", newborn_id), ("child", child_id), ("father", father_id), ("spouse", spouse_id)):
             self.go(who, one)
         self.hand_over(spouse, spouse_id)
@@ -107,7 +108,7 @@ class Household(Family):
 
     def add_child(self, mother_id: str) -> str:
         ten = datetime.now(ZONE).year - 10
-        child_id = self.add(invent("幼", ten, ten), "daughter", guardian_dependent_id=mother_id)
+        child_id = self.add(invent("幼", ten, ten), "daughter", guardian_dependent_id=mother_id, **ADDRESS)
         self.give_for("minor", child_id)
         self.prove_through_guardian(child_id, "ten-year-old")
         return child_id
@@ -154,7 +155,7 @@ class Household(Family):
 
     def go(self, who: str, dependent_id: str) -> None:
         """Book and pay for one of them."""
-        appointment = self.book(self.first_open(self.hospital_id()), dependent_id)
+        appointment = self.book(self.first_open(self.hospital_id), dependent_id)
         self.out_trade_nos[who] = self.pay(appointment)["out_trade_no"]
         self.see_booked(appointment["id"])
         self.booked[who] = appointment["id"]
@@ -175,11 +176,27 @@ class Household(Family):
         own.client("DELETE", f"/account/agreements/{given['id']}", expect=204)
         agreement = self.client("GET", f"/dependents/{spouse_id}")["agreement"]
         check(agreement["status"] == "revoked", f"he took it back, and she reads {agreement}")
-        schedule = self.first_open(self.hospital_id())
+        schedule = self.first_open(self.hospital_id)
         said = self.client("GET", f"/schedules/{schedule['id']}/eligibility?dependent_id={spouse_id}")
         codes = [reason["code"] for reason in said["reasons"]]
         check("agreement_required" in codes, f"she may still book for him: {codes}")
         self.tell(f"the spouse took over with {own.wallet.name}", f"{given['holder_masked']} books for him no more")
+        self.be_granted(own, me["id"])
+
+    def be_granted(self, own: Family, his_id: str) -> None:
+        """He lets her see for him, for a month, and changes his mind."""
+        to_at = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        wanted = {"dependent_id": his_id, "scopes": ["see"], "to_at": to_at}
+        offered = own.client("POST", "/account/grants", wanted, expect=201, keyed=True)
+        invented(offered["code"])
+        accepted = {"code": offered["code"]}
+        grant = self.client("POST", "/account/grants/acceptance", accepted, expect=201, keyed=True)
+        held = [one for one in self.client("GET", "/account/grants")["items"] if one["id"] == grant["id"]]
+        check(len(held) == 1 and held[0]["scopes"] == ["see"], f"she does not hold the grant: {held}")
+        own.client("DELETE", f"/account/grants/{grant['id']}", expect=204)
+        (ended,) = [one for one in self.client("GET", "/account/grants")["items"] if one["id"] == grant["id"]]
+        check(ended["state"] == "ended", f"the grant was taken back and is {ended['state']}")
+        self.tell("he let her see his appointments, and took that back", f"{ended['state']} at once")
 
     def export(self, mother: Human) -> None:
         told = json.dumps(self.client("GET", "/account/export"), ensure_ascii=False)

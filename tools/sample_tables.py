@@ -94,8 +94,9 @@ PLATFORM_POLICY: dict[str, object] = {
     "max_open_holds_account": 2,
     "min_identity_level": 1,
     "pay_modes": ["online", "on_site"],
+    "required_fields": [],
 }
 POLICIES = [
     {"level": "platform", "code": "", "policy": PLATFORM_POLICY},
-    {"level": "hospital", "code": DRUM_TOWER, "policy": {"min_identity_level": 2}},
+    {"level": "hospital", "code": DRUM_TOWER, "policy": {"min_identity_level": 2, "required_fields": ["address"]}},
 ]

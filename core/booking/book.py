@@ -18,12 +18,15 @@ from core.booking.eligibility import Case, full, gather, refusals, sold_until
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.policy import Terms
+from core.booking.required import card_to_bring
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
 from core.dependents.granted import Use, note_uses
+from core.identity.consents import require_consent
 from core.locks import lock_account_and_person, lock_person
 from core.rights.access import AccessAction
+from models.account import Purpose
 from models.appointment import Appointment
 from models.schedule import SlotStatus
 from models.sealing import Vault
@@ -38,7 +41,8 @@ def book_appointment(
     """Hold a number for the dependent until the fee is paid, or book it at once where nothing is to be paid online. It
     may be another account's, under a grant: then the appointment is that account's too.
 
-    Raises: NotFound, ValidationFailed, FeeChanged, every refusal of eligibility, SoldOut, NumbersInFlight."""
+    Raises: NotFound, ValidationFailed, FeeChanged, every refusal of eligibility, ConsentRequired where something is
+    told of their health, SoldOut, NumbersInFlight."""
     return book_and_view(session, account_id=account_id, wish=wish, now=now, cause=cause, vault=vault).appointment
 
 
@@ -57,14 +61,16 @@ def book_and_view(
     terms = Terms.from_document(around.schedule.terms)
     wish.refuse_unless_offered(around.schedule, terms)
     wanted = Wanted(around.schedule.id, sold_until(terms, now=now), wish.segment_starts_at)
-    case = _case(session, around, wanted, account_id=account_id, dependent_id=wish.dependent_id, terms=terms, now=now)
+    case = _case(session, around, wanted, account_id=account_id, wish=wish, terms=terms, now=now)
     for refusal in refusals(case):
         raise refusal
+    if wish.told is not None:
+        require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
     to = SlotStatus.HELD if wish.pays_online(around.schedule) else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
         raise full(count_left(session, wanted), now=now)
-    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.grant)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, case.grant)
     made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     if case.grant is not None:
         note_uses(session, [Use(case.grant, AccessAction.APPOINTMENT_BOOKED, made.appointment.id)], now=now)
@@ -77,21 +83,26 @@ def _case(
     wanted: Wanted,
     *,
     account_id: UUID,
-    dependent_id: UUID,
+    wish: Wish,
     terms: Terms,
     now: datetime,
 ) -> Case:
-    """What the rules look at, with account and person locked; a full schedule costs no lock. Raises: NotFound."""
+    """What the rules look at, with account and person locked; a full schedule costs no lock.
+
+    Raises: NotFound, ValidationFailed."""
     left: Left | None = None if around.may_be_free else count_left(session, wanted)
     if around.person_id is None:
-        whom, person_id = lock_for_another(session, account_id=account_id, dependent_id=dependent_id, now=now)
-        return gather(
-            session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left
-        )
-    person_id = around.person_id
-    if left is None or left.free:
-        person_id = lock_account_and_person(session, account_id, person_id)
-    whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
-    if whom.dependent.person_id != around.person_id:  # changed before we had the lock
-        person_id = lock_person(session, whom.dependent.person_id).id
-    return gather(session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left)
+        whom, person_id = lock_for_another(session, account_id=account_id, dependent_id=wish.dependent_id, now=now)
+    else:
+        person_id = around.person_id
+        if left is None or left.free:
+            person_id = lock_account_and_person(session, account_id, person_id)
+        whom = own_dependent(session, account_id=account_id, dependent_id=wish.dependent_id)
+        if whom.dependent.person_id != around.person_id:  # changed before we had the lock
+            person_id = lock_person(session, whom.dependent.person_id).id
+    card = card_to_bring(
+        session, schedule=around.schedule, terms=terms, dependent=whom.dependent, named=wish.visit_card_id
+    )
+    return gather(
+        session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left
+    )

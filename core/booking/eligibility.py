@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.claim import Left, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.policy import Terms
+from core.booking.required import card_to_bring, missing_fields
 from core.booking.standing import Standing, booker_of, standing_of
 from core.dependents.agreements import has_agreed, needs_agreement
 from core.dependents.minors import minor_consent_missing
@@ -26,6 +27,7 @@ from core.refusals import (
     AgreementRequired,
     AlreadyBooked,
     ConsentRequired,
+    FieldsRequired,
     HoldOpen,
     IdentityRequired,
     NotReleased,
@@ -40,6 +42,7 @@ from models.agreement import AgreementWay
 from models.appointment import AppointmentStatus
 from models.errors import DomainError, NotFound
 from models.grant import Grant
+from models.hospital_card import HospitalCard
 from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
 
@@ -58,6 +61,7 @@ class Case:
     consents: frozenset[Purpose]
     minor_consent_missing: bool
     has_agreed: bool
+    card: HospitalCard | None
     left: Left | None
     now: datetime
     grant: Grant | None = None
@@ -73,7 +77,15 @@ class Case:
 
 
 def gather(
-    session: Session, *, schedule: Schedule, terms: Terms, whom: Whom, person_id: UUID, now: datetime, left: Left | None
+    session: Session,
+    *,
+    schedule: Schedule,
+    terms: Terms,
+    whom: Whom,
+    person_id: UUID,
+    card: HospitalCard | None,
+    now: datetime,
+    left: Left | None,
 ) -> Case:
     """Collect the case. Limits are exact only while accounts and person are locked."""
     account_id = whom.dependent.account_id
@@ -87,6 +99,7 @@ def gather(
         consents=whom.consents,
         minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
         has_agreed=whom.has_agreed,
+        card=card,
         left=left,
         now=now,
         grant=whom.grant,
@@ -101,6 +114,9 @@ def refusals(case: Case) -> Iterator[DomainError]:
     level = case.dependent.level_on(case.schedule.visit_date)
     if level < case.terms.min_identity_level:
         yield IdentityRequired(required_level=case.terms.min_identity_level, level=level)
+    missing = missing_fields(case.terms, case.dependent, case.card)
+    if missing:
+        yield FieldsRequired(fields=missing, dependent_id=str(case.dependent.id))
     yield from _person_refusals(case)
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:
@@ -203,7 +219,10 @@ def explain(
     terms = Terms.from_document(schedule.terms)
     left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
     whom = Whom(dependent, granted_purposes(session, dependent.account_id), has_agreed(session, dependent.id), grant)
-    case = gather(session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, now=now, left=left)
+    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)
+    case = gather(
+        session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left
+    )
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
 
@@ -225,6 +244,7 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     ScheduleClosed: ["other_day"],
     ScheduleSuspended: ["other_day", "other_doctor"],
     IdentityRequired: ["identity_check", "desk"],
+    FieldsRequired: ["complete_fields", "desk"],
     ConsentRequired: ["give_consent"],
     AgreementRequired: ["ask_agreement", "desk"],
     AlreadyBooked: ["cancel_first", "other_day"],

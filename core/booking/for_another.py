@@ -28,6 +28,7 @@ from models.appointment import Appointment, AppointmentStatus
 from models.errors import NotFound
 from models.grant import Grant, Scope
 from models.person import Dependent
+from models.sealing import Vault
 
 
 def lock_for_another(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime) -> tuple[Whom, UUID]:
@@ -79,6 +80,17 @@ def see_appointment(
         raise NotFound()
     shown, grant = _under(found[0], grants)
     return shown, [Use(grant, AccessAction.APPOINTMENT_SEEN, appointment_id)]
+
+
+def show_appointment(
+    session: Session, *, appointment_id: UUID, account_id: UUID, vault: Vault, now: datetime
+) -> tuple[AppointmentView, list[Use]]:
+    """As `see_appointment`; to the patient's own account with what they come for, which no grant shows.
+
+    Raises: NotFound."""
+    shown, uses = see_appointment(session, appointment_id=appointment_id, account_id=account_id, now=now)
+    own = shown.shown_under is None
+    return (replace(shown, complaint=shown.appointment.complaint(vault)) if own else shown), uses
 
 
 def see_appointments(

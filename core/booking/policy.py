@@ -55,6 +55,7 @@ class BookingPolicy:
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
+    `required_fields`: what a patient must have filled in, beside what everybody must (rules.md L-09).
     """
 
     release_days_before: int | None = None
@@ -76,6 +77,7 @@ class BookingPolicy:
     agreement_to_age: int | None = None
     max_dependents: int | None = None
     phone_change_days: int | None = None
+    required_fields: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises: InvalidPolicy."""
@@ -121,6 +123,7 @@ PLATFORM_DEFAULTS = BookingPolicy(
     agreement_to_age=59,
     max_dependents=5,
     phone_change_days=183,
+    required_fields=(),
 )
 
 
@@ -153,6 +156,7 @@ class Terms:
     segment_closes_minutes_before: int
     agreement_from_age: int
     agreement_to_age: int
+    required_fields: tuple[str, ...]
 
     @property
     def agreement_ages(self) -> Ages:

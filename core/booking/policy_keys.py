@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.appointment import PayMode
+from models.policy import RequiredField
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY_MINUTES = 24 * 60
@@ -84,6 +85,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "agreement_to_age": _whole(0, 150),
     "max_dependents": _whole(1, MOST_DEPENDENTS),
     "phone_change_days": _whole(0, 366),
+    "required_fields": _words((str(name) for name in RequiredField), at_least=0),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ from models.charge import Charge, ChargeLine
 from models.errors import NotFound
 from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital, Period
+from models.hospital_card import HospitalCard
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.person import Dependent, Relationship
 from models.schedule import Schedule, Slot
@@ -76,6 +77,8 @@ class AppointmentView:
     """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient.
 
     `shown_under` is the grant by which another account sees it: what only the patient may know is not for that one.
+    What they come for is in clear, and only where one appointment is asked for: no list shows it, and no reply that is
+    kept.
     """
 
     appointment: Appointment
@@ -88,7 +91,9 @@ class AppointmentView:
     charge: Charge
     payments: list[Payment]
     refunds: list[Refund]
+    visit_card: HospitalCard | None
     shown_under: Grant | None = None
+    complaint: str | None = field(default=None, repr=False)
 
     @property
     def whom(self) -> WhomShown:
@@ -164,7 +169,7 @@ def views_of(
     session: Session, *conditions: Any, limit: int, order: tuple[Any, ...] = (Appointment.id.desc(),)
 ) -> list[AppointmentView]:
     rows = session.execute(
-        select(Appointment, Hospital, Department, Doctor, Schedule, Slot, Dependent, Charge)
+        select(Appointment, Hospital, Department, Doctor, Schedule, Slot, Dependent, Charge, HospitalCard)
         .join(Hospital, Hospital.id == Appointment.hospital_id)
         .join(Schedule, Schedule.id == Appointment.schedule_id)
         .join(Department, Department.id == Appointment.department_id)
@@ -172,6 +177,7 @@ def views_of(
         .join(Dependent, Dependent.id == Appointment.dependent_id)
         .join(Charge, Charge.id == Appointment.charge_id)
         .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
+        .outerjoin(HospitalCard, HospitalCard.id == Appointment.visit_card_id)
         .where(*conditions)
         .options(selectinload(Charge.lines))
         .order_by(*order)
@@ -181,7 +187,10 @@ def views_of(
     charge_ids = [row.Charge.id for row in rows]
     payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
     refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
-    return [AppointmentView(*row, payments.get(row.Charge.id, []), refunds.get(row.Charge.id, [])) for row in rows]
+    return [
+        AppointmentView(*row[:-1], payments.get(row.Charge.id, []), refunds.get(row.Charge.id, []), row.HospitalCard)
+        for row in rows
+    ]
 
 
 def _of(record: type[Payment] | type[Refund], charge_ids: list[UUID]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +24,13 @@ class Wish:
     segment_starts_at: datetime | None = None
     payer_kind: PayerKind = PayerKind.SELF_PAY
     expected_fee_fen: int | None = None
-    complaint: str | None = None
+    complaint: str | None = field(default=None, repr=False)
+    visit_card_id: UUID | None = None
+
+    @property
+    def told(self) -> str | None:
+        """What the patient comes for, as it is kept; None where nothing was said."""
+        return unicodedata.normalize("NFC", (self.complaint or "").strip()) or None
 
     def pays_online(self, schedule: Schedule) -> bool:
         """Whether the number is only held until the fee is paid."""

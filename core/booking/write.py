@@ -23,6 +23,7 @@ from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind, Leg
 from models.grant import Grant
+from models.hospital_card import HospitalCard
 from models.job import Job
 from models.notice import NoticeKind
 from models.person import Dependent
@@ -45,6 +46,7 @@ class Sale:
     dependent: Dependent
     person_id: UUID
     taken: Taken
+    card: HospitalCard | None
     grant: Grant | None = None
 
     @property
@@ -61,7 +63,7 @@ def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, 
     """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number."""
     charge = _charge(sale, now=now)
     appointment = _appointment(sale, charge.id, now=now)
-    appointment.seal_complaint(vault, sale.wish.complaint)
+    appointment.seal_complaint(vault, sale.wish.told)
     born = appointment.move(
         AppointmentStatus.PENDING if sale.is_held else AppointmentStatus.BOOKED, at=now, cause=cause
     )
@@ -120,6 +122,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         cancel_before=schedule.cancel_before,
         terms=schedule.terms,
         one_per_department_day=terms.one_per_department_day,
+        visit_card_id=None if sale.card is None else sale.card.id,
         replaces_id=None,
         beside_replaced=False,
         cancel_reason=None,
@@ -167,5 +170,6 @@ def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentVi
         charge=charge,
         payments=[],
         refunds=[],
+        visit_card=sale.card,
         shown_under=sale.grant,
     )

@@ -51,6 +51,14 @@ class NewDependent:
     country: str | None = None
     id_expires_on: date | None = None
     guardian_dependent_id: UUID | None = None
+    email: str | None = field(default=None, repr=False)
+    insurance_number: str | None = field(default=None, repr=False)
+    allergies_and_history: str | None = field(default=None, repr=False)
+
+    @property
+    def contact(self) -> dict[str, str | None]:
+        names = ("phone", "address", "region_code", "email", "insurance_number")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def document(self) -> TypedDocument:
@@ -71,7 +79,8 @@ def add_dependent(
 ) -> Dependent:
     """Store the dependent, unverified. The account's first one becomes its default.
 
-    A minor is stored too: who books for them is asked at booking (`core/dependents/minors.py`).
+    A minor is stored too: who books for them is asked at booking (`core/dependents/minors.py`). Of their health nothing
+    is taken yet: the consent to that names the dependent, so it can only be given once they are there.
     Raises: ValidationFailed, NotFound (no such guardian), ConsentRequired, DependentExists, DependentLimit.
     """
     read = _read(wanted, today=hospital_day(now))
@@ -79,6 +88,8 @@ def add_dependent(
     lock_account(session, account_id)
     for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
         require_consent(session, account_id, purpose)
+    if wanted.allergies_and_history is not None:
+        require_consent(session, account_id, Purpose.HEALTH)
     standing = session.scalars(dependents_of(account_id)).all()
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
@@ -119,8 +130,7 @@ def _read(wanted: NewDependent, *, today: date) -> _Read:
     if name is not None and wanted.id_type is IdType.PASSPORT and not is_as_passports_print(name):
         fields.refuse("name", "latin_letters_required")
     document = read_document(wanted.document, today=today, fields=fields)
-    typed = {"phone": wanted.phone, "address": wanted.address, "region_code": wanted.region_code}
-    contact = read_contact(typed, fields)
+    contact = read_contact(wanted.contact, fields)
     fields.done()
     assert name is not None  # noqa: S101 - done() has raised otherwise
     assert document is not None  # noqa: S101

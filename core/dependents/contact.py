@@ -1,9 +1,8 @@
-"""How a dependent is reached, and where they live: what the account may change at any time."""
+"""How a dependent is reached, where they live, and what else they told: what the account may change at any time."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,21 +13,28 @@ from sqlalchemy.orm import Session
 from core.booking.policy import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
+from core.dependents.documents import masked_number
+from core.dependents.emails import masked_email, read_email
 from core.dependents.fields import Fields
+from core.dependents.insurance import read_insurance_number
 from core.dependents.minors import guardian_among
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
+from core.dependents.texts import read_text
 from core.dependents.typed import InputFault
+from core.identity.consents import require_consent
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import ChangeLimit, IdentityFrozen
+from models.account import Purpose
 from models.agreement import AgreementEnd, AgreementWay
 from models.errors import FieldError, ValidationFailed
 from models.person import Dependent, IdentityLevel
 from models.sealing import Vault
 
 ADDRESS_MAX = 200
-CONTACT_FIELDS = ("phone", "address", "region_code")
+HISTORY_MAX = 1000
+HISTORY = "allergies_and_history"
 GUARDIAN = "guardian_dependent_id"
 
 
@@ -44,11 +50,12 @@ class Change:
 def change_contact(
     session: Session, *, account_id: UUID, dependent_id: UUID, change: Change, vault: Vault, now: datetime
 ) -> Dependent:
-    """Write new contact data, or another guardian; null takes address, region or guardian away.
+    """Write new contact data, or another guardian; null takes anything but the phone away.
 
     An agreement that was given by a code to the old phone ends with it.
     Identity fields never change here: once matched they are frozen, and before that the dependent is added anew.
-    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed.
+    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed, ConsentRequired where something is told of their
+    health.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
@@ -58,6 +65,8 @@ def change_contact(
     if change.identity:
         raise ValidationFailed(*(FieldError(f"#/{name}", "not_changeable") for name in change.identity))
     contact = dict(change.contact)
+    if contact.get(HISTORY) is not None:
+        require_consent(session, account_id, Purpose.HEALTH, dependent_id)
     if GUARDIAN in contact:
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
@@ -100,10 +109,9 @@ def read_contact(typed: Mapping[str, Any], fields: Fields | None = None) -> dict
 
     Raises: ValidationFailed."""
     faults = fields or Fields()
-    readers = {"phone": read_phone, "address": read_address, "region_code": read_region}
     read = {
-        name: None if typed[name] is None else faults.read(name, readers[name], typed[name])
-        for name in CONTACT_FIELDS
+        name: None if typed[name] is None else faults.read(name, reader, typed[name])
+        for name, reader in _READERS.items()
         if name in typed
     }
     if fields is None:
@@ -120,18 +128,24 @@ def write_contact(dependent: Dependent, contact: Mapping[str, str | None], vault
         dependent.seal_address(vault, contact["address"])
     if "region_code" in contact:
         dependent.region_code = contact["region_code"]
+    if "email" in contact:
+        email = contact["email"]
+        dependent.seal_email(vault, email, masked=email and masked_email(email))
+    if "insurance_number" in contact:
+        number = contact["insurance_number"]
+        dependent.seal_insurance_number(vault, number, masked=number and masked_number(number))
+    if HISTORY in contact:
+        dependent.seal_history(vault, contact[HISTORY])
 
 
 def read_address(typed: str) -> str:
     """NFC, without outer blanks. Raises: InputFault."""
-    address = unicodedata.normalize("NFC", typed.strip())
-    if not address:
-        raise InputFault("empty")
-    if len(address) > ADDRESS_MAX:
-        raise InputFault("too_long")
-    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in address):
-        raise InputFault("control_characters")
-    return address
+    return read_text(typed, most=ADDRESS_MAX)
+
+
+def read_history(typed: str) -> str:
+    """As the patient wrote it, with its lines. Raises: InputFault."""
+    return read_text(typed, most=HISTORY_MAX, lines=True)
 
 
 def read_region(typed: str) -> str:
@@ -139,3 +153,13 @@ def read_region(typed: str) -> str:
     if not is_known_region(typed):
         raise InputFault("unknown_region")
     return typed
+
+
+_READERS: Mapping[str, Callable[[str], str]] = {
+    "phone": read_phone,
+    "address": read_address,
+    "region_code": read_region,
+    "email": read_email,
+    "insurance_number": read_insurance_number,
+    HISTORY: read_history,
+}

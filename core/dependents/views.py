@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from core.booking.policy import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import AgreementView, view_agreements
+from core.dependents.cards import CardView, cards_of
 from core.identity.methods import Ways, open_methods, tries_of
 from core.identity.own import dependents_of, own_dependent
 from core.paging import Page, page_of
 from models.identity_check import IdentityMethod
 from models.person import Dependent, IdentityStatus, IdType
+from models.sealing import Vault
 
 NUMBER_ASKED_WITHIN = timedelta(days=60)
 
@@ -33,13 +35,16 @@ class IdentityView:
 
 @dataclass(frozen=True)
 class DependentView:
-    """`age` in full years today at the hospital. `complete_by`: the day until which a number is asked for."""
+    """`age` in full years today at the hospital. `complete_by`: the day until which a number is asked for. What was
+    told of health is in clear, and only where one is asked for by name: no list shows it, and no reply that is kept."""
 
     dependent: Dependent
     age: int
     identity: IdentityView
     agreement: AgreementView
     complete_by: date | None
+    hospital_cards: list[CardView]
+    allergies_and_history: str | None = field(default=None, repr=False)
 
     @property
     def guardianship(self) -> Dependent | None:
@@ -53,11 +58,12 @@ def view_dependent(session: Session, dependent: Dependent, *, ways: Ways, now: d
 
 
 def own_dependent_view(
-    session: Session, *, account_id: UUID, dependent_id: UUID, ways: Ways, now: datetime
+    session: Session, *, account_id: UUID, dependent_id: UUID, ways: Ways, vault: Vault, now: datetime
 ) -> DependentView:
-    """Raises: NotFound."""
+    """With what was told of their health. Raises: NotFound."""
     dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
-    return view_dependent(session, dependent, ways=ways, now=now)
+    view = view_dependent(session, dependent, ways=ways, now=now)
+    return replace(view, allergies_and_history=dependent.history(vault))
 
 
 def list_dependents(
@@ -78,11 +84,12 @@ def _views(session: Session, dependents: Sequence[Dependent], ways: Ways, now: d
     on = hospital_day(now)
     tries = tries_of(session, dependents, now=now)
     agreements = view_agreements(session, dependents, policies_for(session).agreement_ages, on=on)
+    cards = cards_of(session, [one.id for one in dependents])
     views = []
     for one in dependents:
         methods = open_methods(one, ways=ways, tries=tries, on=on)
         identity = IdentityView(one.identity_status, one.level_on(on), methods, one.identity_checked_at)
-        views.append(DependentView(one, one.age(on=on), identity, agreements[one.id], _complete_by(one)))
+        views.append(DependentView(one, one.age(on=on), identity, agreements[one.id], _complete_by(one), cards[one.id]))
     return views
 
 

@@ -50,7 +50,8 @@ TEXTS = MappingProxyType(
                 "separately; it is given to the one hospital you book with. Document numbers are stored encrypted and "
                 "shown only in part.",
                 "Data (sensitive): the patient's name, document type and number, the sex and birth date that the "
-                "number says, phone, relationship to you; address and region if you choose to give them.",
+                "number says, phone, relationship to you; if you choose to give them, address and region, e-mail, "
+                "insurance number and the numbers of hospital cards (a hospital that asks for one says so beforehand).",
                 "Retention: until you remove the patient or close the account; what belongs to an appointment, as long "
                 "as medical and accounting law asks.",
                 "Effect on you: a leaked document number can be misused, so only what a booking needs is collected. "

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.identity.consent_texts import current_version, is_known_version
+from core.identity.health import forget_health
 from core.identity.outcomes import fail_pending, fail_pending_faces
 from core.identity.own import dependents_of, own_dependent
-from core.locks import lock_account
+from core.locks import lock_account, lock_dependent
 from core.refusals import ConsentRequired
 from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
@@ -39,7 +40,8 @@ def record_consent(
 ) -> Consent:
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
-    Withdrawing also ends the open checks that rest on it: those of a face, or of name and number.
+    Withdrawing also ends the open checks that rest on it: those of a face, or of name and number; and the consent to
+    health data takes along what was told.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
@@ -62,14 +64,17 @@ def record_consent(
     )
     session.add(consent)
     if not granted:
-        _end_checks(session, consent, now=now, cause=cause)
+        _end_use(session, consent, now=now, cause=cause)
     return consent
 
 
-def _end_checks(session: Session, withdrawn: Consent, *, now: datetime, cause: Cause) -> None:
-    """Nobody is asked any more about a face, or about name and number, on a consent that is gone."""
+def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Cause) -> None:
+    """Nobody is asked any more about a face, or about name and number, on a consent that is gone, and nothing of
+    somebody's health is kept (L-03)."""
     if withdrawn.purpose is Purpose.FACE and withdrawn.dependent_id is not None:
         fail_pending_faces(session, dependent_id=withdrawn.dependent_id, now=now, cause=cause)
+    elif withdrawn.purpose is Purpose.HEALTH and withdrawn.dependent_id is not None:
+        forget_health(session, lock_dependent(session, withdrawn.dependent_id))
     elif withdrawn.purpose is Purpose.SENSITIVE_IDENTITY:
         matches = frozenset({IdentityMethod.NAME_MATCH})
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():

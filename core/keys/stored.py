@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from models import Base
 from models.account import PHONE_HASH, PlatformIdentity
+from models.hospital_card import CARD_HASH
 from models.person import PersonIdentifier
 from models.sealing import KeyedHash, Vault, key_of
 
@@ -106,6 +107,10 @@ def _subject(vault: Vault, row: RowMapping, subject: str, key_id: int) -> KeyedH
     return vault.keyed_hash(purpose, subject, key_id=key_id)
 
 
+def _card(vault: Vault, _row: RowMapping, number: str, key_id: int) -> KeyedHash:
+    return vault.keyed_hash(CARD_HASH, number, key_id=key_id)
+
+
 def _document(vault: Vault, row: RowMapping, number: str, key_id: int) -> KeyedHash:
     return next(one for one in PersonIdentifier.hashes(vault, row["id_type"], number) if one.key_id == key_id)
 
@@ -118,6 +123,7 @@ _NAMED_OTHERWISE = {
 _HASHED: dict[tuple[str, str], tuple[str, Digest]] = {
     ("accounts", "phone_hash"): ("phone_sealed", _phone_of_account),
     ("dependents", "phone_hash"): ("phone_sealed", _phone_of_dependent),
+    ("hospital_cards", "number_hash"): ("number_sealed", _card),
     ("person_identifiers", "number_hash"): ("number_sealed", _document),
     ("platform_identities", "subject_hash"): ("subject_sealed", _subject),
 }

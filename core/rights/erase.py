@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
 from core.dependents.granted import end_grants
+from core.identity.health import forget_health
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependent
 from core.rights.expire import delete_expired
@@ -17,14 +18,15 @@ from core.workbench import Workbench
 from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
+from models.hospital_card import HospitalCard
 from models.person import Dependent, PersonIdentifier
 
 _AT_ONCE = 100
 
 
 def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
-    """Contact data and grants go at once. Name and document follow when no hospital was ever told of them, else three
-    years after the last visit. The caller holds the dependent's lock."""
+    """Contact data, grants, cards and what was told of their health go at once. Name and document follow when no
+    hospital was ever told of them, else three years after the last visit. The caller holds account and dependent."""
     end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     dependent.archived_at = dependent.archived_at or now
     dependent.is_default = False
@@ -32,6 +34,8 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     standing = select(Agreement).where(Agreement.dependent_id == dependent.id, Agreement.ended_at.is_(None))
     for agreement in session.scalars(standing):
         agreement.end(AgreementEnd.REMOVED, at=now)
+    forget_health(session, dependent)
+    session.execute(delete(HospitalCard).where(HospitalCard.dependent_id == dependent.id))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))
     today = hospital_day(now)
     until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts

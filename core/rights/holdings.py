@@ -20,6 +20,7 @@ from models.audit import AuditEntry
 from models.base import Base
 from models.charge import Charge, ChargeLine
 from models.grant import Grant
+from models.hospital_card import HospitalCard
 from models.identity_check import IdentityCheck
 from models.notice import Notice
 from models.payment import Payment, Refund, RefundLine
@@ -62,6 +63,7 @@ HOLDINGS = (
         "joins", AccountJoin, lambda one: or_(AccountJoin.asking_account_id == one, AccountJoin.asked_account_id == one)
     ),
     Holding("dependents", Dependent, lambda one: Dependent.account_id == one),
+    Holding("hospital_cards", HospitalCard, lambda one: HospitalCard.dependent_id.in_(_of_dependents(one))),
     Holding("grants_given", Grant, lambda one: Grant.dependent_id.in_(_of_dependents(one))),
     Holding("grants_held", Grant, lambda one: Grant.account_id == one),
     Holding("identity_checks", IdentityCheck, lambda one: IdentityCheck.account_id == one),

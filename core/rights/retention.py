@@ -47,6 +47,7 @@ RETENTION: Mapping[str, Retention] = {
     "dependents": GIVEN_TO_HOSPITALS,
     "grants_given": _EVIDENCE,
     "grants_held": _EVIDENCE,
+    "hospital_cards": Retention(Outcome.ERASED, _MINIMUM),
     "identity_checks": _EVIDENCE,
     "agreements": _EVIDENCE,
     "appointments": _MONEY,

@@ -9,13 +9,14 @@ from flask import Response
 
 from core.booking.book import Wish, book_and_view
 from core.booking.cancel import cancel_appointment
-from core.booking.for_another import see_appointment, see_appointments, show_pass
+from core.booking.for_another import see_appointment, see_appointments, show_appointment, show_pass
 from core.refusals import (
     AgreementRequired,
     AlreadyBooked,
     CancelDeadlinePassed,
     ConsentRequired,
     FeeChanged,
+    FieldsRequired,
     HoldOpen,
     IdentityRequired,
     NotCancellable,
@@ -34,6 +35,7 @@ from miniapp_api.openapi import endpoint, patient_blueprint
 from miniapp_api.services import services
 from models.errors import NotFound
 from schemas.appointment import (
+    AppointmentInFullReply,
     AppointmentPageReply,
     AppointmentReply,
     BookAppointmentSchema,
@@ -50,6 +52,7 @@ BOOKING_REFUSALS = (
     AlreadyBooked,
     AgreementRequired,
     ConsentRequired,
+    FieldsRequired,
     HoldOpen,
     IdentityRequired,
     NotReleased,
@@ -77,6 +80,7 @@ def create_appointment(body: dict[str, Any]) -> Response:
 
     With a fee to pay online it is held until `hold_expires_at` and waits for a payment; the refusals are those of
     eligibility. The dependent may be another account's under a grant to book: the appointment is that account's then.
+    Where they say what they come for, the consent to that is asked for as well.
     """
 
     def step(command: Command) -> Any:
@@ -123,16 +127,18 @@ def list_own_appointments(query: dict[str, Any]) -> Response:
     blueprint,
     "GET",
     "/<uuid:appointment_id>",
-    reply=AppointmentReply,
+    reply=AppointmentInFullReply,
     refusals=(NotFound, OutcomeUnknown),
     summary="One appointment",
 )
 def get_appointment(appointment_id: UUID) -> Response:
-    """One's own, or one that a grant lets one see."""
-    account_id = current_caller().account_id
+    """One's own, with what the patient comes for, which no list shows; or one that a grant lets one see."""
+    account_id, vault = current_caller().account_id, services().workbench.vault
     return reading_and_noting(
-        lambda session, now: see_appointment(session, appointment_id=appointment_id, account_id=account_id, now=now),
-        _REPLY,
+        lambda session, now: show_appointment(
+            session, appointment_id=appointment_id, account_id=account_id, vault=vault, now=now
+        ),
+        AppointmentInFullReply(),
     )
 
 

@@ -28,6 +28,7 @@ from schemas.dependent import (
     IDENTITY_FIELDS,
     AddDependentSchema,
     ChangeDependentSchema,
+    DependentInFullSchema,
     DependentSchema,
     GiveDocumentSchema,
     NameGuardianSchema,
@@ -82,15 +83,16 @@ def create_dependent(body: dict[str, Any]) -> Response:
 
 
 @endpoint(
-    blueprint, "GET", "/<uuid:dependent_id>", reply=DependentSchema, refusals=(NotFound,), summary="One dependent"
+    blueprint, "GET", "/<uuid:dependent_id>", reply=DependentInFullSchema, refusals=(NotFound,), summary="One dependent"
 )
 def get_dependent(dependent_id: UUID) -> Response:
-    account_id, ways = current_caller().account_id, callers_ways()
+    """With what was told of their health, which no list shows."""
+    account_id, ways, vault = current_caller().account_id, callers_ways(), services().workbench.vault
     return reading(
         lambda session, now: own_dependent_view(
-            session, account_id=account_id, dependent_id=dependent_id, ways=ways, now=now
+            session, account_id=account_id, dependent_id=dependent_id, ways=ways, vault=vault, now=now
         ),
-        DependentSchema(),
+        DependentInFullSchema(),
     )
 
 
@@ -100,11 +102,12 @@ def get_dependent(dependent_id: UUID) -> Response:
     "/<uuid:dependent_id>",
     body=ChangeDependentSchema,
     reply=DependentSchema,
-    refusals=(NotFound, ChangeLimit, IdentityFrozen),
+    refusals=(NotFound, ChangeLimit, IdentityFrozen, ConsentRequired),
     summary="Change how a dependent is reached",
 )
 def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
-    """Phone (once in half a year), address, region and guardian. Who somebody is does not change here."""
+    """Phone (once in half a year), e-mail, address, region, insurance number, guardian, and what was told of their
+    health. Who somebody is does not change here."""
     identity = tuple(name for name in IDENTITY_FIELDS if name in body)
     change = Change({name: value for name, value in body.items() if name not in identity}, identity)
 

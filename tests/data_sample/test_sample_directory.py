@@ -225,7 +225,7 @@ def test_the_notice_asks_for_the_real_name_and_tells_the_deadline() -> None:
 def test_policies_name_a_level_and_only_keys_of_the_platform() -> None:
     platform, *narrower = json.loads((DATA / "sample" / "policies.json").read_text(encoding="utf-8"))
     assert platform["level"] == "platform"
-    assert len(platform["policy"]) == 14
+    assert len(platform["policy"]) == 15
     for entry in narrower:
         assert entry["level"] == "hospital"
         assert entry["code"] in codes("hospitals")

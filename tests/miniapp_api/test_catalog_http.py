@@ -130,7 +130,9 @@ def test_a_hospital_tells_its_rules_in_words_and_as_data(catalog: Catalog) -> No
     hospital = catalog.get(f"/hospitals/{catalog.ids['H1']}")
     assert [campus["name"] for campus in hospital["campuses"]] == ["本部"]
     rules = {rule["key"]: rule for rule in hospital["rules"]}
-    assert list(rules) == ["release", "closing", "identity", "agreement", "limits", "holds", "payment", "cancelling"]
+    assert list(rules) == [
+        "release", "closing", "identity", "agreement", "fields", "limits", "holds", "payment", "cancelling"
+    ]  # fmt: skip
     assert rules["release"]["value"] == {"release_days_before": 14, "release_time": "07:00"}
     assert rules["identity"]["value"] == {"min_identity_level": 2}
     assert "人脸" in rules["identity"]["words"]["zh"]

@@ -63,7 +63,7 @@ def test_withdrawing_is_as_easy_as_giving(clinic: Clinic) -> None:
     assert patient.agree("sensitive_identity", granted=False).json["granted"] is False
     answer = patient.post("/dependents", MOTHER)
     assert (answer.status_code, answer.json["code"]) == (409, "consent_required")
-    assert answer.json["facts"] == {"purpose": "sensitive_identity", "version": "2026-11"}
+    assert answer.json["facts"] == {"purpose": "sensitive_identity", "version": "2026-11-26"}
 
 
 BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [

@@ -76,6 +76,7 @@ def ids_for(world: World, operation: str, settled: Settled) -> dict[str, str]:
     ids = own_ids(operation, settled)
     if "body.schedule_id" in ids:
         ids["body.schedule_id"] = world.schedule(in_days=9)
+        ids.pop("body.visit_card_id", None)  # a card is of one hospital and one patient
     return ids
 
 

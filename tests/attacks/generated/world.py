@@ -150,6 +150,7 @@ class World(Clinic):
         own = {
             "dependent": dependent,
             "ward": patient.add(new_born()),
+            "card": self._card(patient, dependent, place["hospital"]),
             "check": check,
             "appointment": appointment,
             "booked": self.booked(patient, dependent, in_days=5),
@@ -205,6 +206,10 @@ class World(Clinic):
     def grant(self, patient: Patient, oneself: str, holder: Patient, *scopes: str, **how: Any) -> str:
         code = self.offer(patient, oneself, *scopes, **how)
         return str(created(holder.post("/account/grants/acceptance", {"code": code}))["id"])
+
+    def _card(self, patient: Patient, dependent: str, hospital: str) -> str:
+        said = {"hospital_id": hospital, "number": f"{serial():010d}"}
+        return str(created(patient.post(f"/dependents/{dependent}/hospital-cards", said))["id"])
 
     def _joins(self, patient: Patient) -> dict[str, str]:
         """A `join` that is offered, and one that is `joined` already."""

@@ -8,13 +8,16 @@ from uuid import UUID
 
 import pytest
 from harness import Patient, beside, join
+from people import agree
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.refusals import (
+    ConsentRequired,
     NumbersInFlight,
     PersonLimit,
 )
+from models.account import Purpose
 from models.appointment import AppointmentStatus, PayMode
 from models.charge import ChargeLine
 from models.errors import ValidationFailed
@@ -133,11 +136,23 @@ def test_a_chosen_segment_that_is_full_is_not_exchanged_for_another(patient: Pat
 
 
 def test_what_the_patient_says_is_sealed(patient: Patient) -> None:
-    appointment = patient.appointment(patient.book(complaint="头疼三天"))
+    patient.write(
+        lambda session, now: agree(
+            session, patient.account_id, Purpose.HEALTH, dependent_id=patient.dependent_id, now=now
+        )
+    )
+    appointment = patient.appointment(patient.book(complaint=" 头疼三天\n"))
     assert appointment.complaint_sealed is not None
     assert "头疼".encode() not in appointment.complaint_sealed
-    opened = patient.workbench.vault.open_text("appointments.complaint", appointment.id, appointment.complaint_sealed)
-    assert opened == "头疼三天"
+    assert appointment.complaint(patient.workbench.vault) == "头疼三天"
+
+
+def test_what_the_patient_says_needs_the_consent_to_it_and_saying_nothing_does_not(patient: Patient) -> None:
+    with pytest.raises(ConsentRequired) as refused:
+        patient.book(complaint="头疼三天")
+    assert refused.value.facts["purpose"] == "health"
+    assert refused.value.facts["dependent_id"] == str(patient.dependent_id)
+    assert patient.appointment(patient.book(complaint=" \n")).complaint_sealed is None
 
 
 def test_a_person_with_two_documents_is_one_person(patient: Patient) -> None:

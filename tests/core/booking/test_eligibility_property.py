@@ -72,7 +72,7 @@ standings = st.builds(
 @dataclass(frozen=True)
 class Situation:
     standing: list[Standing]
-    terms: dict[str, int]
+    terms: dict[str, Any]
     numbers: str
     status: ScheduleStatus
     release: timedelta
@@ -80,6 +80,7 @@ class Situation:
     level: int
     age: int
     consents: frozenset[Purpose]
+    email: bool
     pay: PayMode
     fee_fen: int
 
@@ -97,6 +98,7 @@ situations = st.builds(
             "max_open_holds_person": limits,
             "max_open_holds_account": limits,
             "min_identity_level": some([0, 1, 1, 2]),
+            "required_fields": some([[], [], [], ["email"], ["hospital_card", "email"]]),
         }
     ),
     numbers=some(["free", "free", "free", "one free", "held", "booked"]),
@@ -106,6 +108,7 @@ situations = st.builds(
     level=some([2, 2, 2, 2, 0, 1]),
     age=some([30, 30, 30, 30, 30, 17]),
     consents=some([both, both, both, both, both, frozenset({Purpose.SERVICE}), frozenset()]),
+    email=some([True, True, False]),
     pay=some(PayMode),
     fee_fen=some([0, 5000]),
 )
@@ -132,6 +135,8 @@ class Scene:
                 self._let_stand(standing)
         mine = self.whom[self.me]
         mine.identity_level, mine.birth_date = said.level, birth
+        if said.email:
+            mine.seal_email(vault, "an@example.com", masked="a***@example.com")
         self._set_target()
         for purpose in both - said.consents:
             self._withdraw(purpose)

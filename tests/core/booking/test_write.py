@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from factories import make_doctor
 from harness import REQUEST, Patient
+from people import agree
 from sqlalchemy import delete, event, select
 from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_and_view
 from core.booking.views import view_appointment
+from core.dependents.cards import NewCard, add_card
 from core.numbers import appointment_number
+from models.account import Purpose
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.base import Base, new_id, table_of
 from models.charge import ChargeLine
@@ -61,6 +66,8 @@ def test_what_is_shown_at_once_is_what_is_read_later(patient: Patient, pay: PayM
 @pytest.mark.parametrize("pay", PAY)
 def test_the_rows_are_those_of_the_verb(patient: Patient, pay: PayMode) -> None:
     """The same appointment, added to the session and entered by its verb, leaves the same rows."""
+    agreed = {"dependent_id": patient.dependent_id}
+    patient.write(lambda session, now: agree(session, patient.account_id, Purpose.HEALTH, **agreed, now=now))
     appointment_id = patient.book(pay, complaint="头疼三天")
     status = AppointmentStatus.PENDING if pay is PayMode.ONLINE else AppointmentStatus.BOOKED
 
@@ -106,3 +113,21 @@ def test_a_booking_costs_few_statements(patient: Patient, database: Database) ->
     patient.book()
     # look, lock, whom, what counts; take; write
     assert statements == ["SELECT", "WITH", "SELECT", "SELECT", "UPDATE", "WITH"]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_what_is_said_of_a_visit_costs_one_statement_each(patient: Patient, database: Database) -> None:
+    agreed = {"dependent_id": patient.dependent_id}
+    patient.write(lambda session, now: agree(session, patient.account_id, Purpose.HEALTH, **agreed, now=now))
+    card_id = patient.write(lambda session, now: bring_card(session, patient, now))
+    statements = list[str]()
+    event.listen(database.engine, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
+    patient.book(complaint="头疼三天", visit_card_id=card_id)
+    # the card behind the locks, the consent before the number is taken
+    assert statements == ["SELECT", "WITH", "SELECT", "SELECT", "SELECT", "SELECT", "UPDATE", "WITH"]
+
+
+def bring_card(session: Session, patient: Patient, now: datetime) -> UUID:
+    wanted = NewCard(session.get_one(Schedule, patient.schedule_id).hospital_id, "0012345678")
+    whose = {"account_id": patient.account_id, "dependent_id": patient.dependent_id}
+    return add_card(session, **whose, wanted=wanted, vault=patient.workbench.vault, now=now).card.id

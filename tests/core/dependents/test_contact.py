@@ -105,7 +105,7 @@ def test_another_accounts_dependent_is_not_found(
     with pytest.raises(NotFound):
         transactions.read(
             lambda session, now: own_dependent_view(
-                session, account_id=stranger.id, dependent_id=dependent.id, ways=Ways(), now=now
+                session, account_id=stranger.id, dependent_id=dependent.id, ways=Ways(), vault=vault, now=now
             )
         )
 
@@ -132,7 +132,12 @@ def test_no_face_below_fourteen(
     young = new_dependent(transactions, vault, birth_date=birth_date)
     view = transactions.read(
         lambda session, now: own_dependent_view(
-            session, account_id=young.account_id, dependent_id=young.id, ways=Ways(faces=[FakeVerifier()]), now=now
+            session,
+            account_id=young.account_id,
+            dependent_id=young.id,
+            ways=Ways(faces=[FakeVerifier()]),
+            vault=vault,
+            now=now,
         )
     )
     assert view.identity.methods == methods
@@ -143,7 +148,7 @@ def test_the_desk_is_open_where_no_platform_verifies(
 ) -> None:
     view = transactions.read(
         lambda session, now: own_dependent_view(
-            session, account_id=dependent.account_id, dependent_id=dependent.id, ways=Ways(), now=now
+            session, account_id=dependent.account_id, dependent_id=dependent.id, ways=Ways(), vault=vault, now=now
         )
     )
     assert view.identity.methods == [IdentityMethod.ON_SITE]
@@ -159,7 +164,7 @@ def test_ages_turn_on_the_birthday_at_the_hospital(
         clock.set(instant)
         view = transactions.read(
             lambda session, now: own_dependent_view(
-                session, account_id=nearly.account_id, dependent_id=nearly.id, ways=Ways(), now=now
+                session, account_id=nearly.account_id, dependent_id=nearly.id, ways=Ways(), vault=vault, now=now
             )
         )
         ages.append(view.age)

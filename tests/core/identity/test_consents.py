@@ -27,6 +27,7 @@ LOGIN = new_id()
 PINNED = {
     (Purpose.SERVICE, "2026-11"): "b911761dbc5d4e60",
     (Purpose.SENSITIVE_IDENTITY, "2026-11"): "e55082b112db8837",
+    (Purpose.SENSITIVE_IDENTITY, "2026-11-26"): "95f91a189ad9037f",
     (Purpose.FACE, "2026-11"): "27cae8095962afd3",
     (Purpose.HEALTH, "2026-11"): "e78fea90bed88ef2",
     (Purpose.MINOR, "2026-11"): "953b83904ed84282",

@@ -1,7 +1,7 @@
 """Whom a newborn's record was merged into is looked for by its root, and the birth certificate that named somebody.
 
-Revision ID: 0011
-Revises: 0012
+Revision ID: 0010
+Revises: 0009
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0012"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

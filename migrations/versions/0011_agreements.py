@@ -1,8 +1,8 @@
 """Grown-ups agree themselves to be booked for; what a guardian is to a minor, what shows it,
 and when a record was handed over.
 
-Revision ID: 0014
-Revises: 0011
+Revision ID: 0011
+Revises: 0010
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0011"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
