@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from core.ports import (
@@ -30,6 +30,7 @@ from integrations.alipay import (
     AlipayMiniappLogin,
     AlipayPhoneProver,
 )
+from integrations.realname import AliyunNameMatcher, NameMatchAccount, TencentNameMatcher
 from integrations.sms import AliyunSmsGateway, TencentSmsGateway
 from integrations.wechat import (
     MerchantAccount,
@@ -50,6 +51,10 @@ from miniapp_api.official_menu import menu_place
 from miniapp_api.platforms import Platforms
 
 T = TypeVar("T")
+_REALNAME: Mapping[str, Callable[[NameMatchAccount], NameMatcher]] = {
+    "aliyun": AliyunNameMatcher,
+    "tencent": TencentNameMatcher,
+}
 _SMS = {kind.provider: kind for kind in (AliyunSmsGateway, TencentSmsGateway)}
 
 
@@ -76,6 +81,7 @@ class Registry:
         self._links: dict[tuple[str, str], MiniappLinks] = {}
         self._app_gateways: dict[str, AppGateway] = {}
         self._sms: list[SmsGateway] = [_SMS[one.provider](one) for one in config.platforms.sms]
+        self._matchers: list[NameMatcher] = [_REALNAME[one.provider](one) for one in config.platforms.realname]
         self._add_all(config.platforms)
 
     def _add_all(self, platforms: Platforms) -> None:
@@ -119,7 +125,7 @@ class Registry:
         return list(self._sms)
 
     def name_matcher(self) -> NameMatcher | None:
-        return None
+        return next(iter(self._matchers), None)
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self._pages.get(app))

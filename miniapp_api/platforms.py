@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from integrations.alipay import AlipayAccount, AlipayCertificates
+from integrations.realname import OWN_URLS as REALNAME_URLS
+from integrations.realname import NameMatchAccount
 from integrations.sms import OWN_URLS, SmsAccount
 from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
 
@@ -37,6 +39,7 @@ class Platforms:
     wechat_official: tuple[OfficialAccountConfig, ...] = field(default=(), repr=False)
     alipay: tuple[AlipayAccount, ...] = field(default=(), repr=False)
     sms: tuple[SmsAccount, ...] = field(default=(), repr=False)
+    realname: tuple[NameMatchAccount, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,13 @@ _SMS = _List(
     may={name: name for name in ("sdk_app_id", "region", "base_url")},
     own={"base_url": tuple(OWN_URLS.values())},
 )
+_REALNAME = _List(
+    "realname",
+    NameMatchAccount,
+    {name: name for name in ("provider", "access_key_id", "access_key_secret")},
+    may={"base_url": "base_url"},
+    own={"base_url": tuple(REALNAME_URLS.values())},
+)
 
 
 def read_platforms(path: Path, *, production: bool) -> Platforms:
@@ -184,6 +194,7 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
         _OFFICIALS.read(content, production=production, faults=faults),
         _ALIPAY.read(content, production=production, faults=faults),
         _SMS.read(content, production=production, faults=faults),
+        _REALNAME.read(content, production=production, faults=faults),
     )
     faults += _together(platforms, named=_names(content.get("wechat_miniapp"), "app"))
     if production and not (content.get("wechat_miniapp") or content.get("alipay")):

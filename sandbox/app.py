@@ -23,6 +23,7 @@ from sandbox.control.mail import mail
 from sandbox.control.official import official_control
 from sandbox.control.pay_keys import pay_keys
 from sandbox.control.people import people
+from sandbox.control.realname import realname_control
 from sandbox.control.scripts import scripts
 from sandbox.control.texts import texts_control
 from sandbox.exchange import Answer
@@ -35,6 +36,7 @@ from sandbox.pages.pay import pay as cashier_page
 from sandbox.pages.site import site
 from sandbox.pages.texts import inbox
 from sandbox.pages.visitor import visitor
+from sandbox.realname.routes import registers
 from sandbox.server import Server
 from sandbox.sms.routes import texts
 from sandbox.store import Store, read_meta
@@ -102,8 +104,8 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    platforms = (api, official_api, pay, gateway, texts)
-    controls = (books, people, official_control, scripts, mail, merchants, pay_keys, texts_control)
+    platforms = (api, official_api, pay, gateway, texts, registers)
+    controls = (books, people, official_control, scripts, mail, merchants, pay_keys, texts_control, realname_control)
     for blueprint in (*platforms, *controls):
         app.register_blueprint(blueprint)
     for pages in (site, chat, cashier_page, camera, visitor, inbox):

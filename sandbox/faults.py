@@ -31,12 +31,13 @@ ERRCODE_TARGETS = (
     *("menu", "qrcode", "ticket", "oauth", "user", "urllink"),
 )
 SMS_TARGETS = ("sms.aliyun", "sms.tencent")
+REALNAME_TARGETS = ("realname.aliyun", "realname.tencent")
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
     *(f"alipay.{target}" for target in PAY_TARGETS),
 )
 KINDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys((*ERRCODE_TARGETS, *SMS_TARGETS), TRANSPORT_KINDS),
+    **dict.fromkeys((*ERRCODE_TARGETS, *SMS_TARGETS, *REALNAME_TARGETS), TRANSPORT_KINDS),
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,

@@ -74,12 +74,18 @@ class Merchant:
 
 
 @dataclass(frozen=True)
-class SmsAccount:
-    """An account that sends text messages, with its approved signature and template. `words` is the template's text."""
+class CloudAccount:
+    """An account at a cloud: what signs its calls."""
 
     provider: str
     access_key_id: str
     access_key_secret: str
+
+
+@dataclass(frozen=True)
+class SmsAccount(CloudAccount):
+    """An account that sends text messages, with its approved signature and template. `words` is the template's text."""
+
     sign_name: str
     template_id: str
     words: str
@@ -99,6 +105,7 @@ class Keyring:
     officials: tuple[Official, ...]
     merchants: tuple[Merchant, ...]
     sms: tuple[SmsAccount, ...]
+    realname: tuple[CloudAccount, ...]
     stranger_pem: str
 
     @cached_property
@@ -121,6 +128,10 @@ class Keyring:
     def sms_account(self, provider: str) -> SmsAccount:
         """The account at a platform."""
         return next(account for account in self.sms if account.provider == provider)
+
+    def realname_account(self, provider: str) -> CloudAccount:
+        """The account at a platform that matches names."""
+        return next(account for account in self.realname if account.provider == provider)
 
     def bound_appids(self, merchant: Merchant) -> tuple[str, ...]:
         """The accounts that may take payments for a merchant beside its own mini-program."""
@@ -177,6 +188,7 @@ def _read(stored: Mapping[str, Any]) -> Keyring:
         officials=tuple(Official(**official) for official in stored["wechat_official"]),
         merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
         sms=tuple(SmsAccount(**account) for account in stored["sms"]),
+        realname=tuple(CloudAccount(**account) for account in stored["realname"]),
         stranger_pem=stored["stranger"],
     )
 
@@ -196,7 +208,18 @@ def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
         completed["wechat_official"] = [_new_official(name, APP_NAMES[0]) for name in OFFICIAL_NAMES]
     if "sms" not in completed:
         completed["sms"] = _new_sms()
+    if "realname" not in completed:
+        completed["realname"] = [_new_pair("aliyun"), _new_pair("tencent")]
     return completed
+
+
+def _new_pair(provider: str) -> dict[str, str]:
+    """The key of an account, in the form that the platform gives it."""
+    key_id, secret = {
+        "aliyun": (f"LTAI5t{random_letters(18)}", random_letters(30)),
+        "tencent": (f"AKID{random_letters(32)}", random_letters(32)),
+    }[provider]
+    return {"provider": provider, "access_key_id": key_id, "access_key_secret": secret}
 
 
 def _new_sms() -> list[dict[str, str]]:
@@ -204,17 +227,13 @@ def _new_sms() -> list[dict[str, str]]:
     words = "您的验证码是{}，5分钟内有效，请勿告诉他人。"
     return [
         {
-            "provider": "aliyun",
-            "access_key_id": f"LTAI5t{random_letters(18)}",
-            "access_key_secret": random_letters(30),
+            **_new_pair("aliyun"),
             "sign_name": "约诊沙箱",
             "template_id": f"SMS_{random_digits(9)}",
             "words": words.replace("{}", "${code}"),
         },
         {
-            "provider": "tencent",
-            "access_key_id": f"AKID{random_letters(32)}",
-            "access_key_secret": random_letters(32),
+            **_new_pair("tencent"),
             "sign_name": "约诊沙箱",
             "template_id": random_digits(7),
             "words": words.replace("{}", "{1}"),

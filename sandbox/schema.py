@@ -53,6 +53,7 @@ create table if not exists sms_messages (
   template text not null, params text not null, text text not null, number text not null, at real not null);
 create index if not exists sms_messages_of_phone on sms_messages (phone, id);
 create table if not exists sms_nonces (nonce text primary key, seen_at real not null);
+create table if not exists realname_answers (id_number text primary key, answer text not null);
 create table if not exists nonces (
   mchid text not null, nonce text not null, seen_at real not null, primary key (mchid, nonce));
 create index if not exists nonces_by_age on nonces (seen_at);

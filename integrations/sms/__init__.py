@@ -1,5 +1,4 @@
-"""Text messages behind the core's port: Aliyun and Tencent Cloud, both signed by hand (libraries.md: their SDKs weigh
-34 and 3 MB for twenty lines)."""
+"""Text messages behind the core's port: Aliyun and Tencent Cloud, with what integrations.cloud shares."""
 
 from integrations.sms.aliyun import AliyunSmsGateway
 from integrations.sms.config import OWN_URLS, SmsAccount

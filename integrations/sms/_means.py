@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 
 from core.ports import NumberRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from integrations.cloud.codes import about, readable
 
 
 class Means(Enum):
@@ -14,10 +14,6 @@ class Means(Enum):
     NUMBER = "not sent: no message goes to this number, or none now"
     LATER = "not sent: the whole account is too fast or at its limit"
     OURS = "not sent: our account, signature, template or balance is not in order; somebody has to see to it"
-
-
-_CODE = re.compile(r"[A-Za-z][0-9A-Za-z._:-]{0,99}")
-_REQUEST = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 def read_codes(*, unknown: str, number: str, later: str, ours: str) -> Mapping[str, Means]:
@@ -31,8 +27,7 @@ def failure_of(codes: Mapping[str, Means], code: str, *, request: object) -> Pro
 
     The platform's own words are never repeated: they may hold the number that we sent to. A code that is not listed
     is a refusal: the platform did answer, and did not say that it sent."""
-    known = code if _CODE.fullmatch(code) else "unreadable"
-    where = f"request {request}" if isinstance(request, str) and _REQUEST.fullmatch(request) else ""
+    known, where = readable(code), about(request)
     means = codes.get(known)
     if means is Means.UNKNOWN_OUTCOME:
         return ProviderUnavailable(f"{known} {where}".strip())

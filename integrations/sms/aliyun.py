@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +11,13 @@ from marshmallow import fields, validate
 
 from core.ports import ProviderUnavailable
 from integrations.answers import AnswerSchema, load_answer, text
-from integrations.sms._acs3 import Acs3Key, authorization, canonical_query, sha256_hex
+from integrations.cloud.acs3 import Acs3Key, canonical_query, query_headers
 from integrations.sms._means import failure_of, read_codes
 from integrations.sms.config import ALIYUN, SmsAccount
 from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 
 ACTION, VERSION = "SendSms", "2017-05-25"
 OK = "OK"
-_EMPTY_BODY = sha256_hex(b"")
 
 CODES = read_codes(
     unknown="isp.SYSTEM_ERROR isv.SYSTEM_ERROR InternalError ServiceUnavailable",
@@ -78,26 +76,16 @@ class AliyunSmsGateway:
             }
         )
         url = f"{self._account.url}?{query}"
-        return _opened(self._transport.exchange("POST", url, headers=self._headers(query)))
-
-    def _headers(self, query: str) -> dict[str, str]:
-        signed = {
-            "host": self._account.host,
-            "x-acs-action": ACTION,
-            "x-acs-content-sha256": _EMPTY_BODY,
-            "x-acs-date": self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "x-acs-signature-nonce": secrets.token_hex(16),
-            "x-acs-version": VERSION,
-        }
-        proof = authorization(
+        headers = query_headers(
             self._key,
-            method="POST",
+            host=self._account.host,
             path=self._account.path,
             query=query,
-            headers=signed,
-            body_digest=_EMPTY_BODY,
+            action=ACTION,
+            version=VERSION,
+            now=self._clock(),
         )
-        return signed | {"Authorization": proof}
+        return _opened(self._transport.exchange("POST", url, headers=headers))
 
 
 def _opened(answer: Answer) -> str:

@@ -11,14 +11,13 @@ from marshmallow import fields, validate
 
 from core.ports import ProviderUnavailable
 from integrations.answers import AnswerSchema, load_answer, text
+from integrations.cloud.tc3 import Tc3Key, json_headers
 from integrations.sms._means import failure_of, read_codes
-from integrations.sms._tc3 import Tc3Key, authorization
 from integrations.sms.config import TENCENT, SmsAccount
 from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
 
 SERVICE, ACTION, VERSION = "sms", "SendSms", "2021-01-11"
 OK = "Ok"
-JSON_TYPE = "application/json; charset=utf-8"
 
 CODES = read_codes(
     unknown="""
@@ -109,24 +108,17 @@ class TencentSmsGateway:
             "TemplateParamSet": [code],
         }
         body = json.dumps(wanted, ensure_ascii=False, separators=(",", ":")).encode()
-        answer = self._transport.exchange("POST", self._account.url, headers=self._headers(body), body=body)
-        return _opened(answer)
-
-    def _headers(self, body: bytes) -> dict[str, str]:
-        """All that says what is asked is signed, though the platform asks for content-type and host alone."""
-        timestamp = int(self._clock().timestamp())
-        signed = {
-            "content-type": JSON_TYPE,
-            "host": self._account.host,
-            "x-tc-action": ACTION,
-            "x-tc-region": self._account.region or "",
-            "x-tc-timestamp": str(timestamp),
-            "x-tc-version": VERSION,
-        }
-        proof = authorization(
-            self._key, method="POST", path=self._account.path, headers=signed, body=body, timestamp=timestamp
+        headers = json_headers(
+            self._key,
+            host=self._account.host,
+            path=self._account.path,
+            body=body,
+            action=ACTION,
+            version=VERSION,
+            region=self._account.region or "",
+            now=self._clock(),
         )
-        return signed | {"Authorization": proof}
+        return _opened(self._transport.exchange("POST", self._account.url, headers=headers, body=body))
 
 
 def _opened(answer: Answer) -> str:

@@ -15,7 +15,8 @@ import requests
 import responses
 
 from core.ports import NumberRefused, ProviderError, ProviderRefused, ProviderUnavailable, SmsGateway
-from integrations.sms import AliyunSmsGateway, SmsAccount, TencentSmsGateway, _acs3, _tc3, aliyun, tencent
+from integrations.cloud import acs3, tc3
+from integrations.sms import AliyunSmsGateway, SmsAccount, TencentSmsGateway, aliyun, tencent
 
 PHONE, CODE, SECRET = "+8613800000001", "482913", "not-a-real-secret"
 NOW = datetime(2026, 11, 22, 2, 0, 0, 999_000, tzinfo=UTC)
@@ -94,18 +95,18 @@ def test_aliyun_is_sent_the_template_signed_over_its_query(wire: responses.Reque
     assert headers == {
         "host": "dysmsapi.aliyuncs.com",
         "x-acs-action": "SendSms",
-        "x-acs-content-sha256": _acs3.sha256_hex(b""),
+        "x-acs-content-sha256": acs3.sha256_hex(b""),
         "x-acs-date": "2026-11-22T02:00:00Z",
         "x-acs-version": "2017-05-25",
     }
     assert not request.body
-    assert request.headers["Authorization"] == _acs3.authorization(
-        _acs3.Acs3Key("key-id", SECRET),
+    assert request.headers["Authorization"] == acs3.authorization(
+        acs3.Acs3Key("key-id", SECRET),
         method="POST",
         path="/",
         query=query,
         headers=headers | {"x-acs-signature-nonce": nonce},
-        body_digest=_acs3.sha256_hex(b""),
+        body_digest=acs3.sha256_hex(b""),
     )
 
 
@@ -138,8 +139,8 @@ def test_tencent_is_sent_the_template_signed_over_its_body(wire: responses.Reque
         "x-tc-timestamp": str(timestamp),
         "x-tc-version": "2021-01-11",
     }
-    assert request.headers["Authorization"] == _tc3.authorization(
-        _tc3.Tc3Key("key-id", SECRET, "sms"), method="POST", path="/", headers=headers, body=body, timestamp=timestamp
+    assert request.headers["Authorization"] == tc3.authorization(
+        tc3.Tc3Key("key-id", SECRET, "sms"), method="POST", path="/", headers=headers, body=body, timestamp=timestamp
     )
 
 

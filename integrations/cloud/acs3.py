@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 ALGORITHM = "ACS3-HMAC-SHA256"
@@ -27,6 +29,23 @@ class Acs3Key:
 def canonical_query(params: Mapping[str, str]) -> str:
     """Names and values by RFC 3986, by name: the text that is signed is the text that travels."""
     return "&".join(f"{_quoted(name)}={_quoted(params[name])}" for name in sorted(params))
+
+
+def query_headers(
+    key: Acs3Key, *, host: str, path: str, query: str, action: str, version: str, now: datetime
+) -> dict[str, str]:
+    """The headers of a POST that says all in its query, and has no body."""
+    digest = sha256_hex(b"")
+    signed = {
+        "host": host,
+        "x-acs-action": action,
+        "x-acs-content-sha256": digest,
+        "x-acs-date": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "x-acs-signature-nonce": secrets.token_hex(16),
+        "x-acs-version": version,
+    }
+    proof = authorization(key, method="POST", path=path, query=query, headers=signed, body_digest=digest)
+    return signed | {"Authorization": proof}
 
 
 def authorization(

@@ -1,0 +1,1 @@
+"""How a call to either cloud is proven, whatever service it is for."""
