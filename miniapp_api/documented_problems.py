@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from miniapp_api.problems import FIELD_WORDS, PROBLEMS
+from miniapp_api.field_words import FIELD_WORDS
+from miniapp_api.problems import PROBLEMS
 from schemas.examples import an_id
 
 PROBLEM_SCHEMA = {

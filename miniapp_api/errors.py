@@ -24,7 +24,8 @@ from werkzeug.exceptions import HTTPException
 from core.ports import LoginRefused, ProviderError
 from core.registry import NotConfigured
 from miniapp_api.body import escape_pointer
-from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES, Words
+from miniapp_api.field_words import FIELD_WORDS
+from miniapp_api.problems import PROBLEMS, STATUS_CODES, Words
 from miniapp_api.services import services
 from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
 from models.sealing import SealBroken

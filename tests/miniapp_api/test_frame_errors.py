@@ -25,7 +25,8 @@ from core.ports import InvalidSignature, LoginRefused, ProviderError, ProviderRe
 from core.refusals import NumbersInFlight, SoldOut
 from core.registry import NotConfigured
 from miniapp_api.errors import code_of, flatten
-from miniapp_api.problems import FIELD_WORDS, PROBLEMS, STATUS_CODES
+from miniapp_api.field_words import FIELD_WORDS
+from miniapp_api.problems import PROBLEMS, STATUS_CODES
 from models.errors import (
     Conflict,
     DomainError,
