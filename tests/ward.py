@@ -11,16 +11,26 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from factories import make_department, make_doctor, make_hospital, make_login, make_schedule
+from factories import (
+    make_account,
+    make_department,
+    make_dependent,
+    make_doctor,
+    make_hospital,
+    make_login,
+    make_schedule,
+)
 from fakes import FakeAdapters, FakePhones, FakeSms, ManualClock
 from harness import make_runner
 from people import APP, PROVIDER, FakeVerifier
 from people_http import SELF, Users
 from shared_app import app_with
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from wallets import make_neighbour
 from wire import Phone, Reply, in_process, new_key
 
+from core.dependents.agreement_words import VERSION as AGREEMENT_VERSION
 from core.identity.consent_texts import current_version
 from core.identity.join import say_yes
 from core.identity.join_offers import Viewer, list_joins
@@ -31,8 +41,9 @@ from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation
 from miniapp_api.services import EXTENSION
 from models.account import Account, PlatformIdentity, Purpose
+from models.agreement import Agreement
 from models.hospital import Department, Doctor
-from models.person import Dependent, IdentityLevel, IdentityStatus
+from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier
 from models.schedule import Schedule
 from models.states import Actor, Cause, CauseKind
 from schemas.base import instant_text
@@ -42,7 +53,9 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """Every documented operation by its operationId."""
 
-PRIVATE = frozenset({"appointment_id", "card_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"})
+PRIVATE = frozenset(
+    {"agreement_id", "appointment_id", "card_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"}
+)
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
 
 
@@ -160,8 +173,23 @@ def settle_in(ward: Ward) -> Phone:
     }
     ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
+    ward.ids["agreement_id"] = agree_elsewhere(ward, dependent_id)
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
+
+
+def agree_elsewhere(ward: Ward, dependent_id: str) -> str:
+    """The id of an agreement by which another account may book for the same person."""
+
+    def step(session: Session, now: datetime) -> str:
+        mine = session.get_one(Dependent, UUID(dependent_id))
+        document = session.get_one(PersonIdentifier, mine.identifier_id)
+        theirs = make_dependent(
+            session, ward.workbench.vault, make_account(session, now=now), identifier=document, now=now
+        )
+        return str(session.scalars(select(Agreement.id).where(Agreement.dependent_id == theirs.id)).one())
+
+    return ward.workbench.transactions.write(step)
 
 
 def verify(ward: Ward, dependent_id: str) -> None:
@@ -240,6 +268,14 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
 
 
 BODIES: Mapping[str, dict[str, Any]] = {
+    "ask_for_agreement": {"way": "phone_code"},
+    "give_agreement": {"way": "phone_code", "version": AGREEMENT_VERSION, "otp": "000000"},
+    "give_dependent_document": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209020"},
+    "name_dependent_guardian": {
+        "guardian_dependent_id": "{dependent_id}",
+        "relation": "52",
+        "evidence": "birth_certificate",
+    },
     "accept_account_grant": {"code": "AAAA-AAAA-AAAA"},
     "create_account_grant": {
         "dependent_id": "{dependent_id}",

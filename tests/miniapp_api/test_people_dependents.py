@@ -41,6 +41,7 @@ def test_the_reply_is_exactly_that_of_the_contract(clinic: Clinic) -> None:
         "relationship": "self",
         "is_default": True,
         "identity": {"status": "unverified", "level": 0, "methods": ["wechat_face", "on_site"]},
+        "agreement": {"status": "not_needed"},
         "hospital_cards": [],
     }
 
