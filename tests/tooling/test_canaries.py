@@ -21,6 +21,11 @@ def own_watch() -> Iterator[Watch]:
         yield Watch(notes)
 
 
+def letters() -> str:
+    """Something new. Without digits: production masks long runs of those, and what is masked is not found."""
+    return uuid4().hex.translate(str.maketrans("0123456789", "ghijklmnop"))
+
+
 def say(watch: Watch, message: str, **said: object) -> None:
     """One record of a logger that only this watch hears."""
     logger = logging.Logger("apart")
@@ -35,7 +40,7 @@ def say(watch: Watch, message: str, **said: object) -> None:
 @pytest.mark.parametrize("begins", ["测试飞鸟", "欧阳·", "E5512", "open-id-"])
 @pytest.mark.parametrize("frame", ["{}", "x{}y", '{{"inner": "{}"}}'])
 def test_what_is_planted_is_found_wherever_it_stands(own_watch: Watch, begins: str, frame: str) -> None:
-    planted = begins + uuid4().hex
+    planted = begins + letters()
     say(own_watch, "before", seen=frame.format(planted))
     plant(planted)  # the line came first
     (found,) = own_watch.read_all()
@@ -51,7 +56,7 @@ def test_what_production_masks_is_not_found(own_watch: Watch) -> None:
 
 
 def test_what_a_request_types_about_people_is_planted_however_deep(own_watch: Watch) -> None:
-    address = f"测试路{uuid4().hex}号"
+    address = f"测试路{letters()}号"
     plant_typed({"items": [{"contact": {"address": address, "region_code": "320106"}}]})
     say(own_watch, f"moved to {address}, region 320106")
     assert len(own_watch.read_all()) == 1
