@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
@@ -27,6 +27,8 @@ __all__ = [
     "age_on",
 ]
 
+_HOSPITAL_OFFSET = timedelta(hours=8)
+"""Of the hospitals' day from the day in UTC: Asia/Shanghai knows no summer time."""
 _BY_GUARDIAN = "guardian"
 """IdentityMethod.GUARDIAN, whose module imports this one's neighbours."""
 
@@ -270,9 +272,12 @@ class Dependent(Base):
             self.identity_status = IdentityStatus.PENDING
 
     def note_check_passed(self, *, level: int, method: str, at: datetime) -> None:
-        """A level once reached is never lowered by a weaker proof."""
+        """A level once reached is never lowered by a weaker proof, nor is a proof of one's own replaced by a guardian's
+        that is worth the same."""
         self.identity_status = IdentityStatus.VERIFIED
-        if level >= self.identity_level:
+        stands = self.level_on((at + _HOSPITAL_OFFSET).date())
+        own = self.identity_method not in (None, _BY_GUARDIAN)
+        if level > stands or (level == stands and not (own and method == _BY_GUARDIAN)):
             self.identity_level, self.identity_method, self.identity_checked_at = level, method, at
 
     def note_other_document(self) -> None:

@@ -146,4 +146,4 @@ def _under(view: AppointmentView, grants: list[Granted]) -> tuple[AppointmentVie
     """Marked with the widest of the grants that show it."""
     whom = view.dependent.merged_into_id or view.dependent.id
     widest = max((one.grant for one in grants if one.dependent.id == whom), key=lambda grant: grant.may_see)
-    return replace(view, shown_under=widest), widest
+    return replace(view, shown_under=widest, visit_card=None), widest

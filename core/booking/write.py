@@ -170,6 +170,6 @@ def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentVi
         charge=charge,
         payments=[],
         refunds=[],
-        visit_card=sale.card,
+        visit_card=sale.card if sale.grant is None else None,
         shown_under=sale.grant,
     )

@@ -1,6 +1,6 @@
 """Who books for me: what a person is shown of the agreements they gave to other accounts, and taking one back.
 
-Whoever asks must be proven to be that person themselves, by a name and number that were matched at the least. Then they
+Whoever asks must have been present themselves: a name and a number that belong together are known to others. Then they
 learn what they have said: that there is an account, since when, and who its holder is, masked. An account that has
 typed them without their agreement is not told.
 """
@@ -69,7 +69,7 @@ def _given_by(session: Session, account_id: UUID) -> Select[Agreement]:
             Dependent.account_id == account_id,
             Dependent.archived_at.is_(None),
             Dependent.relationship_ == Relationship.SELF,
-            Dependent.identity_level >= IdentityLevel.MATCHED,
+            Dependent.identity_level >= IdentityLevel.PRESENT,
             Dependent.identity_method.is_distinct_from(IdentityMethod.GUARDIAN),
         )
     ).one_or_none()

@@ -53,8 +53,8 @@ def _holder(session: Session, account_id: UUID, *, now: datetime) -> Dependent:
     me = session.scalars(query).one_or_none()
     today = hospital_day(now)
     level = IdentityLevel.TYPED if me is None else me.level_on(today)
-    if me is None or level < IdentityLevel.MATCHED:
-        raise IdentityRequired(required_level=IdentityLevel.MATCHED, level=level)
+    if me is None or level < IdentityLevel.PRESENT:
+        raise IdentityRequired(required_level=IdentityLevel.PRESENT, level=level)
     if me.age(on=today) < FULL_AGE:
         raise ValidationFailed(FieldError("#", "too_young"))
     return me
@@ -71,6 +71,8 @@ def _under_others(session: Session, me: Dependent) -> list[Dependent]:
             Dependent.account_id != me.account_id,
             Dependent.archived_at.is_(None),
             Dependent.handed_over_at.is_(None),
+            # Whoever ties a child's document to their own number in a third account reaches no record of the child's.
+            Dependent.birth_date == me.birth_date,
         )
         .order_by(Dependent.id)
     )

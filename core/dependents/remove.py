@@ -10,13 +10,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.identity.join_twins import choose_default
-from core.identity.outcomes import fail_pending_faces
+from core.identity.outcomes import fail_pending
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentInUse
 from core.rights.erase import erase_dependent
 from models.appointment import OPEN, Appointment
 from models.base import table_of
+from models.identity_check import IdentityMethod
 from models.person import Dependent
 from models.states import Cause
 
@@ -43,7 +44,7 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
     _refuse_while_in_use(session, dependent)
-    fail_pending_faces(session, dependent_id=dependent.id, now=now, cause=cause)
+    fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
     erase_dependent(session, dependent, now=now)
     choose_default(session, account_id, first=())
 

@@ -1,7 +1,7 @@
 """A guardian's own proof stands for the child, whose face is not asked for (rules.md 1.2.9).
 
-It is worth what the guardian's is. It ends with the guardian: another one has to stand in anew, and once the child is
-of age nobody stands for it (`Dependent.level_on`).
+It is worth what the guardian's is once the desk has confirmed the guardianship, and a match before. It ends with the
+guardian: another one has to stand in anew, and once the child is of age nobody stands for it (`Dependent.level_on`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.identity.outcomes import pass_check
 from models.account import Purpose
 from models.errors import FieldError, ValidationFailed
 from models.identity_check import IdentityCheck
-from models.person import Dependent
+from models.person import Dependent, IdentityLevel
 from models.states import Cause
 
 MATCHED = ("guardian",)
@@ -43,6 +43,11 @@ def standing_guardian(session: Session, ward: Dependent, *, now: datetime) -> De
 def pass_by_guardian(
     session: Session, check: IdentityCheck, ward: Dependent, guardian: Dependent, *, now: datetime, cause: Cause
 ) -> None:
-    """The caller holds the ward's lock."""
+    """Worth what the guardian's own proof is, where the desk has seen what makes them the guardian; else a match.
+
+    The caller holds the ward's lock."""
+    level = guardian.level_on(hospital_day(now))
+    if ward.guardian_confirmed_at is None:
+        level = min(level, IdentityLevel.MATCHED)
     check.checked_by = str(guardian.id)
-    pass_check(session, check, ward, level=guardian.identity_level, matched=MATCHED, now=now, cause=cause)
+    pass_check(session, check, ward, level=level, matched=MATCHED, now=now, cause=cause)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from models.account import Account, PlatformIdentity
-from models.identity_check import IdentityCheck, IdentityCheckStatus
+from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import Dependent, IdentityLevel, IdentityStatus
 from models.sealing import Vault
 
@@ -50,6 +50,8 @@ def _checks(session: Session, dependent: Dependent, *which: ColumnElement[bool])
 def _note(dependent: Dependent, checks: Iterable[IdentityCheck]) -> None:
     """As it was noted when each of them ended."""
     for check in checks:
+        if check.method is IdentityMethod.GUARDIAN:
+            continue  # whoever is the guardian by now stands in anew
         if check.completed_at is None:
             dependent.note_check_pending()
         elif check.status is IdentityCheckStatus.PASSED:

@@ -74,7 +74,7 @@ def open_methods(dependent: Dependent, *, ways: Ways, tries: Tries, on: date) ->
         methods += [IdentityMethod(one.method) for one in ways.faces if accepts(one, dependent, on=on)]
     if stands_for(tries.guardians.get(dependent.id), dependent, on=on):
         methods.append(IdentityMethod.GUARDIAN)
-    is_matched = dependent.identity_level >= IdentityLevel.MATCHED
+    is_matched = dependent.level_on(on) >= IdentityLevel.MATCHED
     if not is_matched and tries.matches < MATCHES_PER_DAY and ways.matcher_for(dependent) is not None:
         methods.append(IdentityMethod.NAME_MATCH)
     if ways.codes is not None and takes_code(dependent):
@@ -96,7 +96,7 @@ def stands_for(guardian: Dependent | None, ward: Dependent, *, on: date) -> bool
     """Whether this guardian's own proof can stand for a minor (rules.md 1.2.9)."""
     if guardian is None or guardian.id != ward.guardian_dependent_id or guardian.archived_at is not None:
         return False
-    return ward.age(on=on) < FULL_AGE <= guardian.age(on=on) and guardian.identity_level >= IdentityLevel.MATCHED
+    return ward.age(on=on) < FULL_AGE <= guardian.age(on=on) and guardian.level_on(on) >= IdentityLevel.MATCHED
 
 
 def _guardians(session: Session, wards: Sequence[Dependent]) -> dict[UUID, Dependent]:

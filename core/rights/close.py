@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
-from core.identity.outcomes import fail_pending_faces
+from core.identity.outcomes import fail_pending
 from core.identity.own import require_own_login
 from core.locks import lock_account, lock_charges, lock_dependents_of
 from core.payments.views import of_account
@@ -27,7 +27,7 @@ from models.appointment import OPEN, Appointment
 from models.charge import Charge
 from models.grant import EndedBy, Grant
 from models.idempotency import IdempotencyKey
-from models.identity_check import IdentityCheck
+from models.identity_check import IdentityCheck, IdentityMethod
 from models.notice import Notice
 from models.page_login import Handoff
 from models.payment import LIVE_PAYMENT, UNSETTLED_REFUND, Payment, Refund
@@ -61,10 +61,12 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     dependents = lock_dependents_of(session, [account_id])
     lock_charges(session, Charge.account_id == account_id)
     require_own_login(session, login_id=login_id, account_id=account_id)
+    # Before what is under way is counted: whoever pays under a grant of ours has it shared, and is counted then.
+    end_grants(session, Grant.account_id == account_id, by=EndedBy.REMOVED, now=now)
     _refuse_while_in_use(session, account_id, now=now)
     counts = {one.name: _count(session, one.record, one.where(account_id)) for one in HOLDINGS}
     for dependent in dependents:
-        fail_pending_faces(session, dependent_id=dependent.id, now=now, cause=cause)
+        fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
         erase_dependent(session, dependent, now=now)
     _erase_beside(session, account_id, now=now)
     withdraw_asks(session, account_id, why="account_closed", now=now, cause=cause)
@@ -110,7 +112,6 @@ def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -
 
 def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
     """What hangs on the account itself and on its logins."""
-    end_grants(session, Grant.account_id == account_id, by=EndedBy.REMOVED, now=now)
     identities = session.scalars(select(PlatformIdentity).where(PlatformIdentity.account_id == account_id)).all()
     session.execute(delete(Handoff).where(Handoff.platform_identity_id.in_([one.id for one in identities])))
     for identity in identities:

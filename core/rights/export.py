@@ -86,8 +86,13 @@ def _hide_others(
             for one in others:
                 del shown[one]
     for shown, row in zip(told["payments"], held["payments"], strict=True):
-        if row.grant_id is not None:
-            del shown["payer_identity_id"]
+        if row.grant_id is not None:  # by what means the other side paid is the other side's
+            for one in ("payer_identity_id", "funding", "platform_trade_no"):
+                del shown[one]
+    under_grant = {row.id for row in held["payments"] if row.grant_id is not None}
+    for shown, row in zip(told["refunds"], held["refunds"], strict=True):
+        if row.payment_id in under_grant:
+            del shown["received_account"]
     for shown in told["payments_for_others"]:
         del shown["account_id"]
 

@@ -227,7 +227,7 @@ def test_1_1_6_the_account_gives_it_back_at_once(ward: Ward, an: Phone) -> None:
     assert booked(ward, an, dependent).code == "agreement_required"
 
 
-def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.MATCHED) -> Phone:
+def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.PRESENT) -> Phone:
     """The dependent in an account of their own, proven to `level`."""
     phone = ward.log_in("the-spouse")
     own = spouse(phone, relationship="self", phone="13900000008")

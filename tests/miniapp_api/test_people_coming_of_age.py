@@ -53,7 +53,7 @@ def son(ward: Ward, phone: Phone, id_number: str) -> str:
     return str(added.json["id"])
 
 
-def himself(ward: Ward, id_number: str, *, level: int = IdentityLevel.MATCHED) -> Phone:
+def himself(ward: Ward, id_number: str, *, level: int = IdentityLevel.PRESENT) -> Phone:
     phone = ward.log_in("the-son")
     wanted = SELF | {"name": "测试童", "id_number": id_number, "phone": "13900000007"}
     own = phone.post("/dependents", wanted).json["id"]

@@ -39,6 +39,13 @@ def identity(phone: Phone, dependent_id: str) -> dict[str, Any]:
     return told
 
 
+def confirm(ward: Ward, minor: str) -> None:
+    """The desk has seen the birth certificate."""
+    seen = ["--relation", "52", "--evidence", "birth_certificate", "--evidence-seen"]
+    ran = ward.app.test_cli_runner().invoke(args=["confirm-guardian", minor, "--operator", "desk-1", *seen])
+    assert ran.exit_code == 0, ran.output
+
+
 def proven_guardian(ward: Ward, phone: Phone) -> str:
     """Oneself, whose face was seen."""
     guardian = add(phone)
@@ -61,6 +68,9 @@ def test_1_2_9_a_guardian_who_was_seen_stands_for_the_child(
     assert ("wechat_face" in methods, "guardian" in methods, methods[-1]) == (False, True, "on_site")
     begun = begin(an, minor, "guardian")
     assert (begun.status, begun.json["status"], begun.json["client_params"]) == (201, "passed", {})
+    assert identity(an, minor)["level"] == 1  # it is one's own word that one is the guardian
+    confirm(ward, minor)
+    begun = begin(an, minor, "guardian")
     ended = an.send("POST", f"/identity-checks/{begun.json['id']}/completion", {})
     assert ended.json == {"status": "passed", "level": 2}
     assert booked(ward, an, minor).status == 201
@@ -86,6 +96,7 @@ def test_another_guardian_has_to_stand_in_anew(ward: Ward, an: Phone) -> None:
     other = an.post("/dependents", child(ward, years=40, order=927, relationship="spouse")).json["id"]
     minor = an.post("/dependents", child(ward, guardian_dependent_id=guardian)).json["id"]
     agree(an, "minor", minor)
+    confirm(ward, minor)
     assert begin(an, minor, "guardian").json["status"] == "passed"
     same = an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": guardian}).json["identity"]
     assert (same["status"], same["level"]) == ("verified", 2)
@@ -117,3 +128,15 @@ def test_who_has_come_of_age_is_proven_by_nobody_else(ward: Ward, an: Phone) -> 
         schedule = ward.schedule(visit_date=day, terms={"min_identity_level": 1})
         said = an.send("GET", f"/schedules/{schedule}/eligibility?dependent_id={youth['id']}").json
         assert ("identity_required" in [reason["code"] for reason in said["reasons"]]) is is_asked
+
+
+def test_a_guardians_word_takes_no_proof_of_ones_own_away(ward: Ward, an: Phone) -> None:
+    """Who was seen at the desk first stays seen, though the guardian stands in for them afterwards."""
+    guardian = proven_guardian(ward, an)
+    youth = an.post("/dependents", child(ward, years=16, order=933, guardian_dependent_id=guardian)).json["id"]
+    agree(an, "minor", youth)
+    confirm(ward, youth)
+    ward.app.test_cli_runner().invoke(args=["verify-on-site", youth, "--operator", "desk-1", "--document-seen"])
+    assert begin(an, youth, "guardian").json["status"] == "passed"
+    kept = an.send("PATCH", f"/dependents/{youth}", {"guardian_dependent_id": None}).json["identity"]
+    assert (kept["status"], kept["level"]) == ("verified", 2)
