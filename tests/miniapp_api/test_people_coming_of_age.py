@@ -113,3 +113,21 @@ def test_1_2_1_whoever_has_typed_a_grown_up_is_not_touched(ward: Ward, an: Phone
     other = an.post("/dependents", SELF | {"name": "测试童", "id_number": grown, "relationship": "other"}).json["id"]
     assert himself(ward, grown).send("POST", "/account/hand-over").status == 204
     assert "handed_over_at" not in shown(an, other)
+
+
+def test_who_ties_a_childs_certificate_to_a_number_of_their_own_takes_nothing_over(ward: Ward, an: Phone) -> None:
+    """Numbers of certificates are seen by many; a record of another day of birth is nobody's own."""
+    certificate = {"id_type": "birth_certificate", "id_number": "E135246780", "sex": "male", "relationship": "son"}
+    today = hospital_day(ward.clock.now())
+    guardian = add(an)
+    typed = SELF | certificate | {"name": "测试童", "birth_date": str(today), "guardian_dependent_id": guardian}
+    child = an.post("/dependents", typed).json["id"]
+    own = resident_id(order=905)
+    stranger = ward.log_in("stranger")
+    tied = SELF | certificate | {"name": "测试童", "birth_date": "1990-01-01", "relationship": "other"}
+    false = stranger.post("/dependents", tied).json["id"]
+    given = {"id_type": "resident_id", "id_number": own}
+    assert stranger.send("PUT", f"/dependents/{false}/document", given).status == 200
+    assert himself(ward, own).send("POST", "/account/hand-over").status == 204
+    assert "handed_over_at" not in shown(an, child)
+    assert shown(an, child)["guardian_dependent_id"] == guardian

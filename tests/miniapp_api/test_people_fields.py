@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -156,7 +157,7 @@ def test_l_02_nothing_of_health_is_taken_before_its_own_consent(ward: Ward, an: 
 
 def test_l_03_withdrawing_erases_at_once_what_was_told(ward: Ward, an: Phone) -> None:
     dependent_id = told_all(an)
-    other = add(an, relationship="other", id_number=resident_id(order=933))
+    other = add(an, relationship="other", id_number=resident_id(birth=date(1950, 1, 1), order=933))
     agree(an, "health", other)
     assert change(an, other, allergies_and_history="花粉过敏").status == 200
     booked = []

@@ -15,7 +15,7 @@ from ward import Ward, add, open_ward
 from wire import Phone, Reply, new_key
 
 from core.invariants import check_invariants
-from core.ports import ProviderRefused
+from core.ports import ProviderRefused, ProviderUnavailable
 from models.database import Database
 
 MOTHER = {"id_number": "110101196111229970", "relationship": "parent", "phone": "13900000001", "name": "测试丁"}
@@ -147,3 +147,17 @@ def test_a_message_that_nobody_takes_has_failed_the_check(ward: Ward, an: Phone)
     begun = begin(an, me)
     assert (begun.status, begun.json["status"], begun.json["reason"]) == (201, "failed", "not_sent")
     assert identity(an, me)["methods"][-1] == "on_site"
+
+
+def test_who_was_removed_is_asked_about_no_more(ward: Ward, an: Phone) -> None:
+    """Neither the register nor a phone: every open check ends with the dependent."""
+    ward.adapters.matcher = register = FakeMatcher(answers=[ProviderUnavailable("down")])
+    mother = add(an, **MOTHER)
+    waits = begin(an, mother, "name_match")
+    assert waits.json["status"] == "pending"
+    code = begin(an, mother).json["id"]
+    assert an.send("DELETE", f"/dependents/{mother}").status == 204
+    ward.work(after=timedelta(minutes=2))
+    assert len(register.asked) == 1
+    for check_id in (waits.json["id"], code):
+        assert complete(an, check_id).json["status"] == "failed"
