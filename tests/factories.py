@@ -108,9 +108,10 @@ def make_login(
 
 
 def resident_number(*, birth: date = date(1990, 1, 1), sex: Sex = Sex.FEMALE, sequence: int | None = None) -> str:
-    """A resident ID number with a true checksum, in a region code that was never handed out (990000)."""
-    order = (serial() if sequence is None else sequence) * 2 % 1000 + (sex is Sex.MALE)
-    head = f"990000{birth:%Y%m%d}{order:03d}"
+    """A resident ID number with a true checksum, in a region code that was never handed out (99 and four digits), and
+    without a `sequence` one that no other call has made."""
+    region, order = divmod(serial() if sequence is None else sequence % 500, 500)
+    head = f"99{region:04d}{birth:%Y%m%d}{order * 2 + (sex is Sex.MALE):03d}"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     return head + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(head, weights, strict=True)) % 11]
 

@@ -182,10 +182,10 @@ class World(Clinic):
         return self.workbench.transactions.write(step)
 
     def verified(self, dependent_id: str) -> str:
-        """The same, matched: a number is what a platform says it is."""
+        """The same, who was seen."""
         with self.database.write() as session:
             whom = session.get_one(Dependent, UUID(dependent_id))
-            whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.MATCHED
+            whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.PRESENT
         return dependent_id
 
     def _grants(self, patient: Patient) -> dict[str, str]:
