@@ -130,7 +130,7 @@ class ChangeDependentSchema(Strict):
 
 class GiveDocumentSchema(Strict):
     examples: ClassVar[dict[str, dict[str, Any]]] = {
-        "newborn": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209020"},
+        "newborn": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209023"},
     }
 
     name = Text(200, metadata={"description": "the real one; required where it was 母名之子 or 母名之女"})

@@ -270,7 +270,7 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
 BODIES: Mapping[str, dict[str, Any]] = {
     "ask_for_agreement": {"way": "phone_code"},
     "give_agreement": {"way": "phone_code", "version": AGREEMENT_VERSION, "otp": "000000"},
-    "give_dependent_document": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209020"},
+    "give_dependent_document": {"name": "测试丁", "id_type": "resident_id", "id_number": "330102202611209023"},
     "name_dependent_guardian": {
         "guardian_dependent_id": "{dependent_id}",
         "relation": "52",
