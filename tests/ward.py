@@ -193,11 +193,11 @@ def agree_elsewhere(ward: Ward, dependent_id: str) -> str:
 
 
 def verify(ward: Ward, dependent_id: str) -> None:
-    """As if name and number had been matched."""
+    """As if they had been seen at the desk."""
 
     def step(session: Session, _now: datetime) -> None:
         whom = session.get_one(Dependent, UUID(dependent_id))
-        whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.MATCHED
+        whom.identity_status, whom.identity_level = IdentityStatus.VERIFIED, IdentityLevel.PRESENT
 
     ward.workbench.transactions.write(step)
 
