@@ -83,10 +83,10 @@ def test_1_4_3_a_visit_pass_is_booked_shown_and_read(ward: Ward) -> None:
 def test_1_4_3_a_log_line_with_such_a_character_is_one_line_of_json(capfd: pytest.CaptureFixture[str]) -> None:
     """Names never reach the log; where another text has such a character, it is kept."""
     logs.configure("INFO")
-    structlog.get_logger("rare").info("event", place=f"{RARE}路", name=RARE, id_number="军字第1234567号")
+    structlog.get_logger("rare").info("event", place=f"{RARE[0]}路", name=RARE, id_number="军字第1234567号")
     (line,) = capfd.readouterr().err.splitlines()
     told = json.loads(line)
-    assert (told["place"], told["name"], told["id_number"]) == (f"{RARE}路", logs.MASK, logs.MASK)
+    assert (told["place"], told["name"], told["id_number"]) == (f"{RARE[0]}路", logs.MASK, logs.MASK)
 
 
 def test_1_4_3_the_name_stands_in_no_log_line(ward: Ward, capfd: pytest.CaptureFixture[str]) -> None:
