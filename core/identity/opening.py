@@ -25,8 +25,8 @@ from core.identity.methods import (
     tries_of,
 )
 from core.identity.name_match import new_reference
-from core.identity.outcomes import expire_check
-from core.identity.phone_check import end_older, prepare
+from core.identity.outcomes import expire_check, fail_pending
+from core.identity.phone_check import REPLACED, prepare
 from core.identity.phone_codes import CODE_LIFE, CodeIntent
 from core.jobs.queue import enqueue
 from core.refusals import CheckLimit
@@ -93,7 +93,9 @@ def open_code(
     Raises: ValidationFailed, ConsentRequired, TooMany, Unauthenticated, Overloaded."""
     if ways.codes is None or not takes_code(dependent):
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
-    end_older(session, dependent, now=now, cause=cause)
+    # A new code ends the one before it, and the check that waited for it.
+    waiting = [IdentityMethod.PHONE_OTP]
+    fail_pending(session, dependent_id=dependent.id, methods=waiting, now=now, cause=cause, reason=REPLACED)
     check = _new_check(dependent, IdentityMethod.PHONE_OTP, expires_at=now + CODE_LIFE, now=now)
     _open(session, check, dependent, ask_at=check.expires_at, now=now, cause=cause)
     return check, prepare(session, check, dependent, ways.codes, vault, now=now)

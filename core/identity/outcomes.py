@@ -61,9 +61,15 @@ def fail_pending_faces(session: Session, *, dependent_id: UUID, now: datetime, c
 
 
 def fail_pending(
-    session: Session, *, dependent_id: UUID, methods: Collection[IdentityMethod], now: datetime, cause: Cause
+    session: Session,
+    *,
+    dependent_id: UUID,
+    methods: Collection[IdentityMethod],
+    now: datetime,
+    cause: Cause,
+    reason: str = CONSENT_WITHDRAWN,
 ) -> None:
-    """End the open checks of these kinds: what they rested on was withdrawn. Takes the locks itself."""
+    """End the open checks of these kinds; by default what they rested on was withdrawn. Takes the locks itself."""
     dependent = lock_dependent(session, dependent_id)
     pending = select(IdentityCheck.id).where(
         IdentityCheck.dependent_id == dependent_id,
@@ -73,7 +79,7 @@ def fail_pending(
     for check_id in session.scalars(pending.order_by(IdentityCheck.id)).all():
         check = lock_identity_check(session, check_id)
         if check.is_pending:
-            fail_check(session, check, dependent, reason=CONSENT_WITHDRAWN, now=now, cause=cause)
+            fail_check(session, check, dependent, reason=reason, now=now, cause=cause)
 
 
 def _note_end(session: Session, check: IdentityCheck, dependent: Dependent, *, expired: bool) -> None:

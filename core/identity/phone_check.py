@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.identity.code_limits import CodeLimits
@@ -19,7 +18,7 @@ from core.identity.phone_codes import Asker, CodeIntent, Outcome, note_outcome, 
 from core.locks import lock_account, lock_dependent, lock_identity_check
 from core.refusals import PhoneNotProven
 from models.errors import FieldError, ValidationFailed
-from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
+from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent
 from models.phone_code import CodePurpose, Sending
 from models.sealing import Vault
@@ -46,17 +45,6 @@ def prepare(
     intent = prepare_code(session, asker=asker, limits=codes.limits, vault=vault, now=now)
     check.expires_at = intent.expires_at
     return intent
-
-
-def end_older(session: Session, dependent: Dependent, *, now: datetime, cause: Cause) -> None:
-    """A new code ends the one before it, and the check that waited for it. The caller holds the dependent's lock."""
-    pending = select(IdentityCheck.id).where(
-        IdentityCheck.dependent_id == dependent.id,
-        IdentityCheck.method == IdentityMethod.PHONE_OTP,
-        IdentityCheck.status == IdentityCheckStatus.PENDING,
-    )
-    for check_id in session.scalars(pending.order_by(IdentityCheck.id)).all():
-        fail_check(session, lock_identity_check(session, check_id), dependent, reason=REPLACED, now=now, cause=cause)
 
 
 def note_sent(

@@ -15,18 +15,10 @@ from models.person import Dependent
 
 def tell_of_dependent(session: Session, kind: NoticeKind, dependent: Dependent, *, now: datetime) -> None:
     """Write one notice about a dependent to its account, told once."""
-    dedup = f"{kind}:{dependent.id}"
-    if session.scalar(select(Notice.id).where(Notice.dedup == dedup)) is not None:
-        return
-    session.add(
-        Notice(
-            id=new_id(),
-            account_id=dependent.account_id,
-            dependent_id=dependent.id,
-            kind=kind,
-            dedup=dedup,
-            created_at=now,
-        )
+    _tell_once(
+        session,
+        Notice(account_id=dependent.account_id, dependent_id=dependent.id, kind=kind, dedup=f"{kind}:{dependent.id}"),
+        now=now,
     )
 
 
@@ -40,17 +32,18 @@ def tell(
     subject: str | None = None,
 ) -> None:
     """Write one notice; the same news about the same subject is told once."""
-    dedup = f"{kind}:{subject or appointment.id}"
-    if session.scalar(select(Notice.id).where(Notice.dedup == dedup)) is not None:
-        return
-    session.add(
-        Notice(
-            id=new_id(),
-            account_id=appointment.account_id,
-            appointment_id=appointment.id,
-            kind=kind,
-            reason=reason,
-            dedup=dedup,
-            created_at=now,
-        )
+    notice = Notice(
+        account_id=appointment.account_id,
+        appointment_id=appointment.id,
+        kind=kind,
+        reason=reason,
+        dedup=f"{kind}:{subject or appointment.id}",
     )
+    _tell_once(session, notice, now=now)
+
+
+def _tell_once(session: Session, notice: Notice, *, now: datetime) -> None:
+    if session.scalar(select(Notice.id).where(Notice.dedup == notice.dedup)) is not None:
+        return
+    notice.id, notice.created_at = new_id(), now
+    session.add(notice)
