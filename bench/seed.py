@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import insert, inspect
 from sqlalchemy.orm import Session
 
-from core.booking.policy import CompiledTerms, compile_terms
+from core.booking.terms import CompiledTerms, compile_terms
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.identity.consent_texts import current_version
 from core.identity.login import token_digest

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from core.booking.policy_keys import MOST_DEPENDENTS
+from core.booking.policy import MOST_DEPENDENTS
 from models.account_join import AccountJoin
 from models.appointment import Appointment, HospitalClaim
 from models.base import UTCDateTime

@@ -17,8 +17,8 @@ from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.eligibility import Case, full, gather, refusals, sold_until
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.policy import Terms
 from core.booking.required import card_to_bring
+from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking

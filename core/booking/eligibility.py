@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from core.booking.claim import Left, Wanted, count_left
 from core.booking.look import Whom
-from core.booking.policy import Terms
 from core.booking.required import card_to_bring, missing_fields
 from core.booking.standing import Standing, booker_of, standing_of
+from core.booking.terms import Terms
 from core.dependents.agreements import has_agreed, needs_agreement
 from core.dependents.minors import minor_consent_missing
 from core.identity.consents import granted_purposes

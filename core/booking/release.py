@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
 from core.locks import lock_slot
 from core.notices.write import tell

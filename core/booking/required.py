@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.dependents.cards import card_for_visit, current_card
 from models.hospital_card import HospitalCard
 from models.person import Dependent

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.refusals import FeeChanged
 from models.appointment import PayerKind, PayMode
 from models.errors import FieldError, ValidationFailed

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core.booking.claim import Taken
 from core.booking.look import Surroundings
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.jobs.queue import new_job

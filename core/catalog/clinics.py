@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.policy import PolicyBook
+from core.booking.policy_book import PolicyBook
 from core.catalog.folder import Directory, PolicyEntry
 from core.catalog.halfdays import HalfDay, insert_half_days, standing_keys
 from core.catalog.rows import Sitting

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from core.booking.policy import BookingPolicy, CompiledTerms, compile_terms
+from core.booking.policy import BookingPolicy
+from core.booking.terms import CompiledTerms, compile_terms
 from core.clock import HOSPITAL_ZONE
 from models.base import new_id
 from models.hospital import Period

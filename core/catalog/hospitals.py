@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from core.booking.policy import BookingPolicy, policies_for
+from core.booking.policy import BookingPolicy
+from core.booking.policy_book import policies_for
 from core.catalog.search import aliases_of, answers
 from core.paging import Page, make_cursor, read_cursor
 from models.errors import FieldError, NotFound, ValidationFailed

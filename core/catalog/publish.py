@@ -17,7 +17,9 @@ import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, aliased
 
-from core.booking.policy import BookingPolicy, CompiledTerms, PolicyBook, merged
+from core.booking.policy import BookingPolicy, merged
+from core.booking.policy_book import PolicyBook
+from core.booking.terms import CompiledTerms
 from core.catalog.halfdays import HalfDay, Made, insert_half_days, standing_keys
 from core.catalog.recompile import recompile_terms
 from core.clock import hospital_day

@@ -11,7 +11,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.booking.policy import BookingPolicy, PolicyBook, compile_terms, policy_version
+from core.booking.policy import BookingPolicy, policy_version
+from core.booking.policy_book import PolicyBook
+from core.booking.terms import compile_terms
 from core.clock import hospital_day
 from core.transactions import Transactions
 from models.hospital import Department, Doctor, Hospital

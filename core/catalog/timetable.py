@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.catalog.departments import find_department
 from core.catalog.hospitals import find_hospital
 from core.clock import hospital_day

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from core.booking.policy import policies_for
+from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import Document, TypedDocument, masked_number, read_document

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.policy import policies_for
+from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import AgreementView, view_agreements
 from core.dependents.cards import CardView, cards_of

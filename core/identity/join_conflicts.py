@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from core.booking.policy import Terms, policies_for
+from core.booking.policy_book import policies_for
+from core.booking.terms import Terms
 from core.identity.join_twins import live_of
 from core.locks import root_of
 from core.refusals import JoinConflict

@@ -11,17 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.booking.policy import (
-    PLATFORM_DEFAULTS,
-    BookingPolicy,
-    InvalidPolicy,
-    PolicyBook,
-    Terms,
-    compile_terms,
-    merged,
-    policies_for,
-    policy_version,
-)
+from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy, merged, policy_version
+from core.booking.policy_book import PolicyBook, policies_for
+from core.booking.terms import Terms, compile_terms
 from core.clock import HOSPITAL_ZONE
 from core.transactions import Transactions
 from models.base import new_id

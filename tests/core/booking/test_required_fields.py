@@ -13,7 +13,8 @@ from harness import Patient, beside
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy, Terms, merged
+from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy, merged
+from core.booking.terms import Terms
 from core.dependents.cards import NewCard, add_card
 from core.dependents.contact import Change, change_contact
 from core.refusals import FieldsRequired

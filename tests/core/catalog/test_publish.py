@@ -12,7 +12,7 @@ from catalog_folder import Folder
 from fakes import ManualClock
 from sqlalchemy import func, select
 
-from core.booking.policy import Terms
+from core.booking.terms import Terms
 from core.catalog import publish
 from core.catalog.halfdays import HalfDay, Made
 from core.catalog.publish import extend_schedules, extend_schedules_job

@@ -1,4 +1,4 @@
-"""What each key of a booking policy may hold, and the report when it does not."""
+"""What the value of a policy key may be, and the report when it is something else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.appointment import PayMode
-from models.policy import RequiredField
-
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_DAY_MINUTES = 24 * 60
+
+Check = Callable[[Any], str | None]
+"""The code of what is wrong with a value, None where it will do. Its docstring says what it must be."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class InvalidPolicy(Exception):
         super().__init__("; ".join(f"{fault.key}: {fault.detail}" for fault in self.faults))
 
 
-def _whole(low: int, high: int) -> Callable[[Any], str | None]:
+def whole(low: int, high: int) -> Check:
     def check(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int):
             return "bad_type"
@@ -41,14 +40,19 @@ def _whole(low: int, high: int) -> Callable[[Any], str | None]:
     return check
 
 
-def _time_of_day(value: Any) -> str | None:
+def time_of_day(value: Any) -> str | None:
     """a time of day as HH:MM"""
     if not isinstance(value, str):
         return "bad_type"
     return None if _TIME_OF_DAY.fullmatch(value) else "bad_value"
 
 
-def _words(allowed: Iterable[str], *, at_least: int) -> Callable[[Any], str | None]:
+def flag(value: Any) -> str | None:
+    """true or false"""
+    return None if isinstance(value, bool) else "bad_type"
+
+
+def words(allowed: Iterable[str], *, at_least: int) -> Check:
     known = sorted(allowed)
 
     def check(value: Any) -> str | None:
@@ -61,41 +65,13 @@ def _words(allowed: Iterable[str], *, at_least: int) -> Callable[[Any], str | No
     return check
 
 
-MOST_DEPENDENTS = 10
-"""What nobody may set higher (rules.md 1.1.4)."""
-
-_LIMIT = _whole(1, 100)
-_CHECKS: Mapping[str, Callable[[Any], str | None]] = {
-    "release_days_before": _whole(0, 366),
-    "release_time": _time_of_day,
-    "closes_minutes_before": _whole(0, 31 * _DAY_MINUTES),
-    "hold_minutes": _whole(2, _DAY_MINUTES),  # below 90 s nobody may start to pay
-    "close_cap_minutes": _whole(1, _DAY_MINUTES),
-    "cancel_days_before": _whole(0, 60),
-    "cancel_time": _time_of_day,
-    "max_open_per_person_schedule": _whole(1, 1),  # the database keeps it, too
-    "max_open_per_person_department_day": _LIMIT,
-    "max_per_person_day": _LIMIT,
-    "max_open_holds_person": _LIMIT,
-    "max_open_holds_account": _LIMIT,
-    "min_identity_level": _whole(0, 2),
-    "pay_modes": _words((str(mode) for mode in PayMode), at_least=1),
-    "return_after_seconds": _whole(0, 7 * _DAY_MINUTES * 60),
-    "agreement_from_age": _whole(0, 150),
-    "agreement_to_age": _whole(0, 150),
-    "max_dependents": _whole(1, MOST_DEPENDENTS),
-    "phone_change_days": _whole(0, 366),
-    "required_fields": _words((str(name) for name in RequiredField), at_least=0),
-}
-
-
-def refuse_unless_policy(document: Any) -> None:
+def refuse_unless_policy(document: Any, checks: Mapping[str, Check]) -> None:
     """Raises: InvalidPolicy, naming every bad key."""
     if not isinstance(document, dict):
         raise InvalidPolicy([PolicyFault("", "not_an_object", "a policy is an object of keys and values")])
     faults = []
     for key, value in document.items():
-        check = _CHECKS.get(key)
+        check = checks.get(key)
         if check is None:
             faults.append(PolicyFault(str(key), "unknown", "no such key"))
         elif code := check(value):

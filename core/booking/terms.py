@@ -1,0 +1,114 @@
+"""The terms that policies compile to for one half day: three instants, and what the schedule is sold under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, frozen, merged, thawed, version_of
+from core.clock import HOSPITAL_ZONE, hospital_day
+from core.dependents.agreements import Ages
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a schedule is sold under. An appointment pins its copy, so a later change never moves a sold deadline.
+
+    `version` is a digest of the whole policy behind it, instants included.
+    """
+
+    version: str
+    hold_minutes: int
+    close_cap_minutes: int
+    max_open_per_person_schedule: int
+    max_open_per_person_department_day: int
+    max_per_person_day: int
+    max_open_holds_person: int
+    max_open_holds_account: int
+    min_identity_level: int
+    pay_modes: tuple[str, ...]
+    return_after_seconds: int
+    segment_closes_minutes_before: int
+    agreement_from_age: int
+    agreement_to_age: int
+    required_fields: tuple[str, ...]
+
+    @property
+    def agreement_ages(self) -> Ages:
+        return Ages(self.agreement_from_age, self.agreement_to_age)
+
+    @property
+    def one_per_department_day(self) -> bool:
+        """Whether the unique index of one open appointment per person, department and day applies."""
+        return self.max_open_per_person_department_day == 1
+
+    @property
+    def hold_for(self) -> timedelta:
+        return timedelta(minutes=self.hold_minutes)
+
+    @property
+    def close_cap(self) -> timedelta:
+        """How long after its deadline an ended hold waits for the platform's close, at most."""
+        return timedelta(minutes=self.close_cap_minutes)
+
+    def segment_closes_at(self, segment_starts_at: datetime) -> datetime:
+        """Half-open: at this instant the segment is not sold any more."""
+        return segment_starts_at - timedelta(minutes=self.segment_closes_minutes_before)
+
+    def to_document(self) -> dict[str, Any]:
+        return thawed(asdict(self))
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Terms:
+        """The inverse of `to_document`. Pinned documents outlive keys: one that was written before a key existed has
+        the platform's default for it, and a key that no longer exists is passed over."""
+        written = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        return cls(**frozen(_DEFAULT_TERMS | written))
+
+
+def _terms_keys(policy: BookingPolicy) -> dict[str, Any]:
+    """The part of a merged policy that stays with a schedule, under the names of `Terms`."""
+    whole = policy.to_document()
+    kept = {field.name: whole[field.name] for field in fields(Terms) if field.name in whole}
+    return kept | {
+        "version": version_of(policy),
+        "segment_closes_minutes_before": whole["closes_minutes_before"],
+    }
+
+
+_DEFAULT_TERMS = _terms_keys(PLATFORM_DEFAULTS) | {"version": ""}
+
+
+@dataclass(frozen=True)
+class CompiledTerms:
+    """A policy worked out for one half day: three instants, each half-open, and the terms."""
+
+    release_at: datetime
+    closes_at: datetime
+    cancel_before: datetime
+    terms: Terms
+
+
+def compile_terms(
+    policies: Iterable[BookingPolicy], *, visit_date: date, starts_at: datetime, last_segment_starts_at: datetime
+) -> CompiledTerms:
+    """`policies` from wide to narrow. The schedule closes when its last segment does.
+
+    Raises: ValueError where `starts_at` is not on the hospital's `visit_date`, or the last segment before it."""
+    if hospital_day(starts_at) != visit_date or last_segment_starts_at < starts_at:
+        raise ValueError("a schedule begins on its visit date, with its first segment")
+    policy = merged(policies)
+    terms, whole = Terms.from_document(_terms_keys(policy)), policy.to_document()
+    return CompiledTerms(
+        release_at=_instant(visit_date, whole["release_days_before"], whole["release_time"]),
+        closes_at=terms.segment_closes_at(last_segment_starts_at).astimezone(UTC),
+        cancel_before=_instant(visit_date, whole["cancel_days_before"], whole["cancel_time"]),
+        terms=terms,
+    )
+
+
+def _instant(visit_date: date, days_before: int, time_of_day: str) -> datetime:
+    day = visit_date - timedelta(days=days_before)
+    return datetime.combine(day, time.fromisoformat(time_of_day), tzinfo=HOSPITAL_ZONE).astimezone(UTC)
