@@ -136,7 +136,11 @@ def _doctor(department: Department, stage: str, at: int) -> Doctor:
 def _schedule(campus: Campus, doctor: Doctor, visit_date: date, *, now: datetime) -> Schedule:
     starts_at = datetime.combine(visit_date, time(8), HOSPITAL_ZONE).astimezone(UTC)
     compiled: CompiledTerms = compile_terms(
-        [], visit_date=visit_date, starts_at=starts_at, last_segment_starts_at=starts_at + (_SEGMENTS - 1) * _SEGMENT
+        [],
+        department_id=doctor.department_id,
+        visit_date=visit_date,
+        starts_at=starts_at,
+        last_segment_starts_at=starts_at + (_SEGMENTS - 1) * _SEGMENT,
     )
     return Schedule(
         id=new_id(),

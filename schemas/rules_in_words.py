@@ -102,12 +102,16 @@ def _count(number: int | None, what: str) -> str:
 
 
 def _release(policy: BookingPolicy) -> Words:
-    days, at = policy.release_days_before, policy.release_time
+    days, at, minutes = policy.release_days_before, policy.release_time, policy.release_jitter_minutes
+    zh, en = "", ""
+    if minutes:
+        zh = f"各科室在其后{minutes}分钟内错开放号，以排班所示时刻为准。"
+        en = f" Departments follow within {_count(minutes, 'minute')}, each at the moment that its schedules show."
     if not days:
-        return Words(f"就诊当天{at}放号。", f"Numbers are released on the visit day at {at} (Beijing time).")
+        return Words(f"就诊当天{at}放号。{zh}", f"Numbers are released on the visit day at {at} (Beijing time).{en}")
     return Words(
-        f"提前{days}天放号，放号时间{at}。",
-        f"Numbers are released {_count(days, 'day')} ahead at {at} (Beijing time).",
+        f"提前{days}天放号，放号时间{at}。{zh}",
+        f"Numbers are released {_count(days, 'day')} ahead at {at} (Beijing time).{en}",
     )
 
 
@@ -172,7 +176,7 @@ def _cancelling(policy: BookingPolicy) -> Words:
 
 
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
-    ("release", ("release_days_before", "release_time"), _release),
+    ("release", ("release_days_before", "release_time", "release_jitter_minutes"), _release),
     ("closing", ("closes_minutes_before",), _closing),
     ("identity", ("min_identity_level",), _identity),
     ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),

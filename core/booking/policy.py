@@ -60,6 +60,8 @@ def _key(check: Check, *, default: Any) -> Any:
 class BookingPolicy:
     """What one level sets; a key it leaves alone is None.
 
+    `release_jitter_minutes`: departments are released up to so many minutes after `release_time`, each at a minute of
+    its own, which its schedules announce.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `return_after_seconds`: how long a freed number rests before it is sold again.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
@@ -71,6 +73,7 @@ class BookingPolicy:
     # --- when numbers are sold
     release_days_before: int | None = _key(whole(0, 366), default=14)
     release_time: str | None = _key(time_of_day, default="07:00")
+    release_jitter_minutes: int | None = _key(whole(0, 10), default=0)
     closes_minutes_before: int | None = _key(whole(0, 31 * _DAY_MINUTES), default=30)
 
     # --- holding and paying

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, frozen, merged, thawed, version_of
 from core.clock import HOSPITAL_ZONE, hospital_day
@@ -92,7 +94,12 @@ class CompiledTerms:
 
 
 def compile_terms(
-    policies: Iterable[BookingPolicy], *, visit_date: date, starts_at: datetime, last_segment_starts_at: datetime
+    policies: Iterable[BookingPolicy],
+    *,
+    department_id: UUID,
+    visit_date: date,
+    starts_at: datetime,
+    last_segment_starts_at: datetime,
 ) -> CompiledTerms:
     """`policies` from wide to narrow. The schedule closes when its last segment does.
 
@@ -102,7 +109,8 @@ def compile_terms(
     policy = merged(policies)
     terms, whole = Terms.from_document(_terms_keys(policy)), policy.to_document()
     return CompiledTerms(
-        release_at=_instant(visit_date, whole["release_days_before"], whole["release_time"]),
+        release_at=_instant(visit_date, whole["release_days_before"], whole["release_time"])
+        + _jitter(department_id, whole["release_jitter_minutes"]),
         closes_at=terms.segment_closes_at(last_segment_starts_at).astimezone(UTC),
         cancel_before=_instant(visit_date, whole["cancel_days_before"], whole["cancel_time"]),
         terms=terms,
@@ -112,3 +120,9 @@ def compile_terms(
 def _instant(visit_date: date, days_before: int, time_of_day: str) -> datetime:
     day = visit_date - timedelta(days=days_before)
     return datetime.combine(day, time.fromisoformat(time_of_day), tzinfo=HOSPITAL_ZONE).astimezone(UTC)
+
+
+def _jitter(department_id: UUID, most_minutes: int) -> timedelta:
+    """The department's own minute out of those, always the same: it can be told long before."""
+    digest = hashlib.sha256(department_id.bytes).digest()
+    return timedelta(minutes=int.from_bytes(digest[:8]) % (most_minutes + 1))

@@ -68,6 +68,7 @@ class HalfDay:
         """`policies` from wide to narrow."""
         return compile_terms(
             policies,
+            department_id=self.department_id,
             visit_date=self.visit_date,
             starts_at=self.starts_at,
             last_segment_starts_at=self.ends_at - self.segment,

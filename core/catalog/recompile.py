@@ -74,7 +74,11 @@ def _stale(session: Session, *, now: datetime) -> list[_Stale]:
 def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy], ids: Sequence[UUID]) -> int:
     rows = session.execute(
         select(
-            Schedule.id, Schedule.visit_date, Schedule.starts_at, func.max(Slot.starts_at, type_=Slot.starts_at.type)
+            Schedule.id,
+            Schedule.department_id,
+            Schedule.visit_date,
+            Schedule.starts_at,
+            func.max(Slot.starts_at, type_=Slot.starts_at.type),
         )
         .join(Slot, Slot.schedule_id == Schedule.id)
         .where(Schedule.id.in_(ids))
@@ -82,9 +86,13 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
         .order_by(Schedule.id)
     ).all()
     values = []
-    for schedule_id, visit_date, starts_at, last_segment in rows:
+    for schedule_id, department_id, visit_date, starts_at, last_segment in rows:
         compiled = compile_terms(
-            policies, visit_date=visit_date, starts_at=starts_at, last_segment_starts_at=last_segment
+            policies,
+            department_id=department_id,
+            visit_date=visit_date,
+            starts_at=starts_at,
+            last_segment_starts_at=last_segment,
         )
         values.append(
             {

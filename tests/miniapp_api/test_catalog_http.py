@@ -133,7 +133,9 @@ def test_a_hospital_tells_its_rules_in_words_and_as_data(catalog: Catalog) -> No
     assert list(rules) == [
         "release", "closing", "identity", "agreement", "fields", "limits", "holds", "payment", "cancelling"
     ]  # fmt: skip
-    assert rules["release"]["value"] == {"release_days_before": 14, "release_time": "07:00"}
+    assert rules["release"]["value"] == {
+        "release_days_before": 14, "release_time": "07:00", "release_jitter_minutes": 0
+    }  # fmt: skip
     assert rules["identity"]["value"] == {"min_identity_level": 2}
     assert "人脸" in rules["identity"]["words"]["zh"]
     assert "desk" in rules["identity"]["words"]["en"]

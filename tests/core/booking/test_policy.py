@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 import factories
 import pytest
@@ -21,15 +22,21 @@ from models.policy import BookingPolicyRow, PolicyLevel
 from models.schedule import Schedule, ScheduleStatus
 
 DAY = date(2026, 12, 1)
+DEPARTMENT = UUID(int=7)
 STARTS = datetime(2026, 12, 1, 0, 0, tzinfo=UTC)
 LAST = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
+_UUIDS = [f"{number:032x}" for number in range(200)]
 TICK = timedelta(microseconds=1)
 
 
-def compiled(*policies: BookingPolicy, day: date = DAY) -> Any:
+def compiled(*policies: BookingPolicy, day: date = DAY, department: UUID = DEPARTMENT) -> Any:
     starts_at = datetime.combine(day, time(8), HOSPITAL_ZONE).astimezone(UTC)
     return compile_terms(
-        policies, visit_date=day, starts_at=starts_at, last_segment_starts_at=starts_at + timedelta(hours=3)
+        policies,
+        department_id=department,
+        visit_date=day,
+        starts_at=starts_at,
+        last_segment_starts_at=starts_at + timedelta(hours=3),
     )
 
 
@@ -154,6 +161,14 @@ def test_a_deadline_is_a_moment_of_the_hospitals_own_day(day: date, days_before:
     assert terms.release_at == terms.cancel_before
 
 
+def test_departments_are_released_over_the_jitter_each_at_its_own_minute() -> None:
+    policy = BookingPolicy(release_jitter_minutes=10)
+    announced = compiled().release_at
+    moments = {department: compiled(policy, department=department).release_at for department in map(UUID, _UUIDS)}
+    assert {at - announced for at in moments.values()} == {timedelta(minutes=minute) for minute in range(11)}
+    assert all(compiled(policy, department=one, day=DAY).release_at == at for one, at in moments.items())
+
+
 def test_the_last_moment_of_the_day_before_is_in_time_and_midnight_is_not() -> None:
     deadline = compiled().cancel_before
     last = datetime(2026, 11, 30, 23, 59, 59, 999_000, tzinfo=HOSPITAL_ZONE)
@@ -181,9 +196,17 @@ def test_each_segment_closes_before_its_own_start() -> None:
 
 def test_a_schedule_that_begins_on_another_day_is_no_schedule_of_this_day() -> None:
     with pytest.raises(ValueError, match="visit date"):
-        compile_terms([], visit_date=DAY, starts_at=STARTS + timedelta(days=1), last_segment_starts_at=LAST)
+        compile_terms(
+            [],
+            department_id=DEPARTMENT,
+            visit_date=DAY,
+            starts_at=STARTS + timedelta(days=1),
+            last_segment_starts_at=LAST,
+        )
     with pytest.raises(ValueError, match="visit date"):
-        compile_terms([], visit_date=DAY, starts_at=STARTS, last_segment_starts_at=STARTS - TICK)
+        compile_terms(
+            [], department_id=DEPARTMENT, visit_date=DAY, starts_at=STARTS, last_segment_starts_at=STARTS - TICK
+        )
 
 
 def test_more_than_one_per_department_and_day_lifts_the_index() -> None:
