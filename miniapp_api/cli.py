@@ -15,6 +15,7 @@ from core.booking.visit_pass import check_visit_pass
 from core.invariants import check_invariants
 from core.tickets import BadTicket
 from migrations import upgrade
+from miniapp_api.cli_booking_calendar import commands as calendar_commands
 from miniapp_api.cli_catalog import commands as catalog_commands
 from miniapp_api.cli_keys import commands as key_commands
 from miniapp_api.cli_official import commands as official_commands
@@ -30,7 +31,7 @@ def register(app: Flask) -> None:
     """Give the app its commands."""
     for command in (worker, migrate, invariants, history, check_pass):
         app.cli.add_command(command)
-    for command in (*catalog_commands, *key_commands, *people_commands, *official_commands):
+    for command in (*calendar_commands, *catalog_commands, *key_commands, *people_commands, *official_commands):
         app.cli.add_command(command)
 
 

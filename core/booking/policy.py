@@ -16,6 +16,7 @@ from core.booking.policy_checks import (
     Check,
     InvalidPolicy,
     PolicyFault,
+    flag,
     refuse_unless_policy,
     time_of_day,
     whole,
@@ -62,6 +63,7 @@ class BookingPolicy:
 
     `release_jitter_minutes`: departments are released up to so many minutes after `release_time`, each at a minute of
     its own, which its schedules announce.
+    `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `return_after_seconds`: how long a freed number rests before it is sold again.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
@@ -75,6 +77,9 @@ class BookingPolicy:
     release_time: str | None = _key(time_of_day, default="07:00")
     release_jitter_minutes: int | None = _key(whole(0, 10), default=0)
     closes_minutes_before: int | None = _key(whole(0, 31 * _DAY_MINUTES), default=30)
+
+    # --- which half days there are
+    rosters_on_holidays: bool | None = _key(flag, default=False)
 
     # --- holding and paying
     hold_minutes: int | None = _key(whole(2, _DAY_MINUTES), default=15)  # below 90 s nobody may start to pay

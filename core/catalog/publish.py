@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session, aliased
 from core.booking.policy import BookingPolicy, merged
 from core.booking.policy_book import PolicyBook
 from core.booking.terms import CompiledTerms
+from core.catalog.calendar import WorkCalendar
+from core.catalog.coverage import warn_where_calendar_ends
 from core.catalog.halfdays import HalfDay, Made, insert_half_days, standing_keys
 from core.catalog.recompile import recompile_terms
 from core.clock import hospital_day
@@ -36,7 +38,8 @@ log = structlog.get_logger()
 
 
 def extend_schedules_job(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """The periodic job: publish what is missing, and bring terms up to the policies in force."""
+    """The periodic job: publish what is missing, bring terms up to the policies in force, and look at the calendar."""
+    workbench.transactions.read(partial(warn_where_calendar_ends, window_days=HORIZON_DAYS))
     made = extend_schedules(workbench.transactions)
     recompiled = recompile_terms(workbench.transactions)
     log.info("schedules_extended", schedules=made.schedules, slots=made.slots, recompiled=recompiled)
@@ -76,13 +79,14 @@ class _Rostered:
     roster: Roster
     policies: list[BookingPolicy]
 
-    def half_days(self, *, now: datetime, days: int) -> Iterator[tuple[HalfDay, CompiledTerms]]:
-        """The days to come on which it can still be booked."""
-        release_days = merged(self.policies).release_days_before or 0
+    def half_days(self, calendar: WorkCalendar, *, now: datetime, days: int) -> Iterator[tuple[HalfDay, CompiledTerms]]:
+        """The days to come on which it can still be booked; public holidays only where the policy says so."""
+        policy = merged(self.policies)
         today = hospital_day(now)
-        for ahead in range(max(days, release_days + 1) + 1):
+        for ahead in range(max(days, (policy.release_days_before or 0) + 1) + 1):
             day = today + timedelta(days=ahead)
-            if day.isoweekday() == self.roster.weekday:
+            takes_place = policy.rosters_on_holidays or not calendar.is_holiday(day)
+            if day.isoweekday() == self.roster.weekday and takes_place:
                 half_day = _half_day(self.roster, day)
                 compiled = half_day.compiled(self.policies)
                 if now < compiled.closes_at:
@@ -91,7 +95,8 @@ class _Rostered:
 
 def _look(session: Session, now: datetime, *, after: UUID, days: int, lock: bool = False) -> _Batch:
     rows = _rosters_after(session, after, lock=lock)
-    planned = [plan for one in _with_policies(session, rows) for plan in one.half_days(now=now, days=days)]
+    calendar = WorkCalendar.read(session)
+    planned = [plan for one in _with_policies(session, rows) for plan in one.half_days(calendar, now=now, days=days)]
     last = rows[-1][0].id if len(rows) == _ROSTERS_AT_ONCE else None
     if not planned:
         return _Batch([], last)
