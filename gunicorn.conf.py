@@ -60,8 +60,15 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Look at the keys before the first request. Where the database is away, readiness and whoever writes look."""
+    worker.wsgi.extensions["yuezhen-refused"].start()
     workbench = worker.wsgi.extensions["yuezhen"].workbench
     try:
         settle_keys(workbench)
     except Exception:
         structlog.get_logger().warning("keys_not_looked_at", exc_info=True)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """What was refused since it was last written down."""
+    if getattr(worker, "wsgi", None) is not None:
+        worker.wsgi.extensions["yuezhen-refused"].write()

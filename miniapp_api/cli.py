@@ -15,24 +15,37 @@ from core.booking.visit_pass import check_visit_pass
 from core.invariants import check_invariants
 from core.tickets import BadTicket
 from migrations import upgrade
-from miniapp_api.cli_booking_calendar import commands as calendar_commands
-from miniapp_api.cli_catalog import commands as catalog_commands
-from miniapp_api.cli_keys import commands as key_commands
-from miniapp_api.cli_official import commands as official_commands
-from miniapp_api.cli_people import commands as people_commands
+from miniapp_api import (
+    cli_booking,
+    cli_booking_calendar,
+    cli_catalog,
+    cli_keys,
+    cli_official,
+    cli_people,
+)
 from miniapp_api.cli_people import operator_option
 from miniapp_api.services import services
 from miniapp_api.worker import work
 from models.appointment import AppointmentStatus
 from models.errors import NotFound
 
+_GROUPS = (
+    cli_booking,
+    cli_booking_calendar,
+    cli_catalog,
+    cli_keys,
+    cli_official,
+    cli_people,
+)
+
 
 def register(app: Flask) -> None:
     """Give the app its commands."""
     for command in (worker, migrate, invariants, history, check_pass):
         app.cli.add_command(command)
-    for command in (*calendar_commands, *catalog_commands, *key_commands, *people_commands, *official_commands):
-        app.cli.add_command(command)
+    for group in _GROUPS:
+        for command in group.commands:
+            app.cli.add_command(command)
 
 
 def _print(value: Any) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models.account import Provider
 from models.base import Base, Document, new_id, word
 from models.errors import IllegalTransition
 from models.sealing import Vault
@@ -85,6 +86,7 @@ class Appointment(Stateful, Base):
     It belongs to the account of its dependent, also where another one booked it: `grant_id` says under which grant.
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
     `visit_card_id` is the hospital's card that the patient will bring; it goes when the card is removed.
+    `booked_through` is the way of the login that booked it, None where no login did.
     """
 
     __tablename__ = "appointments"
@@ -163,6 +165,7 @@ class Appointment(Stateful, Base):
     ended_at: Mapped[datetime | None]
     grant_id: Mapped[UUID | None]
     visit_card_id: Mapped[UUID | None]
+    booked_through: Mapped[Provider | None] = mapped_column(word(Provider))
 
     @property
     def awaiting(self) -> list[str]:

@@ -70,3 +70,27 @@ class SegmentSchema(ReplySchema):
 
 
 SegmentsPageSchema = page_schema(SegmentSchema)
+
+
+class ChannelShareSchema(ReplySchema):
+    channel = fields.String(metadata={"example": "wechat_miniapp"})
+    numbers = fields.Integer(metadata={"example": 41})
+    share = fields.Integer(metadata={"description": "in percent of the numbers that are taken", "example": 68})
+
+
+class RefusedSchema(ReplySchema):
+    code = fields.String(metadata={"example": "person_limit"})
+    times = fields.Integer(metadata={"example": 12})
+
+
+class FairnessSchema(ReplySchema):
+    """`sold_out_at` is the first moment after the release without a free number; null where there was none."""
+
+    schedule_id = Id()
+    numbers = fields.Integer(metadata={"example": 60})
+    taken = fields.Integer(metadata={"example": 60})
+    release_at = Instant()
+    sold_out_at = Instant(allow_none=True)
+    seconds_to_sold_out = fields.Integer(allow_none=True, metadata={"example": 37})
+    channels = fields.List(fields.Nested(ChannelShareSchema))
+    refused = fields.List(fields.Nested(RefusedSchema))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.booking.terms import Terms
 from core.refusals import FeeChanged
+from models.account import Provider
 from models.appointment import PayerKind, PayMode
 from models.errors import FieldError, ValidationFailed
 from models.schedule import Schedule
@@ -16,7 +17,7 @@ from models.schedule import Schedule
 
 @dataclass(frozen=True)
 class Wish:
-    """What a patient asks for."""
+    """What a patient asks for, and the way of the login that asks."""
 
     schedule_id: UUID
     dependent_id: UUID
@@ -26,6 +27,7 @@ class Wish:
     expected_fee_fen: int | None = None
     complaint: str | None = field(default=None, repr=False)
     visit_card_id: UUID | None = None
+    booked_through: Provider | None = None
 
     @property
     def told(self) -> str | None:

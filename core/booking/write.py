@@ -129,6 +129,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         created_at=now,
         ended_at=None,
         grant_id=None if sale.grant is None else sale.grant.id,
+        booked_through=sale.wish.booked_through,
     )
 
 

@@ -111,6 +111,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "platform_identities": _of(PERSONAL, general="app", sensitive="subject_hash subject_sealed"),
     "platform_tokens": _of(GENERAL, sensitive="token_sealed"),
     "refund_lines": _of(PERSONAL),
+    "refusal_counts": _of(GENERAL),
     "refunds": _of(
         PERSONAL, general="last_refusal", personal="out_refund_no platform_refund_no received_account"
     ),

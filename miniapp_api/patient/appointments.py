@@ -87,7 +87,7 @@ def create_appointment(body: dict[str, Any]) -> Response:
         return book_and_view(
             command.session,
             account_id=command.caller.account_id,
-            wish=Wish(**body),
+            wish=Wish(**body, booked_through=command.caller.provider),
             now=command.now,
             cause=command.cause,
             vault=command.vault,

@@ -55,6 +55,7 @@ PLACES = {
     "set_default_dependent": {"path.dependent_id": OWNED},
     "get_miniapp_link": {"path.dependent_id": OWNED},
     "get_payment": {"path.payment_id": OWNED},
+    "get_schedule_fairness": {"path.schedule_id": PUBLIC},
     "get_schedule_slots": {"path.schedule_id": PUBLIC},
     "get_visit_pass": {"path.appointment_id": OWNED},
     "greet_official_account": {"path.app": MERCHANT},
