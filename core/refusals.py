@@ -77,6 +77,12 @@ class PersonLimit(Conflict):
     code = "person_limit"
 
 
+class Restricted(Conflict):
+    """Nothing new for a while. The facts say of which kind and why; `retry_at` tells until when, where it ends."""
+
+    code = "restricted"
+
+
 class HoldOpen(Conflict):
     """An unpaid number must be paid or cancelled first."""
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.booking.clusters import watch_bookings
 from core.booking.release import close_payments, end_hold, return_slot
 from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
@@ -76,6 +77,7 @@ HANDLERS: Mapping[str, Handler] = {
     "settle_identity_check": settle_identity_check,
     "sweep": sweep,
     "tell_birthdays": tell_birthdays,
+    "watch_bookings": watch_bookings,
 }
 
 PERIODIC = (
@@ -87,6 +89,7 @@ PERIODIC = (
     Periodic("forget_phone_codes", timedelta(minutes=30)),
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
+    Periodic("watch_bookings", timedelta(minutes=15)),
 )
 
 

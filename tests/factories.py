@@ -20,6 +20,7 @@ from core.dependents.agreements import note_agreement
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider
 from models.agreement import AgreementWay
 from models.base import new_id
+from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.grant import Grant, Scope
 from models.hospital import Campus, Department, Doctor, Hospital, Period
 from models.identity_check import IdentityCheck, IdentityMethod
@@ -351,3 +352,26 @@ def _add_slots(session: Session, schedule: Schedule, numbers: int) -> None:
             )
         )
     session.flush()
+
+
+def make_signal(
+    session: Session,
+    account_id: UUID,
+    *,
+    answer: SignalAnswer = SignalAnswer.REVIEW,
+    until: datetime | None = None,
+    now: datetime = START,
+) -> BookingSignal:
+    """A sign of resale, without appointments that show it."""
+    signal = BookingSignal(
+        id=new_id(),
+        account_id=account_id,
+        kind=SignalKind.HOLD_AND_DROP,
+        facts={"common": "account", "appointments": []},
+        answer=answer,
+        until=until,
+        created_at=now,
+    )
+    session.add(signal)
+    session.flush()
+    return signal

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from factories import make_dependent
+from factories import make_dependent, make_signal
 from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from ward import Ward, add, agree, be_asked_to_join, book, give, offer, open_ward
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
@@ -19,12 +20,13 @@ from core.dependents.agreement_words import VERSION
 from core.ports import ProviderUnavailable
 from models.account import Account
 from models.account_join import AccountJoin
+from models.booking_signal import SignalAnswer
 from models.database import Database
 from models.person import Dependent, IdentityLevel, IdentityStatus, Relationship
 from models.schedule import ScheduleStatus
 
 Provoke = Callable[[Ward], Reply]
-NOT_YET = {"maintenance", "not_eligible", "restricted"}
+NOT_YET = {"maintenance", "not_eligible"}
 """Codes of the registry whose routes are not open: as soon as one is documented, it needs a provocation here."""
 
 PROVOCATIONS: dict[str, Provoke] = {}
@@ -171,6 +173,19 @@ def _again(ward: Ward) -> Reply:
 def _again_from_another_account(ward: Ward) -> Reply:
     schedule_id = ward.schedule(terms=ANYBODY)
     return [book(phone, schedule_id, add(phone), "on_site") for phone in (ward.log_in("a"), ward.log_in("b"))][1]
+
+
+@provokes("restricted")
+def _seen_to_resell(ward: Ward) -> Reply:
+    phone, now = ward.log_in("a"), ward.clock.now()
+    dependent_id = add(phone)
+
+    def cool_down(session: Session, _now: datetime) -> None:
+        account_id = session.get_one(Dependent, UUID(dependent_id)).account_id
+        make_signal(session, account_id, answer=SignalAnswer.COOL_DOWN, until=now + timedelta(days=1), now=now)
+
+    ward.workbench.transactions.write(cool_down)
+    return book(phone, ward.schedule(terms=ANYBODY), dependent_id)
 
 
 @provokes("hold_open")

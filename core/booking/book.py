@@ -97,7 +97,7 @@ def _case(
         person_id = around.person_id
         if left is None or left.free:
             person_id = lock_account_and_person(session, account_id, person_id)
-        whom = own_dependent(session, account_id=account_id, dependent_id=wish.dependent_id)
+        whom = own_dependent(session, account_id=account_id, dependent_id=wish.dependent_id, now=now)
         if whom.dependent.person_id != around.person_id:  # changed before we had the lock
             person_id = lock_person(session, whom.dependent.person_id).id
     card = card_to_bring(

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.answers import Answers, answers_to
 from core.booking.claim import Left, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.required import card_to_bring, missing_fields
@@ -33,6 +34,7 @@ from core.refusals import (
     NotReleased,
     NumbersInFlight,
     PersonLimit,
+    Restricted,
     ScheduleClosed,
     ScheduleSuspended,
     SoldOut,
@@ -43,7 +45,7 @@ from models.appointment import AppointmentStatus
 from models.errors import DomainError, NotFound
 from models.grant import Grant
 from models.hospital_card import HospitalCard
-from models.person import Dependent
+from models.person import Dependent, IdentityLevel
 from models.schedule import Schedule, ScheduleStatus
 
 _LOOK_AGAIN = timedelta(minutes=1)
@@ -64,11 +66,17 @@ class Case:
     card: HospitalCard | None
     left: Left | None
     now: datetime
+    answers: Answers
     grant: Grant | None = None
 
     @property
     def of_person(self) -> list[Standing]:
         return [one for one in self.standing if one.is_of_person]
+
+    @property
+    def wanted_level(self) -> int:
+        """The schedule's, or that somebody was present where the account has given cause to ask for it."""
+        return max(self.terms.min_identity_level, IdentityLevel.PRESENT if self.answers.step_up else 0)
 
     @property
     def booker_id(self) -> UUID:
@@ -102,6 +110,7 @@ def gather(
         card=card,
         left=left,
         now=now,
+        answers=whom.answers,
         grant=whom.grant,
     )
 
@@ -111,9 +120,11 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _schedule_refusals(case)
     yield from _consent_refusals(case)
     yield from _agreement_refusals(case)
-    level = case.dependent.level_on(case.schedule.visit_date)
-    if level < case.terms.min_identity_level:
-        yield IdentityRequired(required_level=case.terms.min_identity_level, level=level)
+    if case.answers.cool_down_until is not None:
+        yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
+    level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
+    if level < wanted:
+        yield IdentityRequired(required_level=wanted, level=level)
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
         yield FieldsRequired(fields=missing, dependent_id=str(case.dependent.id))
@@ -218,7 +229,11 @@ def explain(
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
     terms = Terms.from_document(schedule.terms)
     left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
-    whom = Whom(dependent, granted_purposes(session, dependent.account_id), has_agreed(session, dependent.id), grant)
+    answers = answers_to(session, dependent.account_id, now=now)
+    if grant is not None:
+        answers |= answers_to(session, booker_of(grant), now=now)
+    consents = granted_purposes(session, dependent.account_id)
+    whom = Whom(dependent, consents, has_agreed(session, dependent.id), answers, grant)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)
     case = gather(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left
@@ -250,6 +265,7 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     AlreadyBooked: ["cancel_first", "other_day"],
     HoldOpen: ["pay_or_cancel"],
     PersonLimit: ["other_day", "desk"],
+    Restricted: ["wait", "desk"],
 }
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
+from core.booking.answers import answers_to
 from core.booking.eligibility import Eligibility, explain_for
 from core.booking.look import Whom, own_dependent
 from core.booking.views import AppointmentView, list_appointments, views_of
@@ -42,10 +43,11 @@ def lock_for_another(session: Session, *, account_id: UUID, dependent_id: UUID, 
         raise Changed()
     person_id = lock_person(session, granted.dependent.person_id).id
     hold_live(session, granted.grant, now=now)
-    whom = own_dependent(session, account_id=owner_id, dependent_id=dependent_id)
+    whom = own_dependent(session, account_id=owner_id, dependent_id=dependent_id, now=now)
     if whom.dependent.person_id != granted.dependent.person_id:
         raise Changed()
-    return replace(whom, grant=granted.grant), person_id
+    answers = whom.answers | answers_to(session, account_id, now=now)
+    return replace(whom, grant=granted.grant, answers=answers), person_id
 
 
 def explain_to(

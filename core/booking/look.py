@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, literal, select
 from sqlalchemy.orm import Session
 
+from core.booking.answers import Answers, cool_down_until, is_stepped_up
 from core.dependents.agreements import stands_for
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
@@ -51,12 +52,13 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Whom:
-    """A dependent, what its account has agreed to, and whether the dependent has agreed to be booked for. `grant` is
-    under which another account books for it."""
+    """A dependent, what its account has agreed to, and whether the dependent has agreed to be booked for. `answers` is
+    what stands against the account; `grant` is under which another account books for it."""
 
     dependent: Dependent
     consents: frozenset[Purpose]
     has_agreed: bool
+    answers: Answers
     grant: Grant | None = None
 
 
@@ -89,13 +91,14 @@ def look_around(
     )
 
 
-def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID) -> Whom:
+def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime) -> Whom:
     """As it is now, whatever was read before. Raises: NotFound."""
-    rows = session.execute(_WHOM, {"account": account_id, "dependent": dependent_id}).all()
+    rows = session.execute(_WHOM, {"account": account_id, "dependent": dependent_id, "now": now}).all()
     if not rows:
         raise NotFound()
-    acts = [(purpose, version, granted) for _, _, purpose, version, granted in rows if purpose is not None]
-    return Whom(rows[0][0], purposes_stood_by(acts), has_agreed=rows[0][1])
+    acts = [(purpose, version, granted) for *_, purpose, version, granted in rows if purpose is not None]
+    dependent, has_agreed, cooling_until, stepped_up = rows[0][:4]
+    return Whom(dependent, purposes_stood_by(acts), has_agreed, Answers(cooling_until, stepped_up))
 
 
 @cache
@@ -136,7 +139,13 @@ def _own_and_live() -> ColumnElement[bool]:
 # Oldest act first: the newest of each purpose counts.
 _WHOM = (
     select(
-        Dependent, stands_for(bindparam("dependent", type_=Uuid())), Consent.purpose, Consent.version, Consent.granted
+        Dependent,
+        stands_for(bindparam("dependent", type_=Uuid())),
+        cool_down_until(bindparam("account", type_=Uuid())),
+        is_stepped_up(bindparam("account", type_=Uuid())),
+        Consent.purpose,
+        Consent.version,
+        Consent.granted,
     )
     .outerjoin(Consent, and_(Consent.account_id == Dependent.account_id, Consent.dependent_id.is_(None)))
     .where(_own_and_live())

@@ -22,6 +22,7 @@ from models.account_join import AccountJoin
 from models.agreement import Agreement
 from models.appointment import Appointment
 from models.base import Base, table_of
+from models.booking_signal import BookingSignal
 from models.charge import Charge
 from models.grant import Grant
 from models.idempotency import IdempotencyKey
@@ -36,6 +37,7 @@ CARRIED: tuple[type[Base], ...] = (
     IdentityCheck,
     Consent,
     Agreement,
+    BookingSignal,
     Charge,
     Appointment,
     Payment,
@@ -92,6 +94,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
         Consent: Consent.dependent_id.in_(dependents)
         | (Consent.dependent_id.is_(None) & Consent.given_by_id.in_(identities)),
         Agreement: Agreement.dependent_id.in_(dependents),
+        BookingSignal: BookingSignal.id.in_(came.ids(BookingSignal)),
         Charge: Charge.id.in_(charges),
         Appointment: Appointment.id.in_(appointments),
         Payment: Payment.charge_id.in_(charges),

@@ -63,6 +63,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "audit_entries": _of(PERSONAL, general="action purpose result", personal="actor subject facts"),
     "booking_policies": _of(GENERAL),
     "calendar_days": _of(GENERAL),
+    "booking_signals": _of(PERSONAL, personal="facts cleared_by cleared_why"),
     "campuses": _of(GENERAL),
     "charge_lines": _of(PERSONAL, general="legal_basis"),
     "charges": _of(PERSONAL, general="currency"),

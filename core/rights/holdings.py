@@ -18,6 +18,7 @@ from models.agreement import Agreement
 from models.appointment import Appointment
 from models.audit import AuditEntry
 from models.base import Base
+from models.booking_signal import BookingSignal
 from models.charge import Charge, ChargeLine
 from models.grant import Grant
 from models.hospital_card import HospitalCard
@@ -67,6 +68,7 @@ HOLDINGS = (
     Holding("grants_given", Grant, lambda one: Grant.dependent_id.in_(_of_dependents(one))),
     Holding("grants_held", Grant, lambda one: Grant.account_id == one),
     Holding("identity_checks", IdentityCheck, lambda one: IdentityCheck.account_id == one),
+    Holding("booking_signals", BookingSignal, lambda one: BookingSignal.account_id == one),
     Holding("agreements", Agreement, lambda one: Agreement.account_id == one),
     Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
     Holding("charges", Charge, lambda one: Charge.account_id == one),

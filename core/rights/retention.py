@@ -50,6 +50,7 @@ RETENTION: Mapping[str, Retention] = {
     "hospital_cards": Retention(Outcome.ERASED, _MINIMUM),
     "identity_checks": _EVIDENCE,
     "agreements": _EVIDENCE,
+    "booking_signals": _LOGS,
     "appointments": _MONEY,
     "charges": _MONEY,
     "charge_lines": _MONEY,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from factories import make_account, make_dependent, make_grant, make_identity, make_login, make_person
+from factories import make_account, make_dependent, make_grant, make_identity, make_login, make_person, make_signal
 from fakes import FakeAdapters, ManualClock
 from harness import beside
 from people import CAUSE, agree
@@ -56,6 +56,7 @@ def with_everything(couple: Couple) -> None:
         side.write(lambda session, now, side=side: _agree_to_face(session, side, now))  # type: ignore[misc]
         side.write(lambda session, now, side=side: _use_key(session, side, now, str(uuid4())))  # type: ignore[misc]
         side.write(lambda session, now, side=side: _hold_grant(session, side, now))  # type: ignore[misc]
+        side.write(lambda session, now, side=side: make_signal(session, side.account_id, now=now))  # type: ignore[misc]
     couple.prove()
 
 

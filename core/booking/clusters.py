@@ -1,0 +1,196 @@
+"""Signs of resale in what was booked: who holds and drops, and who takes what another has just let go.
+
+Looked for from time to time, in what is written down anyway; no booking waits for it. What is found becomes a signal of
+each account in the cluster, with the appointments that show it. The answer grows with the number of signals and is
+never silent: the refusal says what it is, until when, and that the desk stays open (docs/decisions/0034).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.jobs.queue import LeasedJob
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
+from models.base import new_id
+from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
+from models.errors import NotFound
+from models.payment import Payment, PaymentStatus
+from models.person import Dependent, Person
+
+LOOK_BACK = timedelta(days=7)
+DROPPED = 5
+"""So many unpaid numbers that one cluster held and let go within `LOOK_BACK` are a sign."""
+REBOOKED = 3
+"""So many numbers of one account that one other took within `SOON` of their being let go are a sign."""
+AGAIN = 3
+"""So many more, after a signal, are another one."""
+SOON = timedelta(hours=3)
+REMEMBERED = timedelta(days=90)
+COOL_DOWN = timedelta(days=1)
+STEP_UP = timedelta(days=30)
+
+_LET_GO = (CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What was seen of one account. `common` is what the appointments of the cluster share: the account itself, the
+    person, the phone, or the account that took what was let go."""
+
+    account_id: UUID
+    kind: SignalKind
+    common: str
+    appointments: tuple[UUID, ...]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"common": self.common, "appointments": [str(one) for one in self.appointments]}
+
+
+def watch_bookings(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    """The periodic job: what is new becomes a signal."""
+    made = workbench.transactions.write(lambda session, now: note_signs(session, now=now))
+    for one in made:
+        log.info("booking_signal", account=str(one.account_id), signal=one.kind, answer=one.answer)
+    return None
+
+
+def note_signs(session: Session, *, now: datetime) -> list[BookingSignal]:
+    """Write down the signs whose appointments no signal of the account has shown yet, and answer them."""
+    made: list[BookingSignal] = []
+    for sign in sorted(signs(session, now=now), key=lambda one: (one.account_id.bytes, one.kind, one.common)):
+        before = _remembered(session, sign.account_id, now=now)
+        shown = {one for signal in before if signal.kind is sign.kind for one in signal.facts["appointments"]}
+        fresh = set(sign.facts["appointments"]) - shown
+        if not fresh or (shown and len(fresh) < AGAIN):
+            continue
+        answer, until = _answer(before, now=now)
+        signal = BookingSignal(
+            id=new_id(),
+            account_id=sign.account_id,
+            kind=sign.kind,
+            facts=sign.facts,
+            answer=answer,
+            until=until,
+            created_at=now,
+        )
+        session.add(signal)
+        session.flush()
+        made.append(signal)
+    return made
+
+
+def signs(session: Session, *, now: datetime) -> Iterator[Sign]:
+    """Everything that looks like resale lately."""
+    since = now - LOOK_BACK
+    root = func.coalesce(Person.alias_of_id, Person.id)
+    yield from _dropped(session, "account", Appointment.account_id, since=since)
+    yield from _dropped(session, "person", root, since=since)
+    yield from _dropped(session, "phone", Dependent.phone_hash, since=since)
+    yield from _rebooked(session, since=since)
+
+
+def clear_signal(session: Session, signal_id: UUID, *, operator: str, why: str, now: datetime) -> BookingSignal:
+    """A person has looked at it and found nothing. Raises: NotFound."""
+    signal = session.get(BookingSignal, signal_id, with_for_update=True, populate_existing=True)
+    if signal is None:
+        raise NotFound()
+    if signal.cleared_at is None:
+        signal.clear(by=operator, why=why, at=now)
+    return signal
+
+
+def signals_in_force(session: Session, *, now: datetime) -> list[BookingSignal]:
+    """For operators: the heaviest first."""
+    query = select(BookingSignal).where(BookingSignal.cleared_at.is_(None)).order_by(BookingSignal.created_at)
+    weight = list(SignalAnswer)
+    found = [one for one in session.scalars(query) if one.is_in_force(now=now)]
+    return sorted(found, key=lambda one: weight.index(one.answer), reverse=True)
+
+
+def _remembered(session: Session, account_id: UUID, *, now: datetime) -> list[BookingSignal]:
+    query = select(BookingSignal).where(
+        BookingSignal.account_id == account_id, BookingSignal.created_at > now - REMEMBERED
+    )
+    return list(session.scalars(query))
+
+
+def _answer(before: Iterable[BookingSignal], *, now: datetime) -> tuple[SignalAnswer, datetime | None]:
+    """What a person has cleared does not weigh."""
+    earlier = sum(one.cleared_at is None for one in before)
+    if earlier == 0:
+        return SignalAnswer.COOL_DOWN, now + COOL_DOWN
+    if earlier == 1:
+        return SignalAnswer.STEP_UP, now + STEP_UP
+    return SignalAnswer.REVIEW, None
+
+
+def _dropped(session: Session, what: str, common: Any, *, since: datetime) -> Iterator[Sign]:
+    """Held for payment and let go without a payment, `DROPPED` times by those who have `common` in common."""
+    rows = session.execute(
+        select(common, Appointment.account_id, Appointment.id)
+        .join(Dependent, Dependent.id == Appointment.dependent_id)
+        .join(Person, Person.id == Appointment.person_id)
+        .where(_held_and_dropped(since), common.is_not(None))
+        .order_by(Appointment.id)
+    )
+    clusters: defaultdict[Any, list[tuple[UUID, UUID]]] = defaultdict(list)
+    for key, account_id, appointment_id in rows:
+        clusters[key].append((account_id, appointment_id))
+    for members in clusters.values():
+        accounts = {account_id for account_id, _ in members}
+        # One account by itself is told once, as an account.
+        if len(members) >= DROPPED and (what == "account" or len(accounts) > 1):
+            for account_id in accounts:
+                own = tuple(appointment for account, appointment in members if account == account_id)
+                yield Sign(account_id, SignalKind.HOLD_AND_DROP, what, own)
+
+
+def _held_and_dropped(since: datetime) -> ColumnElement[bool]:
+    paid = exists().where(Payment.charge_id == Appointment.charge_id, Payment.status == PaymentStatus.SUCCEEDED)
+    return and_(
+        Appointment.status == AppointmentStatus.CANCELLED,
+        Appointment.cancel_reason.in_(_LET_GO),
+        Appointment.pay_mode == PayMode.ONLINE,
+        Appointment.hold_expires_at.is_not(None),
+        Appointment.created_at > since,
+        ~paid,
+    )
+
+
+def _rebooked(session: Session, *, since: datetime) -> Iterator[Sign]:
+    """One account lets go, one other takes the very number soon after, again and again between the same two."""
+    taker = aliased(Appointment)
+    rows = session.execute(
+        select(Appointment.account_id, taker.account_id, Appointment.id, taker.id)
+        .join(taker, taker.slot_id == Appointment.slot_id)
+        .where(
+            Appointment.status == AppointmentStatus.CANCELLED,
+            Appointment.cancel_reason.in_(_LET_GO),
+            Appointment.ended_at > since,
+            taker.created_at >= Appointment.ended_at,
+            taker.account_id != Appointment.account_id,
+        )
+        .add_columns(Appointment.ended_at, taker.created_at)
+        .order_by(Appointment.id)
+    )
+    pairs: defaultdict[tuple[UUID, UUID], list[tuple[UUID, UUID]]] = defaultdict(list)
+    for giver, receiver, let_go, taken, ended_at, taken_at in rows:
+        if taken_at < ended_at + SOON:
+            pairs[giver, receiver].append((let_go, taken))
+    for (giver, receiver), numbers in pairs.items():
+        if len(numbers) >= REBOOKED:
+            yield Sign(giver, SignalKind.REBOOKED_BY_ANOTHER, "given", tuple(let_go for let_go, _ in numbers))
+            yield Sign(receiver, SignalKind.REBOOKED_BY_ANOTHER, "taken", tuple(taken for _, taken in numbers))
