@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.case import Case, gather
 from core.booking.claim import Left, Wanted, count_left, take_slot
-from core.booking.eligibility import Case, full, gather, refusals, sold_until
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.required import card_to_bring
+from core.booking.rules import full, refusals, sold_until
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish

@@ -1,0 +1,85 @@
+"""What the rules of a booking look at, collected at one instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.booking.answers import Answers
+from core.booking.claim import Left
+from core.booking.look import Whom
+from core.booking.standing import Standing, booker_of, standing_of
+from core.booking.terms import Terms
+from core.dependents.minors import minor_consent_missing
+from models.account import Purpose
+from models.grant import Grant
+from models.hospital_card import HospitalCard
+from models.person import Dependent, IdentityLevel
+from models.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything the rules look at, at one instant."""
+
+    schedule: Schedule
+    terms: Terms
+    dependent: Dependent
+    person_id: UUID
+    standing: list[Standing]
+    consents: frozenset[Purpose]
+    minor_consent_missing: bool
+    has_agreed: bool
+    card: HospitalCard | None
+    left: Left | None
+    now: datetime
+    answers: Answers
+    grant: Grant | None = None
+
+    @property
+    def of_person(self) -> list[Standing]:
+        return [one for one in self.standing if one.is_of_person]
+
+    @property
+    def wanted_level(self) -> int:
+        """The schedule's, or that somebody was present where the account has given cause to ask for it."""
+        return max(self.terms.min_identity_level, IdentityLevel.PRESENT if self.answers.step_up else 0)
+
+    @property
+    def booker_id(self) -> UUID:
+        """The account that books: the dependent's own, or the holder of the grant."""
+        return self.dependent.account_id if self.grant is None else booker_of(self.grant)
+
+
+def gather(
+    session: Session,
+    *,
+    schedule: Schedule,
+    terms: Terms,
+    whom: Whom,
+    person_id: UUID,
+    card: HospitalCard | None,
+    now: datetime,
+    left: Left | None,
+) -> Case:
+    """Collect the case. Limits are exact only while accounts and person are locked."""
+    account_id = whom.dependent.account_id
+    booker_id = account_id if whom.grant is None else booker_of(whom.grant)
+    return Case(
+        schedule=schedule,
+        terms=terms,
+        dependent=whom.dependent,
+        person_id=person_id,
+        standing=standing_of(session, person_id, account_id, booker_id),
+        consents=whom.consents,
+        minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
+        has_agreed=whom.has_agreed,
+        card=card,
+        left=left,
+        now=now,
+        answers=whom.answers,
+        grant=whom.grant,
+    )
