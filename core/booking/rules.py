@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.required import missing_fields
 from core.booking.standing import Standing
