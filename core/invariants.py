@@ -172,6 +172,12 @@ _QUERIES = {
     "OR (s.withheld_reason = 'closing' AND NOT EXISTS (SELECT 1 FROM jobs j JOIN appointments a ON a.slot_id = s.id "
     "WHERE j.done_at IS NULL AND j.dead_at IS NULL "
     "AND REPLACE(j.dedup, '-', '') = 'close_payments:' || REPLACE(CAST(a.charge_id AS TEXT), '-', ''))))",
+    "suspended_schedule_sells_nothing": "SELECT s.id FROM slots s JOIN schedules d ON d.id = s.schedule_id "
+    "WHERE d.status = 'suspended' AND s.status IN ('free','held','booked')",
+    "suspension_is_settled": "SELECT a.id FROM appointments a JOIN schedules d ON d.id = a.schedule_id "
+    "WHERE d.status = 'suspended' AND a.status IN ('pending','booked') AND NOT EXISTS (SELECT 1 FROM jobs j "
+    "WHERE j.done_at IS NULL AND j.dead_at IS NULL AND REPLACE(j.dedup, '-', '') = "
+    "'settle_suspension:' || REPLACE(CAST(a.schedule_id AS TEXT), '-', ''))",
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "
     "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",

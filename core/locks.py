@@ -28,7 +28,7 @@ from models.grant import Grant
 from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.person import Dependent, Person
-from models.schedule import Slot
+from models.schedule import Schedule, Slot
 
 R = TypeVar("R", bound=Base)
 
@@ -161,6 +161,13 @@ def lock_slot(session: Session, slot_id: UUID) -> Slot:
 def lock_slots(session: Session, slot_ids: Iterable[UUID]) -> list[Slot]:
     query = select(Slot).where(Slot.id.in_(list(slot_ids))).order_by(Slot.id)
     return list(session.scalars(_locked(query)))
+
+
+def lock_schedules(session: Session, schedule_ids: Iterable[UUID]) -> tuple[list[Schedule], list[Slot]]:
+    """With all their slots, taken after them: no number of theirs is given out meanwhile."""
+    ids = list(schedule_ids)
+    schedules = list(session.scalars(_locked(select(Schedule).where(Schedule.id.in_(ids)).order_by(Schedule.id))))
+    return schedules, list(session.scalars(_locked(select(Slot).where(Slot.schedule_id.in_(ids)).order_by(Slot.id))))
 
 
 def lock_payment(session: Session, payment_id: UUID) -> Payment:

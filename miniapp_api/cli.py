@@ -18,6 +18,7 @@ from migrations import upgrade
 from miniapp_api import (
     cli_booking,
     cli_booking_calendar,
+    cli_booking_schedules,
     cli_catalog,
     cli_keys,
     cli_official,
@@ -32,6 +33,7 @@ from models.errors import NotFound
 _GROUPS = (
     cli_booking,
     cli_booking_calendar,
+    cli_booking_schedules,
     cli_catalog,
     cli_keys,
     cli_official,

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.booking.affected import SETTLE, settle_suspension
 from core.booking.clusters import watch_bookings
 from core.booking.release import close_payments, end_hold, return_slot
 from core.booking.sweep import sweep
@@ -75,6 +76,7 @@ HANDLERS: Mapping[str, Handler] = {
     "return_slot": return_slot,
     ROTATE: rotate_keys,
     "settle_identity_check": settle_identity_check,
+    SETTLE: settle_suspension,
     "sweep": sweep,
     "tell_birthdays": tell_birthdays,
     "watch_bookings": watch_bookings,

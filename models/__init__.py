@@ -24,6 +24,7 @@ from models import (
     platform,
     policy,
     schedule,
+    schedule_change,
     states,
     vault_key,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "platform",
     "policy",
     "schedule",
+    "schedule_change",
     "states",
     "vault_key",
 ]

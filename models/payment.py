@@ -188,6 +188,7 @@ class RefundReason(StrEnum):
     LATE_PAYMENT = "late_payment"
     SURPLUS = "surplus"
     AMOUNT_DIFFERS = "amount_differs"
+    SUSPENDED = "suspended"
 
 
 UNSETTLED_REFUND = frozenset(

@@ -142,6 +142,8 @@ def let_slot_go(
     else a job puts it back on sale after the policy's pause."""
     slot = account.slots[appointment.slot_id]
     if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
+        if account.live_payments:
+            close_soon(session, account, now=now)
         return  # suspended meanwhile: not ours to sell again
     if account.live_payments:
         slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=cause)

@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from core.booking.affected import SETTLE, unsettled
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.job import Job
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
-from models.schedule import Slot, SlotStatus, WithheldReason
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 
 _PATIENCE = timedelta(minutes=2)
 _CHUNK = 500
@@ -84,6 +85,8 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     )
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
     yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
+    left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
+    yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]
 
 

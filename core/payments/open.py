@@ -42,6 +42,7 @@ from models.errors import FieldError, NotFound, ValidationFailed
 from models.grant import Grant, Scope
 from models.hospital import Hospital
 from models.payment import Channel, Payment, PaymentStatus
+from models.schedule import SlotStatus
 from models.sealing import Vault
 from models.states import Cause
 
@@ -121,6 +122,8 @@ def _refuse_unless_payable(account: ChargeAccount, appointment: Appointment, *, 
     if any(account.kept_fen(one) for one in account.payments):
         raise AlreadyPaid()
     if appointment.status is not AppointmentStatus.PENDING or not appointment.awaiting_payment:
+        raise NotPayable()
+    if account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED:
         raise NotPayable()
     if appointment.hold_expires_at is None or appointment.hold_expires_at - now < LAST_CALL:
         raise HoldEnding()

@@ -209,6 +209,7 @@ _WORDS = {
     RefundReason.LATE_PAYMENT: "支付到账时号源已释放",
     RefundReason.SURPLUS: "重复支付退回",
     RefundReason.AMOUNT_DIFFERS: "支付金额与应付金额不符",
+    RefundReason.SUSPENDED: "医院停诊",
 }
 
 

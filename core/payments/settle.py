@@ -19,6 +19,7 @@ from core.ports import TradeAnswer, TradeState
 from models.appointment import Appointment, AppointmentStatus
 from models.notice import NoticeKind
 from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
+from models.schedule import SlotStatus
 from models.states import Cause
 
 log = structlog.get_logger()
@@ -69,8 +70,11 @@ def _paid(
         return
     for appointment in waiting:
         appointment.payment_arrived(session, at=now, cause=cause)
+        slot = account.slots[appointment.slot_id]
+        if slot.status is SlotStatus.SUSPENDED:
+            continue  # whoever ends what is suspended finds it paid, and gives it back
         if appointment.status is AppointmentStatus.BOOKED:
-            account.slots[appointment.slot_id].book(session, at=now, cause=cause)
+            slot.book(session, at=now, cause=cause)
             tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     _let_others_go(session, account, payment, now=now)
 

@@ -118,6 +118,7 @@ CATALOGUE: Mapping[str, Graded] = {
     ),
     "refused_events": _of(PERSONAL, general="provider merchant reason", personal="headers", sensitive="body"),
     "rosters": _of(GENERAL),
+    "schedule_changes": _of(GENERAL),
     "schedules": _of(GENERAL),
     "slots": _of(GENERAL),
     "state_events": _of(

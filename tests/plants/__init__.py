@@ -31,7 +31,7 @@ from models.base import new_id
 from models.database import Database
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent
-from models.schedule import Slot
+from models.schedule import Schedule, Slot
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class World:
     def of(self, session: Session, record: type[Base], appointment_id: UUID) -> UUID:
         """The row of `record` that belongs to an appointment, the newest where there are several."""
         appointments, found = Appointment.__table__, record.__table__
-        if record is Slot:
-            query = select(appointments.c.slot_id).where(appointments.c.id == appointment_id)
+        if record in (Slot, Schedule):
+            column = appointments.c.slot_id if record is Slot else appointments.c.schedule_id
+            query = select(column).where(appointments.c.id == appointment_id)
         else:
             charge = select(appointments.c.charge_id).where(appointments.c.id == appointment_id).scalar_subquery()
             column = found.c.id if record.__tablename__ == "charges" else found.c.charge_id

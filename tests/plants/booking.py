@@ -17,7 +17,7 @@ from models.identity_check import IdentityCheck
 from models.job import Job
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent, Person
-from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 from models.states import StateEvent
 from plants import World, any_id, change, clone, plant, quiet, read_row
 
@@ -79,6 +79,20 @@ def _closing_with_its_job(session: Session, world: World) -> None:
     charge_id = world.of(session, Charge, world.cancelled)
     job = any_id(session, Job)
     clone(session, Job, job, dedup=f"close_payments:{charge_id}", done_at=None, dead_at=None, run_at=world.now)
+
+
+@plant("suspended_schedule_sells_nothing")
+@plant("suspension_is_settled")
+def _suspended_by_hand(session: Session, world: World) -> None:
+    change(session, Schedule, world.of(session, Schedule, world.paid), status=ScheduleStatus.SUSPENDED)
+
+
+@quiet("suspension_is_settled")
+def _about_to_be_settled(session: Session, world: World) -> None:
+    _suspended_by_hand(session, world)
+    schedule_id = world.of(session, Schedule, world.paid)
+    job = any_id(session, Job)
+    clone(session, Job, job, dedup=f"settle_suspension:{schedule_id}", done_at=None, dead_at=None, run_at=world.now)
 
 
 def _taken_for_nobody(session: Session, world: World, *, status: SlotStatus) -> None:
