@@ -25,6 +25,7 @@ from models.base import Base, table_of
 from models.charge import Charge
 from models.errors import NotFound
 from models.grant import Grant
+from models.hospital_claim import HospitalClaim
 from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.person import Dependent, Person
@@ -151,6 +152,12 @@ def lock_appointment(session: Session, appointment_id: UUID) -> Appointment:
 def lock_appointments_of(session: Session, charge_id: UUID) -> list[Appointment]:
     query = select(Appointment).where(Appointment.charge_id == charge_id).order_by(Appointment.id)
     return list(session.scalars(_locked(query)))
+
+
+def lock_claims_of(session: Session, appointment_ids: Iterable[UUID]) -> list[HospitalClaim]:
+    """The hospital's side of appointments. Taken after them."""
+    of_them = HospitalClaim.appointment_id.in_(list(appointment_ids))
+    return list(session.scalars(_locked(select(HospitalClaim).where(of_them).order_by(HospitalClaim.id))))
 
 
 def lock_slot(session: Session, slot_id: UUID) -> Slot:

@@ -8,6 +8,7 @@ from core.ports import (
     AppGateway,
     Conversation,
     FaceVerifier,
+    HospitalSystem,
     LoginPlatform,
     MessageReader,
     MiniappLinks,
@@ -56,6 +57,9 @@ class Adapters(Protocol):
 
     def name_matcher(self) -> NameMatcher | None:
         """Who tells whether a name and a number belong together; None where there is nobody."""
+
+    def hospital_system(self, name: str) -> HospitalSystem:
+        """The hospital's own system of that name. Raises: NotConfigured."""
 
     def page_login(self, app: str) -> PageLogin:
         """Login of web pages by an official account. Raises: NotConfigured."""

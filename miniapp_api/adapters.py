@@ -9,6 +9,7 @@ from core.ports import (
     AppGateway,
     Conversation,
     FaceVerifier,
+    HospitalSystem,
     LoginPlatform,
     MessageReader,
     MiniappLinks,
@@ -75,6 +76,7 @@ class Registry:
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
         self._phones: dict[tuple[str, str], PhoneProver] = {}
+        self._hospitals: dict[str, HospitalSystem] = {}
         self._pages: dict[str, PageLogin] = {}
         self._conversations: dict[str, Conversation] = {}
         self._officials: dict[str, OfficialAccount] = {}
@@ -126,6 +128,9 @@ class Registry:
 
     def name_matcher(self) -> NameMatcher | None:
         return next(iter(self._matchers), None)
+
+    def hospital_system(self, name: str) -> HospitalSystem:
+        return _found(self._hospitals.get(name))
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self._pages.get(app))

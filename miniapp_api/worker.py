@@ -20,6 +20,7 @@ from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
 from core.dependents.birthdays import tell_birthdays
+from core.hospital.settle import settle_claim
 from core.idempotency import forget_old_keys
 from core.identity.code_limits import forget_phone_codes
 from core.identity.completion import settle_identity_check
@@ -75,6 +76,7 @@ HANDLERS: Mapping[str, Handler] = {
     "push_refund": push_refund,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
+    "settle_claim": settle_claim,
     "settle_identity_check": settle_identity_check,
     SETTLE: settle_suspension,
     "sweep": sweep,

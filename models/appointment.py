@@ -1,4 +1,4 @@
-"""A person's claim on a slot, with the terms it was sold under, and the same claim in the hospital's own system."""
+"""A person's claim on a slot, with the terms it was sold under."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.account import Provider
@@ -87,6 +87,8 @@ class Appointment(Stateful, Base):
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
     `visit_card_id` is the hospital's card that the patient will bring; it goes when the card is removed.
     `booked_through` is the way of the login that booked it, None where no login did.
+    `hospital_system` is the hospital's own system that must agree, `hospital_sequence` the number that it calls out;
+    both are empty where the numbers are ours.
     """
 
     __tablename__ = "appointments"
@@ -166,6 +168,8 @@ class Appointment(Stateful, Base):
     grant_id: Mapped[UUID | None]
     visit_card_id: Mapped[UUID | None]
     booked_through: Mapped[Provider | None] = mapped_column(word(Provider))
+    hospital_system: Mapped[str | None]
+    hospital_sequence: Mapped[int | None]
 
     @property
     def awaiting(self) -> list[str]:
@@ -183,6 +187,15 @@ class Appointment(Stateful, Base):
         if self.status is not AppointmentStatus.PENDING:
             raise IllegalTransition(self.machine, self.status, AppointmentStatus.BOOKED)
         self.awaiting_payment = False
+        self._confirm_when_ready(session, at=at, cause=cause)
+
+    def hospital_confirmed(self, session: Session, *, sequence: int | None, at: datetime, cause: Cause) -> None:
+        """The hospital has it, too; once nothing is awaited any more the number is the patient's.
+
+        Raises: IllegalTransition."""
+        if self.status is not AppointmentStatus.PENDING:
+            raise IllegalTransition(self.machine, self.status, AppointmentStatus.BOOKED)
+        self.awaiting_hospital, self.hospital_sequence = False, sequence
         self._confirm_when_ready(session, at=at, cause=cause)
 
     def _confirm_when_ready(self, session: Session, *, at: datetime, cause: Cause) -> None:
@@ -211,57 +224,3 @@ class Appointment(Stateful, Base):
     def complaint(self, vault: Vault) -> str | None:
         sealed = self.complaint_sealed
         return None if sealed is None else vault.open_text("appointments.complaint", self.id, sealed)
-
-
-class HospitalClaimStatus(StrEnum):
-    NONE = "none"
-    HELD = "held"
-    CONFIRMED = "confirmed"
-    RELEASED = "released"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-class HospitalClaim(Stateful, Base):
-    """The claim in the hospital's own system. Hospitals without one have no row here, which reads as `none`."""
-
-    __tablename__ = "hospital_claims"
-    __table_args__ = (UniqueConstraint("appointment_id"),)
-
-    machine = Machine.HOSPITAL_CLAIM
-    moves = {  # noqa: RUF012
-        HospitalClaimStatus.NONE: frozenset(
-            {
-                HospitalClaimStatus.HELD,
-                HospitalClaimStatus.CONFIRMED,
-                HospitalClaimStatus.REFUSED,
-                HospitalClaimStatus.UNKNOWN,
-            }
-        ),
-        HospitalClaimStatus.HELD: frozenset(
-            {
-                HospitalClaimStatus.CONFIRMED,
-                HospitalClaimStatus.RELEASED,
-                HospitalClaimStatus.REFUSED,
-                HospitalClaimStatus.UNKNOWN,
-            }
-        ),
-        HospitalClaimStatus.CONFIRMED: frozenset({HospitalClaimStatus.RELEASED, HospitalClaimStatus.UNKNOWN}),
-        HospitalClaimStatus.UNKNOWN: frozenset(
-            {
-                HospitalClaimStatus.NONE,
-                HospitalClaimStatus.HELD,
-                HospitalClaimStatus.CONFIRMED,
-                HospitalClaimStatus.RELEASED,
-                HospitalClaimStatus.REFUSED,
-            }
-        ),
-    }
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    hospital_id: Mapped[UUID] = mapped_column(ForeignKey("hospitals.id"))
-    appointment_id: Mapped[UUID] = mapped_column(ForeignKey("appointments.id"))
-    status: Mapped[HospitalClaimStatus] = mapped_column(word(HospitalClaimStatus))
-    moved: Mapped[int]
-    hospital_number: Mapped[str | None]
-    created_at: Mapped[datetime]

@@ -21,7 +21,8 @@ class Period(StrEnum):
 
 
 class Hospital(Base):
-    """`code` is the directory's stable name; `merchant` the payment account its money goes to."""
+    """`code` is the directory's stable name; `merchant` the payment account its money goes to. `system` is its own
+    system, which must agree to every booking; without one the numbers are ours."""
 
     __tablename__ = "hospitals"
 
@@ -40,6 +41,7 @@ class Hospital(Base):
     search_text: Mapped[str]
     synthetic: Mapped[bool]
     updated_at: Mapped[datetime]
+    system: Mapped[str | None]
 
 
 class Campus(Base):

@@ -77,7 +77,11 @@ class VisitCardReply(ReplySchema):
 
 
 class AppointmentSlotReply(ReplySchema):
-    sequence = fields.Integer(required=True)
+    sequence = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null where the hospital gives it out and has not confirmed yet", "example": 3},
+    )
     starts_at = Instant(required=True)
     ends_at = Instant(required=True, metadata={"example": "2026-11-25T02:30:00.000Z"})
 
@@ -173,7 +177,7 @@ class AppointmentReply(ReplySchema):
     hospital = fields.Nested(HospitalReply, required=True)
     department = fields.Nested(NamedReply, required=True)
     doctor = fields.Nested(DoctorReply, allow_none=True, required=True)
-    slot = fields.Nested(AppointmentSlotReply, required=True)
+    slot = fields.Nested(AppointmentSlotReply, attribute="shown_slot", required=True)
     dependent = fields.Nested(AppointmentDependentReply, attribute="whom", required=True)
     charge = fields.Nested(ChargeReply, attribute="money", required=True)
     payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})

@@ -13,6 +13,7 @@ from core.ports import (
     Conversation,
     FaceVerifier,
     GatewayLimits,
+    HospitalSystem,
     InvalidSignature,
     LoginPlatform,
     MessageReader,
@@ -233,6 +234,7 @@ class FakeAdapters:
         self.phones: dict[tuple[str, str], PhoneProver] = {}
         self.sms: list[SmsGateway] = []
         self.matcher: NameMatcher | None = None
+        self.hospitals: dict[str, HospitalSystem] = {}
         self.pages: dict[str, PageLogin] = {}
         self.conversations: dict[str, Conversation] = {}
         self.officials: dict[str, OfficialAccount] = {}
@@ -267,6 +269,9 @@ class FakeAdapters:
 
     def name_matcher(self) -> NameMatcher | None:
         return self.matcher
+
+    def hospital_system(self, name: str) -> HospitalSystem:
+        return _found(self.hospitals.get(name))
 
     def page_login(self, app: str) -> PageLogin:
         return _found(self.pages.get(app))

@@ -15,15 +15,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
+from core.booking.ending import end_appointment
 from core.jobs.queue import LeasedJob, enqueue
-from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.refunds import due_refund
-from core.payments.settle import close_soon
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.charge import ChargeLine
-from models.notice import NoticeKind
 from models.payment import Payment, PaymentStatus, RefundReason
 from models.schedule import Schedule, ScheduleStatus
 from models.states import Actor, Cause, CauseKind
@@ -107,10 +104,5 @@ def end_suspended(
     """The claim ends, what was paid becomes due for return, and an open prepay is closed. The number stays suspended.
 
     Raises: IllegalTransition."""
-    appointment.cancel(session, why=CancelReason.SUSPENDED, at=now, cause=cause)
-    account.charge.void(appointment.id, at=now)
-    for payment in account.payments:
-        due_refund(session, account, payment, reason=RefundReason.SUSPENDED, now=now, cause=cause)
-    if account.live_payments:
-        close_soon(session, account, now=now)
-    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.SUSPENDED)
+    why, refund = CancelReason.SUSPENDED, RefundReason.SUSPENDED
+    end_appointment(session, account, appointment, why=why, refund=refund, now=now, cause=cause)

@@ -67,7 +67,8 @@ def book_and_view(
         raise refusal
     if wish.told is not None:
         require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
-    to = SlotStatus.HELD if wish.pays_online(around.schedule) else SlotStatus.BOOKED
+    waits = wish.pays_online(around.schedule) or around.hospital_system is not None
+    to = SlotStatus.HELD if waits else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
         raise full(count_left(session, wanted), now=now)

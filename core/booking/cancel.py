@@ -7,17 +7,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.release import let_slot_go
+from core.booking.ending import end_appointment
 from core.dependents.granted import Use, note_uses
-from core.notices.write import tell
-from core.payments.charge_account import ChargeAccount, lock_charge_account_for
-from core.payments.refunds import due_refund
+from core.payments.charge_account import lock_charge_account_for
 from core.refusals import CancelDeadlinePassed, NotCancellable
 from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.grant import Scope
-from models.notice import NoticeKind
-from models.payment import RefundReason
 from models.states import Cause
 
 
@@ -31,11 +27,7 @@ def cancel_appointment(
     account, grant = lock_charge_account_for(session, appointment_id, account_id, scope=Scope.BOOK, now=now)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_cancellable(appointment, now=now)
-    appointment.cancel(session, why=CancelReason.PATIENT, at=now, cause=cause)
-    account.charge.void(appointment.id, at=now)
-    _give_money_back(session, account, now=now, cause=cause)
-    let_slot_go(session, account, appointment, now=now, cause=cause)
-    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.PATIENT)
+    end_appointment(session, account, appointment, why=CancelReason.PATIENT, now=now, cause=cause)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, appointment.id)], now=now)
     return appointment
@@ -47,8 +39,3 @@ def _refuse_unless_cancellable(appointment: Appointment, *, now: datetime) -> No
     if appointment.status is AppointmentStatus.BOOKED:
         raise CancelDeadlinePassed(cancel_before=appointment.cancel_before)
     raise NotCancellable(status=str(appointment.status))
-
-
-def _give_money_back(session: Session, account: ChargeAccount, *, now: datetime, cause: Cause) -> None:
-    for payment in account.payments:
-        due_refund(session, account, payment, reason=RefundReason.CANCELLED, now=now, cause=cause)

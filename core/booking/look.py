@@ -40,7 +40,7 @@ class DoctorSeen:
 @dataclass(frozen=True)
 class Surroundings:
     """The schedule and where it takes place. `person_id` is whom the dependent names, None where there is no such
-    dependent; `may_be_free` is False only where no number is."""
+    dependent; `may_be_free` is False only where no number is; `hospital_system` must agree, where there is one."""
 
     schedule: Schedule
     hospital: Place
@@ -48,6 +48,7 @@ class Surroundings:
     doctor: DoctorSeen | None
     person_id: UUID | None
     may_be_free: bool
+    hospital_system: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def look_around(
     row = session.execute(_surroundings(segment_starts_at is not None), given).one_or_none()
     if row is None:
         raise NotFound()
-    schedule, hospital, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
+    schedule, hospital, system, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
     if not has_segment:
         raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
     return Surroundings(
@@ -88,6 +89,7 @@ def look_around(
         doctor=None if doctor_id is None else DoctorSeen(doctor_id, doctor, title),
         person_id=person_id,
         may_be_free=may_be_free,
+        hospital_system=system,
     )
 
 
@@ -111,6 +113,7 @@ def _surroundings(in_segment: bool) -> Select[*tuple[Any, ...]]:
         select(
             Schedule,
             Hospital.name,
+            Hospital.system,
             Department.name,
             Doctor.id,
             Doctor.name,

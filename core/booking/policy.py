@@ -65,6 +65,8 @@ class BookingPolicy:
     its own, which its schedules announce.
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
+    `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
+    could be paid at the latest.
     `return_after_seconds`: how long a freed number rests before it is sold again.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
@@ -84,6 +86,7 @@ class BookingPolicy:
     # --- holding and paying
     hold_minutes: int | None = _key(whole(2, _DAY_MINUTES), default=15)  # below 90 s nobody may start to pay
     close_cap_minutes: int | None = _key(whole(1, _DAY_MINUTES), default=30)
+    hospital_cap_minutes: int | None = _key(whole(1, _DAY_MINUTES), default=120)
     pay_modes: tuple[str, ...] | None = _key(
         words((str(mode) for mode in PayMode), at_least=1), default=("online", "on_site")
     )

@@ -14,6 +14,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.booking.terms import Terms
+from core.hospital.soon import settle_soon
 from core.jobs.queue import LeasedJob, enqueue
 from core.locks import lock_slot
 from core.notices.write import tell
@@ -62,7 +63,7 @@ def _too_early(session: Session, appointment_id: UUID, now: datetime) -> datetim
 def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
     account = lock_charge_account(session, charge_id)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
-    if appointment.status is not AppointmentStatus.PENDING:
+    if appointment.status is not AppointmentStatus.PENDING or not appointment.awaiting_payment:
         return None
     if account.live_payments and _may_wait(appointment, now=now):
         return _look_again_at([appointment], since=appointment.hold_expires_at or now, now=now)
@@ -120,13 +121,28 @@ def _closed(session: Session, charge_id: UUID, *, now: datetime, cause: Cause) -
         return _look_again_at(waiting, since=min(one.ended_at or now for one in account.appointments), now=now)
     if ended:
         _give_up_on(session, account, now=now, cause=cause)
-    for appointment in ended:
-        slot = account.slots[appointment.slot_id]
-        closing = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.CLOSING
-        if closing and not _was_taken_since(session, appointment):
-            slot.withheld_reason = WithheldReason.COOLING
-            return_slot_later(session, appointment, now=now)
-    return None
+    closing = [one for one in ended if _is_closing(session, account, one)]
+    for appointment in closing:
+        _finish_closing(session, account, appointment, now=now, cause=cause)
+    return None if all(account.is_over_there(one) for one in closing) else now + _LONGEST_PAUSE
+
+
+def _is_closing(session: Session, account: ChargeAccount, appointment: Appointment) -> bool:
+    slot = account.slots[appointment.slot_id]
+    closing = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.CLOSING
+    return closing and not _was_taken_since(session, appointment)
+
+
+def _finish_closing(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """Once the hospital's own system, if it has one, has let the number go too; what it keeps is not sold again."""
+    slot = account.slots[appointment.slot_id]
+    if account.is_kept_there(appointment):
+        slot.suspend(session, at=now, cause=cause)
+    elif account.is_over_there(appointment):
+        slot.withheld_reason = WithheldReason.COOLING
+        return_slot_later(session, appointment, now=now)
 
 
 def _was_taken_since(session: Session, appointment: Appointment) -> bool:
@@ -138,14 +154,15 @@ def _was_taken_since(session: Session, appointment: Appointment) -> bool:
 def let_slot_go(
     session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
 ) -> None:
-    """The claim on the slot has ended. While a prepay may still be paid, the number stays withheld for its closing;
-    else a job puts it back on sale after the policy's pause."""
+    """The claim on the slot has ended. While a prepay may still be paid, or the hospital's own system has the number,
+    it stays withheld for their closing; else a job puts it back on sale after the policy's pause."""
+    settle_soon(session, appointment, now=now)
     slot = account.slots[appointment.slot_id]
     if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
         if account.live_payments:
             close_soon(session, account, now=now)
         return  # suspended meanwhile: not ours to sell again
-    if account.live_payments:
+    if account.live_payments or not account.is_over_there(appointment):
         slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=cause)
         close_soon(session, account, now=now)
     else:

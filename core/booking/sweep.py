@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.booking.affected import SETTLE, unsettled
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
+from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.job import Job
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
@@ -22,6 +23,7 @@ from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 
 _PATIENCE = timedelta(minutes=2)
 _CHUNK = 500
+_LEFT_THERE = (HospitalClaimStatus.HELD, HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.UNKNOWN)
 
 log = structlog.get_logger()
 
@@ -44,8 +46,8 @@ _NAMES = {"ask_payment": "ask"}
 
 
 def sweep(workbench: Workbench, _job: LeasedJob) -> None:
-    """Find holds past their end, payments and refunds nobody asks about, messages nobody applied, and withheld
-    numbers nobody will free."""
+    """Find holds past their end, payments, refunds and hospitals' claims nobody asks about, messages nobody applied,
+    and withheld numbers nobody will free."""
     workbench.transactions.write(_sweep)
 
 
@@ -73,7 +75,8 @@ def _without_job(session: Session, due: list[Lost]) -> Iterator[Lost]:
 
 def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     open_refund = [RefundStatus.DUE, RefundStatus.UNKNOWN, RefundStatus.PROCESSING, RefundStatus.ABNORMAL]
-    overdue = (Appointment.status == AppointmentStatus.PENDING) & (Appointment.hold_expires_at < late)
+    unpaid = (Appointment.status == AppointmentStatus.PENDING) & Appointment.awaiting_payment
+    overdue = unpaid & (Appointment.hold_expires_at < late)
     unread = (PlatformEvent.state == EventState.RECEIVED) & (PlatformEvent.received_at < late)
     cooling = (Slot.status == SlotStatus.WITHHELD) & (Slot.withheld_reason == WithheldReason.COOLING)
     yield from _chunks(session, "end_hold", "appointment_id", Appointment.id, overdue)
@@ -83,11 +86,22 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(
         session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
     )
+    unclaimed = _is_unsettled() & (HospitalClaim.created_at < late)
+    yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
     yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
     left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
     yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]
+
+
+def _is_unsettled() -> ColumnElement[bool]:
+    """Its appointment waits for it, or has ended before it."""
+    was_sent = and_(HospitalClaim.status == HospitalClaimStatus.NONE, HospitalClaim.called_times > 0)
+    there = HospitalClaim.status.in_(_LEFT_THERE) & HospitalClaim.kept.is_not(True)
+    waiting = and_(Appointment.status == AppointmentStatus.PENDING, Appointment.awaiting_hospital)
+    left = and_(Appointment.status == AppointmentStatus.CANCELLED, or_(was_sent, there))
+    return exists().where(Appointment.id == HospitalClaim.appointment_id, or_(waiting, left))
 
 
 def _chunks(

@@ -24,6 +24,7 @@ class Terms:
     version: str
     hold_minutes: int
     close_cap_minutes: int
+    hospital_cap_minutes: int
     max_open_per_person_schedule: int
     max_open_per_person_department_day: int
     max_per_person_day: int

@@ -73,6 +73,15 @@ class WhomShown:
 
 
 @dataclass(frozen=True)
+class ShownSlot:
+    """A number as the patient sees it."""
+
+    sequence: int | None
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
 class AppointmentView:
     """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient.
 
@@ -100,6 +109,13 @@ class AppointmentView:
         """The dependent, and what they are to whoever looks."""
         related = self.dependent.relationship_ if self.shown_under is None else Relationship.OTHER
         return WhomShown(self.dependent.id, self.dependent.name_masked, related)
+
+    @property
+    def shown_slot(self) -> ShownSlot:
+        """Where the hospital gives the numbers out, what it calls out is known once it has confirmed."""
+        theirs = self.appointment.hospital_system is not None
+        sequence = self.appointment.hospital_sequence if theirs else self.slot.sequence
+        return ShownSlot(sequence, self.slot.starts_at, self.slot.ends_at)
 
     @property
     def period(self) -> Period:

@@ -14,6 +14,7 @@ from core.booking.look import Surroundings
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
+from core.hospital.soon import first_settling
 from core.jobs.queue import new_job
 from core.notices.write import tell
 from core.numbers import appointment_number
@@ -24,6 +25,7 @@ from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind, Leg
 from models.grant import Grant
 from models.hospital_card import HospitalCard
+from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.job import Job
 from models.notice import NoticeKind
 from models.person import Dependent
@@ -58,6 +60,11 @@ class Sale:
         """Until the fee is paid."""
         return self.wish.pays_online(self.schedule)
 
+    @property
+    def awaits_hospital(self) -> bool:
+        """The hospital's own system must agree."""
+        return self.around.hospital_system is not None
+
 
 def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
     """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number."""
@@ -65,17 +72,19 @@ def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, 
     appointment = _appointment(sale, charge.id, now=now)
     appointment.seal_complaint(vault, sale.wish.told)
     born = appointment.move(
-        AppointmentStatus.PENDING if sale.is_held else AppointmentStatus.BOOKED, at=now, cause=cause
+        AppointmentStatus.PENDING if appointment.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause
     )
     charge.lines = [_line(charge, appointment)]
     records: list[Base] = [charge, appointment, *charge.lines, sale.taken.event, born]
     if appointment.hold_expires_at is not None:
         records.append(_end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
+    if sale.awaits_hospital:
+        records += _claim(appointment, now=now, cause=cause)
     # Suspending waits for claims under way and then lists appointments: ours must see it if it came first.
     _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given={"schedule": sale.schedule.id}))
     make_transient_to_detached(appointment)
     session.add(appointment)
-    if not sale.is_held:
+    if not appointment.awaiting:
         tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     return _view(sale, appointment, charge)
 
@@ -113,7 +122,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         charge_id=charge_id,
         visit_date=schedule.visit_date,
         awaiting_payment=held,
-        awaiting_hospital=False,
+        awaiting_hospital=sale.awaits_hospital,
         pay_mode=sale.wish.pay,
         payer_kind=sale.wish.payer_kind,
         fee_fen=schedule.fee_fen,
@@ -130,6 +139,8 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         ended_at=None,
         grant_id=None if sale.grant is None else sale.grant.id,
         booked_through=sale.wish.booked_through,
+        hospital_system=sale.around.hospital_system,
+        hospital_sequence=None,
     )
 
 
@@ -145,6 +156,19 @@ def _line(charge: Charge, appointment: Appointment) -> ChargeLine:
         legal_basis=_REGISTRATION_BASIS,
         voided_at=None,
     )
+
+
+def _claim(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Base]:
+    """What the hospital's own system is to be asked, and the job that asks."""
+    claim = HospitalClaim(
+        id=new_id(),
+        hospital_id=appointment.hospital_id,
+        appointment_id=appointment.id,
+        hospital_number=None,
+        created_at=now,
+    )
+    born = claim.move(HospitalClaimStatus.NONE, at=now, cause=cause)
+    return [claim, born, first_settling(appointment, now=now)]
 
 
 def _end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetime) -> Job:

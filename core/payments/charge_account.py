@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from core.dependents.granted import granted_dependent, hold_live
 from core.locks import (
     lock_appointments_of,
     lock_charge,
+    lock_claims_of,
     lock_payments_of,
     lock_refunds_of,
     lock_slots,
@@ -21,6 +22,7 @@ from models.appointment import Appointment, AppointmentStatus
 from models.charge import Charge
 from models.errors import NotFound
 from models.grant import Grant, Scope
+from models.hospital_claim import HospitalClaim
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.person import Dependent
 from models.schedule import Slot
@@ -28,13 +30,15 @@ from models.schedule import Slot
 
 @dataclass
 class ChargeAccount:
-    """One charge, its appointments with their slots, its payments and their refunds; all rows locked."""
+    """One charge, its appointments with their slots and the claims that their hospitals' own systems have, its payments
+    and their refunds; all rows locked. `claims` by appointment: none where the numbers are ours."""
 
     charge: Charge
     appointments: list[Appointment]
     slots: dict[UUID, Slot]
     payments: list[Payment]
     refunds: list[Refund]
+    claims: dict[UUID, HospitalClaim] = field(default_factory=dict)
 
     def payment(self, payment_id: UUID) -> Payment:
         return next(one for one in self.payments if one.id == payment_id)
@@ -51,6 +55,14 @@ class ChargeAccount:
     def is_ended(self) -> bool:
         """No claim is left that money could be for."""
         return all(one.status is AppointmentStatus.CANCELLED for one in self.appointments)
+
+    def is_over_there(self, appointment: Appointment) -> bool:
+        """The hospital's own system, if it has one, has nothing left of it, or keeps it for good."""
+        return appointment.id not in self.claims or self.claims[appointment.id].is_over
+
+    def is_kept_there(self, appointment: Appointment) -> bool:
+        """The hospital would not take its number back."""
+        return appointment.id in self.claims and self.claims[appointment.id].was_kept
 
     def kept_fen(self, payment: Payment) -> int:
         """What of a payment is neither given back nor on its way back."""
@@ -91,9 +103,11 @@ def lock_charge_account_for(
 
 
 def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:
-    """Charge → appointments → slots → payments → refunds. Raises: NotFound."""
+    """Charge → appointments → hospital claims → slots → payments → refunds. Raises: NotFound."""
     charge = lock_charge(session, charge_id)
     appointments = lock_appointments_of(session, charge_id)
+    elsewhere = [one.id for one in appointments if one.hospital_system is not None]
+    claims = lock_claims_of(session, elsewhere) if elsewhere else []
     slots = lock_slots(session, [one.slot_id for one in appointments])
     return ChargeAccount(
         charge=charge,
@@ -101,4 +115,5 @@ def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:
         slots={one.id: one for one in slots},
         payments=lock_payments_of(session, charge_id),
         refunds=lock_refunds_of(session, charge_id),
+        claims={one.appointment_id: one for one in claims},
     )

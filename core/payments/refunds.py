@@ -22,6 +22,7 @@ from core.ports import (
     RefundState,
 )
 from core.workbench import Workbench
+from models.appointment import AppointmentStatus
 from models.base import new_id
 from models.errors import IllegalTransition
 from models.notice import NoticeKind
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 _FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 _TOO_LONG = timedelta(minutes=30)
+_AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.SUSPENDED})
+_HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
 
 def due_refund(
@@ -77,6 +80,14 @@ def _push_later(session: Session, account: ChargeAccount, refund: Refund, *, now
     closed = sum(one.status is RefundStatus.CLOSED for one in of_payment)
     run_at = now + backoff(closed) if closed else now
     enqueue(session, "push_refund", run_at=run_at, now=now, dedup=f"push_refund:{refund.id}", refund_id=str(refund.id))
+
+
+def push_waiting(session: Session, account: ChargeAccount, *, now: datetime) -> None:
+    """A hospital has let a number go, or will not: what waited for its word is sent, or goes to the desk."""
+    for refund in account.refunds:
+        if refund.status is RefundStatus.DUE:
+            of = str(refund.id)
+            enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{of}", refund_id=of)
 
 
 def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:
@@ -161,16 +172,19 @@ def push_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """Send a due refund, ask about one that was sent, and come back until it is settled."""
     refund_id = UUID(job.payload["refund_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now))
-    if found is None:
-        return None
+    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now, cause=cause))
+    if not isinstance(found, tuple):
+        return found
     refund, payment = found
     gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
     answer = _speak(gateway, refund, payment)
     return workbench.transactions.write(lambda session, now: _note(session, refund, answer, now=now, cause=cause))
 
 
-def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> tuple[Refund, Payment] | None:
+def _take_up(
+    session: Session, refund_id: UUID, *, now: datetime, cause: Cause
+) -> tuple[Refund, Payment] | datetime | None:
+    """When to come back, or None where there is nothing to do."""
     charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
     if charge_id is None:
         return None
@@ -178,8 +192,21 @@ def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> tuple[Refun
     refund = account.refund(refund_id)
     if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
         return None
+    if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
+        if any(account.is_kept_there(one) for one in account.appointments):
+            refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="kept_by_hospital")
+            return None
+        if _waits_for_hospital(account, refund, now=now):
+            return now + _HOSPITAL_LOOK
     refund.asked_at, refund.asked_times = now, refund.asked_times + 1
     return refund, account.payment(refund.payment_id)
+
+
+def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
+    """Money out is last: the hospital lets the number go first. But nobody's money waits long for a hospital that does
+    not answer."""
+    ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
+    return now - refund.created_at < _HOSPITAL_WAIT and not all(account.is_over_there(one) for one in ended)
 
 
 def _speak(

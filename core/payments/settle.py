@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
+from core.hospital.soon import settle_soon
 from core.jobs.queue import enqueue
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
@@ -76,6 +77,8 @@ def _paid(
         if appointment.status is AppointmentStatus.BOOKED:
             slot.book(session, at=now, cause=cause)
             tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+        else:
+            settle_soon(session, appointment, now=now)  # the hospital has yet to confirm it
     _let_others_go(session, account, payment, now=now)
 
 

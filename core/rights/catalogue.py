@@ -56,7 +56,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "agreements": _of(PERSONAL, general="version", personal="witnessed_by"),
     "appointments": _of(
         PERSONAL,
-        general="number terms",
+        general="number terms hospital_system",
         sensitive="complaint_sealed",
         important="person_id department_id hospital_id visit_date",
     ),
@@ -81,7 +81,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "grants": _of(PERSONAL, sensitive="code_hash"),
     "handoffs": _of(PERSONAL, sensitive="code_hash"),
     "hospital_cards": _of(PERSONAL, personal="number_masked", sensitive="number_sealed number_hash"),
-    "hospital_claims": _of(PERSONAL, personal="hospital_number"),
+    "hospital_claims": _of(PERSONAL, general="refusal", personal="hospital_number"),
     "hospitals": _of(GENERAL),
     "idempotency_keys": _of(PERSONAL, general="key step", sensitive="fingerprint reply_sealed"),
     "identity_checks": _of(

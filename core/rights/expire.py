@@ -21,9 +21,10 @@ from core.rights.retention import RETENTION, Outcome
 from models import Base
 from models.account import Account, PlatformIdentity
 from models.account_join import AccountJoin
-from models.appointment import Appointment, HospitalClaim
+from models.appointment import Appointment
 from models.base import table_of
 from models.grant import Grant
+from models.hospital_claim import HospitalClaim
 from models.payment import Payment
 from models.person import Dependent, IdType, Person, PersonIdentifier
 from models.schedule import Slot

@@ -8,6 +8,7 @@ from datetime import timedelta
 import plants.accounts
 import plants.booking
 import plants.grants
+import plants.hospital
 import plants.money
 import plants.rest  # noqa: F401 - importing registers the plants
 import pytest

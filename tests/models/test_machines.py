@@ -14,10 +14,11 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from models.account_join import AccountJoin, JoinStatus
-from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, HospitalClaim
-from models.appointment import HospitalClaimStatus as ClaimStatus
+from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason
 from models.base import new_id
 from models.errors import IllegalTransition
+from models.hospital_claim import HospitalClaim
+from models.hospital_claim import HospitalClaimStatus as ClaimStatus
 from models.identity_check import IdentityCheck, IdentityCheckStatus
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.schedule import Slot, SlotStatus, WithheldReason
@@ -132,6 +133,19 @@ VERBS = {
         )
         for status in RefundStatus
     },
+    "hospital_confirmed": Verb(
+        "appointment", "booked", lambda one, session: one.hospital_confirmed(session, sequence=7, **HOW)
+    ),
+    "claim held": Verb("hospital_claim", "held", lambda one, session: one.hold(session, **HOW)),
+    "claim confirmed": Verb(
+        "hospital_claim", "confirmed", lambda one, session: one.confirm(session, number="N", **HOW)
+    ),
+    "claim refused": Verb("hospital_claim", "refused", lambda one, session: one.refuse(session, reason="x", **HOW)),
+    "claim released": Verb("hospital_claim", "released", lambda one, session: one.release(session, **HOW)),
+    "claim lost": Verb(
+        "hospital_claim", "unknown", lambda one, session: one.lost_sight(session, reason="x", **HOW), repeats=True
+    ),
+    "claim never arrived": Verb("hospital_claim", "none", lambda one, session: one.never_arrived(session, **HOW)),
     "pass": Verb("identity_check", "passed", lambda one, session: one.succeed(session, level=2, matched=[], **HOW)),
     "fail": Verb("identity_check", "failed", lambda one, session: one.fail(session, reason="x", **HOW)),
     "expire": Verb("identity_check", "expired", lambda one, session: one.expire(session, **HOW)),

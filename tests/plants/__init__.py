@@ -26,9 +26,10 @@ from core.ports import RefundState
 from core.workbench import Workbench
 from models import Base
 from models.account import Purpose
-from models.appointment import Appointment, HospitalClaim, HospitalClaimStatus, PayMode
+from models.appointment import Appointment, PayMode
 from models.base import new_id
 from models.database import Database
+from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent
 from models.schedule import Schedule, Slot

@@ -1,0 +1,114 @@
+"""What a hospital's word about one claim means for the appointment behind it, its money and its number.
+
+Money last out, number last given back: first our claim ends, then the hospital's, then the refund is sent, and only
+when the hospital has let the number go it is sold again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core.booking.ending import end_appointment
+from core.hospital.steps import waits_until
+from core.notices.write import tell
+from core.payments.charge_account import ChargeAccount
+from core.payments.refunds import push_waiting
+from core.payments.settle import close_soon
+from core.ports import HospitalAnswer, HospitalRefusal, HospitalRefused, HospitalSays
+from models.appointment import Appointment, AppointmentStatus, CancelReason
+from models.hospital_claim import ClaimStep, HospitalClaim, HospitalClaimStatus
+from models.notice import NoticeKind
+from models.schedule import SlotStatus
+from models.states import Cause
+
+log = structlog.get_logger()
+
+_STATUS = {
+    HospitalSays.NONE: HospitalClaimStatus.NONE,
+    HospitalSays.HELD: HospitalClaimStatus.HELD,
+    HospitalSays.CONFIRMED: HospitalClaimStatus.CONFIRMED,
+    HospitalSays.RELEASED: HospitalClaimStatus.RELEASED,
+    HospitalSays.REFUSED: HospitalClaimStatus.REFUSED,
+}
+
+
+def note_answer(session: Session, claim: HospitalClaim, answer: HospitalAnswer, *, now: datetime, cause: Cause) -> None:
+    """Follow the hospital's word. Hearing the same again changes nothing."""
+    said = _STATUS[answer.says]
+    if said is claim.status:
+        return
+    if said not in claim.moves.get(claim.status, frozenset()):
+        # Another state than the one it had after our last call: somebody at the hospital changed it by hand.
+        log.warning("hospital_claim_out_of_order", claim=answer.claim, was=claim.status, said=said, alarm=True)
+        claim.lost_sight(session, at=now, cause=cause, reason="out_of_order")
+    if said is HospitalClaimStatus.HELD:
+        claim.hold(session, at=now, cause=cause)
+    elif said is HospitalClaimStatus.CONFIRMED:
+        claim.confirm(session, number=answer.number, at=now, cause=cause)
+    elif said is HospitalClaimStatus.RELEASED:
+        claim.release(session, at=now, cause=cause)
+    elif said is HospitalClaimStatus.REFUSED:
+        claim.refuse(session, reason=answer.refusal or HospitalRefusal.OTHER, at=now, cause=cause)
+    else:
+        claim.never_arrived(session, at=now, cause=cause)
+
+
+def note_refusal(
+    session: Session, claim: HospitalClaim, step: ClaimStep, refused: HospitalRefused, *, now: datetime, cause: Cause
+) -> None:
+    """A request that was not in order decided nothing, and is sent again; so is a question that was refused."""
+    log.warning("hospital_refused", claim=str(claim.id), step=step, refusal=refused.code, alarm=refused.retryable)
+    if refused.retryable or step is ClaimStep.ASK:
+        return
+    if step is ClaimStep.RELEASE:
+        claim.refusal, claim.kept = refused.reason, True
+    else:
+        claim.refuse(session, reason=refused.reason, at=now, cause=cause)
+
+
+def follow_claim(
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    answer: HospitalAnswer | None,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    """Bring the appointment, its money and its number in line with the claim. `answer` is the newest, if any."""
+    claim = account.claims[appointment.id]
+    if appointment.status is AppointmentStatus.PENDING and appointment.awaiting_hospital:
+        _decide(session, account, appointment, claim, answer, now=now, cause=cause)
+    if appointment.status is AppointmentStatus.CANCELLED and claim.is_over:
+        close_soon(session, account, now=now)  # the number waited for this, and the money
+        push_waiting(session, account, now=now)
+
+
+def _decide(
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    claim: HospitalClaim,
+    answer: HospitalAnswer | None,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    slot = account.slots[appointment.slot_id]
+    if claim.status is HospitalClaimStatus.CONFIRMED:
+        sequence = None if answer is None else answer.sequence
+        appointment.hospital_confirmed(session, sequence=sequence, at=now, cause=cause)
+        if appointment.status is AppointmentStatus.BOOKED and slot.status is not SlotStatus.SUSPENDED:
+            slot.book(session, at=now, cause=cause)
+            tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    elif claim.status in {HospitalClaimStatus.REFUSED, HospitalClaimStatus.RELEASED}:
+        if claim.refusal == HospitalRefusal.TAKEN and slot.status is not SlotStatus.SUSPENDED:
+            # Somebody else has it: on sale again, it would be refused to everybody after this one.
+            slot.suspend(session, at=now, cause=cause)
+        end_appointment(session, account, appointment, why=CancelReason.HOSPITAL_REFUSED, now=now, cause=cause)
+    elif not appointment.awaiting_payment and now >= waits_until(appointment):
+        log.warning("hospital_did_not_answer", appointment=str(appointment.id), alarm=True)
+        end_appointment(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
