@@ -31,6 +31,7 @@ from integrations.alipay import (
     AlipayMiniappLogin,
     AlipayPhoneProver,
 )
+from integrations.hospital import HttpHospitalSystem
 from integrations.realname import AliyunNameMatcher, NameMatchAccount, TencentNameMatcher
 from integrations.sms import AliyunSmsGateway, TencentSmsGateway
 from integrations.wechat import (
@@ -76,7 +77,9 @@ class Registry:
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
         self._phones: dict[tuple[str, str], PhoneProver] = {}
-        self._hospitals: dict[str, HospitalSystem] = {}
+        self._hospitals: dict[str, HospitalSystem] = {
+            one.system: HttpHospitalSystem(one) for one in config.platforms.hospital_systems
+        }
         self._pages: dict[str, PageLogin] = {}
         self._conversations: dict[str, Conversation] = {}
         self._officials: dict[str, OfficialAccount] = {}

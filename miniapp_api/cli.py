@@ -18,8 +18,8 @@ from migrations import upgrade
 from miniapp_api import (
     cli_booking,
     cli_booking_calendar,
-    cli_booking_schedules,
     cli_booking_hospital,
+    cli_booking_schedules,
     cli_catalog,
     cli_keys,
     cli_official,

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from integrations.alipay import AlipayAccount, AlipayCertificates
+from integrations.hospital import HospitalSystemAccount
 from integrations.realname import OWN_URLS as REALNAME_URLS
 from integrations.realname import NameMatchAccount
 from integrations.sms import OWN_URLS, SmsAccount
@@ -40,6 +41,7 @@ class Platforms:
     alipay: tuple[AlipayAccount, ...] = field(default=(), repr=False)
     sms: tuple[SmsAccount, ...] = field(default=(), repr=False)
     realname: tuple[NameMatchAccount, ...] = field(default=(), repr=False)
+    hospital_systems: tuple[HospitalSystemAccount, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _List(Generic[T]):
 
     `texts` must be there; `may` are texts, and `lists` lists of texts, that may be absent or null; so may `objects`,
     each with the maker of its own texts. `own` are the addresses of the platform itself: production takes no other.
+    Those that are `sealed` may be anybody's, but production speaks to them over https only.
     """
 
     name: str
@@ -57,6 +60,7 @@ class _List(Generic[T]):
     lists: Mapping[str, str] = field(default_factory=dict)
     objects: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = field(default_factory=dict)
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sealed: tuple[str, ...] = ()
 
     def read(self, content: Mapping[str, Any], *, production: bool, faults: list[str]) -> tuple[T, ...]:
         """The accounts of the list; what is wrong with a row goes to `faults`."""
@@ -75,6 +79,8 @@ class _List(Generic[T]):
             if production:
                 foreign = [name for name, own in self.own.items() if not _is_own(getattr(account, name), own)]
                 faults += [f"{self.name}[{position}]: {one} is not the platform's own https host" for one in foreign]
+                bare = [name for name in self.sealed if urlsplit(getattr(account, name)).scheme != "https"]
+                faults += [f"{self.name}[{position}]: {one} is not https" for one in bare]
         return tuple(accounts)
 
     def _in_their_words(self, fault: str) -> str:
@@ -180,6 +186,12 @@ _REALNAME = _List(
     may={"base_url": "base_url"},
     own={"base_url": tuple(REALNAME_URLS.values())},
 )
+_HOSPITALS = _List(
+    "hospital_systems",
+    HospitalSystemAccount,
+    {name: name for name in ("system", "key_id", "secret", "base_url")},
+    sealed=("base_url",),
+)
 
 
 def read_platforms(path: Path, *, production: bool) -> Platforms:
@@ -195,6 +207,7 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
         _ALIPAY.read(content, production=production, faults=faults),
         _SMS.read(content, production=production, faults=faults),
         _REALNAME.read(content, production=production, faults=faults),
+        _HOSPITALS.read(content, production=production, faults=faults),
     )
     faults += _together(platforms, named=_names(content.get("wechat_miniapp"), "app"))
     if production and not (content.get("wechat_miniapp") or content.get("alipay")):
@@ -223,6 +236,7 @@ def _together(platforms: Platforms, *, named: set[object]) -> list[str]:
         if one.miniapp not in named
     ]
     faults += _twice("wechat_pay", "merchant", [one.merchant for one in platforms.wechat_pay])
+    faults += _twice("hospital_systems", "system", [one.system for one in platforms.hospital_systems])
     faults += _twice("alipay", "merchant", [one.merchant for one in platforms.alipay])
     return faults + _twice("alipay", "app", [one.app for one in platforms.alipay if one.is_miniapp])
 

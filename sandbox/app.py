@@ -19,6 +19,7 @@ from sandbox.context import EXTENSION, Sandbox
 from sandbox.control.alipay import merchants
 from sandbox.control.body import ControlError
 from sandbox.control.books import CLOCK_OFFSET, books
+from sandbox.control.hospital import hospital_control
 from sandbox.control.mail import mail
 from sandbox.control.official import official_control
 from sandbox.control.pay_keys import pay_keys
@@ -27,6 +28,7 @@ from sandbox.control.realname import realname_control
 from sandbox.control.scripts import scripts
 from sandbox.control.texts import texts_control
 from sandbox.exchange import Answer
+from sandbox.hospital.routes import hospital
 from sandbox.journal import Journal
 from sandbox.keys import make_home, open_keyring
 from sandbox.pages.chat import chat
@@ -104,8 +106,19 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    platforms = (api, official_api, pay, gateway, texts, registers)
-    controls = (books, people, official_control, scripts, mail, merchants, pay_keys, texts_control, realname_control)
+    platforms = (api, official_api, pay, gateway, texts, registers, hospital)
+    controls = (
+        books,
+        people,
+        official_control,
+        scripts,
+        mail,
+        merchants,
+        pay_keys,
+        texts_control,
+        realname_control,
+        hospital_control,
+    )
     for blueprint in (*platforms, *controls):
         app.register_blueprint(blueprint)
     for pages in (site, chat, cashier_page, camera, visitor, inbox):

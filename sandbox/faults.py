@@ -32,12 +32,17 @@ ERRCODE_TARGETS = (
 )
 SMS_TARGETS = ("sms.aliyun", "sms.tencent")
 REALNAME_TARGETS = ("realname.aliyun", "realname.tencent")
+HOSPITAL_TARGETS = tuple(
+    f"hospital.{verb}" for verb in ("find", "create", "hold", "confirm", "release", "ask", "half_days", "visits")
+)
+HOSPITAL_KINDS = TRANSPORT_KINDS | {"bad_signature", "unsigned", "stale", "other_nonce", "refuse"}
 ALIPAY_TARGETS = (
     *(f"alipay.{target}" for target in ("login", "user", "face.start", "face.query", "certificate")),
     *(f"alipay.{target}" for target in PAY_TARGETS),
 )
 KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys((*ERRCODE_TARGETS, *SMS_TARGETS, *REALNAME_TARGETS), TRANSPORT_KINDS),
+    **dict.fromkeys(HOSPITAL_TARGETS, HOSPITAL_KINDS),
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,

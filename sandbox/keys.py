@@ -98,6 +98,15 @@ class SmsAccount(CloudAccount):
 
 
 @dataclass(frozen=True)
+class HospitalKey:
+    """What a hospital's system and we sign with; `system` is its name."""
+
+    system: str
+    key_id: str
+    secret: str
+
+
+@dataclass(frozen=True)
 class Keyring:
     """All parties of this installation; `stranger` signs forgeries and belongs to nobody."""
 
@@ -106,6 +115,7 @@ class Keyring:
     merchants: tuple[Merchant, ...]
     sms: tuple[SmsAccount, ...]
     realname: tuple[CloudAccount, ...]
+    hospital: HospitalKey
     stranger_pem: str
 
     @cached_property
@@ -189,6 +199,7 @@ def _read(stored: Mapping[str, Any]) -> Keyring:
         merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
         sms=tuple(SmsAccount(**account) for account in stored["sms"]),
         realname=tuple(CloudAccount(**account) for account in stored["realname"]),
+        hospital=HospitalKey(**stored["hospital"]),
         stranger_pem=stored["stranger"],
     )
 
@@ -210,6 +221,8 @@ def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
         completed["sms"] = _new_sms()
     if "realname" not in completed:
         completed["realname"] = [_new_pair("aliyun"), _new_pair("tencent")]
+    if "hospital" not in completed:
+        completed["hospital"] = {"system": "his", "key_id": f"hk{random_letters(14)}", "secret": random_letters(43)}
     return completed
 
 

@@ -54,6 +54,19 @@ create table if not exists sms_messages (
 create index if not exists sms_messages_of_phone on sms_messages (phone, id);
 create table if not exists sms_nonces (nonce text primary key, seen_at real not null);
 create table if not exists realname_answers (id_number text primary key, answer text not null);
+create table if not exists hospital_claims (
+  claim text primary key, place text not null, state text not null, reason text, patient text, number text,
+  sequence integer, paid_fen integer, created_at real not null);
+create index if not exists hospital_claims_of_place on hospital_claims (place);
+create table if not exists hospital_patients (
+  hospital text not null, id_type text not null, id_number text not null, number text not null unique,
+  primary key (hospital, id_type, id_number));
+create table if not exists hospital_offers (
+  id integer primary key autoincrement, hospital text not null, content text not null);
+create table if not exists hospital_visits (
+  id integer primary key autoincrement, hospital text not null, claim text not null, kind text not null,
+  at real not null);
+create table if not exists hospital_nonces (nonce text primary key, seen_at real not null);
 create table if not exists nonces (
   mchid text not null, nonce text not null, seen_at real not null, primary key (mchid, nonce));
 create index if not exists nonces_by_age on nonces (seen_at);

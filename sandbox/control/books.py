@@ -11,6 +11,7 @@ from sandbox.clock import utc_time
 from sandbox.context import this_sandbox
 from sandbox.control.access import check_access
 from sandbox.control.body import between, read
+from sandbox.hospital import console as hospital_console
 from sandbox.realname import console as realname_console
 from sandbox.sms import console as sms_console
 from sandbox.store import write_meta
@@ -51,6 +52,7 @@ def credentials() -> Response:
             ],
             "wechat_pay": pay_console.credentials(this_sandbox(), root),
             "alipay": console.credentials(this_sandbox(), root),
+            "hospital_systems": hospital_console.credentials(this_sandbox(), root),
             "realname": realname_console.credentials(this_sandbox(), root),
             "sms": sms_console.credentials(this_sandbox(), root),
         }

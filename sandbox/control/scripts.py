@@ -24,6 +24,7 @@ FIGURES: dict[str, dict[str, Kind]] = {
     "rate_limited": {"status": int, "code": (int, str), "message": str, "retry_after": int},
     "unsigned_error": {"code": (int, str), "message": str},
     "garbled": {"resign": bool},
+    "refuse": {"reason": str},
     "duplicate": {"copies": int},
     "late": {"seconds": (int, float)},
     "reorder": {"seconds": (int, float)},
@@ -62,6 +63,7 @@ MATCHES = frozenset(
         "verify_id",
         "phone",
         "template",
+        "claim",
     }
 )
 

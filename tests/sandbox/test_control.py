@@ -24,7 +24,15 @@ TOKEN = "a-token-of-some-length"
 
 def test_credentials_have_the_documented_shape(box: Any) -> None:
     credentials = box.control.get("/credentials")
-    assert credentials.keys() == {"wechat_miniapp", "wechat_official", "wechat_pay", "alipay", "sms", "realname"}
+    assert credentials.keys() == {
+        "wechat_miniapp",
+        "wechat_official",
+        "wechat_pay",
+        "alipay",
+        "sms",
+        "realname",
+        "hospital_systems",
+    }
     assert [app["app"] for app in credentials["wechat_miniapp"]] == ["patient", "other"]
     assert [merchant["merchant"] for merchant in credentials["wechat_pay"]] == ["demo", "gulou", "xiehe"]
     for app in credentials["wechat_miniapp"]:
