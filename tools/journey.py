@@ -1,6 +1,6 @@
 """`make journey`: fresh patients go from login to refund against `make run`, as any client would.
 
-`PERSON` chooses whose way is walked: `patient` (without it), or `family`. Only HTTP, the sandbox's /control and
+`PERSON` chooses whose way is walked: `patient` (without it), `family`, or `rush`. Only HTTP, the sandbox's /control and
 operator commands; nothing of the project is imported. Each step prints one line with what came back. The first step
 that is not as it should be ends it with exit code 1.
 """
@@ -16,6 +16,7 @@ from journey_client import NotAsItShouldBe, Teller, operator
 from journey_family import ALIPAY, WECHAT, Family
 from journey_follower import Follower
 from journey_household import Household
+from journey_rush import Rush
 
 
 def patient(tell: Teller) -> None:
@@ -36,7 +37,12 @@ def family(tell: Teller) -> None:
     Household(tell, ALIPAY).walk()
 
 
-PERSONS: Mapping[str, Callable[[Teller], None]] = {"patient": patient, "family": family}
+def rush(tell: Teller) -> None:
+    print("Three hundred people and sixty numbers:")
+    Rush(tell).walk()
+
+
+PERSONS: Mapping[str, Callable[[Teller], None]] = {"patient": patient, "family": family, "rush": rush}
 
 
 def main() -> int:
