@@ -37,7 +37,10 @@ class IdentityCheckStatus(StrEnum):
 
 
 class IdentityCheck(Stateful, Base):
-    """With method, what was matched, by whom and the platform's request id. No image is ever part of it."""
+    """With method, what was matched, by whom and the platform's request id. No image is ever part of it.
+
+    `asked_at` is when the register was asked last, where it is one that costs money for each question.
+    """
 
     __tablename__ = "identity_checks"
     __table_args__ = (Index("ix_identity_checks_pending", "status", "expires_at"),)
@@ -68,6 +71,7 @@ class IdentityCheck(Stateful, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
 
     @property
     def is_pending(self) -> bool:

@@ -227,7 +227,7 @@ class Desk:
         return self.store(intent, ask_start(self.adapters, intent))
 
     def complete(self, check_id: UUID) -> CheckState:
-        question = self.transactions.read(
+        question = self.transactions.write(
             lambda session, now: look_up_question(
                 session, account_id=self.account_id, check_id=check_id, vault=self.vault, now=now
             )

@@ -108,7 +108,9 @@ def ask_result(adapters: Adapters, question: Question | MatchQuestion | None) ->
 def look_up_question(
     session: Session, *, account_id: UUID, check_id: UUID, vault: Vault, now: datetime
 ) -> Question | MatchQuestion | None:
-    """The question behind one of the account's own checks. Raises: NotFound."""
+    """The question behind one of the account's own checks. It writes down that a register is asked now.
+
+    Raises: NotFound."""
     check = own_check(session, account_id=account_id, check_id=check_id)
     return question_of(session, check=check, vault=vault, now=now)
 
@@ -144,7 +146,7 @@ def settle_identity_check(workbench: Workbench, job: LeasedJob) -> datetime | No
         check = session.get(IdentityCheck, check_id)
         return None if check is None else question_of(session, check=check, vault=workbench.vault, now=now)
 
-    answer = ask_result(workbench.adapters, workbench.transactions.read(look))
+    answer = ask_result(workbench.adapters, workbench.transactions.write(look))
 
     def settle(session: Session, now: datetime) -> datetime | None:
         state = complete_check(session, check_id=check_id, answer=answer, now=now, cause=cause)

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core.identity.outcomes import fail_check, pass_check
 from core.ports import MatchAnswer, MatchSubject, NameMatch, ProviderError, ProviderRefused
 from core.registry import Adapters
-from models.identity_check import IdentityCheck, IdentityMethod
+from models.identity_check import IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import Dependent, IdentityLevel, PersonIdentifier
 from models.sealing import Vault
 from models.states import Cause
 
 MATCHED = ("name", "id_number")
 START_REFUSED = "start_refused"
+ASKED_NOT_SOONER = timedelta(seconds=30)
+"""Every question costs the hospital money, whoever has it asked: so long the register is left alone about a check."""
 
 log = structlog.get_logger()
 
@@ -42,8 +45,11 @@ def new_reference() -> str:
 
 
 def match_question(session: Session, check: IdentityCheck, vault: Vault, *, now: datetime) -> MatchQuestion | None:
-    """None where there is nothing to ask: another kind of check, or one that is over or out of time."""
+    """To be asked now, by this caller alone. None where there is nothing to ask: another kind of check, one that is
+    over or out of time, or one about which the register was asked a moment ago."""
     if check.method is not IdentityMethod.NAME_MATCH or not check.is_pending or now >= check.expires_at:
+        return None
+    if not _take_turn(session, check, now=now):
         return None
     dependent = session.get_one(Dependent, check.dependent_id)
     identifier = session.get_one(PersonIdentifier, dependent.identifier_id)
@@ -51,6 +57,14 @@ def match_question(session: Session, check: IdentityCheck, vault: Vault, *, now:
         id_type=dependent.id_type, name=dependent.name(vault), id_number=dependent.number(vault, identifier)
     )
     return MatchQuestion(check.id, check.out_seq_no or "", subject)
+
+
+def _take_turn(session: Session, check: IdentityCheck, *, now: datetime) -> bool:
+    """One caller in half a minute: a client that asks and asks, the job, and a start that goes on."""
+    rested = IdentityCheck.asked_at.is_(None) | (IdentityCheck.asked_at <= now - ASKED_NOT_SOONER)
+    waiting = (IdentityCheck.id == check.id) & (IdentityCheck.status == IdentityCheckStatus.PENDING)
+    taken = update(IdentityCheck).where(waiting, rested).values(asked_at=now).returning(IdentityCheck.id)
+    return session.scalar(taken) is not None
 
 
 def ask_match(adapters: Adapters, question: MatchQuestion) -> MatchAnswer | ProviderRefused | None:

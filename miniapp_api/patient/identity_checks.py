@@ -112,12 +112,13 @@ def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
     summary="How an identity check ended",
 )
 def complete_identity_check(check_id: UUID, body: dict[str, Any]) -> Response:
-    """The platform is asked. What the client was told is no proof, and is not even looked at. With `otp`, the code of a
+    """The platform is asked, a register not more than twice a minute: until then the check stays as it is. What the
+    client was told is no proof, and is not even looked at. With `otp`, the code of a
     `phone_otp` check is used up; a wrong one is `phone_refused`, and the check waits for the right one."""
     if "otp" in body:
         return _complete_by_code(check_id, body["otp"])
     workbench, account_id = services().workbench, current_caller().account_id
-    question = workbench.transactions.read(
+    question = workbench.transactions.write(
         lambda session, now: look_up_question(
             session, account_id=account_id, check_id=check_id, vault=workbench.vault, now=now
         )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from fakes import START, ManualClock
+from harness import race
 from people import CAUSE, Desk, FakeMatcher, agree, job_of, make_desk, workbench
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from core.identity.completion import settle_identity_check
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
 from core.identity.methods import MATCHES_PER_DAY, open_methods, tries_of
+from core.identity.name_match import ASKED_NOT_SOONER
 from core.ports import MatchAnswer, NameMatch, ProviderRefused, ProviderUnavailable
 from core.refusals import CheckLimit, ConsentRequired
 from core.transactions import Transactions
@@ -74,9 +76,29 @@ def test_f_13_nobody_answering_is_no_answer(desk: Desk, clock: ManualClock, fail
     assert begun.check.status is IdentityCheckStatus.PENDING
     assert IdentityMethod.ON_SITE in methods(desk)
     assert IdentityMethod.WECHAT_FACE in methods(desk)
+    clock.advance(ASKED_NOT_SOONER)
     assert desk.complete(begun.check.id).status is IdentityCheckStatus.PENDING
+    clock.advance(ASKED_NOT_SOONER)
     assert desk.complete(begun.check.id).level == 1
     assert len({reference for reference, _ in matcher(desk).asked}) == 1
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_39_a_silent_register_is_asked_once_in_a_pause_however_many_hammer(
+    desk: Desk, clock: ManualClock, turn: int
+) -> None:
+    """Every question is paid for, and none of these is counted against the account's five a day."""
+    register = matcher(desk)
+    register.answers = [ProviderUnavailable("down")] * 99
+    check_id = desk.start(MATCH).check.id
+    for pauses in range(1, 3):
+        clock.advance(ASKED_NOT_SOONER - timedelta(seconds=1))
+        assert desk.complete(check_id).status is IdentityCheckStatus.PENDING
+        assert len(register.asked) == pauses
+        clock.advance(timedelta(seconds=1))
+        hammer = [lambda: desk.complete(check_id), lambda: settle_identity_check(workbench(desk), job_of(check_id))]
+        race(*hammer * 4)
+        assert len(register.asked) == pauses + 1
 
 
 def test_the_job_asks_while_the_client_is_silent(desk: Desk, clock: ManualClock) -> None:
