@@ -54,6 +54,7 @@ _QUERIES = {
     "taken_slot_has_appointment": "SELECT s.id FROM slots s WHERE s.status IN ('held','booked') AND NOT EXISTS "
     f"(SELECT 1 FROM appointments a WHERE a.slot_id = s.id AND a.status IN {_HOLDS})",
     "slot_is_accounted_for": "SELECT id FROM slots WHERE status NOT IN ('free','held','booked','withheld','suspended')",
+    "surplus_is_not_sold": "SELECT id FROM slots WHERE surplus IS NOT NULL AND status = 'free'",
     "number_is_given_once": "SELECT schedule_id FROM slots GROUP BY schedule_id, sequence HAVING COUNT(*) > 1",
     "person_once_per_schedule": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
     "GROUP BY person_id, schedule_id HAVING COUNT(*) > 1",

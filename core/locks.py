@@ -25,6 +25,7 @@ from models.base import Base, table_of
 from models.charge import Charge
 from models.errors import NotFound
 from models.grant import Grant
+from models.hospital import Hospital
 from models.hospital_claim import HospitalClaim
 from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
@@ -175,6 +176,12 @@ def lock_schedules(session: Session, schedule_ids: Iterable[UUID]) -> tuple[list
     ids = list(schedule_ids)
     schedules = list(session.scalars(_locked(select(Schedule).where(Schedule.id.in_(ids)).order_by(Schedule.id))))
     return schedules, list(session.scalars(_locked(select(Slot).where(Slot.schedule_id.in_(ids)).order_by(Slot.id))))
+
+
+def lock_hospitals(session: Session, hospital_ids: Iterable[UUID]) -> None:
+    """Two files for one hospital come one after the other. Taken before everything else."""
+    query = select(Hospital).where(Hospital.id.in_(list(hospital_ids))).order_by(Hospital.id)
+    session.scalars(_locked(query)).all()
 
 
 def lock_payment(session: Session, payment_id: UUID) -> Payment:

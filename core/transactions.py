@@ -42,6 +42,7 @@ _MADE_TWICE = (
     "uq_platform_events_",
     "uq_vault_keys_",
     "uq_code_gates_",
+    "uq_schedules_",
 )
 _LOCK_TIMEOUT = "55P03"
 

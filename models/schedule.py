@@ -26,7 +26,8 @@ class ScheduleStatus(StrEnum):
 
 
 class Schedule(Base):
-    """`terms` is the policy compiled for this half day; `revision` grows whenever what is left may have changed."""
+    """`terms` is the policy compiled for this half day. `imported_at`: since then a file of the hospital's stands for
+    it, and no roster."""
 
     __tablename__ = "schedules"
     __table_args__ = (
@@ -57,6 +58,7 @@ class Schedule(Base):
     terms: Mapped[Any] = mapped_column(Document())
     terms_version: Mapped[str]
     created_at: Mapped[datetime]
+    imported_at: Mapped[datetime | None]
 
     def shown_status(self, *, remaining: int, now: datetime) -> ScheduleStatus:
         """What a patient is told at `now`."""
@@ -84,6 +86,17 @@ class WithheldReason(StrEnum):
     WAITLIST = "waitlist"
     COOLING = "cooling"
     CHANNEL = "channel"
+    WITHDRAWN = "withdrawn"
+    """The hospital has taken it back: nobody gets it, unless the hospital gives it again."""
+
+
+class Surplus(StrEnum):
+    """Why a number that somebody has is beyond the schedule's numbers: once let go, it is not sold again."""
+
+    REDUCED = "reduced"
+    """The hospital gives fewer than were sold."""
+    EXTRA = "extra"
+    """A doctor gave it to one person, beside the schedule's numbers."""
 
 
 class Slot(Stateful, Base):
@@ -114,6 +127,19 @@ class Slot(Stateful, Base):
     status: Mapped[SlotStatus] = mapped_column(word(SlotStatus))
     withheld_reason: Mapped[WithheldReason | None] = mapped_column(word(WithheldReason))
     moved: Mapped[int]
+    surplus: Mapped[Surplus | None] = mapped_column(word(Surplus))
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.withheld_reason is WithheldReason.WITHDRAWN
+
+    @property
+    def is_spare(self) -> bool:
+        """Nobody has it, and nobody is waiting for it to be closed."""
+        return self.status is SlotStatus.FREE or self.withheld_reason in {
+            WithheldReason.COOLING,
+            WithheldReason.CHANNEL,
+        }
 
     def hold(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Somebody is about to pay for it."""
@@ -131,9 +157,18 @@ class Slot(Stateful, Base):
         self.withheld_reason = why
 
     def free(self, session: Session, *, at: datetime, cause: Cause) -> None:
-        """Back on sale."""
+        """Back on sale, but for a number beyond those of the schedule, which is withdrawn."""
+        if self.surplus is not None:
+            self.withdraw(session, at=at, cause=cause)
+            return
         self.enter(session, SlotStatus.FREE, at=at, cause=cause)
         self.withheld_reason = None
+
+    def withdraw(self, session: Session, *, at: datetime, cause: Cause) -> None:
+        """The hospital takes it back."""
+        if self.status is not SlotStatus.WITHHELD:
+            self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=WithheldReason.WITHDRAWN)
+        self.withheld_reason, self.surplus = WithheldReason.WITHDRAWN, None
 
     def suspend(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The clinic does not take place."""

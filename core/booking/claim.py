@@ -16,11 +16,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.base import new_id, table_of
-from models.schedule import Slot, SlotStatus
+from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Cause, Machine, StateEvent
 
 _TRIES = 5
@@ -115,7 +115,8 @@ def _is_any_free(in_segment: bool) -> Select[bool]:
 @cache
 def _left(in_segment: bool) -> Select[int, int]:
     free = func.count().filter(_SLOT.status == SlotStatus.FREE)
-    returning = func.count().filter(_SLOT.status.in_([SlotStatus.HELD, SlotStatus.WITHHELD]))
+    back = and_(_SLOT.status == SlotStatus.WITHHELD, _SLOT.withheld_reason != WithheldReason.WITHDRAWN)
+    returning = func.count().filter(_SLOT.surplus.is_(None), or_(_SLOT.status == SlotStatus.HELD, back))
     return select(free, returning).where(_suited(in_segment=in_segment))
 
 

@@ -101,11 +101,17 @@ def standing_keys(session: Session, department_ids: Iterable[UUID], *, first: da
     return {(*row,) for row in rows}
 
 
-def insert_half_days(session: Session, compiled: Sequence[tuple[HalfDay, CompiledTerms]], *, now: datetime) -> Made:
+def insert_half_days(
+    session: Session,
+    compiled: Sequence[tuple[HalfDay, CompiledTerms]],
+    *,
+    now: datetime,
+    imported_at: datetime | None = None,
+) -> Made:
     """Put them on the table. A slot is born free, without an event: a replay of its events starts at free."""
     schedules, slots = [], []
     for half_day, terms in compiled:
-        row = _schedule_row(half_day, terms, now)
+        row = _schedule_row(half_day, terms, now) | {"imported_at": imported_at}
         schedules.append(row)
         slots += _slot_rows(half_day, row["id"])
     for rows, table in ((schedules, Schedule), (slots, Slot)):

@@ -1,13 +1,14 @@
 """Rosters become schedules for the coming days, again and again, so that day 30 still sells.
 
-What stands is never touched: a half day that is on the table already is left alone, whatever its roster says by now.
+What stands is never touched: a half day that is on the table already is left alone, whatever its roster says by now;
+and where a file has said when the clinic sits on a day, its roster is silent.
 The work goes roster batch by roster batch, each in a short transaction of its own, which locks its rosters: two
 workers at once publish every half day once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ from core.catalog.calendar import WorkCalendar
 from core.catalog.coverage import warn_where_calendar_ends
 from core.catalog.halfdays import HalfDay, Made, insert_half_days, standing_keys
 from core.catalog.recompile import recompile_terms
+from core.catalog.standing import ClinicKey, clinic_key, imported_half_days
 from core.clock import hospital_day
 from core.jobs.queue import LeasedJob
 from core.transactions import Transactions
@@ -103,7 +105,15 @@ def _look(session: Session, now: datetime, *, after: UUID, days: int, lock: bool
     dates = [half_day.visit_date for half_day, _ in planned]
     departments = {half_day.department_id for half_day, _ in planned}
     standing = standing_keys(session, departments, first=min(dates), last=max(dates))
-    return _Batch([plan for plan in planned if plan[0].key not in standing], last)
+    imported = imported_half_days(session, departments, first=min(dates), last=max(dates))
+    missing = [plan for plan in planned if plan[0].key not in standing and not _is_replaced(plan[0], imported)]
+    return _Batch(missing, last)
+
+
+def _is_replaced(half_day: HalfDay, imported: Mapping[ClinicKey, Sequence[tuple[datetime, datetime]]]) -> bool:
+    """A file says when this clinic sits on that day."""
+    times = imported.get(clinic_key(half_day), ())
+    return any(starts_at < half_day.ends_at and half_day.starts_at < ends_at for starts_at, ends_at in times)
 
 
 _RosterRow = Row[Roster, str, str, str, str]

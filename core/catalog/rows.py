@@ -198,7 +198,7 @@ def _sitting(cells: Cells) -> Sitting | None:
     starts, ends = cells.time("starts"), cells.time("ends")
     segment_minutes = cells.whole("segment_minutes", 5, 720)
     numbers = cells.whole("numbers_per_segment", 1, 200)
-    _check_times(cells, starts, ends, segment_minutes, numbers)
+    check_times(cells, starts, ends, segment_minutes, numbers)
     sitting = Sitting(
         hospital_code=cells.code("hospital_code"),
         department_code=cells.code("department_code"),
@@ -215,7 +215,7 @@ def _sitting(cells: Cells) -> Sitting | None:
     return None if cells.bad else sitting
 
 
-def _check_times(cells: Cells, starts: time | None, ends: time | None, segment_minutes: int, numbers: int) -> None:
+def check_times(cells: Cells, starts: time | None, ends: time | None, segment_minutes: int, numbers: int) -> None:
     if cells.bad or starts is None or ends is None:
         return
     minutes = (ends.hour - starts.hour) * 60 + ends.minute - starts.minute

@@ -72,7 +72,7 @@ def read_table(path: Path, columns: Iterable[str], faults: list[Fault]) -> list[
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        if not _header_fits(path.name, header, list(columns), faults):
+        if not header_fits(path.name, header, list(columns), faults):
             return []
         return list(_rows(path.name, reader, header, faults))
     except csv.Error as error:
@@ -80,11 +80,16 @@ def read_table(path: Path, columns: Iterable[str], faults: list[Fault]) -> list[
         return []
 
 
-def _header_fits(name: str, header: list[str], columns: list[str], faults: list[Fault]) -> bool:
+def header_fits(name: str, header: list[str], columns: list[str], faults: list[Fault], *, line: int = 1) -> bool:
+    """Exactly `columns`, in any order; what is not goes to `faults`."""
     twice = sorted({column for column in header if header.count(column) > 1})
-    found = [Fault(name, 1, column, "missing_column", "no such column") for column in columns if column not in header]
-    found += [Fault(name, 1, column, "duplicate_column", "named twice") for column in twice]
-    found += [Fault(name, 1, one[:64], "unknown_column", "not a column here") for one in header if one not in columns]
+    found = [
+        Fault(name, line, column, "missing_column", "no such column") for column in columns if column not in header
+    ]
+    found += [Fault(name, line, column, "duplicate_column", "named twice") for column in twice]
+    found += [
+        Fault(name, line, one[:64], "unknown_column", "not a column here") for one in header if one not in columns
+    ]
     faults += found
     return not found
 

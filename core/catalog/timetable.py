@@ -18,7 +18,7 @@ from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.hospital import Campus, Department, Doctor
-from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 
 LONGEST_WINDOW_DAYS = 31
 _USUAL_WINDOW_DAYS = 15
@@ -142,9 +142,10 @@ def schedule_segments(session: Session, schedule_id: UUID, *, now: datetime) -> 
     if schedule is None:
         raise NotFound()
     free = func.count().filter(Slot.status == SlotStatus.FREE)
+    withdrawn = and_(Slot.status == SlotStatus.WITHHELD, Slot.withheld_reason == WithheldReason.WITHDRAWN)
     rows = session.execute(
         select(Slot.starts_at, Slot.ends_at, func.count(), free)
-        .where(Slot.schedule_id == schedule_id)
+        .where(Slot.schedule_id == schedule_id, ~withdrawn)
         .group_by(Slot.starts_at, Slot.ends_at)
         .order_by(Slot.starts_at)
     ).all()

@@ -17,7 +17,7 @@ from models.identity_check import IdentityCheck
 from models.job import Job
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent, Person
-from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, Surplus, WithheldReason
 from models.states import StateEvent
 from plants import World, any_id, change, clone, plant, quiet, read_row
 
@@ -120,6 +120,16 @@ for _status in HOLDING[2:]:
 @plant("slot_is_accounted_for")
 def _slot_in_no_state(session: Session, world: World) -> None:
     change(session, Slot, any_id(session, Slot), status=literal_column("'lost'"))
+
+
+@plant("surplus_is_not_sold")
+def _taken_back_and_on_sale(session: Session, world: World) -> None:
+    change(session, Slot, any_id(session, Slot, status=SlotStatus.FREE), surplus=Surplus.REDUCED)
+
+
+@quiet("surplus_is_not_sold")
+def _taken_back_from_a_patient(session: Session, world: World) -> None:
+    change(session, Slot, world.of(session, Slot, world.paid), surplus=Surplus.REDUCED)
 
 
 @plant("number_is_given_once")

@@ -1,0 +1,86 @@
+"""More or fewer numbers in a half day that stands: free ones come and go, those that somebody has stay (F-91)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.catalog.standing import Segments
+from models.base import new_id
+from models.schedule import Schedule, Slot, SlotStatus, Surplus
+from models.states import Cause
+
+
+@dataclass
+class Fitted:
+    """`beyond` are the slots of numbers that were taken back while somebody has them: once let go they are not sold."""
+
+    added: int = 0
+    removed: int = 0
+    beyond: list[UUID] = field(default_factory=list)
+
+
+def fit_numbers(
+    session: Session, schedule: Schedule, slots: Iterable[Slot], wanted: Segments, *, now: datetime, cause: Cause
+) -> Fitted:
+    """Bring the numbers of each segment to `wanted`, the segments being the same. `slots` are all of the schedule,
+    locked."""
+    by_segment: dict[tuple[datetime, datetime], list[Slot]] = defaultdict(list)
+    last = 0
+    for slot in sorted(slots, key=lambda one: one.sequence):
+        by_segment[slot.starts_at, slot.ends_at].append(slot)
+        last = slot.sequence
+    done = Fitted()
+    for segment, count in sorted(wanted.items()):
+        own = [one for one in by_segment[segment] if one.surplus is not Surplus.EXTRA and not one.is_withdrawn]
+        if len(own) > count:
+            _take_back(session, own, len(own) - count, done, now=now, cause=cause)
+            continue
+        for slot in own:
+            slot.surplus = None
+        gone = [one for one in by_segment[segment] if one.is_withdrawn][: count - len(own)]
+        for slot in gone:
+            slot.free(session, at=now, cause=cause)
+        fresh = count - len(own) - len(gone)
+        session.add_all(_slot(schedule, segment, last + number) for number in range(1, fresh + 1))
+        last, done.added = last + fresh, done.added + len(gone) + fresh
+    session.flush()
+    return done
+
+
+def _take_back(
+    session: Session, own: Sequence[Slot], excess: int, done: Fitted, *, now: datetime, cause: Cause
+) -> None:
+    """From the end, those first that nobody has."""
+    spare = [one for one in reversed(own) if one.is_spare][:excess]
+    kept = [one for one in own if one not in spare]
+    beyond = kept[len(kept) - (excess - len(spare)) :]
+    for slot in kept:
+        slot.surplus = Surplus.REDUCED if slot in beyond else None
+    for slot in spare:
+        if slot.moved == 0:
+            session.delete(slot)  # nobody ever had it, and nothing tells of it
+        else:
+            slot.withdraw(session, at=now, cause=cause)
+    done.removed += len(spare)
+    done.beyond += [slot.id for slot in beyond]
+
+
+def _slot(schedule: Schedule, segment: tuple[datetime, datetime], sequence: int) -> Slot:
+    """Its number comes after those that patients were told."""
+    starts_at, ends_at = segment
+    return Slot(
+        id=new_id(),
+        hospital_id=schedule.hospital_id,
+        schedule_id=schedule.id,
+        sequence=sequence,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        status=SlotStatus.FREE,
+        moved=0,
+    )

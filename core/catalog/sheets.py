@@ -1,0 +1,111 @@
+"""A file of half days as clerks save it: CSV in UTF-8 or GB18030, or XLSX, under English or Chinese headings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from core.catalog.faults import Fault
+from core.catalog.tables import MAX_ROWS, Row, header_fits, read_bytes
+from core.catalog.workbook import BadWorkbook, first_sheet, grid
+
+HEADINGS: Mapping[str, str] = {
+    "hospital_code": "医院代码",
+    "department_code": "科室代码",
+    "doctor_code": "医生代码",
+    "visit_date": "出诊日期",
+    "period": "时段",
+    "starts": "开始时间",
+    "ends": "结束时间",
+    "clinic_type": "号别代码",
+    "fee": "挂号费",
+    "segment_minutes": "每段分钟数",
+    "numbers_per_segment": "每段号数",
+    "campus_code": "院区代码",
+}
+MAY_BE_ABSENT = frozenset({"campus_code"})
+_COLUMNS: Mapping[str, str] = {chinese: column for column, chinese in HEADINGS.items()}
+_FORMULA_SIGNS = ("=", "+", "@")
+
+_Numbered = Iterator[tuple[int, list[str], set[int]]]
+
+
+def read_sheet(path: Path, faults: list[Fault]) -> list[Row]:
+    """The records of a file, each with its row number, cells tidied. What is wrong goes to `faults`."""
+    content = read_bytes(path, faults)
+    if content is None:
+        return []
+    try:
+        numbered = _xlsx(content) if content.startswith(b"PK") else _csv(path.name, content, faults)
+        return list(_records(path.name, numbered, faults))
+    except BadWorkbook as error:
+        faults.append(Fault(path.name, 0, "", error.code, error.detail))
+    except csv.Error as error:
+        faults.append(Fault(path.name, 0, "", "bad_csv", str(error)))
+    return []
+
+
+def _xlsx(content: bytes) -> _Numbered:
+    """Raises: BadWorkbook."""
+    return grid(first_sheet(content, most_rows=MAX_ROWS + 1))
+
+
+def _csv(name: str, content: bytes, faults: list[Fault]) -> _Numbered:
+    """Raises: csv.Error."""
+    text = _decoded(content)
+    if text is None:
+        faults.append(Fault(name, 0, "", "bad_encoding", "neither UTF-8 nor GB18030, or no text file"))
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    for count, cells in enumerate(reader):
+        if count > MAX_ROWS:
+            faults.append(Fault(name, line, "", "too_many_rows", f"more than {MAX_ROWS}"))
+            return
+        yield line, cells, {place for place, cell in enumerate(cells) if tidied(cell).startswith(_FORMULA_SIGNS)}
+        line = reader.line_num + 1
+
+
+def _decoded(content: bytes) -> str | None:
+    """What Chinese spreadsheets save as CSV is GBK or GB18030; that is read only where it is not UTF-8."""
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return None if "\0" in text else text
+    return None
+
+
+def tidied(cell: str) -> str:
+    """Full-width digits, letters and blanks as plain ones, and no blanks around."""
+    return unicodedata.normalize("NFKC", cell).strip()
+
+
+def _records(name: str, numbered: _Numbered, faults: list[Fault]) -> Iterator[Row]:
+    """The first row that is not empty holds the headings."""
+    header: list[str] = []
+    for line, raw, formulas in numbered:
+        cells = [tidied(cell) for cell in raw]
+        if not any(cells) and not formulas:
+            continue
+        if not header:
+            while cells and not cells[-1]:
+                cells.pop()
+            header = [_COLUMNS.get(cell, cell) for cell in cells]
+            needed = [column for column in HEADINGS if column not in MAY_BE_ABSENT or column in header]
+            if not header_fits(name, header, needed, faults, line=line):
+                return
+        elif any(cells[len(header) :]) or len(cells) < len(header):
+            faults.append(Fault(name, line, "", "bad_field_count", f"{len(cells)} fields under {len(header)} columns"))
+        elif formulas:
+            for place in sorted(formulas):
+                column = header[place] if place < len(header) else ""
+                faults.append(Fault(name, line, column, "formula", "formulas are not read: paste it as a value"))
+        else:
+            yield Row(line, dict.fromkeys(MAY_BE_ABSENT, "") | dict(zip(header, cells, strict=False)))
+    if not header:
+        faults.append(Fault(name, 1, "", "empty_file", "no row of headings"))
