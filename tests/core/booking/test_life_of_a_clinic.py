@@ -1,0 +1,180 @@
+"""Whatever patients, the platform, the hospital and time do in any order, every invariant holds after every step, and
+at the end every number and every fen is accounted for.
+
+Two half days of few numbers, five accounts of which two are for the same person. What each may do is refused or done by
+the same use cases as always; nothing here knows which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from fakes import FakeAdapters, ManualClock
+from harness import beside, join, make_patient, make_workbench, same_person
+from hospital_acts import suspend
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
+
+from core.clock import hospital_day
+from core.ports import RefundState, TradeState
+from core.transactions import Transactions
+from models import Base
+from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, PayMode
+from models.database import Database
+from models.errors import DomainError
+from models.payment import PaymentStatus, RefundStatus
+from models.schedule import SlotStatus
+from models.sealing import Vault
+
+people, halves = st.integers(0, 4), st.integers(0, 1)
+FEE_FEN = 5000
+ALL_GONE = {SlotStatus.FREE, SlotStatus.BOOKED, SlotStatus.SUSPENDED}
+
+
+def empty(database: Database) -> None:
+    with database.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
+class LifeOfAClinic(RuleBasedStateMachine):
+    database: Database
+    vault: Vault
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty(self.database)
+        self.clock = ManualClock()
+        self.adapters = FakeAdapters(self.clock)
+        self.gateway = self.adapters.the_gateway
+        bench = make_workbench(Transactions(self.database, self.clock), self.vault, self.adapters)
+        self.first = make_patient(bench, self.clock, self.adapters, numbers=2)
+        self.halves = [
+            self.first.schedule_id,
+            beside(self.first, numbers=1, visit_date=hospital_day(self.clock.now()) + timedelta(days=4)),
+        ]
+        others = [join(bench, self.clock, self.adapters, self.first.schedule_id) for _ in range(3)]
+        self.patients = [self.first, *others, same_person(self.first)]
+
+    def teardown(self) -> None:
+        self.gateway.down = None
+        for _ in range(8):
+            self.first.work(after=timedelta(hours=2))
+            for name, one in self.gateway.refunds.items():
+                if one.state is RefundState.PROCESSING:
+                    self.gateway.settle_refund(name, RefundState.SUCCEEDED)
+        self.first.work(after=timedelta(hours=2))
+        self.first.assert_sound()
+        self.every_number_has_found_its_place()
+        self.every_fen_is_where_it_belongs()
+
+    # --- patients
+
+    def newest(self, who: int) -> UUID | None:
+        query = select(Appointment.id).where(Appointment.account_id == self.patients[who].account_id)
+        return self.first.read(lambda session: session.scalar(query.order_by(Appointment.id.desc()).limit(1)))
+
+    @rule(who=people, half=halves, pay=st.sampled_from([PayMode.ONLINE, PayMode.ONLINE, PayMode.ON_SITE]))
+    def book(self, who: int, half: int, pay: PayMode) -> None:
+        with suppress(DomainError):
+            self.patients[who].book(pay, schedule_id=self.halves[half])
+
+    @rule(who=people)
+    def open_the_sheet(self, who: int) -> None:
+        appointment_id = self.newest(who)
+        if appointment_id is not None:
+            with suppress(DomainError):
+                self.patients[who].open_payment(appointment_id)
+
+    @rule(number=st.integers(0, 5), heard=st.booleans())
+    def pay(self, number: int, heard: bool) -> None:
+        """Somebody pays what is open at the platform, whose message may be lost."""
+        unpaid = sorted(name for name, one in self.gateway.trades.items() if one.state is TradeState.UNPAID)
+        if unpaid:
+            said = self.gateway.pay(unpaid[number % len(unpaid)])
+            if heard:
+                self.first.hear(said)
+                self.first.work()
+
+    @rule(who=people)
+    def cancel(self, who: int) -> None:
+        appointment_id = self.newest(who)
+        if appointment_id is not None:
+            with suppress(DomainError):
+                self.patients[who].cancel(appointment_id)
+
+    # --- the platform, the hospital, and time
+
+    @rule(mood=st.sampled_from([None, None, "before", "after"]))
+    def platform_is(self, mood: str | None) -> None:
+        self.gateway.down = mood
+
+    @rule(half=halves)
+    def suspend(self, half: int) -> None:
+        suspend(self.first, self.halves[half])
+
+    @rule(seconds=st.sampled_from([1, 30, 5 * 60, 16 * 60, 46 * 60, 6 * 60 * 60, 30 * 60 * 60]))
+    def time_passes(self, seconds: int) -> None:
+        self.first.work(after=timedelta(seconds=seconds))
+
+    # --- what always holds
+
+    @invariant()
+    def everything_holds(self) -> None:
+        # A message whose truth only a silent platform knows lies in the inbox until it speaks: that alarm is right.
+        assert [one for one in self.first.broken() if one.invariant != "inbox_is_applied"] == []
+
+    def every_number_has_found_its_place(self) -> None:
+        appointments = self.appointments()
+        assert not [one for one in appointments if one.status is AppointmentStatus.PENDING]
+        for half in self.halves:
+            self.first.schedule_id = half
+            taken = Counter(slot.status for slot in self.first.slots())
+            assert set(taken) <= ALL_GONE
+            holding = sum(one.schedule_id == half and one.status in HOLDS_SLOT for one in appointments)
+            assert taken[SlotStatus.BOOKED] == holding
+
+    def every_fen_is_where_it_belongs(self) -> None:
+        """The platform's book, ours, and what each patient has for it."""
+        paid = {name: one.amount_fen for name, one in self.gateway.trades.items() if one.state is TradeState.PAID}
+        back = {name: one.amount_fen for name, one in self.gateway.refunds.items()}
+        payments = [one for one in self.first.payments() if one.status is PaymentStatus.SUCCEEDED]
+        refunds = [one for one in self.first.refunds() if one.status is RefundStatus.SUCCEEDED]
+        assert {one.out_trade_no: one.received_fen for one in payments} == paid
+        assert {one.out_refund_no: one.amount_fen for one in refunds} == back
+        kept: Counter[UUID] = Counter()
+        for payment in payments:
+            kept[payment.charge_id] += payment.received_fen or 0
+        for refund in refunds:
+            kept[refund.charge_id] -= refund.amount_fen
+        due: Counter[UUID] = Counter()
+        for one in self.appointments():
+            due[one.charge_id] += FEE_FEN if one.status in HOLDS_SLOT and one.pay_mode is PayMode.ONLINE else 0
+        assert +kept == +due
+
+    def appointments(self) -> list[Appointment]:
+        return self.first.read(lambda session: list(session.scalars(select(Appointment))))
+
+
+def test_whatever_happens_in_a_clinic_every_invariant_holds(database: Database, vault: Vault) -> None:
+    examples = 25 if database.engine.dialect.name == "sqlite" else 8
+    run_state_machine_as_test(
+        type("Life", (LifeOfAClinic,), {"database": database, "vault": vault}),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+pytestmark = pytest.mark.timeout(600)
