@@ -102,7 +102,8 @@ class IdentityRequired(Conflict):
 
 
 class FieldsRequired(Conflict):
-    """The hospital wants to know more of the patient. The facts name what is missing."""
+    """The hospital wants to know more of the patient. The facts name what is missing, but not to whoever books under a
+    grant: only the patient's own account can fill it in."""
 
     code = "fields_required"
 

@@ -115,9 +115,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "需要先完成实名核验", "请先为就诊人完成核验，也可以到医院窗口办理。",
         "Identity check needed", "Please complete a check first. The hospital desk can do it too."),
     "fields_required": _p(
-        409, "就诊人信息不完整", "该医院要求补充就诊人信息，补充后即可预约，也可以到医院窗口办理。",
+        409, "就诊人信息不完整", "该医院要求补充就诊人信息，在就诊人所在的账号补充后即可预约，也可以到医院窗口办理。",
         "The hospital needs more details",
-        "Please add what is named to the dependent, then book. The hospital desk can do it too."),
+        "Please complete the dependent in the account it belongs to, then book. The hospital desk can do it too."),
     "consent_required": _p(
         409, "需要您的同意", "请先阅读并同意相关说明。",
         "Your consent is needed", "Please read the text and agree first."),

@@ -31,7 +31,10 @@ class BookAppointmentSchema(Strict):
         },
     )
     visit_card_id = Id(
-        metadata={"description": "optional; 到院就诊使用的就诊卡: the dependent's card of this hospital"}
+        metadata={
+            "description": "optional; 到院就诊使用的就诊卡: the dependent's card of this hospital; "
+            "not under a grant, which shows no cards: there the current one is taken where the hospital wants one"
+        }
     )
 
 
@@ -105,7 +108,14 @@ class PaymentReply(ReplySchema):
     channel = fields.Enum(Channel, by_value=True, required=True)
     status = fields.Enum(PaymentStatus, by_value=True, required=True, metadata={"example": "pending"})
     amount_fen = fields.Integer(required=True)
-    out_trade_no = fields.String(required=True, metadata={"example": "P20261125K7QZ2M9TB4XW8HN3C"})
+    out_trade_no = fields.String(
+        allow_none=True,
+        required=True,
+        metadata={
+            "description": "null, as is `funding`, where the other side of a grant paid",
+            "example": "P20261125K7QZ2M9TB4XW8HN3C",
+        },
+    )
     expires_at = Instant(required=True, metadata={"example": "2026-11-22T02:15:00.000Z"})
     paid_at = Instant(allow_none=True, required=True)
     funding = fields.String(allow_none=True, required=True)

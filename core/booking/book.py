@@ -29,6 +29,7 @@ from core.locks import lock_account_and_person, lock_person
 from core.rights.access import AccessAction
 from models.account import Purpose
 from models.appointment import Appointment
+from models.errors import FieldError, ValidationFailed
 from models.schedule import SlotStatus
 from models.sealing import Vault
 from models.states import Cause
@@ -102,6 +103,8 @@ def _case(
         whom = own_dependent(session, account_id=account_id, dependent_id=wish.dependent_id, now=now)
         if whom.dependent.person_id != around.person_id:  # changed before we had the lock
             person_id = lock_person(session, whom.dependent.person_id).id
+    if whom.grant is not None and wish.visit_card_id is not None:  # one answer, whosever card it is, or nobody's
+        raise ValidationFailed(FieldError("#/visit_card_id", "not_allowed"))
     card = card_to_bring(
         session, schedule=around.schedule, terms=terms, dependent=whom.dependent, named=wish.visit_card_id
     )

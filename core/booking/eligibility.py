@@ -108,6 +108,8 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
 
 
 def _alternatives(error: DomainError) -> list[str]:
+    if isinstance(error, FieldsRequired) and "fields" not in error.facts:
+        return ["ask_granter", "desk"]
     return _ALTERNATIVES.get(type(error), [])
 
 

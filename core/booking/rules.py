@@ -48,7 +48,8 @@ def refusals(case: Case) -> Iterator[DomainError]:
         yield IdentityRequired(required_level=wanted, level=level)
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
-        yield FieldsRequired(fields=missing, dependent_id=str(case.dependent.id))
+        named = {} if case.grant is not None else {"fields": missing}  # what a granter left out is not the holder's
+        yield FieldsRequired(**named, dependent_id=str(case.dependent.id))
     yield from _person_refusals(case)
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
+from core.payments.views import PaymentView, hide_means, view_payment
 from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge, ChargeLine
 from models.errors import NotFound
@@ -128,10 +129,15 @@ class AppointmentView:
         return Money(due_fen=self.charge.due_fen, paid_fen=received - back, lines=self.charge.lines)
 
     @property
-    def payment(self) -> Payment | None:
-        """The one that brought the money, else the newest."""
+    def payment(self) -> PaymentView | None:
+        """The one that brought the money, else the newest; without its means where the other side of a grant paid."""
         paid = [one for one in self.payments if one.status is PaymentStatus.SUCCEEDED]
-        return next(reversed(paid or self.payments), None)
+        newest = next(reversed(paid or self.payments), None)
+        if newest is None:
+            return None
+        looking = None if self.shown_under is None else self.shown_under.id
+        shown = view_payment(newest)
+        return shown if newest.grant_id == looking else hide_means(shown)
 
     @property
     def refund(self) -> Refund | None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
-from core.dependents.documents import Document, TypedDocument, masked_number, read_document
+from core.dependents.documents import PASSING, Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
@@ -142,7 +142,7 @@ def _refuse_unfit_guardian(
 ) -> None:
     """Raises: ValidationFailed, NotFound where the guardian is none of the account's."""
     fields, guardian_id = Fields(), wanted.guardian_dependent_id
-    if wanted.id_type is IdType.GUARDIAN_BOUND and age_on(document.birth_date, today) >= FULL_AGE:
+    if wanted.id_type in PASSING and age_on(document.birth_date, today) >= FULL_AGE:
         fields.refuse("id_type", "not_a_minor")
     if guardian_id is not None:
         try:

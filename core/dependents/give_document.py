@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
-from core.dependents.documents import Document, TypedDocument, masked_number, read_document
+from core.dependents.documents import PASSING, Document, TypedDocument, masked_number, read_document
 from core.dependents.fields import Fields
 from core.dependents.merge import merge_persons
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
@@ -27,11 +27,9 @@ from core.refusals import DependentExists, IdentityFrozen
 from models.account import Purpose
 from models.agreement import AgreementEnd
 from models.errors import FieldError, ValidationFailed
-from models.person import Dependent, IdentityLevel, IdType, PersonIdentifier
+from models.person import FULL_AGE, Dependent, IdentityLevel, IdType, PersonIdentifier
 from models.sealing import Vault
 
-PASSING = frozenset({IdType.GUARDIAN_BOUND, IdType.BIRTH_CERTIFICATE})
-"""Documents that are good until a better one comes."""
 CHILD_OF = ("之子", "之女")
 """How a newborn without a name is called: 母名之子."""
 
@@ -110,6 +108,8 @@ def _read(dependent: Dependent, given: GivenDocument, vault: Vault, *, today: da
         given.id_type, given.id_number, dependent.birth_date, dependent.sex, given.country, given.id_expires_on
     )
     document = read_document(typed, today=today, fields=fields)
+    if given.id_type is IdType.BIRTH_CERTIFICATE and dependent.age(on=today) >= FULL_AGE:
+        fields.refuse("id_type", "not_a_minor")
     fields.done()
     assert name is not None  # noqa: S101 - done() has raised otherwise
     assert document is not None  # noqa: S101

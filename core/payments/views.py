@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,13 @@ from models.payment import Channel, Payment, PaymentStatus
 
 @dataclass(frozen=True)
 class PaymentView:
+    """`out_trade_no` and `funding` are for the side of a grant that paid, and None for the other one."""
+
     id: UUID
     channel: Channel
     status: PaymentStatus
     amount_fen: int
-    out_trade_no: str
+    out_trade_no: str | None
     expires_at: datetime
     paid_at: datetime | None
     funding: str | None
@@ -43,6 +45,11 @@ def view_payment(payment: Payment, *, client_params: Mapping[str, Any] | None = 
     )
 
 
+def hide_means(payment: PaymentView) -> PaymentView:
+    """As the other side of a grant sees it: that it is paid, and not by what."""
+    return replace(payment, out_trade_no=None, funding=None)
+
+
 def of_account(account_id: UUID) -> ColumnElement[bool]:
     """Payments for what is the account's, and those it made for others, also once the grant to do so is over."""
     held = select(Grant.id).where(Grant.account_id == account_id)
@@ -50,8 +57,10 @@ def of_account(account_id: UUID) -> ColumnElement[bool]:
 
 
 def own_payment(session: Session, *, payment_id: UUID, account_id: UUID) -> PaymentView:
-    """Raises: NotFound."""
+    """To the patient's account without the means of whoever paid under a grant. Raises: NotFound."""
     payment = session.scalars(select(Payment).where(Payment.id == payment_id, of_account(account_id))).one_or_none()
     if payment is None:
         raise NotFound()
-    return view_payment(payment)
+    shown = view_payment(payment)
+    by_another = payment.grant_id is not None and payment.account_id == account_id
+    return hide_means(shown) if by_another else shown

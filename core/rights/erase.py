@@ -27,14 +27,14 @@ _AT_ONCE = 100
 def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
     """Contact data, grants, cards and what was told of their health go at once. Name and document follow when no
     hospital was ever told of them, else three years after the last visit. The caller holds account and dependent."""
-    end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     dependent.archived_at = dependent.archived_at or now
     dependent.is_default = False
     dependent.forget_contact()
     standing = select(Agreement).where(Agreement.dependent_id == dependent.id, Agreement.ended_at.is_(None))
     for agreement in session.scalars(standing):
         agreement.end(AgreementEnd.REMOVED, at=now)
-    forget_health(session, dependent)
+    forget_health(session, dependent)  # its charges are locked before the grants
+    end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id == dependent.id))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))
     today = hospital_day(now)

@@ -13,13 +13,14 @@ from factories import make_face_check
 from fakes import FakeSms
 from people import PROVIDER, resident_id
 from people_http import SELF
-from sqlalchemy import update
+from sqlalchemy import select, update
 from ward import Ward, add, book, open_ward
 from wire import Phone, Reply
 
 from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.invariants import check_invariants
+from models.audit import AuditEntry
 from models.database import Database
 from models.person import Dependent, IdentityLevel
 from schemas.base import instant_text
@@ -283,5 +284,11 @@ def test_1_1_6_at_the_desk(ward: Ward, an: Phone) -> None:
     assert cli.invoke(args=["agree-on-site", dependent, "--operator", "desk-1"]).exit_code != 0
     assert cli.invoke(args=["revoke-agreement", dependent, "--operator", "desk-1"]).exit_code == 0
     assert agreement(an, dependent)["status"] == "revoked"
+    # The taking back is in the audit; to who booked, it has ended and no more.
     seen = [one["action"] for one in an.get("/account/access-log")["items"]]
-    assert seen == ["agreement.revoke", "agreement.on_site"]
+    told = an.get("/account/export")
+    assert seen == ["agreement.on_site"] == [one["action"] for one in told["accesses"] if "agreement" in one["action"]]
+    assert "agreement.revoke" not in str(told)
+    with ward.workbench.transactions.database.read() as session:
+        kept = session.scalars(select(AuditEntry.result).where(AuditEntry.action == "agreement.revoke")).all()
+    assert kept == ["revoked"]

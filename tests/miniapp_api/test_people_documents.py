@@ -16,6 +16,7 @@ from integrations.wechat.face import WeChatFaceVerifier
 from miniapp_api.config import Config
 from models.database import Database
 
+YOUNG = {"birth_date": "2016-12-25", "sex": "female"}
 BORN = {"birth_date": "1988-12-25", "sex": "female"}
 PERMIT = resident_id(area="810000", order=998)
 FOREIGN = resident_id(area="933840", order=998)
@@ -40,7 +41,12 @@ DOCUMENTS: list[tuple[dict[str, Any], str, bool, bool]] = [
         False,
         False,
     ),
-    ({"id_type": "birth_certificate", "id_number": "p330123456", **BORN}, "P3*****456", False, False),
+    (
+        {"id_type": "birth_certificate", "id_number": "p330123456", **YOUNG},
+        "P3*****456",
+        False,
+        False,
+    ),
     ({"id_type": "household_register", "id_number": "320106198812259988"}, "320***********9988", False, False),
     ({"id_type": "officer_card", "id_number": "军字第１２３４５６７号", **BORN}, "军字******67号", False, False),
     ({"id_type": "guardian_bound", "birth_date": "2026-11-20", "sex": "female"}, "", False, False),

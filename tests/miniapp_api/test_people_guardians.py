@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,22 @@ def test_1_2_1_a_guardian_is_of_age_and_of_the_same_account(ward: Ward, an: Phon
 def test_1_2_6_only_a_minor_is_bound_to_a_guardian_for_want_of_a_number(ward: Ward, an: Phone) -> None:
     grown = newborn(ward, birth_date="1990-01-01")
     assert errors(an.post("/dependents", grown)) == [("#/id_type", "not_a_minor")]
+
+
+def test_1_3_a_birth_certificate_is_the_document_of_a_child_when_it_is_added_and_when_it_comes(
+    ward: Ward, an: Phone
+) -> None:
+    certificate = {"id_type": "birth_certificate", "id_number": "A123456789"}
+    today = hospital_day(ward.clock.now())
+    grown = newborn(ward, birth_date=f"{today.replace(year=today.year - 18)}") | certificate
+    assert errors(an.post("/dependents", grown)) == [("#/id_type", "not_a_minor")]
+    day_before = today.replace(year=today.year - 18) + timedelta(days=1)
+    bound = an.post("/dependents", newborn(ward, birth_date=f"{day_before}") | {"guardian_dependent_id": add(an)})
+    path = f"/dependents/{bound.json['id']}/document"
+    ward.clock.advance(timedelta(days=1))
+    assert errors(an.send("PUT", path, certificate)) == [("#/id_type", "not_a_minor")]
+    ward.clock.advance(-timedelta(days=1))
+    assert an.send("PUT", path, certificate).status == 200
 
 
 def test_1_2_8_18_is_reached_on_the_birthday(ward: Ward, an: Phone) -> None:

@@ -81,6 +81,9 @@ KINDS: Mapping[IdType, Kind] = {
     IdType.GUARDIAN_BOUND: Kind(None),
 }
 
+PASSING = frozenset({IdType.GUARDIAN_BOUND, IdType.BIRTH_CERTIFICATE})
+"""Documents of children, good until a better one comes: whoever is 18 has a number of their own."""
+
 
 def read_number(id_type: IdType, typed: str, *, today: date, country: str | None = None) -> NumberRead:
     """Read what somebody typed or pasted. `today` is the hospital's day, `country` alpha-3.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +13,26 @@ from fakes import FakeAdapters, ManualClock
 from harness import beside, relatives, same_person
 from people import CAUSE
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from core.booking.for_another import explain_to, see_appointment, see_appointments, show_pass
+from core.booking.views import view_appointment
+from core.dependents.cards import NewCard, add_card
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
 from core.payments.ask import look_at_payment
 from core.payments.views import own_payment
-from core.refusals import AlreadyBooked, HoldOpen, NotPayable, PersonLimit
+from core.refusals import AlreadyBooked, FieldsRequired, HoldOpen, NotPayable, PersonLimit
 from core.workbench import Workbench
 from models.account import Purpose
 from models.appointment import Appointment, AppointmentStatus, PayMode
+from models.base import new_id
 from models.database import Database
-from models.errors import NotFound
+from models.errors import NotFound, ValidationFailed
 from models.grant import Scope
+from models.payment import PaymentStatus
 from models.person import Relationship
+from models.schedule import Schedule
 
 ROOMY = {"max_open_holds_account": 9, "max_open_holds_person": 9}
 
@@ -66,6 +72,17 @@ def asked(kin: Kin) -> Any:
 def day(kin: Kin, in_days: int, **schedule: Any) -> UUID:
     at = (kin.now + timedelta(days=3 + in_days)).date()
     return beside(kin.granter, visit_date=at, terms=ROOMY, **schedule)
+
+
+def a_card(side: Any) -> UUID:
+    """Of the hospital where both book."""
+
+    def step(session: Session, now: datetime) -> UUID:
+        wanted = NewCard(session.get_one(Schedule, side.schedule_id).hospital_id, "0012345678")
+        given = {"account_id": side.account_id, "dependent_id": side.dependent_id, "vault": side.workbench.vault}
+        return add_card(session, **given, wanted=wanted, now=now).card.id
+
+    return side.write(step)
 
 
 # --- booking ---------------------------------------------------------------------------------------------------------
@@ -276,11 +293,59 @@ def test_ones_own_money_is_seen_after_the_end_and_nothing_else(kin: Kin) -> None
             lambda session, side=side: own_payment(session, payment_id=payment.id, account_id=side.account_id)
         )
         assert shown.amount_fen == 5000
+        assert (shown.out_trade_no is None) == (side is kin.granter)
     with pytest.raises(NotFound):
         seen(kin, appointment_id)
     stranger = one_more(kin.granter)
     with pytest.raises(NotFound):
         stranger.read(lambda session: own_payment(session, payment_id=payment.id, account_id=stranger.account_id))
+
+
+@pytest.mark.parametrize("payer", ["granter", "holder"])
+def test_l_06_by_what_means_one_side_paid_is_not_shown_to_the_other(kin: Kin, payer: str) -> None:
+    kin.grant(*ALL)
+    appointment_id = kin.granter.book(PayMode.ONLINE)
+    assert getattr(kin, payer).open_payment(appointment_id) is None
+    (payment,) = kin.granter.payments()
+    kin.granter.hear(kin.granter.gateway.pay(payment.out_trade_no))
+    kin.granter.work()
+    views = {
+        "granter": kin.granter.read(
+            lambda session: view_appointment(session, appointment_id=appointment_id, account_id=kin.granter.account_id)
+        ),
+        "holder": seen(kin, appointment_id),
+    }
+    for side, view in views.items():
+        shown = view.payment
+        assert shown.status is PaymentStatus.SUCCEEDED
+        means = (payment.out_trade_no, kin.granter.payments()[0].funding) if side == payer else (None, None)
+        assert (shown.out_trade_no, shown.funding) == means, side
+
+
+# --- what the patient has not said -----------------------------------------------------------------------------------
+
+
+def test_the_holder_learns_that_the_record_is_not_complete_and_not_what_it_lacks(kin: Kin) -> None:
+    kin.grant(Scope.BOOK)
+    said = []
+    for names in (["address"], ["email", "hospital_card"]):
+        schedule_id = beside(kin.granter, terms=ROOMY | {"required_fields": names})
+        given = {"schedule_id": schedule_id, "dependent_id": kin.granter.dependent_id}
+        (reason,) = looked(kin, explain_to, **given)[0].reasons
+        assert reason.alternatives == ["ask_granter", "desk"]
+        with pytest.raises(FieldsRequired) as refused:
+            kin.book(schedule_id=schedule_id)
+        assert refused.value.facts == reason.error.facts
+        said.append(reason.error.facts)
+    assert said == [{"dependent_id": str(kin.granter.dependent_id)}] * 2
+
+
+def test_a_card_named_under_a_grant_is_one_refusal_whosever_it_is(kin: Kin) -> None:
+    kin.grant(Scope.BOOK)
+    for card_id in (a_card(kin.granter), a_card(kin.holder), new_id()):
+        with pytest.raises(ValidationFailed) as refused:
+            kin.book(visit_card_id=card_id)
+        assert [(one.pointer, one.code) for one in refused.value.errors] == [("#/visit_card_id", "not_allowed")]
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
