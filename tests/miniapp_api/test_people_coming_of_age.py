@@ -124,10 +124,9 @@ def test_who_ties_a_childs_certificate_to_a_number_of_their_own_takes_nothing_ov
     child = an.post("/dependents", typed).json["id"]
     own = resident_id(order=905)
     stranger = ward.log_in("stranger")
-    tied = SELF | certificate | {"name": "测试童", "birth_date": "1990-01-01", "relationship": "other"}
-    false = stranger.post("/dependents", tied).json["id"]
-    given = {"id_type": "resident_id", "id_number": own}
-    assert stranger.send("PUT", f"/dependents/{false}/document", given).status == 200
-    assert himself(ward, own).send("POST", "/account/hand-over").status == 204
+    grown = SELF | certificate | {"name": "测试童", "birth_date": "1990-01-01", "relationship": "other"}
+    refused = stranger.post("/dependents", grown).json["errors"]
+    assert [(one["pointer"], one["code"]) for one in refused] == [("#/id_type", "not_a_minor")]
+    himself(ward, own).send("POST", "/account/hand-over")
     assert "handed_over_at" not in shown(an, child)
     assert shown(an, child)["guardian_dependent_id"] == guardian
