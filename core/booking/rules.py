@@ -48,8 +48,13 @@ def refusals(case: Case) -> Iterator[DomainError]:
         yield IdentityRequired(required_level=wanted, level=level)
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
-        named = {} if case.grant is not None else {"fields": missing}  # what a granter left out is not the holder's
-        yield FieldsRequired(**named, dependent_id=str(case.dependent.id))
+        whose = str(case.dependent.id)
+        # What a granter has left out is nothing of the holder's.
+        yield (
+            FieldsRequired(dependent_id=whose, fields=missing)
+            if case.grant is None
+            else FieldsRequired(dependent_id=whose)
+        )
     yield from _person_refusals(case)
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.paging import Page, page_of
@@ -42,6 +42,11 @@ class AccessAction(StrEnum):
     APPOINTMENT_CANCELLED = "appointment.cancel"
     PASS_SHOWN = "visit_pass.show"  # noqa: S105 - no password
     PAYMENT_OPENED = "payment.open"
+
+
+UNTOLD = frozenset({AccessAction.AGREEMENT_REVOKED})
+"""Kept for whoever asks the operator, and not shown to the account: that somebody took their agreement back at the desk
+is theirs. To who booked for them it has ended, and whose word ended it is not told (decision 0028)."""
 
 
 class AccessPurpose(StrEnum):
@@ -87,20 +92,11 @@ def note_access(
     )
 
 
-def about_account(account_id: UUID) -> ColumnElement[bool]:
-    """What the account may read: of its own data and that of its dependents, removed ones too.
-
-    That somebody took their agreement back at the desk is kept for whoever asks the operator, and not shown to who
-    booked for them: there the agreement has ended, and whose word ended it is not told (decision 0028).
-    """
-    own = select(Dependent.id).where(Dependent.account_id == account_id)
-    about_me = or_(AuditEntry.account_id == account_id, AuditEntry.dependent_id.in_(own))
-    return and_(about_me, AuditEntry.action != AccessAction.AGREEMENT_REVOKED)
-
-
 def list_accesses(session: Session, *, account_id: UUID, cursor: str | None, limit: int) -> Page[AuditEntry]:
     """What was done with the account's data and that of its dependents, removed ones too; the newest first.
 
     Raises: ValidationFailed."""
-    query = select(AuditEntry).where(about_account(account_id))
+    own = select(Dependent.id).where(Dependent.account_id == account_id)
+    about_me = or_(AuditEntry.account_id == account_id, AuditEntry.dependent_id.in_(own))
+    query = select(AuditEntry).where(about_me, AuditEntry.action.not_in(UNTOLD))
     return page_of(session, query, AuditEntry.id, cursor=cursor, limit=limit, newest_first=True)

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from core.rights.access import about_account
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
 from models.agreement import Agreement
@@ -83,7 +82,11 @@ HOLDINGS = (
         lambda one: RefundLine.refund_id.in_(select(Refund.id).where(Refund.charge_id.in_(_of_charges(one)))),
     ),
     Holding("notices", Notice, lambda one: Notice.account_id == one),
-    Holding("accesses", AuditEntry, about_account),
+    Holding(
+        "accesses",
+        AuditEntry,
+        lambda one: or_(AuditEntry.account_id == one, AuditEntry.dependent_id.in_(_of_dependents(one))),
+    ),
 )
 
 OF_OTHERS = frozenset({"payments_for_others"})

@@ -127,6 +127,6 @@ def test_who_ties_a_childs_certificate_to_a_number_of_their_own_takes_nothing_ov
     grown = SELF | certificate | {"name": "测试童", "birth_date": "1990-01-01", "relationship": "other"}
     refused = stranger.post("/dependents", grown).json["errors"]
     assert [(one["pointer"], one["code"]) for one in refused] == [("#/id_type", "not_a_minor")]
-    himself(ward, own).send("POST", "/account/hand-over")
+    assert himself(ward, own).send("POST", "/account/hand-over").status == 204
     assert "handed_over_at" not in shown(an, child)
     assert shown(an, child)["guardian_dependent_id"] == guardian
