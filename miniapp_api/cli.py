@@ -18,6 +18,7 @@ from migrations import upgrade
 from miniapp_api import (
     cli_booking,
     cli_booking_calendar,
+    cli_booking_extra,
     cli_booking_hospital,
     cli_booking_schedules,
     cli_booking_supply,
@@ -35,6 +36,7 @@ from models.errors import NotFound
 _GROUPS = (
     cli_booking,
     cli_booking_calendar,
+    cli_booking_extra,
     cli_booking_schedules,
     cli_booking_hospital,
     cli_booking_supply,

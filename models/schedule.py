@@ -168,7 +168,9 @@ class Slot(Stateful, Base):
         """The hospital takes it back."""
         if self.status is not SlotStatus.WITHHELD:
             self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=WithheldReason.WITHDRAWN)
-        self.withheld_reason, self.surplus = WithheldReason.WITHDRAWN, None
+        self.withheld_reason = WithheldReason.WITHDRAWN
+        if self.surplus is Surplus.REDUCED:
+            self.surplus = None  # the hospital may give it again; what a doctor gave to one person is over
 
     def suspend(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The clinic does not take place."""

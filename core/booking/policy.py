@@ -63,6 +63,7 @@ class BookingPolicy:
 
     `release_jitter_minutes`: departments are released up to so many minutes after `release_time`, each at a minute of
     its own, which its schedules announce.
+    `max_extra_numbers`: how many a doctor may give out beside the numbers of one half day (加号).
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
@@ -82,6 +83,7 @@ class BookingPolicy:
 
     # --- which half days there are
     rosters_on_holidays: bool | None = _key(flag, default=False)
+    max_extra_numbers: int | None = _key(whole(0, 100), default=5)
 
     # --- holding and paying
     hold_minutes: int | None = _key(whole(2, _DAY_MINUTES), default=15)  # below 90 s nobody may start to pay

@@ -37,6 +37,7 @@ class Terms:
     agreement_from_age: int
     agreement_to_age: int
     required_fields: tuple[str, ...]
+    max_extra_numbers: int
 
     @property
     def agreement_ages(self) -> Ages:

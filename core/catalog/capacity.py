@@ -43,7 +43,7 @@ def fit_numbers(
             continue
         for slot in own:
             slot.surplus = None
-        gone = [one for one in by_segment[segment] if one.is_withdrawn][: count - len(own)]
+        gone = [one for one in by_segment[segment] if one.is_withdrawn and one.surplus is None][: count - len(own)]
         for slot in gone:
             slot.free(session, at=now, cause=cause)
         fresh = count - len(own) - len(gone)

@@ -40,6 +40,7 @@ class AccessAction(StrEnum):
     APPOINTMENT_SEEN = "appointment.see"
     APPOINTMENT_BOOKED = "appointment.book"
     APPOINTMENT_CANCELLED = "appointment.cancel"
+    EXTRA_NUMBER_ISSUED = "extra_number.issue"
     PASS_SHOWN = "visit_pass.show"  # noqa: S105 - no password
     PAYMENT_OPENED = "payment.open"
 

@@ -15,6 +15,7 @@ from core.catalog.faults import Fault
 from core.catalog.import_rows import read_import
 from core.transactions import Transactions
 from miniapp_api.app import App
+from models.base import new_id
 from models.schedule import Schedule, Slot
 
 ROOT = Path(__file__).parent.parent.parent
@@ -127,3 +128,11 @@ def test_the_example_of_the_clerks_page_is_imported(app: App, directory: Path, t
         lambda session, _now: session.scalars(select(Schedule.fee_fen).where(Schedule.imported_at.is_not(None))).all()
     )
     assert sorted(fees) == [5000, 6000, 8050]
+
+
+def test_an_extra_number_that_cannot_be_is_told(app: App) -> None:
+    nobody = str(new_id())
+    args = ["issue-extra-number", nobody, nobody, "--doctor", "DOC1", "--operator", "desk"]
+    unknown = run(app, *args, "--reason", "urgent")
+    assert (unknown.exit_code, unknown.output) == (1, "no such half day or dependent\n")
+    assert run(app, *args, "--reason", "because").exit_code == 2

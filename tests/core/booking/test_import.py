@@ -6,11 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from clerk import DAY, Clerk, another, opened
+from clerk import CLERK, DAY, Clerk, another, opened
+from factories import make_doctor
 from harness import Patient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.booking.extra import ExtraReason, Order, issue_extra_number
 from core.booking.fairness import add_refusals
 from core.catalog.publish import extend_schedules
 from core.catalog.timetable import schedule_segments
@@ -18,7 +20,7 @@ from core.refusals import SoldOut
 from models.appointment import AppointmentStatus, PayMode
 from models.base import new_id
 from models.hospital import Campus, Department, Hospital, Period, Roster
-from models.schedule import Schedule, ScheduleStatus, SlotStatus
+from models.schedule import Schedule, ScheduleStatus, SlotStatus, Surplus
 
 
 @pytest.fixture
@@ -139,6 +141,26 @@ def test_f_91_a_number_given_back_to_the_hospital_is_not_counted(clerk: Clerk) -
         second.book(PayMode.ON_SITE)
     told = clerk.patient.write(lambda session, now: schedule_segments(session, clerk.half_day().id, now=now))
     assert [(segment.total, segment.remaining) for segment in told] == [(1, 0)]
+
+
+def test_an_extra_number_is_beside_those_of_the_file(clerk: Clerk) -> None:
+    clerk.load(clerk.row(ends="14:30"))
+    one = another(clerk)
+    doctor = clerk.patient.write(
+        lambda session, _now: make_doctor(session, session.get_one(Department, clerk.half_day().department_id)).code
+    )
+    order = Order(one.schedule_id, one.dependent_id, doctor, ExtraReason.URGENT, "desk", PayMode.ON_SITE)
+    vault = one.workbench.vault
+    given = one.write(lambda session, now: issue_extra_number(session, order, now=now, cause=CLERK, vault=vault))
+    assert clerk.load(clerk.row(ends="14:30")).unchanged == 1
+    assert clerk.load(clerk.row(ends="14:30", numbers_per_segment="1")).numbers_removed == 1
+    one.cancel(given.appointment.id)
+    one.work(after=timedelta(seconds=5))
+    assert clerk.load(clerk.row(ends="14:30")).numbers_added == 1
+    assert sorted((slot.status, slot.surplus) for slot in clerk.slots() if slot.surplus) == [
+        (SlotStatus.WITHHELD, Surplus.EXTRA)
+    ]
+    clerk.patient.assert_sound()
 
 
 def test_numbers_taken_back_are_on_sale_again_where_the_hospital_gives_more(clerk: Clerk) -> None:

@@ -1,0 +1,173 @@
+"""Extra numbers (加号): a doctor gives one person a number beside those of the half day (rules.md 2.12).
+
+It becomes an ordinary appointment, charged as usual and judged by the same rules but two: nothing needs to be free, and
+nothing released. It belongs to this person and this half day; let go, it is not sold to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.case import Case, gather
+from core.booking.claim import ClaimedSlot, Taken
+from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.required import card_to_bring
+from core.booking.rules import refusals
+from core.booking.terms import Terms
+from core.booking.views import AppointmentView
+from core.booking.wish import Wish
+from core.booking.write import Sale, write_booking
+from core.locks import lock_account_and_person, lock_schedules
+from core.refusals import NotReleased
+from core.rights.access import AccessAction, AccessPurpose, note_access
+from core.transactions import Changed
+from models.appointment import PayMode
+from models.base import new_id
+from models.errors import NotFound
+from models.hospital import Doctor
+from models.person import Dependent
+from models.schedule import Schedule, Slot, SlotStatus, Surplus
+from models.sealing import Vault
+from models.states import Cause
+
+
+class ExtraReason(StrEnum):
+    """Why. A closed list: what is the matter with somebody is written nowhere outside their record."""
+
+    URGENT = "urgent"
+    FOLLOW_UP = "follow_up"
+    REFERRAL = "referral"
+    FROM_AFAR = "from_afar"
+    OTHER = "other"
+
+
+class ExtraRefused(Exception):
+    """No extra number here: the doctor does not sit there, or has given out as many as the policy allows."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whose number, who gives it and why; `operator` types it in for the doctor."""
+
+    schedule_id: UUID
+    dependent_id: UUID
+    doctor_code: str
+    reason: ExtraReason
+    operator: str
+    pay: PayMode = PayMode.ONLINE
+
+
+def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
+    """Book the dependent beside the schedule's numbers.
+
+    Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity and release."""
+    account_id = session.scalar(
+        select(Dependent.account_id).where(Dependent.id == order.dependent_id, Dependent.archived_at.is_(None))
+    )
+    if account_id is None:
+        raise NotFound()
+    around = look_around(
+        session,
+        schedule_id=order.schedule_id,
+        segment_starts_at=None,
+        account_id=account_id,
+        dependent_id=order.dependent_id,
+        now=now,
+    )
+    schedule, terms = around.schedule, Terms.from_document(around.schedule.terms)
+    wish = Wish(schedule.id, order.dependent_id, order.pay)
+    wish.refuse_unless_offered(schedule, terms)
+    _refuse_other_doctors(session, schedule, order.doctor_code)
+    case = _judged(session, around, terms, account_id=account_id, dependent_id=order.dependent_id, now=now)
+    waits = wish.pays_online(schedule) or around.hospital_system is not None
+    taken = _add(session, schedule, terms, SlotStatus.HELD if waits else SlotStatus.BOOKED, now=now, cause=cause)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card)
+    made = write_booking(session, sale, now=now, cause=cause, vault=vault)
+    _note(session, order, made, now=now)
+    return made
+
+
+def _judged(
+    session: Session, around: Surroundings, terms: Terms, *, account_id: UUID, dependent_id: UUID, now: datetime
+) -> Case:
+    """With account and person locked. Raises: NotFound, Changed, what refuses."""
+    if around.person_id is None:
+        raise Changed()
+    person_id = lock_account_and_person(session, account_id, around.person_id)
+    whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id, now=now)
+    if whom.dependent.person_id != around.person_id:
+        raise Changed()
+    schedule = around.schedule
+    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
+    case = gather(
+        session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
+    )
+    for refusal in refusals(case):
+        if not isinstance(refusal, NotReleased):
+            raise refusal
+    return case
+
+
+def _refuse_other_doctors(session: Session, schedule: Schedule, doctor_code: str) -> None:
+    """The doctor of the half day; where it is a clinic without one, any of the department."""
+    if schedule.doctor_code:
+        fits = schedule.doctor_code == doctor_code
+    else:
+        here = select(Doctor.id).where(Doctor.code == doctor_code, Doctor.department_id == schedule.department_id)
+        fits = session.scalar(here) is not None
+    if not fits:
+        raise ExtraRefused("this doctor does not sit there")
+
+
+def _add(session: Session, schedule: Schedule, terms: Terms, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:
+    """One more number in the last segment, behind all others. The schedule is locked: the cap is exact."""
+    _, slots = lock_schedules(session, [schedule.id])
+    given = [one for one in slots if one.surplus is Surplus.EXTRA and not one.is_withdrawn]
+    if len(given) >= terms.max_extra_numbers:
+        raise ExtraRefused(f"{len(given)} extra numbers are given out, {terms.max_extra_numbers} are allowed")
+    last = _last(slots)
+    slot = Slot(
+        id=new_id(),
+        hospital_id=schedule.hospital_id,
+        schedule_id=schedule.id,
+        sequence=max(one.sequence for one in slots) + 1,
+        starts_at=last.starts_at,
+        ends_at=last.ends_at,
+        status=SlotStatus.FREE,
+        moved=0,
+        surplus=Surplus.EXTRA,
+    )
+    born = slot.move(to, at=now, cause=cause, reason="extra")
+    session.add(slot)
+    session.flush()
+    return Taken(ClaimedSlot(slot.id, slot.sequence, slot.starts_at, slot.ends_at), born)
+
+
+def _last(slots: Sequence[Slot]) -> Slot:
+    if not slots:
+        raise NotFound()
+    return max(slots, key=lambda one: one.starts_at)
+
+
+def _note(session: Session, order: Order, made: AppointmentView, *, now: datetime) -> None:
+    note_access(
+        session,
+        actor=order.operator,
+        action=AccessAction.EXTRA_NUMBER_ISSUED,
+        purpose=AccessPurpose.VISIT,
+        now=now,
+        dependent_id=order.dependent_id,
+        result="issued",
+        facts={
+            "appointment_id": str(made.appointment.id),
+            "doctor_code": order.doctor_code,
+            "reason": str(order.reason),
+        },
+    )
