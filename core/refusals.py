@@ -130,6 +130,43 @@ class NotCancellable(Conflict):
     code = "not_cancellable"
 
 
+# --- the day
+
+
+class CheckInRefused(Conflict):
+    """Only a booked number is checked in, and only who is there is called. The facts say what it is."""
+
+    code = "check_in_refused"
+
+
+class CheckInTooEarly(Conflict):
+    code = "check_in_too_early"
+
+
+class CheckInTooLate(Conflict):
+    """The window has closed; the desk may still help."""
+
+    code = "check_in_too_late"
+
+
+class CheckInAtDesk(Conflict):
+    """Not by place: the fee is paid at the desk, or the hospital wants everybody to come there."""
+
+    code = "check_in_at_desk"
+
+
+class TooFar(Conflict):
+    """The phone is not where the clinic is."""
+
+    code = "too_far"
+
+
+class AppointmentFrozen(Conflict):
+    """Somebody says that it was booked in another's name: the desk decides."""
+
+    code = "appointment_frozen"
+
+
 # --- payments
 
 

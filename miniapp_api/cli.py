@@ -18,6 +18,7 @@ from migrations import upgrade
 from miniapp_api import (
     cli_booking,
     cli_booking_calendar,
+    cli_booking_day,
     cli_booking_extra,
     cli_booking_hospital,
     cli_booking_schedules,
@@ -40,6 +41,7 @@ _GROUPS = (
     cli_booking_schedules,
     cli_booking_hospital,
     cli_booking_supply,
+    cli_booking_day,
     cli_catalog,
     cli_keys,
     cli_official,

@@ -23,6 +23,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_a_string": ("应为文字", "must be a string"),
     "not_a_boolean": ("应为是或否", "must be true or false"),
     "not_a_whole_number": ("应为整数", "must be a whole number"),
+    "not_a_number": ("应为数字", "must be a number"),
     "not_a_list": ("应为列表", "must be a list"),
     "not_an_object": ("应为对象", "must be an object"),
     "not_an_id": ("编号有误", "is not an id"),

@@ -134,6 +134,26 @@ PROBLEMS: Mapping[str, Problem] = {
     "not_cancellable": _p(
         409, "这个预约不能取消", "请刷新后查看它的状态。",
         "It cannot be cancelled", "Please refresh and look at its state."),
+    # --- the day
+    "check_in_refused": _p(
+        409, "现在不能签到", "请刷新后查看预约的状态，或到医院窗口办理。",
+        "Not open for check-in", "Please refresh and look at the appointment, or go to the hospital desk."),
+    "check_in_too_early": _p(
+        409, "还没到签到时间", "到签到时间后再试。",
+        "Too early to check in", "Please try again once check-in has opened."),
+    "check_in_too_late": _p(
+        409, "已过签到时间", "请到医院窗口办理。",
+        "Too late to check in", "Please go to the hospital desk."),
+    "check_in_at_desk": _p(
+        409, "请到医院窗口签到", "该号须在医院窗口办理取号和签到。",
+        "Please check in at the desk", "This number is taken up at the hospital desk."),
+    "too_far": _p(
+        409, "您不在医院附近", "到达医院后再签到，也可以到医院窗口办理。",
+        "You are not near the hospital", "Please check in when you are there, or go to the desk."),
+    "appointment_frozen": _p(
+        409, "该预约已被冻结", "有人反映此号并非本人预约，请携带就诊人本人有效证件到医院窗口核实。",
+        "The appointment is frozen",
+        "It was reported that it is in another's name. Please bring the patient's own document to the desk."),
     # --- payment
     "hold_ending": _p(
         409, "支付时间快到了", "剩余时间不够支付，请重新预约。",

@@ -9,7 +9,7 @@ from models.charge import FeeKind, Leg
 from models.hospital import Period
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
-from schemas.base import CURSOR, Count, Day, Id, Instant, ReplySchema, Strict, Text, Whole
+from schemas.base import CURSOR, Count, Day, Degrees, Id, Instant, ReplySchema, Strict, Text, Whole
 
 
 class BookAppointmentSchema(Strict):
@@ -47,6 +47,39 @@ class ListAppointmentsQuery(Strict):
 
 class CancelAppointmentSchema(Strict):
     reason = fields.String(validate=validate.Length(max=200), metadata={"example": "时间冲突"})
+
+
+class CheckInSchema(Strict):
+    """Where the phone is. It decides, and is neither stored nor logged."""
+
+    lat = Degrees(
+        required=True,
+        validate=validate.Range(min=-90, max=90),
+        metadata={
+            "description": "GCJ-02, as wx.getLocation with type gcj02 and my.getLocation give it",
+            "example": 32.06,
+        },
+    )
+    lng = Degrees(required=True, validate=validate.Range(min=-180, max=180), metadata={"example": 118.78})
+    accuracy_m = Whole(
+        load_default=0,
+        validate=validate.Range(min=0, max=1_000_000),
+        metadata={"description": "what the phone says of its own error; 500 m at most count", "example": 30},
+    )
+
+
+class NotMeReply(ReplySchema):
+    frozen = fields.Integer(
+        required=True, metadata={"description": "how many numbers are frozen by this", "example": 1}
+    )
+
+
+class ArrivalReply(ReplySchema):
+    at = Instant(required=True, metadata={"example": "2026-11-25T01:40:00.000Z"})
+    late = fields.Boolean(required=True, metadata={"description": "behind some of those who were in time"})
+    people_ahead = fields.Integer(
+        allow_none=True, required=True, metadata={"description": "who are called before; null once seen", "example": 2}
+    )
 
 
 class NamedReply(ReplySchema):
@@ -198,6 +231,7 @@ class AppointmentReply(ReplySchema):
 class AppointmentInFullReply(AppointmentReply):
     """One appointment that was asked for by its id."""
 
+    arrival = fields.Nested(ArrivalReply, allow_none=True, required=True, metadata={"example": None})
     complaint = fields.String(
         allow_none=True,
         required=True,

@@ -38,6 +38,7 @@ _FIELD_CODES = {
 }
 _KIND_CODES: tuple[tuple[type[fields.Field[Any]], str], ...] = (
     (fields.Boolean, "not_a_boolean"),
+    (fields.Float, "not_a_number"),
     (fields.Number, "not_a_whole_number"),
     (fields.List, "not_a_list"),
     (fields.Nested, "not_an_object"),
@@ -189,6 +190,17 @@ class Whole(fields.Integer):
         if abs(value) > SAFE_INTEGER:
             raise self.make_error("too_large")
         return value
+
+
+class Degrees(fields.Float):
+    """A number as JSON has it, as of a place on earth."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        if abs(value) > SAFE_INTEGER:
+            raise self.make_error("too_large")
+        return float(value)
 
 
 class Count(fields.Integer):

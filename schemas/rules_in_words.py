@@ -175,6 +175,28 @@ def _cancelling(policy: BookingPolicy) -> Words:
     return Words(f"{until.zh}可在线取消。", f"Can be cancelled online {until.en}.")
 
 
+def _check_in(policy: BookingPolicy) -> Words:
+    opens, radius = policy.check_in_opens_minutes, policy.check_in_radius_m
+    near = Words(
+        f"可在医院{radius}米内自助签到，也可到窗口签到。", f" within {radius} m of the hospital or at the desk."
+    )
+    desk = Words("请到窗口签到。", " at the desk.")
+    how = near if radius else desk
+    return Words(
+        f"就诊时段开始前{opens}分钟起{how.zh}",
+        f"Check in from {_count(opens, 'minute')} before your time segment begins,{how.en}",
+    )
+
+
+def _queue(policy: BookingPolicy) -> Words:
+    minutes, late, passed = policy.late_after_minutes, policy.late_places, policy.passed_places
+    return Words(
+        f"时段开始后满{minutes}分钟才到的，排在{late}位候诊者之后；过号的，排在{passed}位候诊者之后。",
+        f"Who comes {_count(minutes, 'minute')} after their segment began, or later, goes behind {late} of those who "
+        f"wait; who does not answer when called, behind {passed}.",
+    )
+
+
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
     ("release", ("release_days_before", "release_time", "release_jitter_minutes"), _release),
     ("closing", ("closes_minutes_before",), _closing),
@@ -189,4 +211,6 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("holds", ("max_open_holds_person", "max_open_holds_account"), _holds),
     ("payment", ("pay_modes", "hold_minutes"), fee_terms),
     ("cancelling", ("cancel_days_before", "cancel_time"), _cancelling),
+    ("check_in", ("check_in_opens_minutes", "check_in_closes_minutes", "check_in_radius_m"), _check_in),
+    ("queue", ("late_after_minutes", "late_places", "passed_places"), _queue),
 )

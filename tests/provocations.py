@@ -10,18 +10,21 @@ from uuid import UUID
 from factories import make_dependent, make_signal
 from people import resident_id
 from people_http import MOTHER, SELF
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from ward import Ward, add, agree, be_asked_to_join, book, give, offer, open_ward
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
+from core.booking.not_me import freeze
 from core.dependents.agreement_words import VERSION
 from core.ports import ProviderUnavailable
 from models.account import Account
 from models.account_join import AccountJoin
+from models.arrival import ReportedBy
 from models.booking_signal import SignalAnswer
 from models.database import Database
+from models.hospital import Hospital
 from models.person import Dependent, IdentityLevel, IdentityStatus, Relationship
 from models.schedule import ScheduleStatus
 
@@ -215,6 +218,68 @@ def _cancelled_before(ward: Ward) -> Reply:
     phone = ward.log_in("a")
     path = f"/appointments/{held(ward, phone)}/cancellation"
     return [phone.post(path) for _ in range(2)][1]
+
+
+# --- the day
+
+
+def check_in(ward: Ward, phone: Phone, *, opens: int = 99_999, fee_fen: int = 0, **schedule: Any) -> Reply:
+    """Of a number that opens for check-in so many minutes before it begins."""
+    terms = ANYBODY | {"check_in_opens_minutes": opens}
+    made = book(phone, ward.schedule(terms=terms, fee_fen=fee_fen, **schedule), add(phone), "on_site")
+    return phone.post(f"/appointments/{made.json['id']}/check-in", {"lat": 32.05, "lng": 118.78})
+
+
+PROVOCATIONS |= {
+    "check_in_too_early": lambda ward: check_in(ward, ward.log_in("a"), opens=0),
+    "check_in_at_desk": lambda ward: check_in(ward, ward.log_in("a")),
+}
+
+
+@provokes("check_in_refused")
+def _not_paid_yet(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    return phone.post(f"/appointments/{held(ward, phone)}/check-in", {"lat": 32.05, "lng": 118.78})
+
+
+def on_the_map(ward: Ward) -> None:
+    ward.workbench.transactions.write(
+        lambda session, _now: session.execute(update(Hospital).values(lat=39.9, lng=116.4))
+    )
+
+
+@provokes("too_far")
+def _from_another_town(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    made = check_in(ward, phone)
+    on_the_map(ward)
+    (appointment,) = phone.get("/appointments")["items"]
+    assert made.code == "check_in_at_desk"
+    return phone.post(f"/appointments/{appointment['id']}/check-in", {"lat": 32.05, "lng": 118.78})
+
+
+def once_booked(ward: Ward, then: Callable[[str], Any]) -> Reply:
+    """Check in with a number after something has happened to it."""
+    phone = ward.log_in("a")
+    check_in(ward, phone)
+    (appointment,) = phone.get("/appointments")["items"]
+    then(appointment["id"])
+    return phone.post(f"/appointments/{appointment['id']}/check-in", {"lat": 32.05, "lng": 118.78})
+
+
+@provokes("check_in_too_late")
+def _when_the_clinic_is_over(ward: Ward) -> Reply:
+    return once_booked(ward, lambda _: ward.clock.advance(timedelta(days=4)))
+
+
+@provokes("appointment_frozen")
+def _somebody_elses_number(ward: Ward) -> Reply:
+    def report(appointment_id: str) -> None:
+        ward.workbench.transactions.write(
+            lambda session, now: freeze(session, UUID(appointment_id), by=ReportedBy.DESK, now=now)
+        )
+
+    return once_booked(ward, report)
 
 
 # --- paying

@@ -289,6 +289,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "change_dependent": {"phone": "13900000001"},
     "create_hospital_card": {"hospital_id": "{hospital_id}", "number": "0087654321"},
     "create_identity_check": {"method": "on_site"},
+    "check_in": {"lat": 32.05, "lng": 118.78},
     "complete_identity_check": {},
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
     "cancel_own_appointment": {},

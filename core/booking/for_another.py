@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.answers import answers_to
 from core.booking.eligibility import Eligibility, explain_for
 from core.booking.look import Whom, own_dependent
+from core.booking.queue import place_of
 from core.booking.views import AppointmentView, list_appointments, views_of
 from core.booking.visit_pass import VisitPass, issue_visit_pass
 from core.dependents.granted import Granted, Use, granted_dependent, granted_to, hold_live, with_twins
@@ -91,6 +92,7 @@ def show_appointment(
 
     Raises: NotFound."""
     shown, uses = see_appointment(session, appointment_id=appointment_id, account_id=account_id, now=now)
+    shown = replace(shown, arrival=place_of(session, shown.appointment))
     own = shown.shown_under is None
     return (replace(shown, complaint=shown.appointment.complaint(vault)) if own else shown), uses
 

@@ -72,6 +72,10 @@ class BookingPolicy:
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
+    `check_in_opens_minutes` before the start of one's segment, `check_in_closes_minutes` before the end of the half
+    day; `check_in_radius_m` round the campus one may check in by place, 0: at the desk alone.
+    `late_after_minutes` after that start one goes behind `late_places` of those who wait; who was called and did not
+    answer, behind `passed_places`.
     `required_fields`: what a patient must have filled in, beside what everybody must (rules.md L-09).
     """
 
@@ -109,6 +113,14 @@ class BookingPolicy:
     agreement_from_age: int | None = _key(whole(0, 150), default=18)
     agreement_to_age: int | None = _key(whole(0, 150), default=59)
     required_fields: tuple[str, ...] | None = _key(words((str(name) for name in RequiredField), at_least=0), default=())
+
+    # --- the day
+    check_in_opens_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)
+    check_in_closes_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=0)
+    check_in_radius_m: int | None = _key(whole(0, 50_000), default=1000)
+    late_after_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)
+    late_places: int | None = _key(whole(0, 100), default=3)
+    passed_places: int | None = _key(whole(1, 100), default=3)
 
     # --- numbers that come back
     return_after_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=0)

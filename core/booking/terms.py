@@ -38,6 +38,12 @@ class Terms:
     agreement_to_age: int
     required_fields: tuple[str, ...]
     max_extra_numbers: int
+    check_in_opens_minutes: int
+    check_in_closes_minutes: int
+    check_in_radius_m: int
+    late_after_minutes: int
+    late_places: int
+    passed_places: int
 
     @property
     def agreement_ages(self) -> Ages:
@@ -60,6 +66,15 @@ class Terms:
     def segment_closes_at(self, segment_starts_at: datetime) -> datetime:
         """Half-open: at this instant the segment is not sold any more."""
         return segment_starts_at - timedelta(minutes=self.segment_closes_minutes_before)
+
+    def check_in_window(self, segment_starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]:
+        """Of a segment in a half day that ends at `ends_at`; half-open."""
+        opens_at = segment_starts_at - timedelta(minutes=self.check_in_opens_minutes)
+        return opens_at, ends_at - timedelta(minutes=self.check_in_closes_minutes)
+
+    def is_late(self, segment_starts_at: datetime, *, now: datetime) -> bool:
+        """Half-open: at this instant one is."""
+        return now >= segment_starts_at + timedelta(minutes=self.late_after_minutes)
 
     def to_document(self) -> dict[str, Any]:
         return thawed(asdict(self))

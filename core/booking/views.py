@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from core.booking.queue import Place
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
 from core.payments.views import PaymentView, hide_means, view_payment
@@ -104,6 +105,7 @@ class AppointmentView:
     visit_card: HospitalCard | None
     shown_under: Grant | None = None
     complaint: str | None = field(default=None, repr=False)
+    arrival: Place | None = None
 
     @property
     def whom(self) -> WhomShown:

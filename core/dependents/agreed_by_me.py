@@ -60,9 +60,9 @@ def take_back(session: Session, *, account_id: UUID, agreement_id: UUID, now: da
     log.info("agreement_taken_back", agreement=str(agreement_id))
 
 
-def _given_by(session: Session, account_id: UUID) -> Select[Agreement]:
-    """Agreements of the holder of `account_id` under other accounts, whichever document they were added by."""
-    me = session.scalars(
+def proven_self(session: Session, account_id: UUID) -> UUID | None:
+    """The alias root of the account's holder, who must have been present themselves."""
+    return session.scalars(
         select(func.coalesce(Person.alias_of_id, Person.id))
         .join(Dependent, Dependent.person_id == Person.id)
         .where(
@@ -73,6 +73,11 @@ def _given_by(session: Session, account_id: UUID) -> Select[Agreement]:
             Dependent.identity_method.is_distinct_from(IdentityMethod.GUARDIAN),
         )
     ).one_or_none()
+
+
+def _given_by(session: Session, account_id: UUID) -> Select[Agreement]:
+    """Agreements of the holder of `account_id` under other accounts, whichever document they were added by."""
+    me = proven_self(session, account_id)
     whom, nobody = aliased(Dependent), new_id()
     return (
         select(Agreement)

@@ -43,6 +43,12 @@ class AccessAction(StrEnum):
     EXTRA_NUMBER_ISSUED = "extra_number.issue"
     PASS_SHOWN = "visit_pass.show"  # noqa: S105 - no password
     PAYMENT_OPENED = "payment.open"
+    CHECKED_IN = "appointment.check_in"
+    PASSED_OVER = "queue.pass"
+    SEEN = "appointment.fulfil"
+    CANCELLED_AT_DESK = "appointment.cancel_at_desk"
+    NOT_ME_REPORTED = "not_me.report"
+    NOT_ME_DECIDED = "not_me.decide"
 
 
 UNTOLD = frozenset({AccessAction.AGREEMENT_REVOKED})

@@ -60,6 +60,7 @@ CATALOGUE: Mapping[str, Graded] = {
         sensitive="complaint_sealed",
         important="person_id department_id hospital_id visit_date",
     ),
+    "arrivals": _of(PERSONAL, important="hospital_id schedule_id at"),
     "audit_entries": _of(PERSONAL, general="action purpose result", personal="actor subject facts"),
     "booking_policies": _of(GENERAL),
     "calendar_days": _of(GENERAL),
@@ -93,6 +94,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "jobs": _of(GENERAL),
     "key_rotations": _of(GENERAL),
     "login_sessions": _of(PERSONAL, sensitive="token_hash"),
+    "not_me_reports": _of(PERSONAL),
     "notices": _of(PERSONAL, general="reason dedup"),
     "page_login_attempts": _of(PERSONAL, general="app target", sensitive="state_hash browser_hash"),
     "payments": _of(

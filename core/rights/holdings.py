@@ -16,6 +16,7 @@ from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
 from models.agreement import Agreement
 from models.appointment import Appointment
+from models.arrival import Arrival, NotMeReport
 from models.audit import AuditEntry
 from models.base import Base
 from models.booking_signal import BookingSignal
@@ -47,6 +48,10 @@ def _of_charges(account_id: AccountId) -> Select[UUID]:
     return select(Charge.id).where(Charge.account_id == account_id).correlate(Account)
 
 
+def _of_appointments(account_id: AccountId) -> Select[UUID]:
+    return select(Appointment.id).where(Appointment.account_id == account_id).correlate(Account)
+
+
 def _of_dependents(account_id: AccountId) -> Select[UUID]:
     return select(Dependent.id).where(Dependent.account_id == account_id).correlate(Account)
 
@@ -71,6 +76,8 @@ HOLDINGS = (
     Holding("booking_signals", BookingSignal, lambda one: BookingSignal.account_id == one),
     Holding("agreements", Agreement, lambda one: Agreement.account_id == one),
     Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
+    Holding("arrivals", Arrival, lambda one: Arrival.appointment_id.in_(_of_appointments(one))),
+    Holding("not_me_reports", NotMeReport, lambda one: NotMeReport.appointment_id.in_(_of_appointments(one))),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),
     Holding("payments", Payment, lambda one: Payment.account_id == one),

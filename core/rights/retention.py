@@ -52,6 +52,8 @@ RETENTION: Mapping[str, Retention] = {
     "agreements": _EVIDENCE,
     "booking_signals": _LOGS,
     "appointments": _MONEY,
+    "arrivals": _EVIDENCE,
+    "not_me_reports": _EVIDENCE,
     "charges": _MONEY,
     "charge_lines": _MONEY,
     "payments": _MONEY,

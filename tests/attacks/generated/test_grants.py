@@ -22,6 +22,8 @@ OPENED = {
     ("get_eligibility", "query.dependent_id", "oneself"): {"book"},
     ("cancel_own_appointment", "path.appointment_id", "held"): {"book"},
     ("cancel_own_appointment", "path.appointment_id", "stands"): {"book"},
+    ("check_in", "path.appointment_id", "held"): {"book"},
+    ("check_in", "path.appointment_id", "stands"): {"book"},
     ("get_appointment", "path.appointment_id", "held"): {"see", "book", "pay"},
     ("get_appointment", "path.appointment_id", "stands"): {"see", "book"},
     ("get_visit_pass", "path.appointment_id", "held"): {"see", "book"},

@@ -54,6 +54,8 @@ from schemas.base import instant_text
 EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
 """Terms under which nothing but ownership stands between an account and a number."""
 
+OPEN_FOR_CHECK_IN = EASY | {"check_in_opens_minutes": 99_999}
+
 PATIENT = Timeouts(lock=10_000, statement=30_000, idle_in_transaction=30_000)
 """A machine that many share must not look like one that is overloaded."""
 
@@ -101,7 +103,7 @@ class World(Clinic):
     def department(self) -> dict[str, str]:
         """A hospital with a department and a doctor."""
         with self.database.write() as session:
-            department = make_department(session, make_hospital(session))
+            department = make_department(session, make_hospital(session, lat=32.05, lng=118.78))
             doctor = make_doctor(session, department)
             return {
                 "hospital": str(department.hospital_id),
@@ -154,6 +156,7 @@ class World(Clinic):
             "check": check,
             "appointment": appointment,
             "booked": self.booked(patient, dependent, in_days=5),
+            "today": self.booked(patient, dependent, in_days=6, fee_fen=0, terms=OPEN_FOR_CHECK_IN),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
         own |= self._grants(patient) | self._joins(patient) | self._agreements(patient)

@@ -1,0 +1,184 @@
+"""Operator commands of the day: check in, call, pass over, see, take back, and what to do about a stranger's number.
+
+NAMED is the number that the patient reads out, or the code of their visit pass.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
+
+from core.booking import at_desk
+from core.booking.queue import queue_of
+from core.tickets import BadTicket
+from miniapp_api.cli_people import operator_option
+from miniapp_api.services import services
+from models.appointment import Appointment
+from models.base import new_id
+from models.errors import DomainError
+from models.states import Actor, Cause, CauseKind
+
+
+@click.command("check-in")
+@click.argument("named")
+@operator_option(default="desk")
+@click.option("--overrule", is_flag=True, help="Although it is too early or too late.")
+@with_appcontext
+def check_in(named: str, operator: str, overrule: bool) -> None:
+    """The patient is here, and waits to be called; exits 1 where that is refused. Once is as good as twice."""
+    _do(
+        named,
+        lambda session, appointment_id, now: _told(
+            at_desk.check_in_at_desk(
+                session,
+                appointment_id=appointment_id,
+                operator=operator,
+                overrule=overrule,
+                now=now,
+                cause=_by(operator),
+            )
+        ),
+    )
+
+
+@click.command("queue")
+@click.argument("schedule_id", type=click.UUID)
+@with_appcontext
+def queue(schedule_id: UUID) -> None:
+    """Who waits, in the order in which they are called: one line of JSON each."""
+    waiting = services().workbench.transactions.read(lambda session, _now: queue_of(session, schedule_id))
+    for one in waiting:
+        arrival = one.arrival
+        said = {
+            "number": one.number,
+            "sequence": one.sequence,
+            "arrived_at": arrival.at,
+            "late": arrival.late,
+            "passed": arrival.passed,
+        }
+        click.echo(json.dumps(said, default=str))
+
+
+@click.command("pass-number")
+@click.argument("named")
+@operator_option(default="desk")
+@with_appcontext
+def pass_number(named: str, operator: str) -> None:
+    """They were called and did not answer: behind some of those who wait."""
+
+    def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
+        passed = at_desk.pass_number(session, appointment_id=appointment_id, operator=operator, now=now)
+        return {"appointment_id": appointment_id, "passed": passed.passed}
+
+    _do(named, step)
+
+
+@click.command("fulfil")
+@click.argument("named")
+@operator_option(default="desk")
+@with_appcontext
+def fulfil(named: str, operator: str) -> None:
+    """The doctor has seen them; of a no-show, the correction that they were there."""
+    _do(
+        named,
+        lambda session, appointment_id, now: _told(
+            at_desk.fulfil(session, appointment_id=appointment_id, operator=operator, now=now, cause=_by(operator))
+        ),
+    )
+
+
+@click.command("cancel-at-desk")
+@click.argument("named")
+@operator_option(default="desk")
+@with_appcontext
+def cancel_at_desk(named: str, operator: str) -> None:
+    """Take a number back after the deadline, or after they arrived. What was paid goes back."""
+    _do(
+        named,
+        lambda session, appointment_id, now: _told(
+            at_desk.cancel_at_desk(
+                session, appointment_id=appointment_id, operator=operator, now=now, cause=_by(operator)
+            )
+        ),
+    )
+
+
+@click.command("report-not-me")
+@click.argument("named")
+@operator_option()
+@with_appcontext
+def report_not_me(named: str, operator: str) -> None:
+    """Their document is not that of whom the number names: nobody checks in with it until `decide-not-me`."""
+
+    def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
+        frozen = at_desk.report_at_desk(session, appointment_id=appointment_id, operator=operator, now=now)
+        return {"appointment_id": appointment_id, "frozen": frozen}
+
+    _do(named, step)
+
+
+@click.command("decide-not-me")
+@click.argument("named")
+@click.argument("found", type=click.Choice(["confirmed", "cleared"]))
+@operator_option()
+@with_appcontext
+def decide_not_me(named: str, found: str, operator: str) -> None:
+    """`confirmed`: it was taken in another's name, and is cancelled. `cleared`: it was the right person after all."""
+
+    def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
+        decided = at_desk.decide_at_desk(
+            session,
+            appointment_id=appointment_id,
+            confirmed=found == "confirmed",
+            operator=operator,
+            now=now,
+            cause=_by(operator),
+        )
+        return {"appointment_id": appointment_id, "decided": decided}
+
+    _do(named, step)
+
+
+def _do(named: str, step: Callable[[Session, UUID, datetime], dict[str, Any]]) -> None:
+    """Prints one line of JSON, or exits 1 with the code and the facts of the refusal."""
+    workbench = services().workbench
+
+    def whole(session: Session, now: datetime) -> dict[str, Any]:
+        appointment_id = at_desk.appointment_named(session, workbench.tickets, named, now=now)
+        return step(session, appointment_id, now)
+
+    try:
+        said = workbench.transactions.write(whole)
+    except BadTicket as error:
+        sys.exit(f"not a good pass: {error}")
+    except DomainError as error:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        sys.exit(f"{error.code} {json.dumps(facts) if facts else ''}".strip())
+    click.echo(json.dumps(said, default=str))
+
+
+def _told(appointment: Appointment) -> dict[str, Any]:
+    return {"appointment_id": appointment.id, "number": appointment.number, "status": appointment.status}
+
+
+def _by(operator: str) -> Cause:
+    return Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+
+
+commands: tuple[click.Command, ...] = (
+    cancel_at_desk,
+    check_in,
+    decide_not_me,
+    fulfil,
+    pass_number,
+    queue,
+    report_not_me,
+)

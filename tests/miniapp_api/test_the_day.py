@@ -1,0 +1,105 @@
+"""The day over HTTP and at the desk: a pass is shown, somebody arrives, waits and is seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from sqlalchemy import update
+from ward import Ward, add, book, open_ward, verify
+from wire import Phone
+
+from core.invariants import check_invariants
+from models.database import Database
+from models.hospital import Hospital
+
+HERE = {"lat": 32.05, "lng": 118.78, "accuracy_m": 20}
+
+
+@pytest.fixture
+def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
+    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
+        yield opened
+        with database.read() as session:
+            assert check_invariants(session, now=opened.clock.now()) == []
+
+
+def desk(ward: Ward, *args: str) -> Result:
+    return ward.app.test_cli_runner().invoke(args=list(args))
+
+
+def said(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+
+
+def schedule(ward: Ward, **facts: Any) -> str:
+    """Free of charge, at a hospital that is on the map."""
+    made = ward.schedule(fee_fen=0, terms={"min_identity_level": 0}, **facts)
+    ward.workbench.transactions.write(
+        lambda session, _now: session.execute(update(Hospital).values(lat=HERE["lat"], lng=HERE["lng"]))
+    )
+    return made
+
+
+def number(ward: Ward, phone: Phone, schedule_id: str, **person: Any) -> dict[str, Any]:
+    made = book(phone, schedule_id, add(phone, **person), "on_site")
+    assert made.status == 201, made
+    return dict(made.json)
+
+
+def to_the_segment(ward: Ward, phone: Phone, appointment_id: str) -> None:
+    starts = datetime.fromisoformat(phone.get(f"/appointments/{appointment_id}")["slot"]["starts_at"])
+    ward.clock.advance(starts - ward.clock.now())
+
+
+def test_a_patient_arrives_waits_and_is_seen(ward: Ward) -> None:
+    an, bo, schedule_id = ward.log_in("an"), ward.log_in("bo"), schedule(ward)
+    first, second = number(ward, an, schedule_id), number(ward, bo, schedule_id, id_number="330102199001029960")
+    assert an.get(f"/appointments/{first['id']}")["arrival"] is None
+    code = bo.get(f"/appointments/{second['id']}/visit-pass")["code"]
+    early = desk(ward, "check-in", code)
+    assert (early.exit_code, "check_in_too_early" in early.output) == (1, True)
+    to_the_segment(ward, an, first["id"])
+    an_again, bo_again = ward.log_in("an"), ward.log_in("bo")
+    code = bo_again.get(f"/appointments/{second['id']}/visit-pass")["code"]
+    (checked,) = said(desk(ward, "check-in", code, "--operator", "desk-3"))
+    assert (checked["number"], checked["status"]) == (second["number"], "arrived")
+    arrived = an_again.post(f"/appointments/{first['id']}/check-in", HERE)
+    assert (arrived.status, arrived.json["status"]) == (200, "arrived")
+    assert bo_again.get(f"/appointments/{second['id']}")["arrival"]["people_ahead"] == 1
+    assert [one["sequence"] for one in said(desk(ward, "queue", schedule_id))] == [1, 2]
+    assert said(desk(ward, "pass-number", first["number"]))[0]["passed"] == 1
+    assert [one["sequence"] for one in said(desk(ward, "queue", schedule_id))] == [2, 1]
+    assert an_again.post(f"/appointments/{first['id']}/cancellation").code == "not_cancellable"
+    assert said(desk(ward, "fulfil", second["number"]))[0]["status"] == "fulfilled"
+    assert said(desk(ward, "cancel-at-desk", first["number"]))[0]["status"] == "cancelled"
+    assert said(desk(ward, "queue", schedule_id)) == []
+    log = [(one["actor"], one["action"]) for one in bo_again.get("/account/access-log")["items"]]
+    assert log == [("desk", "appointment.fulfil"), ("desk-3", "appointment.check_in")]
+
+
+def test_a_strangers_number_is_frozen_until_the_desk_decides(ward: Ward) -> None:
+    an, schedule_id = ward.log_in("an"), schedule(ward)
+    booked = number(ward, an, schedule_id)
+    me = ward.log_in("me")
+    own = add(me)
+    assert me.send("POST", "/account/not-me").code == "identity_required"
+    verify(ward, own)
+    assert me.send("POST", "/account/not-me").json == {"frozen": 1}
+    to_the_segment(ward, an, booked["id"])
+    assert ward.log_in("an").post(f"/appointments/{booked['id']}/check-in", HERE).code == "appointment_frozen"
+    assert "appointment_frozen" in desk(ward, "check-in", booked["number"]).output
+    decided = desk(ward, "decide-not-me", booked["number"], "confirmed", "--operator", "desk-3")
+    assert said(decided)[0]["decided"] is True
+    assert ward.log_in("an").get(f"/appointments/{booked['id']}")["status"] == "cancelled"
+
+
+def test_what_is_no_number_is_told(ward: Ward) -> None:
+    for args in (("check-in", "12345"), ("fulfil", "12345"), ("check-in", "no-such-pass")):
+        assert desk(ward, *args).exit_code == 1, args
