@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.booking.affected import SETTLE, settle_suspension
 from core.booking.clusters import watch_bookings
-from core.booking.release import close_payments, end_hold, return_slot
+from core.booking.release import close_payments, end_hold
+from core.booking.returning import return_slot
 from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages

@@ -100,7 +100,11 @@ class Surplus(StrEnum):
 
 
 class Slot(Stateful, Base):
-    """One bookable number: time segment and sequence."""
+    """One bookable number: time segment and sequence.
+
+    `returns_at` is when it is to be sold again, known to operators only. `let_go_at` is when somebody gave it up last:
+    only of a number that was given up a short while ago does a claim look by whom.
+    """
 
     __tablename__ = "slots"
     __table_args__ = (
@@ -128,6 +132,8 @@ class Slot(Stateful, Base):
     withheld_reason: Mapped[WithheldReason | None] = mapped_column(word(WithheldReason))
     moved: Mapped[int]
     surplus: Mapped[Surplus | None] = mapped_column(word(Surplus))
+    returns_at: Mapped[datetime | None]
+    let_go_at: Mapped[datetime | None]
 
     @property
     def is_withdrawn(self) -> bool:
@@ -144,17 +150,26 @@ class Slot(Stateful, Base):
     def hold(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Somebody is about to pay for it."""
         self.enter(session, SlotStatus.HELD, at=at, cause=cause)
-        self.withheld_reason = None
+        self.withheld_reason, self.returns_at = None, None
 
     def book(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """It belongs to a booked appointment."""
         self.enter(session, SlotStatus.BOOKED, at=at, cause=cause)
-        self.withheld_reason = None
+        self.withheld_reason, self.returns_at = None, None
 
     def withhold(self, session: Session, *, why: WithheldReason, at: datetime, cause: Cause) -> None:
         """Let go, but not on sale yet."""
         self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=why)
-        self.withheld_reason = why
+        self.withheld_reason, self.returns_at = why, None
+
+    def let_go(self, session: Session, *, why: WithheldReason, at: datetime, cause: Cause) -> None:
+        """Withheld since whoever had it gave it up."""
+        self.withhold(session, why=why, at=at, cause=cause)
+        self.let_go_at = at
+
+    def cool(self, *, returns_at: datetime) -> None:
+        """Withheld until then, and nothing else stands in its way."""
+        self.withheld_reason, self.returns_at = WithheldReason.COOLING, returns_at
 
     def free(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Back on sale, but for a number beyond those of the schedule, which is withdrawn."""
@@ -162,7 +177,7 @@ class Slot(Stateful, Base):
             self.withdraw(session, at=at, cause=cause)
             return
         self.enter(session, SlotStatus.FREE, at=at, cause=cause)
-        self.withheld_reason = None
+        self.withheld_reason, self.returns_at = None, None
 
     def withdraw(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The hospital takes it back."""
@@ -175,4 +190,4 @@ class Slot(Stateful, Base):
     def suspend(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The clinic does not take place."""
         self.enter(session, SlotStatus.SUSPENDED, at=at, cause=cause)
-        self.withheld_reason = None
+        self.withheld_reason, self.returns_at = None, None

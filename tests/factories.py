@@ -47,6 +47,9 @@ TERMS: Mapping[str, Any] = {
     "max_open_holds_account": 2,
     "min_identity_level": 1,
     "pay_modes": ["online", "on_site"],
+    "return_after_seconds": 0,
+    "return_spread_seconds": 0,
+    "let_go_rest_minutes": 0,
 }
 
 _numbers = itertools.count(1)

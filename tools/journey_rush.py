@@ -233,6 +233,8 @@ def _write(folder: Path, code: str, day: date, release_at: datetime) -> None:
         "release_days_before": DAYS_AHEAD,
         "release_time": f"{local:%H:%M}",
         "hold_minutes": HOLD_MINUTES,
+        "return_after_seconds": 0,
+        "return_spread_seconds": 0,
         "min_identity_level": 0,
     }
     entries = [{"level": "hospital", "code": code, "policy": policy}]

@@ -8,12 +8,13 @@ trip that also looks at the schedule again
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.case import Case, gather
+from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
@@ -68,6 +69,7 @@ def book_and_view(
         raise refusal
     if wish.told is not None:
         require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
+    wanted = replace(wanted, taker=taker_in(case))
     waits = wish.pays_online(around.schedule) or around.hospital_system is not None
     to = SlotStatus.HELD if waits else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.booking.answers import Answers
-from core.booking.claim import Left
+from core.booking.claim import Left, Taker
 from core.booking.look import Whom
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.terms import Terms
@@ -83,3 +83,8 @@ def gather(
         answers=whom.answers,
         grant=whom.grant,
     )
+
+
+def taker_in(case: Case) -> Taker:
+    """For whom a number is claimed, and since when what they let go is kept from them."""
+    return Taker(case.person_id, case.dependent.account_id, case.booker_id, case.now - case.terms.let_go_rest)

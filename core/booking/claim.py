@@ -11,15 +11,32 @@ The moves are those of `Slot.moves`; a test holds this file and the verbs togeth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
+from models.appointment import Appointment, CancelReason
 from models.base import new_id, table_of
+from models.person import Person
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Cause, Machine, StateEvent
 
@@ -29,13 +46,32 @@ _TRIES = 5
 _SLOT = table_of(Slot).c
 
 
+_APPOINTMENT, _PERSON = table_of(Appointment).c, table_of(Person).c
+_LET_GO = [CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT, CancelReason.RESCHEDULED]
+
+
+@dataclass(frozen=True)
+class Taker:
+    """For whom a number is wanted. What they let go at `let_go_since` or later they do not get."""
+
+    person_id: UUID
+    account_id: UUID
+    booker_id: UUID
+    let_go_since: datetime
+
+
+_NOBODY = Taker(UUID(int=0), UUID(int=0), UUID(int=0), datetime.max.replace(tzinfo=UTC))
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """Which numbers of a schedule will do: those whose segment is still sold, or only those of one."""
+    """Which numbers of a schedule will do: those whose segment is still sold, or only those of one, and none that the
+    taker let go a short while ago."""
 
     schedule_id: UUID
     later_than: datetime
     segment_starts_at: datetime | None = None
+    taker: Taker = _NOBODY
 
 
 @dataclass(frozen=True)
@@ -96,7 +132,15 @@ def count_left(session: Session, wanted: Wanted) -> Left:
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:
-    values: dict[str, Any] = {"of_schedule": wanted.schedule_id, "later_than": wanted.later_than}
+    taker = wanted.taker
+    values: dict[str, Any] = {
+        "of_schedule": wanted.schedule_id,
+        "later_than": wanted.later_than,
+        "person": taker.person_id,
+        "account": taker.account_id,
+        "booker": taker.booker_id,
+        "let_go_since": taker.let_go_since,
+    }
     if wanted.segment_starts_at is not None:
         values["in_segment"] = wanted.segment_starts_at
     return values
@@ -107,6 +151,28 @@ def _suited(*, in_segment: bool) -> ColumnElement[bool]:
     return and_(suited, _SLOT.starts_at == bindparam("in_segment")) if in_segment else suited
 
 
+def _let_go_by_taker() -> ColumnElement[bool]:
+    """Whether the number is kept from the taker. Of all the others its own column says so, and nothing else is read."""
+    same_human = select(_PERSON.id).where(or_(_PERSON.id == _given("person"), _PERSON.alias_of_id == _given("person")))
+    theirs = or_(
+        _APPOINTMENT.person_id.in_(same_human),
+        _APPOINTMENT.account_id == _given("account"),
+        _APPOINTMENT.account_id == _given("booker"),
+    )
+    let_go = exists().where(
+        _APPOINTMENT.schedule_id == _SLOT.schedule_id,
+        _APPOINTMENT.slot_id == _SLOT.id,
+        _APPOINTMENT.ended_at > bindparam("let_go_since"),
+        _APPOINTMENT.cancel_reason.in_(_LET_GO),
+        theirs,
+    )
+    return and_(_SLOT.let_go_at > bindparam("let_go_since"), let_go)
+
+
+def _given(name: str) -> BindParameter[UUID]:
+    return bindparam(name, type_=Uuid())
+
+
 @cache
 def _is_any_free(in_segment: bool) -> Select[bool]:
     return select(exists(_free(in_segment=in_segment)))
@@ -114,14 +180,18 @@ def _is_any_free(in_segment: bool) -> Select[bool]:
 
 @cache
 def _left(in_segment: bool) -> Select[int, int]:
-    free = func.count().filter(_SLOT.status == SlotStatus.FREE)
+    kept = func.coalesce(_let_go_by_taker(), false())
+    is_free = _SLOT.status == SlotStatus.FREE
+    free = func.count().filter(is_free, not_(kept))
     back = and_(_SLOT.status == SlotStatus.WITHHELD, _SLOT.withheld_reason != WithheldReason.WITHDRAWN)
-    returning = func.count().filter(_SLOT.surplus.is_(None), or_(_SLOT.status == SlotStatus.HELD, back))
+    taken = and_(_SLOT.surplus.is_(None), or_(_SLOT.status == SlotStatus.HELD, back))
+    returning = func.count().filter(or_(taken, is_free & kept))
     return select(free, returning).where(_suited(in_segment=in_segment))
 
 
 def _free(*, in_segment: bool) -> Select[UUID]:
-    return select(_SLOT.id).where(_suited(in_segment=in_segment), _SLOT.status == SlotStatus.FREE)
+    may_have = or_(_SLOT.let_go_at.is_(None), not_(_let_go_by_taker()))
+    return select(_SLOT.id).where(_suited(in_segment=in_segment), _SLOT.status == SlotStatus.FREE, may_have)
 
 
 @cache

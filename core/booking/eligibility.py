@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.answers import answers_to
 from core.booking.case import gather
-from core.booking.claim import Wanted, count_left
+from core.booking.claim import Taker, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.required import card_to_bring
 from core.booking.rules import refusals, sold_until
@@ -71,7 +71,9 @@ def explain(
 ) -> Eligibility:
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
     terms = Terms.from_document(schedule.terms)
-    left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now)))
+    booker_id = dependent.account_id if grant is None else booker_of(grant)
+    taker = Taker(person_id, dependent.account_id, booker_id, now - terms.let_go_rest)
+    left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now), taker=taker))
     answers = answers_to(session, dependent.account_id, now=now)
     if grant is not None:
         answers |= answers_to(session, booker_of(grant), now=now)

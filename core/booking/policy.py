@@ -68,7 +68,8 @@ class BookingPolicy:
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
     could be paid at the latest.
-    `return_after_seconds`: how long a freed number rests before it is sold again.
+    `return_after_seconds`: how long a freed number rests at least before it is sold again, `return_spread_seconds`: up
+    to how much longer, by lot. `let_go_rest_minutes`: how long whoever let a number go does not get that one again.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
@@ -123,7 +124,9 @@ class BookingPolicy:
     passed_places: int | None = _key(whole(1, 100), default=3)
 
     # --- numbers that come back
-    return_after_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=0)
+    return_after_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=10 * 60)
+    return_spread_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=110 * 60)
+    let_go_rest_minutes: int | None = _key(whole(0, 7 * _DAY_MINUTES), default=120)
 
     # --- of an account
     max_dependents: int | None = _key(whole(1, MOST_DEPENDENTS), default=5)

@@ -13,18 +13,17 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from core.booking.terms import Terms
+from core.booking.returning import return_slot_later
 from core.hospital.soon import settle_soon
-from core.jobs.queue import LeasedJob, enqueue
-from core.locks import lock_slot
+from core.jobs.queue import LeasedJob
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.close import close_at_platform
 from core.payments.settle import close_soon
 from core.workbench import Workbench
-from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, CancelReason
+from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.notice import NoticeKind
-from models.schedule import Slot, SlotStatus, WithheldReason
+from models.schedule import SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=60)
@@ -141,8 +140,7 @@ def _finish_closing(
     if account.is_kept_there(appointment):
         slot.suspend(session, at=now, cause=cause)
     elif account.is_over_there(appointment):
-        slot.withheld_reason = WithheldReason.COOLING
-        return_slot_later(session, appointment, now=now)
+        return_slot_later(session, slot, appointment, now=now)
 
 
 def _was_taken_since(session: Session, appointment: Appointment) -> bool:
@@ -163,34 +161,8 @@ def let_slot_go(
             close_soon(session, account, now=now)
         return  # suspended meanwhile: not ours to sell again
     if account.live_payments or not account.is_over_there(appointment):
-        slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=cause)
+        slot.let_go(session, why=WithheldReason.CLOSING, at=now, cause=cause)
         close_soon(session, account, now=now)
     else:
-        slot.withhold(session, why=WithheldReason.COOLING, at=now, cause=cause)
-        return_slot_later(session, appointment, now=now)
-
-
-def return_slot_later(session: Session, appointment: Appointment, *, now: datetime) -> None:
-    """Have the appointment's slot back on sale after the pause of the terms it was sold under."""
-    pause = timedelta(seconds=Terms.from_document(appointment.terms).return_after_seconds)
-    slot_id = str(appointment.slot_id)
-    enqueue(session, "return_slot", run_at=now + pause, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
-
-
-def return_slot(workbench: Workbench, job: LeasedJob) -> None:
-    """Put a withheld number back on sale, unless somebody holds it or its prepay is still being closed."""
-    slot_id = UUID(job.payload["slot_id"])
-    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-
-    def step(session: Session, now: datetime) -> None:
-        slot = lock_slot(session, slot_id)
-        cooled = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.COOLING
-        if cooled and not _is_held(session, slot):
-            slot.free(session, at=now, cause=cause)
-
-    workbench.transactions.write(step)
-
-
-def _is_held(session: Session, slot: Slot) -> bool:
-    held = select(exists().where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT)))
-    return bool(session.scalar(held))
+        slot.let_go(session, why=WithheldReason.COOLING, at=now, cause=cause)
+        return_slot_later(session, slot, appointment, now=now)

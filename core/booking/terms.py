@@ -33,6 +33,8 @@ class Terms:
     min_identity_level: int
     pay_modes: tuple[str, ...]
     return_after_seconds: int
+    return_spread_seconds: int
+    let_go_rest_minutes: int
     segment_closes_minutes_before: int
     agreement_from_age: int
     agreement_to_age: int
@@ -62,6 +64,11 @@ class Terms:
     def close_cap(self) -> timedelta:
         """How long after its deadline an ended hold waits for the platform's close, at most."""
         return timedelta(minutes=self.close_cap_minutes)
+
+    @property
+    def let_go_rest(self) -> timedelta:
+        """How long whoever let a number go does not get that one again."""
+        return timedelta(minutes=self.let_go_rest_minutes)
 
     def segment_closes_at(self, segment_starts_at: datetime) -> datetime:
         """Half-open: at this instant the segment is not sold any more."""
