@@ -21,7 +21,9 @@ from core.booking.sweep import sweep
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
 from core.dependents.birthdays import tell_birthdays
+from core.hospital.publish import pull_half_days
 from core.hospital.settle import settle_claim
+from core.hospital.visits import pull_visits
 from core.idempotency import forget_old_keys
 from core.identity.code_limits import forget_phone_codes
 from core.identity.completion import settle_identity_check
@@ -74,6 +76,8 @@ HANDLERS: Mapping[str, Handler] = {
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,
     "forget_phone_codes": _forget_phone_codes,
+    "pull_half_days": pull_half_days,
+    "pull_visits": pull_visits,
     "push_refund": push_refund,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
@@ -92,6 +96,8 @@ PERIODIC = (
     Periodic("forget_old_keys", timedelta(minutes=30)),
     Periodic("forget_page_logins", timedelta(minutes=30)),
     Periodic("forget_phone_codes", timedelta(minutes=30)),
+    Periodic("pull_half_days", timedelta(minutes=15)),
+    Periodic("pull_visits", timedelta(minutes=1)),
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
     Periodic("watch_bookings", timedelta(minutes=15)),

@@ -22,7 +22,8 @@ class Period(StrEnum):
 
 class Hospital(Base):
     """`code` is the directory's stable name; `merchant` the payment account its money goes to. `system` is its own
-    system, which must agree to every booking; without one the numbers are ours."""
+    system, which must agree to every booking; without one the numbers are ours. `visits_cursor`: up to where it told us
+    of its patients."""
 
     __tablename__ = "hospitals"
 
@@ -42,6 +43,7 @@ class Hospital(Base):
     synthetic: Mapped[bool]
     updated_at: Mapped[datetime]
     system: Mapped[str | None]
+    visits_cursor: Mapped[str | None]
 
 
 class Campus(Base):

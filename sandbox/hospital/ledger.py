@@ -58,7 +58,7 @@ def confirm(sandbox: Sandbox, claim: str, paid_fen: int) -> dict[str, Any]:
             count = first(tx, "select count(*) as n from hospital_claims where sequence is not null")
             tx.execute(
                 "update hospital_claims set state = ?, paid_fen = ?, number = ?, sequence = ? where claim = ?",
-                (CONFIRMED, paid_fen, f"GH{random_digits(10)}", 100 + int(count["n"] if count else 0), claim),
+                (CONFIRMED, paid_fen, f"GH{random_digits(10)}", 101 + int(count["n"] if count else 0), claim),
             )
         return shown(_row(tx, claim))
 

@@ -1,0 +1,23 @@
+"""Up to where a hospital's visits are known.
+
+Revision ID: 0029
+Revises: 0019
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0029"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("hospitals", sa.Column("visits_cursor", sa.String(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("hospitals", "visits_cursor")

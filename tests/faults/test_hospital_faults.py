@@ -1,0 +1,144 @@
+"""A hospital's own system over the real wire, going wrong in every way: no number is lost, no money kept without one,
+and the hospital's book has one claim for each booking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cases import Case, spoil
+from running import blank_postgres
+from sqlalchemy import update
+from stage import Stage, on_stage
+
+from core.invariants import check_invariants
+from migrations import upgrade
+from models.hospital import Hospital
+from models.schedule import Schedule
+from sandbox.testing import running_sandbox
+
+_FIVE_MINUTES = timedelta(minutes=5)
+LOST = ["drop_before", "drop_after", "error", "error_after", "garbled", "cut", "bad_signature", "other_nonce"]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp(f"hospital-{request.param}")
+    with running_sandbox(folder / "sandbox", settle_delay=0.01) as platform:
+        if request.param == "sqlite":
+            url = f"sqlite:///{folder / 'yuezhen.db'}"
+            upgrade(url)
+            with on_stage(platform, url, folder / "data") as opened:
+                yield opened
+        else:
+            with blank_postgres(request.getfixturevalue("postgres_server")) as url:
+                upgrade(url)
+                with on_stage(platform, url, folder / "data") as opened:
+                    yield opened
+
+
+@pytest.fixture(autouse=True)
+def _behaves_again(stage: Stage) -> Iterator[None]:
+    """Each begins at the machine's own time: that is what WeChat stamps its events with."""
+    stage.clock.set(datetime.now(UTC))
+    yield
+    stage.control("DELETE", "/faults")
+    with stage.town.database.read() as session:
+        assert check_invariants(session, now=stage.clock.now()) == []
+
+
+def connected(stage: Stage) -> UUID:
+    """A schedule of a hospital that hands out its numbers itself."""
+    schedule_id = stage.town.schedule(numbers=2, now=stage.clock.now())
+    with stage.town.database.write() as session:
+        hospital_id = session.get_one(Schedule, schedule_id).hospital_id
+        session.execute(update(Hospital).where(Hospital.id == hospital_id).values(system="his"))
+    return schedule_id
+
+
+def booked(stage: Stage, pay: str = "online") -> Case:
+    schedule_id, stranger = connected(stage), stage.town.stranger()
+    stage.control("POST", "/login-codes", {"provider": str(stranger.provider), "open_id": stranger.open_id})
+    reply = stranger.phone.post("/appointments", stranger.wish(schedule_id, pay))
+    assert (reply.status, reply.json["status"], reply.json["slot"]["sequence"]) == (201, "pending", None), reply
+    return Case(stage, stranger, schedule_id, reply.json["id"])
+
+
+def paid(stage: Stage, case: Case) -> None:
+    assert case.open_payment().status == 201
+    stage.deliver(case.pay())
+    stage.work()
+
+
+def book_of(stage: Stage, case: Case) -> list[tuple[str, int | None]]:
+    """The hospital's claims on this case's number."""
+    number = case.shown()["number"]
+    items = stage.control("GET", "/hospital/claims")["items"]
+    return [(one["status"], one["paid_fen"]) for one in items if one["claim"] == number]
+
+
+def freed(stage: Stage, case: Case) -> bool:
+    return stage.town.slot_statuses(case.schedule_id) == {"free": 2}
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("verb", ["hold", "confirm"])
+def test_what_is_lost_on_the_way_there_ends_booked_once(stage: Stage, verb: str, kind: str) -> None:
+    spoil(stage, f"hospital.{verb}", kind, times=1)
+    case = booked(stage)
+    stage.work()
+    paid(stage, case)
+    stage.work_until(case.is_booked, "booked")
+    shown = case.shown()
+    assert (book_of(stage, case), shown["awaiting"]) == ([("confirmed", 5000)], [])
+    assert shown["slot"]["sequence"] > 100, "what the hospital calls out"
+    assert case.kept_fen() == 5000
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_what_is_lost_on_the_way_back_frees_the_number_once_the_hospital_has_it(stage: Stage, kind: str) -> None:
+    case = booked(stage)
+    stage.work()
+    paid(stage, case)
+    assert case.is_booked()
+    spoil(stage, "hospital.release", kind, times=1)
+    assert case.cancel().status == 200
+    stage.work_until(lambda: freed(stage, case) and case.is_refunded(), "freed and refunded")
+    assert (book_of(stage, case), case.kept_fen()) == ([("released", 5000)], 0)
+
+
+@pytest.mark.parametrize("reason", ["taken", "other"])
+@pytest.mark.parametrize("verb", ["hold", "confirm"])
+def test_a_refusal_gives_the_money_back(stage: Stage, verb: str, reason: str) -> None:
+    case = booked(stage)
+    spoil(stage, f"hospital.{verb}", "refuse", times=1, reason=reason)
+    if verb == "confirm":
+        stage.work()
+    assert case.open_payment().status == 201
+    stage.deliver(case.pay())
+    stage.work_until(case.is_refunded, "refunded")
+    shown = case.shown()
+    assert (shown["status"], shown["cancel_reason"]) == ("cancelled", "hospital_refused")
+    assert (case.kept_fen(), [status for status, _ in book_of(stage, case)]) == (0, ["refused"])
+    stage.work_until(lambda: "withheld" not in stage.town.slot_statuses(case.schedule_id), "the number rests no more")
+    left: dict[str, Any] = {"free": 1, "suspended": 1} if reason == "taken" else {"free": 2}
+    assert stage.town.slot_statuses(case.schedule_id) == left
+
+
+def test_a_hospital_that_is_down_for_an_hour(stage: Stage) -> None:
+    """Who waits is booked when it is back; who gave up has left nothing there, and the number can be had again."""
+    waits, leaves = booked(stage, pay="on_site"), booked(stage, pay="on_site")
+    for verb in ("find", "hold", "release", "ask"):
+        spoil(stage, f"hospital.{verb}", "error")
+    stage.work()
+    assert leaves.cancel().status == 200
+    for _ in range(12):
+        stage.work(after=_FIVE_MINUTES)
+    assert (waits.status(), waits.shown()["awaiting"]) == ("pending", ["hospital"])
+    stage.control("DELETE", "/faults")
+    stage.work_until(waits.is_booked, "booked")
+    stage.work_until(lambda: freed(stage, leaves), "freed")
+    assert [book_of(stage, one)[0][0] for one in (waits, leaves)] == ["confirmed", "released"]
