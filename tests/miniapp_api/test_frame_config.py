@@ -71,6 +71,9 @@ def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
                 "template_id": "1000001", "sdk_app_id": "1400000001", "base_url": "https://sms.tencentcloudapi.com",
             },
         ],
+        "hospital_systems": [
+            {"system": "his", "key_id": "hk1", "secret": SECRET * 3, "base_url": "https://his.example.cn/yz"},
+        ],
         "unknown": "not ours to read",
     }  # fmt: skip
 
@@ -376,6 +379,12 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             "sms[0]: base_url is not the platform's own https host",
         ),
         (_row("sms", base_url="http://dysmsapi.aliyuncs.com"), "sms[0]: base_url is not the platform's own https host"),
+        (_row("hospital_systems", secret=SECRET), "hospital_systems[0]: secret has less than 32 characters"),
+        (_row("hospital_systems", base_url="http://his.example.cn"), "hospital_systems[0]: base_url is not https"),
+        (
+            lambda content: {**content, "hospital_systems": content["hospital_systems"] * 2},
+            "hospital_systems: one system stands there twice",
+        ),
         (
             lambda content: {**content, "alipay": [content["alipay"][0], {**content["alipay"][0], "merchant": "two"}]},
             "alipay: one app stands there twice",
