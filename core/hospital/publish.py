@@ -1,32 +1,35 @@
-"""Half days that a hospital's own system offers, put on the table as those of a directory are.
+"""Half days that a hospital's own system offers, brought onto the table as those of a file are.
 
-What stands is left as it is, and a half day that names what the directory does not know is passed over and told.
+A half day that cannot be taken, because it names what the directory does not know, or changes what patients have, is
+passed over and told to operators each time; the others are not kept waiting for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.policy_book import PolicyBook
-from core.booking.terms import CompiledTerms
-from core.catalog.halfdays import HalfDay, Made, insert_half_days, standing_keys
+from core.catalog.faults import InvalidDirectory
+from core.catalog.import_file import Imported, import_schedules
+from core.catalog.import_rows import ImportRow
 from core.catalog.publish import HORIZON_DAYS
+from core.catalog.rows import Sitting
 from core.clock import hospital_day
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
 from core.ports import HospitalSystem, PublishedHalfDay
 from core.workbench import Workbench
-from models.hospital import Campus, Department, Doctor, Hospital, Period
+from models.hospital import Period
+from models.states import Actor, Cause, CauseKind
 
 log = structlog.get_logger()
+
+_TRIES = 3
+"""What is wrong by itself is found first, what is wrong beside patients' numbers second."""
 
 
 def pull_half_days(workbench: Workbench, job: LeasedJob) -> None:
@@ -34,103 +37,60 @@ def pull_half_days(workbench: Workbench, job: LeasedJob) -> None:
     pull_each(workbench, job, _pull)
 
 
-def _pull(workbench: Workbench, system: HospitalSystem, connected: Connected, _job: LeasedJob) -> None:
+def _pull(workbench: Workbench, system: HospitalSystem, connected: Connected, job: LeasedJob) -> None:
     """Raises: ProviderError."""
+    cause = Cause(Actor.PLATFORM, CauseKind.JOB, str(job.id))
     today = hospital_day(workbench.transactions.clock.now())
-    offered = system.half_days(connected.code, first=today, last=today + timedelta(days=HORIZON_DAYS))
-    if offered:
-        made = workbench.transactions.write(partial(_publish, connected=connected, offered=offered))
-        log.info("half_days_pulled", hospital=connected.code, schedules=made.schedules, slots=made.slots)
-
-
-def _publish(session: Session, now: datetime, *, connected: Connected, offered: list[PublishedHalfDay]) -> Made:
-    # Two workers at once put every half day on the table once.
-    session.execute(select(Hospital.id).where(Hospital.id == connected.id).with_for_update(key_share=True))
-    places = _Places.read(session, connected)
-    known = {one.key: (one, published) for one, published in _understood(places, offered)}
-    if not known:
-        return Made()
-    days = [one.visit_date for one, _ in known.values()]
-    departments = {one.department_id for one, _ in known.values()}
-    standing = standing_keys(session, departments, first=min(days), last=max(days))
-    due = [
-        (half_day, places.compiled(half_day, published))
-        for key, (half_day, published) in known.items()
-        if key not in standing
-    ]
-    return insert_half_days(session, [(one, terms) for one, terms in due if now < terms.closes_at], now=now)
-
-
-def _understood(places: _Places, offered: list[PublishedHalfDay]) -> list[tuple[HalfDay, PublishedHalfDay]]:
-    found = []
-    for one in offered:
-        half_day = places.half_day(one)
-        if half_day is None:
-            log.warning(
-                "half_day_not_understood", hospital=places.code, department=one.department, day=str(one.visit_date)
-            )
+    last = today + timedelta(days=HORIZON_DAYS)
+    rows = _rows(connected, system.half_days(connected.code, first=today, last=last), today=today, last=last)
+    for _ in range(_TRIES):
+        if not rows:
+            return
+        try:
+            done = workbench.transactions.write(partial(_import, connected=connected, rows=rows, cause=cause))
+        except InvalidDirectory as refused:
+            for fault in refused.faults:
+                log.warning("half_day_not_taken", hospital=connected.code, code=fault.code, column=fault.column)
+            wrong = {fault.line for fault in refused.faults}
+            rows = [row for row in rows if row.line not in wrong]
         else:
-            found.append((half_day, one))
-    return found
+            log.info("half_days_pulled", hospital=connected.code, new=done.new.schedules, changed=done.refitted)
+            return
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Of one hospital, by code."""
+def _import(
+    session: Session, now: datetime, *, connected: Connected, rows: Sequence[ImportRow], cause: Cause
+) -> Imported:
+    """Raises: InvalidDirectory; nothing is kept then."""
+    return import_schedules(session, f"system of {connected.code}", rows, [], now=now, cause=cause)
 
-    code: str
-    hospital_id: UUID
-    campuses: Mapping[str, UUID]
-    departments: Mapping[str, Department]
-    doctors: Mapping[str, UUID]
-    groups: Mapping[UUID, str]
-    book: PolicyBook
 
-    @classmethod
-    def read(cls, session: Session, connected: Connected) -> _Places:
-        of = connected.id
-        campuses = {one.code: one.id for one in session.scalars(select(Campus).where(Campus.hospital_id == of))}
-        departments = list(session.scalars(select(Department).where(Department.hospital_id == of)))
-        doctors = {one.code: one.id for one in session.scalars(select(Doctor).where(Doctor.hospital_id == of))}
-        codes = {connected.code, *(one.code for one in departments), *doctors}
-        return cls(
-            connected.code,
-            of,
-            campuses,
-            {one.code: one for one in departments},
-            doctors,
-            {one.id: one.code for one in departments},
-            PolicyBook.read(session, codes),
-        )
+def _rows(connected: Connected, offered: Sequence[PublishedHalfDay], *, today: date, last: date) -> list[ImportRow]:
+    """Each half day once, those alone that were asked for, and whose segments fill it."""
+    found: dict[tuple[object, ...], ImportRow] = {}
+    for line, one in enumerate(offered, start=1):
+        if not (today <= one.visit_date <= last and _fits(one)):
+            log.warning("half_day_not_taken", hospital=connected.code, code="bad_times", column="visit_date")
+            continue
+        key = (one.department, one.doctor, one.visit_date, one.period, one.clinic_type, one.starts)
+        found.setdefault(key, ImportRow(line, one.visit_date, _sitting(connected, one)))
+    return list(found.values())
 
-    def half_day(self, one: PublishedHalfDay) -> HalfDay | None:
-        department = self.departments.get(one.department)
-        campus_id = self.campuses.get(one.campus)
-        if department is None or not department.online or campus_id is None:
-            return None
-        if (one.doctor and one.doctor not in self.doctors) or not _fits(one):
-            return None
-        return HalfDay(
-            hospital_id=self.hospital_id,
-            campus_id=campus_id,
-            department_id=department.id,
-            doctor_id=self.doctors[one.doctor] if one.doctor else None,
-            doctor_code=one.doctor,
-            visit_date=one.visit_date,
-            period=Period(one.period),
-            starts=one.starts,
-            ends=one.ends,
-            clinic_type=one.clinic_type,
-            fee_fen=one.fee_fen,
-            segment_minutes=one.segment_minutes,
-            numbers_per_segment=one.numbers_per_segment,
-        )
 
-    def compiled(self, half_day: HalfDay, one: PublishedHalfDay) -> CompiledTerms:
-        department = self.departments[one.department]
-        group = self.groups.get(department.parent_id) if department.parent_id else None
-        above = [code for code in (group, department.code) if code]
-        return half_day.compiled(self.book.levels(hospital=self.code, departments=above, doctor=one.doctor))
+def _sitting(connected: Connected, one: PublishedHalfDay) -> Sitting:
+    return Sitting(
+        hospital_code=connected.code,
+        department_code=one.department,
+        doctor_code=one.doctor,
+        campus_code=one.campus,
+        period=Period(one.period),
+        starts=one.starts,
+        ends=one.ends,
+        clinic_type=one.clinic_type,
+        fee_fen=one.fee_fen,
+        segment_minutes=one.segment_minutes,
+        numbers_per_segment=one.numbers_per_segment,
+    )
 
 
 def _fits(one: PublishedHalfDay) -> bool:

@@ -118,6 +118,9 @@ def test_what_is_offered_is_put_on_the_table_once_and_can_be_booked(patient: Pat
     )
     count = select(func.count()).select_from(Slot).where(Slot.schedule_id == schedule.id)
     assert (schedule.fee_fen, patient.read(lambda session: session.scalar(count))) == (2500, 24)
+    his.offered = [replace(fits, numbers_per_segment=4)]
+    patient.work(after=15 * MINUTE)
+    assert patient.read(lambda session: session.scalar(count)) == 32, "what nobody has had may change"
     patient.clock.set(max(patient.clock.now(), schedule.release_at))
     appointment_id = patient.book(PayMode.ON_SITE, schedule_id=schedule.id)
     patient.work()
