@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from core.booking.check_in import arrive
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
 from core.payments.charge_account import lock_charge_account
@@ -20,6 +21,7 @@ from core.ports import HospitalSystem, VisitEvent, VisitKind
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital import Hospital
+from models.schedule import Slot
 from models.states import Actor, Cause, CauseKind
 
 log = structlog.get_logger()
@@ -59,11 +61,13 @@ def _apply(session: Session, now: datetime, *, connected: Connected, event: Visi
         return
     account = lock_charge_account(session, found.charge_id)
     appointment = next(one for one in account.appointments if one.id == found.id)
-    if not _follow(session, appointment, event.kind, now=now, cause=cause):
+    if not _follow(session, appointment, account.slots[appointment.slot_id], event.kind, now=now, cause=cause):
         log.info("visit_passed_over", appointment=str(appointment.id), status=appointment.status, visit=event.kind)
 
 
-def _follow(session: Session, appointment: Appointment, kind: VisitKind, *, now: datetime, cause: Cause) -> bool:
+def _follow(
+    session: Session, appointment: Appointment, slot: Slot, kind: VisitKind, *, now: datetime, cause: Cause
+) -> bool:
     """Whether the appointment moved. Who was seen has been there, also where nobody said so, or said the contrary."""
     was = appointment.status
     if kind is VisitKind.NOSHOW and was in {AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED}:
@@ -72,7 +76,7 @@ def _follow(session: Session, appointment: Appointment, kind: VisitKind, *, now:
     if kind is VisitKind.NOSHOW:
         return False
     if was is AppointmentStatus.BOOKED:
-        appointment.check_in(session, at=now, cause=cause)
+        arrive(session, appointment, slot, now=now, cause=cause)
     if kind is VisitKind.FULFILLED and appointment.status in {AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW}:
         appointment.fulfil(session, at=now, cause=cause)
     return appointment.status is not was

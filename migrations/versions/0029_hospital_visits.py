@@ -1,7 +1,7 @@
 """Up to where a hospital's visits are known.
 
 Revision ID: 0029
-Revises: 0014b
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0029"
-down_revision = "0014b"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
