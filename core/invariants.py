@@ -54,6 +54,9 @@ _QUERIES = {
     "taken_slot_has_appointment": "SELECT s.id FROM slots s WHERE s.status IN ('held','booked') AND NOT EXISTS "
     f"(SELECT 1 FROM appointments a WHERE a.slot_id = s.id AND a.status IN {_HOLDS})",
     "slot_is_accounted_for": "SELECT id FROM slots WHERE status NOT IN ('free','held','booked','withheld','suspended')",
+    "channels_have_returned": "SELECT s.id FROM slots s JOIN schedules h ON h.id = s.schedule_id "
+    "WHERE s.status = 'withheld' AND s.withheld_reason = 'channel' AND h.status = 'open' "
+    "AND h.channels_return_at < :ten_minutes_ago",
     "surplus_is_not_sold": "SELECT id FROM slots WHERE surplus IS NOT NULL AND status = 'free'",
     "number_is_given_once": "SELECT schedule_id FROM slots GROUP BY schedule_id, sequence HAVING COUNT(*) > 1",
     "person_once_per_schedule": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "

@@ -18,6 +18,7 @@ from core.booking.clusters import watch_bookings
 from core.booking.release import close_payments, end_hold
 from core.booking.returning import return_slot
 from core.booking.sweep import sweep
+from core.catalog.channels import return_channels
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
 from core.dependents.birthdays import tell_birthdays
@@ -79,6 +80,7 @@ HANDLERS: Mapping[str, Handler] = {
     "pull_half_days": pull_half_days,
     "pull_visits": pull_visits,
     "push_refund": push_refund,
+    "return_channels": return_channels,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
     "settle_claim": settle_claim,
@@ -98,6 +100,7 @@ PERIODIC = (
     Periodic("forget_phone_codes", timedelta(minutes=30)),
     Periodic("pull_half_days", timedelta(minutes=15)),
     Periodic("pull_visits", timedelta(minutes=1)),
+    Periodic("return_channels", timedelta(minutes=1)),
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
     Periodic("watch_bookings", timedelta(minutes=15)),

@@ -27,7 +27,7 @@ class ScheduleStatus(StrEnum):
 
 class Schedule(Base):
     """`terms` is the policy compiled for this half day. `imported_at`: since then a file of the hospital's stands for
-    it, and no roster."""
+    it, and no roster. At `channels_return_at` the numbers that are kept for channels become everybody's."""
 
     __tablename__ = "schedules"
     __table_args__ = (
@@ -59,6 +59,7 @@ class Schedule(Base):
     terms_version: Mapped[str]
     created_at: Mapped[datetime]
     imported_at: Mapped[datetime | None]
+    channels_return_at: Mapped[datetime | None]
 
     def shown_status(self, *, remaining: int, now: datetime) -> ScheduleStatus:
         """What a patient is told at `now`."""
@@ -90,6 +91,15 @@ class WithheldReason(StrEnum):
     """The hospital has taken it back: nobody gets it, unless the hospital gives it again."""
 
 
+class PoolChannel(StrEnum):
+    """For whom some numbers of a half day are kept until a set time."""
+
+    OWN = "own"
+    ON_SITE = "on_site"
+    ELDERS = "elders"
+    RETURN_VISIT = "return_visit"
+
+
 class Surplus(StrEnum):
     """Why a number that somebody has is beyond the schedule's numbers: once let go, it is not sold again."""
 
@@ -100,7 +110,7 @@ class Surplus(StrEnum):
 
 
 class Slot(Stateful, Base):
-    """One bookable number: time segment and sequence.
+    """One bookable number: time segment and sequence. `channel` is whose it was kept for when it was published.
 
     `returns_at` is when it is to be sold again, known to operators only. `let_go_at` is when somebody gave it up last:
     only of a number that was given up a short while ago does a claim look by whom.
@@ -134,6 +144,7 @@ class Slot(Stateful, Base):
     surplus: Mapped[Surplus | None] = mapped_column(word(Surplus))
     returns_at: Mapped[datetime | None]
     let_go_at: Mapped[datetime | None]
+    channel: Mapped[PoolChannel | None] = mapped_column(word(PoolChannel))
 
     @property
     def is_withdrawn(self) -> bool:
@@ -183,7 +194,7 @@ class Slot(Stateful, Base):
         """The hospital takes it back."""
         if self.status is not SlotStatus.WITHHELD:
             self.enter(session, SlotStatus.WITHHELD, at=at, cause=cause, reason=WithheldReason.WITHDRAWN)
-        self.withheld_reason = WithheldReason.WITHDRAWN
+        self.withheld_reason, self.returns_at = WithheldReason.WITHDRAWN, None
         if self.surplus is Surplus.REDUCED:
             self.surplus = None  # the hospital may give it again; what a doctor gave to one person is over
 

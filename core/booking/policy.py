@@ -64,6 +64,8 @@ class BookingPolicy:
     `release_jitter_minutes`: departments are released up to so many minutes after `release_time`, each at a minute of
     its own, which its schedules announce.
     `max_extra_numbers`: how many a doctor may give out beside the numbers of one half day (加号).
+    `share_…`: percent of a half day's numbers that are kept for one channel, and are everybody's from
+    `channels_return_time` on, so many days before the visit.
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
@@ -89,6 +91,12 @@ class BookingPolicy:
     # --- which half days there are
     rosters_on_holidays: bool | None = _key(flag, default=False)
     max_extra_numbers: int | None = _key(whole(0, 100), default=5)
+    share_own: int | None = _key(whole(0, 100), default=0)
+    share_on_site: int | None = _key(whole(0, 100), default=0)
+    share_elders: int | None = _key(whole(0, 100), default=0)
+    share_return_visit: int | None = _key(whole(0, 100), default=0)
+    channels_return_days_before: int | None = _key(whole(0, 60), default=1)
+    channels_return_time: str | None = _key(time_of_day, default="18:00")
 
     # --- holding and paying
     hold_minutes: int | None = _key(whole(2, _DAY_MINUTES), default=15)  # below 90 s nobody may start to pay

@@ -1,4 +1,4 @@
-"""The terms that policies compile to for one half day: three instants, and what the schedule is sold under."""
+"""The terms that policies compile to for one half day: four instants, and what the schedule is sold under."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import UUID
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, frozen, merged, thawed, version_of
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.dependents.agreements import Ages
+from models.schedule import PoolChannel
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,15 @@ _DEFAULT_TERMS = _terms_keys(PLATFORM_DEFAULTS) | {"version": ""}
 
 @dataclass(frozen=True)
 class CompiledTerms:
-    """A policy worked out for one half day: three instants, each half-open, and the terms."""
+    """A policy worked out for one half day: four instants, each half-open, the terms, and the shares of channels in
+    percent."""
 
     release_at: datetime
     closes_at: datetime
     cancel_before: datetime
     terms: Terms
+    channels_return_at: datetime
+    shares: Mapping[str, int]
 
 
 def compile_terms(
@@ -138,6 +142,8 @@ def compile_terms(
         closes_at=terms.segment_closes_at(last_segment_starts_at).astimezone(UTC),
         cancel_before=_instant(visit_date, whole["cancel_days_before"], whole["cancel_time"]),
         terms=terms,
+        channels_return_at=_instant(visit_date, whole["channels_return_days_before"], whole["channels_return_time"]),
+        shares={str(channel): whole[f"share_{channel}"] for channel in PoolChannel},
     )
 
 

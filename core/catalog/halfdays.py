@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from core.booking.policy import BookingPolicy
 from core.booking.terms import CompiledTerms, compile_terms
+from core.catalog.channels import keep_for_channels
 from core.clock import HOSPITAL_ZONE
 from models.base import new_id
 from models.hospital import Period
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+from models.states import StateEvent
 
 HalfDayKey = tuple[UUID, str, date, Period, str, datetime]
 _AT_ONCE = 500
@@ -108,13 +110,16 @@ def insert_half_days(
     now: datetime,
     imported_at: datetime | None = None,
 ) -> Made:
-    """Put them on the table. A slot is born free, without an event: a replay of its events starts at free."""
-    schedules, slots = [], []
+    """Put them on the table. A slot is born free, without an event: a replay of its events starts at free. Those that
+    are kept for a channel are withheld at once, with one."""
+    schedules, slots, events = [], [], []
     for half_day, terms in compiled:
         row = _schedule_row(half_day, terms, now) | {"imported_at": imported_at}
         schedules.append(row)
-        slots += _slot_rows(half_day, row["id"])
-    for rows, table in ((schedules, Schedule), (slots, Slot)):
+        born = _slot_rows(half_day, row["id"])
+        events += keep_for_channels(born, terms, now=now)
+        slots += born
+    for rows, table in ((schedules, Schedule), (slots, Slot), (events, StateEvent)):
         for at in range(0, len(rows), _AT_ONCE):
             session.execute(insert(table), rows[at : at + _AT_ONCE])
     return Made(len(schedules), len(slots))
@@ -140,6 +145,7 @@ def _schedule_row(half_day: HalfDay, compiled: CompiledTerms, now: datetime) -> 
         "cancel_before": compiled.cancel_before,
         "terms": compiled.terms.to_document(),
         "terms_version": compiled.terms.version,
+        "channels_return_at": compiled.channels_return_at,
         "created_at": now,
     }
 
@@ -159,6 +165,7 @@ def _slot_rows(half_day: HalfDay, schedule_id: UUID) -> list[dict[str, Any]]:
             "status": SlotStatus.FREE,
             "withheld_reason": None,
             "moved": 0,
+            "channel": None,
         }
         for sequence, starts_at in enumerate(numbers, start=1)
     ]

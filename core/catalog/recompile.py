@@ -100,6 +100,7 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
                 "release_at": compiled.release_at,
                 "closes_at": compiled.closes_at,
                 "cancel_before": compiled.cancel_before,
+                "channels_return_at": compiled.channels_return_at,
                 "terms": compiled.terms.to_document(),
                 "terms_version": compiled.terms.version,
             }

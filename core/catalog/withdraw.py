@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import and_, delete, exists, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.catalog.halfdays import HalfDayKey
 from core.clock import HOSPITAL_ZONE
 from models.fairness import RefusalCount
 from models.hospital import Roster
-from models.schedule import Schedule, Slot, SlotStatus
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.schedule_change import ScheduleChange
 
 _AT_ONCE = 500
@@ -27,7 +27,9 @@ def withdraw_unreleased(session: Session, rosters: Iterable[Roster], *, keep: Se
     departments = sorted({roster.department_id for roster in rosters})
     doomed: list[UUID] = []
     for at in range(0, len(departments), _AT_ONCE):
-        touched = exists().where(Slot.schedule_id == Schedule.id, or_(Slot.status != SlotStatus.FREE, Slot.moved > 0))
+        kept = and_(Slot.channel.is_not(None), Slot.withheld_reason == WithheldReason.CHANNEL, Slot.moved == 1)
+        free = and_(Slot.status == SlotStatus.FREE, Slot.moved == 0)
+        touched = exists().where(Slot.schedule_id == Schedule.id, ~or_(free, func.coalesce(kept, false())))
         acted_on = exists().where(ScheduleChange.schedule_id == Schedule.id)
         for schedule in session.scalars(
             select(Schedule).where(

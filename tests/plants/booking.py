@@ -122,6 +122,17 @@ def _slot_in_no_state(session: Session, world: World) -> None:
     change(session, Slot, any_id(session, Slot), status=literal_column("'lost'"))
 
 
+def _kept_for_a_channel(session: Session, world: World, *, since: timedelta) -> None:
+    slot_id = any_id(session, Slot, status=SlotStatus.FREE)
+    change(session, Slot, slot_id, status=SlotStatus.WITHHELD, withheld_reason=WithheldReason.CHANNEL)
+    half_day = read_row(session, Slot, slot_id)["schedule_id"]
+    change(session, Schedule, half_day, channels_return_at=world.now - since)
+
+
+plant("channels_have_returned")(partial(_kept_for_a_channel, since=timedelta(minutes=11)))
+quiet("channels_have_returned")(partial(_kept_for_a_channel, since=-timedelta(minutes=1)))
+
+
 @plant("surplus_is_not_sold")
 def _taken_back_and_on_sale(session: Session, world: World) -> None:
     change(session, Slot, any_id(session, Slot, status=SlotStatus.FREE), surplus=Surplus.REDUCED)

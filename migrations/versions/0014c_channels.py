@@ -1,0 +1,25 @@
+"""Numbers kept for a channel until a set time.
+
+Revision ID: 0014c
+Revises: 0029
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014c"
+down_revision = "0029"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("schedules", sa.Column("channels_return_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("slots", sa.Column("channel", sa.String(length=32), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("slots", "channel")
+    op.drop_column("schedules", "channels_return_at")
