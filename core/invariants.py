@@ -31,6 +31,9 @@ _OPEN = "('pending','booked','arrived')"
 _KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.charge_id = c.id AND p.status = 'succeeded')
  - (SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.charge_id = c.id AND r.status <> 'closed')"""
 
+# As a limit counts them: one in the place of another counts with it while both stand.
+_CLAIMS = "COUNT(DISTINCT CASE WHEN beside_replaced THEN replaces_id ELSE id END)"
+
 # What a join leaves of an account: its own consents, and an idempotency key that the other account had used as well.
 _HANGING = {
     "agreements": "", "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL",
@@ -64,16 +67,21 @@ _QUERIES = {
     "person_once_per_department_day": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} "
     "AND NOT beside_replaced AND one_per_department_day "
     "GROUP BY person_id, department_id, visit_date HAVING COUNT(*) > 1",
-    "person_within_day_limit": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
-    "GROUP BY person_id, visit_date HAVING COUNT(*) > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
+    "person_within_day_limit": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} "
+    f"GROUP BY person_id, visit_date HAVING {_CLAIMS} > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
     "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
     "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "
     "GROUP BY account_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
-    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} <> CASE WHEN EXISTS "
-    f"(SELECT 1 FROM appointments a WHERE a.charge_id = c.id AND a.status IN {_HOLDS} "
-    "AND a.pay_mode = 'online' AND NOT a.awaiting_payment) THEN (SELECT COALESCE(SUM(l.amount_fen), 0) "
-    "FROM charge_lines l WHERE l.charge_id = c.id AND l.voided_at IS NULL) ELSE 0 END",
+    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} <> (SELECT COALESCE(SUM(l.amount_fen), 0) "
+    "FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id WHERE l.charge_id = c.id "
+    f"AND l.voided_at IS NULL AND a.status IN {_HOLDS} AND a.pay_mode = 'online' AND NOT a.awaiting_payment)",
+    # Unpaid, one stands beside what it replaces; sure, it stands alone. Nothing is let go for one that is not there.
+    "swap_is_whole": "SELECT a.id FROM appointments a LEFT JOIN appointments o ON o.id = a.replaces_id "
+    f"WHERE a.status IN {_OPEN} AND CASE WHEN a.beside_replaced THEN o.id IS NULL OR a.status <> 'pending' "
+    f"OR o.charge_id <> a.charge_id ELSE o.status IN {_HOLDS} END UNION ALL SELECT o.id FROM appointments o "
+    "WHERE o.cancel_reason = 'rescheduled' AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.replaces_id = o.id "
+    "AND NOT a.awaiting_payment AND NOT a.beside_replaced)",
     "line_lives_with_its_appointment": "SELECT l.id FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
     "WHERE (l.voided_at IS NOT NULL) <> (a.status = 'cancelled')",
     "price_is_the_fee": "SELECT a.id FROM appointments a WHERE a.fee_fen <> (SELECT COALESCE(SUM(l.amount_fen), 0) "

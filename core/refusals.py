@@ -130,6 +130,13 @@ class NotCancellable(Conflict):
     code = "not_cancellable"
 
 
+class NotReschedulable(Conflict):
+    """The number cannot be exchanged for that one. The facts say why: its state, how often it was exchanged already,
+    that the new one is too far from it, or that another exchange waits for its payment."""
+
+    code = "not_reschedulable"
+
+
 # --- the day
 
 

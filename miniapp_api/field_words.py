@@ -29,6 +29,8 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_an_id": ("编号有误", "is not an id"),
     "not_an_instant": ("时间格式不对", "must be an instant such as 2026-11-22T02:00:00Z"),
     "not_a_day": ("日期格式不对", "must be a day such as 2026-11-22"),
+    "not_offered": ("此处不支持", "is not offered here"),
+    "same_segment": ("已经是这个时段", "is the time that you have"),
     "not_configured": ("暂不支持", "is not available here"),
     "foreign_address": ("不是本站的页面", "is no page of ours"),
     # --- people

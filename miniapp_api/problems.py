@@ -134,6 +134,10 @@ PROBLEMS: Mapping[str, Problem] = {
     "not_cancellable": _p(
         409, "这个预约不能取消", "请刷新后查看它的状态。",
         "It cannot be cancelled", "Please refresh and look at its state."),
+    "not_reschedulable": _p(
+        409, "这个预约不能改签到所选的号", "可能已改签过、正在改签，或所选的号不在可改签范围内；也可以取消后重新预约。",
+        "It cannot be changed to that number",
+        "It was changed already, is being changed, or that number is too far from it. You may cancel and book anew."),
     # --- the day
     "check_in_refused": _p(
         409, "现在不能签到", "请刷新后查看预约的状态，或到医院窗口办理。",

@@ -89,6 +89,8 @@ class Appointment(Stateful, Base):
     `booked_through` is the way of the login that booked it, None where no login did.
     `hospital_system` is the hospital's own system that must agree, `hospital_sequence` the number that it calls out;
     both are empty where the numbers are ours.
+    `replaces_id` is the appointment in whose place it was taken, on the same charge; until that one ends it stands
+    `beside_replaced`.
     """
 
     __tablename__ = "appointments"
@@ -110,6 +112,7 @@ class Appointment(Stateful, Base):
         Index("ix_appointments_account", "account_id", "id"),
         Index("ix_appointments_person_day", "person_id", "visit_date"),
         Index("ix_appointments_schedule", "schedule_id"),
+        Index("ix_appointments_charge", "charge_id"),
         Index("ix_appointments_pending", "status", "hold_expires_at"),
         Index(
             "ix_appointments_grant",
@@ -175,6 +178,15 @@ class Appointment(Stateful, Base):
     def awaiting(self) -> list[str]:
         waiting = {"payment": self.awaiting_payment, "hospital": self.awaiting_hospital}
         return [what for what, still in waiting.items() if still]
+
+    @property
+    def waits_for_payment(self) -> bool:
+        return self.status is AppointmentStatus.PENDING and self.awaiting_payment
+
+    @property
+    def is_paid_for(self) -> bool:
+        """Paid online, and a claim that stands: its fee is kept."""
+        return self.status in HOLDS_SLOT and self.pay_mode is PayMode.ONLINE and not self.awaiting_payment
 
     def may_be_cancelled_by_patient(self, *, now: datetime) -> bool:
         """Half-open: the instant of the deadline itself is too late."""

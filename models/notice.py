@@ -15,6 +15,7 @@ from models.base import Base, new_id, word
 class NoticeKind(StrEnum):
     APPOINTMENT_BOOKED = "appointment_booked"
     APPOINTMENT_CANCELLED = "appointment_cancelled"
+    APPOINTMENT_RESCHEDULED = "appointment_rescheduled"
     APPOINTMENT_FROZEN = "appointment_frozen"
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_RETURNED = "payment_returned"

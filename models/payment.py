@@ -189,6 +189,7 @@ class RefundReason(StrEnum):
     SURPLUS = "surplus"
     AMOUNT_DIFFERS = "amount_differs"
     SUSPENDED = "suspended"
+    RESCHEDULED = "rescheduled"
 
 
 UNSETTLED_REFUND = frozenset(

@@ -32,6 +32,14 @@ class RequiredField(StrEnum):
     HOSPITAL_CARD = "hospital_card"
 
 
+class RescheduleScope(StrEnum):
+    """How near the new number must be to the old one, all of them within one hospital."""
+
+    DOCTOR = "doctor"
+    DEPARTMENT = "department"
+    HOSPITAL = "hospital"
+
+
 class BookingPolicyRow(Base):
     """The document in force for one subject; `subject` is its code, empty for the platform."""
 

@@ -49,6 +49,17 @@ class CancelAppointmentSchema(Strict):
     reason = fields.String(validate=validate.Length(max=200), metadata={"example": "时间冲突"})
 
 
+class RescheduleAppointmentSchema(Strict):
+    schedule_id = fields.UUID(required=True)
+    segment_starts_at = Instant(
+        metadata={
+            "description": "absent: the first free number; needed for another time of the same schedule",
+            "example": "2026-11-26T02:00:00.000Z",
+        }
+    )
+    expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000), metadata={"example": 1500})
+
+
 class CheckInSchema(Strict):
     """Where the phone is. It decides, and is neither stored nor logged."""
 
@@ -212,6 +223,21 @@ class AppointmentReply(ReplySchema):
         allow_none=True,
         required=True,
         metadata={"description": "the grant under which another account booked it", "example": None},
+    )
+    replaces_id = fields.UUID(
+        attribute="appointment.replaces_id",
+        allow_none=True,
+        required=True,
+        metadata={
+            "description": "the appointment that this one was taken in exchange for; while this one waits to be paid, "
+            "that one is still kept",
+            "example": None,
+        },
+    )
+    replaced_by_id = fields.UUID(
+        allow_none=True,
+        required=True,
+        metadata={"description": "the appointment that took its place, or will once it is paid", "example": None},
     )
     schedule_id = fields.UUID(attribute="schedule.id", required=True)
     visit_date = Day(attribute="appointment.visit_date", required=True)

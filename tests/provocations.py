@@ -220,6 +220,12 @@ def _cancelled_before(ward: Ward) -> Reply:
     return [phone.post(path) for _ in range(2)][1]
 
 
+@provokes("not_reschedulable")
+def _nothing_to_exchange_yet(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    return phone.post(f"/appointments/{held(ward, phone)}/rescheduling", {"schedule_id": ward.schedule(terms=ANYBODY)})
+
+
 # --- the day
 
 

@@ -294,6 +294,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
     "cancel_own_appointment": {},
     "open_payment": {"channel": "wechat_jsapi"},
+    "reschedule_own_appointment": {"schedule_id": "{schedule_id}"},
     "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }

@@ -73,6 +73,7 @@ class Family:
         self.see_what_was_said(appointment)
         payment = self.pay(appointment)
         self.see_booked(appointment["id"])
+        appointment = self.exchange(appointment)
         self.show_pass(appointment["id"])
         self.cancel(appointment["id"])
         self.see_refunded(appointment["id"], payment["out_trade_no"])
@@ -249,6 +250,19 @@ class Family:
         check(move["cause"] == expected, f"{machine} {status} was caused by {move['cause']}, not by {expected}")
         kind = "the query job" if self.without_events else "inbox row"
         return f"{status}, cause: {kind} {move['cause_id']}"
+
+    def exchange(self, appointment: dict[str, Any]) -> dict[str, Any]:
+        """For another time of the same half day, where there is one."""
+        slots = self.client("GET", f"/schedules/{appointment['schedule_id']}/slots")["items"]
+        others = [one for one in slots if one["remaining"] and one["starts_at"] != appointment["slot"]["starts_at"]]
+        if not others:
+            return appointment
+        to = {"schedule_id": appointment["schedule_id"], "segment_starts_at": others[0]["starts_at"]}
+        path = f"/appointments/{appointment['id']}/rescheduling"
+        new: dict[str, Any] = self.client("POST", path, to, keyed=True)
+        check((new["status"], new["replaces_id"]) == ("booked", appointment["id"]), f"exchanged: {new['status']}")
+        self.tell("exchanged it for another time", f"slot {new['slot']['sequence']} at {new['slot']['starts_at']}")
+        return new
 
     def show_pass(self, appointment_id: str) -> None:
         shown = self.client("GET", f"/appointments/{appointment_id}/visit-pass")

@@ -64,25 +64,25 @@ def book_and_view(
     terms = Terms.from_document(around.schedule.terms)
     wish.refuse_unless_offered(around.schedule, terms)
     wanted = Wanted(around.schedule.id, sold_until(terms, now=now), wish.segment_starts_at)
-    case = _case(session, around, wanted, account_id=account_id, wish=wish, terms=terms, now=now)
+    case = locked_case(session, around, wanted, account_id=account_id, wish=wish, terms=terms, now=now)
     for refusal in refusals(case):
         raise refusal
     if wish.told is not None:
         require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
     wanted = replace(wanted, taker=taker_in(case))
-    waits = wish.pays_online(around.schedule) or around.hospital_system is not None
-    to = SlotStatus.HELD if waits else SlotStatus.BOOKED
+    held = wish.pays_online(around.schedule)
+    to = SlotStatus.HELD if held or around.hospital_system is not None else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
         raise full(count_left(session, wanted), now=now)
-    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, case.grant)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, case.grant, held)
     made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     if case.grant is not None:
         note_uses(session, [Use(case.grant, AccessAction.APPOINTMENT_BOOKED, made.appointment.id)], now=now)
     return made
 
 
-def _case(
+def locked_case(
     session: Session,
     around: Surroundings,
     wanted: Wanted,
@@ -91,6 +91,7 @@ def _case(
     wish: Wish,
     terms: Terms,
     now: datetime,
+    in_place_of: UUID | None = None,
 ) -> Case:
     """What the rules look at, with account and person locked; a full schedule costs no lock.
 
@@ -111,5 +112,13 @@ def _case(
         session, schedule=around.schedule, terms=terms, dependent=whom.dependent, named=wish.visit_card_id
     )
     return gather(
-        session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left
+        session,
+        schedule=around.schedule,
+        terms=terms,
+        whom=whom,
+        person_id=person_id,
+        card=card,
+        now=now,
+        left=left,
+        in_place_of=in_place_of,
     )

@@ -21,12 +21,16 @@ def cancel_appointment(
     session: Session, *, appointment_id: UUID, account_id: UUID, now: datetime, cause: Cause
 ) -> Appointment:
     """End one's own appointment, or another's under a grant to book. What was paid becomes due for return; an open
-    prepay is closed before the number goes back on sale.
+    prepay is closed before the number goes back on sale. With it ends whatever was to take its place and is not paid;
+    of such a one alone the other way round, the old number stays.
 
     Raises: NotFound, NotCancellable, CancelDeadlinePassed."""
     account, grant = lock_charge_account_for(session, appointment_id, account_id, scope=Scope.BOOK, now=now)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_cancellable(appointment, now=now)
+    beside = account.replacement_of(appointment)
+    if beside is not None:
+        end_appointment(session, account, beside, why=CancelReason.PATIENT, now=now, cause=cause)
     end_appointment(session, account, appointment, why=CancelReason.PATIENT, now=now, cause=cause)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, appointment.id)], now=now)

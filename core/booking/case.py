@@ -64,16 +64,19 @@ def gather(
     card: HospitalCard | None,
     now: datetime,
     left: Left | None,
+    in_place_of: UUID | None = None,
 ) -> Case:
-    """Collect the case. Limits are exact only while accounts and person are locked."""
+    """Collect the case. Limits are exact only while accounts and person are locked. An appointment in whose place the
+    number is wanted counts against none."""
     account_id = whom.dependent.account_id
     booker_id = account_id if whom.grant is None else booker_of(whom.grant)
+    standing = standing_of(session, person_id, account_id, booker_id)
     return Case(
         schedule=schedule,
         terms=terms,
         dependent=whom.dependent,
         person_id=person_id,
-        standing=standing_of(session, person_id, account_id, booker_id),
+        standing=[one for one in standing if one.stands_for != in_place_of],
         consents=whom.consents,
         minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
         has_agreed=whom.has_agreed,

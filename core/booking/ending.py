@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.booking.release import let_slot_go
+from core.booking.let_go import let_slot_go
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
-from core.payments.refunds import due_refund
+from core.payments.surplus import return_surplus
 from models.appointment import Appointment, CancelReason
 from models.notice import NoticeKind
 from models.payment import RefundReason
@@ -26,10 +26,9 @@ def end_appointment(
     now: datetime,
     cause: Cause,
 ) -> None:
-    """What was paid becomes due for return, and the patient is told. Raises: IllegalTransition."""
+    """What was paid for it becomes due for return, and the patient is told. Raises: IllegalTransition."""
     appointment.cancel(session, why=why, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
-    for payment in account.payments:
-        due_refund(session, account, payment, reason=refund, now=now, cause=cause)
+    return_surplus(session, account, reason=refund, now=now, cause=cause)
     let_slot_go(session, account, appointment, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=why)

@@ -88,7 +88,7 @@ def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: 
     case = _judged(session, around, terms, account_id=account_id, dependent_id=order.dependent_id, now=now)
     waits = wish.pays_online(schedule) or around.hospital_system is not None
     taken = _add(session, schedule, terms, SlotStatus.HELD if waits else SlotStatus.BOOKED, now=now, cause=cause)
-    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, wish.pays_online(schedule))
     made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     _note(session, order, made, now=now)
     return made

@@ -17,6 +17,7 @@ from core.booking.policy_checks import (
     InvalidPolicy,
     PolicyFault,
     flag,
+    one_of,
     refuse_unless_policy,
     time_of_day,
     whole,
@@ -25,7 +26,7 @@ from core.booking.policy_checks import (
 from core.dependents.agreements import Ages
 from models.appointment import PayMode
 from models.base import canonical_json
-from models.policy import RequiredField
+from models.policy import RequiredField, RescheduleScope
 
 __all__ = [
     "MOST_DEPENDENTS",
@@ -70,6 +71,7 @@ class BookingPolicy:
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
     could be paid at the latest.
+    `max_reschedules`: how often an order is changed, from its first number on; `reschedule_scope`: how far.
     `return_after_seconds`: how long a freed number rests at least before it is sold again, `return_spread_seconds`: up
     to how much longer, by lot. `let_go_rest_minutes`: how long whoever let a number go does not get that one again.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
@@ -109,6 +111,10 @@ class BookingPolicy:
     # --- cancelling
     cancel_days_before: int | None = _key(whole(0, 60), default=0)
     cancel_time: str | None = _key(time_of_day, default="00:00")
+
+    # --- rescheduling
+    max_reschedules: int | None = _key(whole(0, 10), default=1)
+    reschedule_scope: str | None = _key(one_of(RescheduleScope), default="department")
 
     # --- limits
     max_open_per_person_schedule: int | None = _key(whole(1, 1), default=1)  # the database keeps it, too

@@ -52,6 +52,18 @@ def flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "bad_type"
 
 
+def one_of(allowed: Iterable[str]) -> Check:
+    known = sorted(str(word) for word in allowed)
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, str):
+            return "bad_type"
+        return None if value in known else "bad_value"
+
+    check.__doc__ = f"one of {', '.join(known)}"
+    return check
+
+
 def words(allowed: Iterable[str], *, at_least: int) -> Check:
     known = sorted(allowed)
 

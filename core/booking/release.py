@@ -13,16 +13,16 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from core.booking.let_go import let_slot_go
 from core.booking.returning import return_slot_later
-from core.hospital.soon import settle_soon
 from core.jobs.queue import LeasedJob
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.close import close_at_platform
-from core.payments.settle import close_soon
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.notice import NoticeKind
+from models.payment import Payment
 from models.schedule import SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind
 
@@ -39,7 +39,7 @@ def end_hold(workbench: Workbench, job: LeasedJob) -> datetime | None:
     not_before = workbench.transactions.read(lambda session, now: _too_early(session, appointment_id, now))
     if not_before is not None:
         return not_before
-    _close_while_waiting(workbench, charge_id, cause=cause)
+    _close_while_waiting(workbench, charge_id, cause=cause, all_of_it=True)
     return workbench.transactions.write(
         lambda session, now: _end(session, appointment_id, charge_id, now=now, cause=cause)
     )
@@ -66,7 +66,7 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
         return None
     if account.live_payments and _may_wait(appointment, now=now):
         return _look_again_at([appointment], since=appointment.hold_expires_at or now, now=now)
-    _give_up_on(session, account, now=now, cause=cause)
+    _give_up_on(session, account.live_payments, now=now, cause=cause)
     appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
     let_slot_go(session, account, appointment, now=now, cause=cause)
@@ -81,7 +81,7 @@ def _look_again_at(waiting: list[Appointment], *, since: datetime, now: datetime
     return min([now + pause, *(one.close_by for one in waiting if one.close_by is not None)])
 
 
-def _close_while_waiting(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
+def _close_while_waiting(workbench: Workbench, charge_id: UUID, *, cause: Cause, all_of_it: bool) -> None:
     """Past the cap nothing is asked any more, so that ending holds does not wait for a platform that hangs."""
     waits = workbench.transactions.read(
         lambda session, now: [
@@ -90,7 +90,7 @@ def _close_while_waiting(workbench: Workbench, charge_id: UUID, *, cause: Cause)
         ]
     )
     if any(waits):
-        close_at_platform(workbench, charge_id, cause=cause)
+        close_at_platform(workbench, charge_id, cause=cause, unwanted_only=not all_of_it)
 
 
 def _may_wait(appointment: Appointment, *, now: datetime) -> bool:
@@ -98,17 +98,18 @@ def _may_wait(appointment: Appointment, *, now: datetime) -> bool:
     return appointment.close_by is not None and now < appointment.close_by
 
 
-def _give_up_on(session: Session, account: ChargeAccount, *, now: datetime, cause: Cause) -> None:
-    for payment in account.live_payments:
+def _give_up_on(session: Session, payments: list[Payment], *, now: datetime, cause: Cause) -> None:
+    for payment in payments:
         payment.lost_sight(session, at=now, cause=cause, reason="cap_passed")
         payment.let_go = True
 
 
 def close_payments(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """Close every open prepay of a charge whose claim has ended or is paid, then let its withheld numbers go."""
+    """Close every open prepay that its charge does not wait for: a claim has ended or is paid. Then let its withheld
+    numbers go."""
     charge_id = UUID(job.payload["charge_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    _close_while_waiting(workbench, charge_id, cause=cause)
+    _close_while_waiting(workbench, charge_id, cause=cause, all_of_it=False)
     return workbench.transactions.write(lambda session, now: _closed(session, charge_id, now=now, cause=cause))
 
 
@@ -116,10 +117,10 @@ def _closed(session: Session, charge_id: UUID, *, now: datetime, cause: Cause) -
     account = lock_charge_account(session, charge_id)
     ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
     waiting = [one for one in account.appointments if _may_wait(one, now=now)]
-    if account.live_payments and waiting:
+    if account.unwanted_payments and waiting:
         return _look_again_at(waiting, since=min(one.ended_at or now for one in account.appointments), now=now)
     if ended:
-        _give_up_on(session, account, now=now, cause=cause)
+        _give_up_on(session, account.unwanted_payments, now=now, cause=cause)
     closing = [one for one in ended if _is_closing(session, account, one)]
     for appointment in closing:
         _finish_closing(session, account, appointment, now=now, cause=cause)
@@ -147,22 +148,3 @@ def _was_taken_since(session: Session, appointment: Appointment) -> bool:
     """Somebody had the number after this appointment: whatever it waits for now is not ours to end."""
     later = (Appointment.slot_id == appointment.slot_id) & (Appointment.id > appointment.id)
     return bool(session.scalar(select(exists().where(later))))
-
-
-def let_slot_go(
-    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
-) -> None:
-    """The claim on the slot has ended. While a prepay may still be paid, or the hospital's own system has the number,
-    it stays withheld for their closing; else a job puts it back on sale after the policy's pause."""
-    settle_soon(session, appointment, now=now)
-    slot = account.slots[appointment.slot_id]
-    if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
-        if account.live_payments:
-            close_soon(session, account, now=now)
-        return  # suspended meanwhile: not ours to sell again
-    if account.live_payments or not account.is_over_there(appointment):
-        slot.let_go(session, why=WithheldReason.CLOSING, at=now, cause=cause)
-        close_soon(session, account, now=now)
-    else:
-        slot.let_go(session, why=WithheldReason.COOLING, at=now, cause=cause)
-        return_slot_later(session, slot, appointment, now=now)

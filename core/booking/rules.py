@@ -9,7 +9,7 @@ from uuid import UUID
 from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.required import missing_fields
-from core.booking.standing import Standing
+from core.booking.standing import Standing, count
 from core.booking.terms import Terms
 from core.dependents.agreements import needs_agreement
 from core.refusals import (
@@ -94,13 +94,13 @@ def _agreement_refusals(case: Case) -> Iterator[DomainError]:
 def _person_refusals(case: Case) -> Iterator[DomainError]:
     terms, schedule = case.terms, case.schedule
     here = [one for one in case.of_person if one.schedule_id == schedule.id]
-    if len(here) >= terms.max_open_per_person_schedule:
+    if count(here) >= terms.max_open_per_person_schedule:
         yield _own_or_hidden(case, here, AlreadyBooked)
     same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
     beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
-    if len(here) + len(beside) >= terms.max_open_per_person_department_day and not here:
+    if count([*here, *beside]) >= terms.max_open_per_person_department_day and not here:
         yield _own_or_hidden(case, beside, AlreadyBooked)
-    if len(same_day) >= terms.max_per_person_day:
+    if count(same_day) >= terms.max_per_person_day:
         yield PersonLimit()
 
 

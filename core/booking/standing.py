@@ -3,11 +3,12 @@ books."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, literal, or_, select, union_all
+from sqlalchemy import Select, bindparam, case, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from models.appointment import OPEN, Appointment, AppointmentStatus
@@ -18,7 +19,8 @@ from models.person import Person
 
 @dataclass(frozen=True)
 class Standing:
-    """An open appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more."""
+    """An open appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
+    `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once."""
 
     account_id: UUID
     is_of_person: bool
@@ -27,6 +29,7 @@ class Standing:
     visit_date: Any
     status: AppointmentStatus
     for_another: bool
+    stands_for: UUID
 
 
 _APPOINTMENT, _PERSON, _GRANT = table_of(Appointment).c, table_of(Person).c, table_of(Grant).c
@@ -34,6 +37,7 @@ _APPOINTMENT, _PERSON, _GRANT = table_of(Appointment).c, table_of(Person).c, tab
 _SAME_HUMAN = select(_PERSON.id).where(
     or_(_PERSON.id == bindparam("person"), _PERSON.alias_of_id == bindparam("person"))
 )
+_STANDS_FOR = case((_APPOINTMENT.beside_replaced, _APPOINTMENT.replaces_id), else_=_APPOINTMENT.id)
 _UNPAID = _APPOINTMENT.status == AppointmentStatus.PENDING
 
 
@@ -46,6 +50,7 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _APPOINTMENT.visit_date,
         _APPOINTMENT.status,
         literal(for_another),
+        _STANDS_FOR,
     )
 
 
@@ -71,6 +76,11 @@ def booker_of(grant: Grant) -> UUID:
     if grant.account_id is None:
         raise LookupError("nobody holds the grant")
     return grant.account_id
+
+
+def count(standing: Iterable[Standing]) -> int:
+    """As a limit counts them."""
+    return len({one.stands_for for one in standing})
 
 
 def standing_of(session: Session, person_id: UUID, account_id: UUID, booker_id: UUID) -> list[Standing]:

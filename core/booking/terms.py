@@ -47,6 +47,8 @@ class Terms:
     late_after_minutes: int
     late_places: int
     passed_places: int
+    max_reschedules: int
+    reschedule_scope: str
 
     @property
     def agreement_ages(self) -> Ages:

@@ -21,14 +21,15 @@ from models.errors import NotFound
 from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital, Period
 from models.hospital_card import HospitalCard
-from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.payment import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
 from models.person import Dependent, Relationship
 from models.schedule import Schedule, Slot
 
 
 @dataclass(frozen=True)
 class Money:
-    """A charge in figures: `paid_fen` was received and is neither given back nor on its way back."""
+    """A charge in figures: `paid_fen` was received and is neither given back nor on its way back. What is kept only
+    until another takes its place is not due beside that one."""
 
     due_fen: int
     paid_fen: int
@@ -84,6 +85,21 @@ class ShownSlot:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What several appointments of one charge are to one another.
+
+    By each that is kept beside its replacement (`replacing`), or has ended for it (`replaced`), the other one; by
+    refund (`given_back`), whose lines it returns."""
+
+    replacing: dict[UUID, UUID]
+    replaced: dict[UUID, UUID]
+    given_back: dict[UUID, set[UUID | None]]
+
+    def replaced_by(self, appointment_id: UUID) -> UUID | None:
+        return self.replacing.get(appointment_id) or self.replaced.get(appointment_id)
+
+
+@dataclass(frozen=True)
 class AppointmentView:
     """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient.
 
@@ -104,6 +120,7 @@ class AppointmentView:
     refunds: list[Refund]
     visit_card: HospitalCard | None
     shown_under: Grant | None = None
+    shared: Shared | None = None
     complaint: str | None = field(default=None, repr=False)
     arrival: Place | None = None
 
@@ -128,13 +145,19 @@ class AppointmentView:
     def money(self) -> Money:
         received = sum(one.received_fen or 0 for one in self.payments)
         back = sum(one.amount_fen for one in self.refunds if one.status is not RefundStatus.CLOSED)
-        return Money(due_fen=self.charge.due_fen, paid_fen=received - back, lines=self.charge.lines)
+        kept_beside = self.shared.replacing if self.shared else {}
+        live = [one for one in self.charge.lines if one.voided_at is None and one.appointment_id not in kept_beside]
+        due = sum(one.amount_fen for one in live)
+        return Money(due_fen=due, paid_fen=received - back, lines=self.charge.lines)
 
     @property
     def payment(self) -> PaymentView | None:
-        """The one that brought the money, else the newest; without its means where the other side of a grant paid."""
-        paid = [one for one in self.payments if one.status is PaymentStatus.SUCCEEDED]
-        newest = next(reversed(paid or self.payments), None)
+        """The one that brought the money, else the newest; while it waits for money, only those made for it. Without
+        its means where the other side of a grant paid."""
+        appointment = self.appointment
+        own = [one for one in self.payments if one.id > appointment.id or not appointment.awaiting_payment]
+        paid = [one for one in own if one.status is PaymentStatus.SUCCEEDED]
+        newest = next(reversed(paid or own), None)
         if newest is None:
             return None
         looking = None if self.shown_under is None else self.shown_under.id
@@ -143,7 +166,15 @@ class AppointmentView:
 
     @property
     def refund(self) -> Refund | None:
-        return self.refunds[-1] if self.refunds else None
+        """The newest of this appointment, or of the one it replaced."""
+        own = {self.appointment.id, self.appointment.replaces_id}
+        given = self.shared.given_back if self.shared else {}
+        return next((one for one in reversed(self.refunds) if given.get(one.id, own) & own), None)
+
+    @property
+    def replaced_by_id(self) -> UUID | None:
+        """The one that has taken its place, or will once it is paid."""
+        return self.shared.replaced_by(self.appointment.id) if self.shared else None
 
 
 def view_appointment(session: Session, *, appointment_id: UUID, account_id: UUID) -> AppointmentView:
@@ -211,10 +242,36 @@ def views_of(
     charge_ids = [row.Charge.id for row in rows]
     payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
     refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
+    shared = _shared(session, [row.Charge for row in rows])
     return [
-        AppointmentView(*row[:-1], payments.get(row.Charge.id, []), refunds.get(row.Charge.id, []), row.HospitalCard)
+        AppointmentView(
+            *row[:-1],
+            payments.get(row.Charge.id, []),
+            refunds.get(row.Charge.id, []),
+            row.HospitalCard,
+            shared=shared.get(row.Charge.id),
+        )
         for row in rows
     ]
+
+
+def _shared(session: Session, charges: Sequence[Charge]) -> dict[UUID, Shared]:
+    """Of the charges with more than one line: nothing is read for the others."""
+    ids = [one.id for one in charges if len(one.lines) > 1]
+    if not ids:
+        return {}
+    found = {one: Shared({}, {}, {}) for one in ids}
+    for new in session.scalars(select(Appointment).where(Appointment.charge_id.in_(ids))):
+        beside = new.beside_replaced and new.status in OPEN
+        by = found[new.charge_id].replacing if beside else found[new.charge_id].replaced
+        if new.replaces_id is not None and (beside or not new.beside_replaced):
+            by[new.replaces_id] = new.id
+    lines = select(ChargeLine.charge_id, RefundLine.refund_id, ChargeLine.appointment_id).join(
+        ChargeLine, ChargeLine.id == RefundLine.charge_line_id
+    )
+    for charge_id, refund_id, appointment_id in session.execute(lines.where(ChargeLine.charge_id.in_(ids))):
+        found[charge_id].given_back.setdefault(refund_id, set()).add(appointment_id)
+    return found
 
 
 def _of(record: type[Payment] | type[Refund], charge_ids: list[UUID]) -> Any:

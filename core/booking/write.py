@@ -40,7 +40,10 @@ _STATUS_NOW = select(_SCHEDULE.status).where(_SCHEDULE.id == bindparam("schedule
 
 @dataclass(frozen=True)
 class Sale:
-    """A number that was taken, for whom, and under which terms; and the grant, where another account books."""
+    """A number that was taken, for whom, and under which terms; and the grant, where another account books.
+
+    It is held until the fee is paid. Where it `replaces` another, it stands on the charge of that one, and beside it.
+    """
 
     wish: Wish
     around: Surroundings
@@ -49,16 +52,13 @@ class Sale:
     person_id: UUID
     taken: Taken
     card: HospitalCard | None
-    grant: Grant | None = None
+    grant: Grant | None
+    is_held: bool
+    replaces: Appointment | None = None
 
     @property
     def schedule(self) -> Schedule:
         return self.around.schedule
-
-    @property
-    def is_held(self) -> bool:
-        """Until the fee is paid."""
-        return self.wish.pays_online(self.schedule)
 
     @property
     def awaits_hospital(self) -> bool:
@@ -69,24 +69,51 @@ class Sale:
 def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
     """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number."""
     charge = _charge(sale, now=now)
-    appointment = _appointment(sale, charge.id, now=now)
+    appointment, line, records = _rows(sale, charge.id, now=now, cause=cause, vault=vault)
+    charge.lines = [line]
+    _insert(session, [charge, *records], sale)
+    _keep_in(session, appointment)
+    if not appointment.awaiting:
+        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    return _view(sale, appointment, charge)
+
+
+def write_replacement(
+    session: Session, sale: Sale, charge_id: UUID, *, now: datetime, cause: Cause, vault: Vault
+) -> UUID:
+    """Write the sale beside what it replaces, on the same charge; its id. Raises: ScheduleSuspended, ScheduleClosed."""
+    appointment, _, records = _rows(sale, charge_id, now=now, cause=cause, vault=vault)
+    _insert(session, records, sale)
+    return appointment.id
+
+
+def _rows(
+    sale: Sale, charge_id: UUID, *, now: datetime, cause: Cause, vault: Vault
+) -> tuple[Appointment, ChargeLine, list[Base]]:
+    """The appointment, its line, and both with everything else that is written for the sale."""
+    appointment = _appointment(sale, charge_id, now=now)
     appointment.seal_complaint(vault, sale.wish.told)
     born = appointment.move(
         AppointmentStatus.PENDING if appointment.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause
     )
-    charge.lines = [_line(charge, appointment)]
-    records: list[Base] = [charge, appointment, *charge.lines, sale.taken.event, born]
+    line = _line(charge_id, appointment)
+    records: list[Base] = [appointment, line, sale.taken.event, born]
     if appointment.hold_expires_at is not None:
         records.append(_end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
     if sale.awaits_hospital:
         records += _claim(appointment, now=now, cause=cause)
+    return appointment, line, records
+
+
+def _insert(session: Session, records: list[Base], sale: Sale) -> None:
     # Suspending waits for claims under way and then lists appointments: ours must see it if it came first.
     _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given={"schedule": sale.schedule.id}))
+
+
+def _keep_in(session: Session, appointment: Appointment) -> None:
+    """As if it had been read from its row."""
     make_transient_to_detached(appointment)
     session.add(appointment)
-    if not appointment.awaiting:
-        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
-    return _view(sale, appointment, charge)
 
 
 def _refuse_unless_open(status: ScheduleStatus) -> None:
@@ -132,8 +159,8 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         terms=schedule.terms,
         one_per_department_day=terms.one_per_department_day,
         visit_card_id=None if sale.card is None else sale.card.id,
-        replaces_id=None,
-        beside_replaced=False,
+        replaces_id=None if sale.replaces is None else sale.replaces.id,
+        beside_replaced=sale.replaces is not None,
         cancel_reason=None,
         created_at=now,
         ended_at=None,
@@ -144,11 +171,11 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
     )
 
 
-def _line(charge: Charge, appointment: Appointment) -> ChargeLine:
+def _line(charge_id: UUID, appointment: Appointment) -> ChargeLine:
     return ChargeLine(
         id=new_id(),
-        hospital_id=charge.hospital_id,
-        charge_id=charge.id,
+        hospital_id=appointment.hospital_id,
+        charge_id=charge_id,
         appointment_id=appointment.id,
         kind=FeeKind.REGISTRATION,
         leg=Leg.SELF_PAY,

@@ -15,8 +15,8 @@ from core.booking.ending import end_appointment
 from core.hospital.steps import waits_until
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
+from core.payments.closing import close_soon
 from core.payments.refunds import push_waiting
-from core.payments.settle import close_soon
 from core.ports import HospitalAnswer, HospitalRefusal, HospitalRefused, HospitalSays
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.hospital_claim import ClaimStep, HospitalClaim, HospitalClaimStatus

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from core.dependents.granted import granted_dependent, hold_live
 from core.locks import (
@@ -18,14 +18,14 @@ from core.locks import (
     lock_refunds_of,
     lock_slots,
 )
-from models.appointment import Appointment, AppointmentStatus
+from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge
 from models.errors import NotFound
 from models.grant import Grant, Scope
 from models.hospital_claim import HospitalClaim
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.person import Dependent
-from models.schedule import Slot
+from models.schedule import Slot, SlotStatus
 
 
 @dataclass
@@ -52,9 +52,61 @@ class ChargeAccount:
         return [one for one in self.payments if one.is_live and not one.let_go]
 
     @property
-    def is_ended(self) -> bool:
-        """No claim is left that money could be for."""
-        return all(one.status is AppointmentStatus.CANCELLED for one in self.appointments)
+    def unwanted_payments(self) -> list[Payment]:
+        """Those of them that are no longer for what the charge waits for: whatever they bring goes back."""
+        return [one for one in self.live_payments if not self.wants(one)]
+
+    def wants(self, payment: Payment) -> bool:
+        """Whether it asks for exactly what is still to be paid."""
+        return bool(self.waiting) and payment.amount_fen == self.to_pay_fen
+
+    @property
+    def waiting(self) -> list[Appointment]:
+        """Those that their money makes the patient's. One in the place of another waits in vain once that one was
+        used, for nobody sees a doctor twice for one number, or once its own clinic is suspended."""
+        return [one for one in self.appointments if one.waits_for_payment and self._may_take_its_place(one)]
+
+    @property
+    def to_pay_fen(self) -> int:
+        """What the waiting ones cost beyond what was paid for those whose place they take."""
+        return sum(self.live_fen(one) - self._credit_fen(one) for one in self.waiting)
+
+    @property
+    def surplus_fen(self) -> int:
+        """What was kept so far and is for no claim that stands. Below zero where money is missing."""
+        stands = [one for one in self.appointments if one.is_paid_for]
+        return sum(map(self.kept_fen, self.payments)) - sum(map(self.live_fen, stands))
+
+    def replaced_by(self, appointment: Appointment) -> Appointment | None:
+        """The one in whose place it was taken."""
+        return next((one for one in self.appointments if one.id == appointment.replaces_id), None)
+
+    def replacement_of(self, appointment: Appointment) -> Appointment | None:
+        """The one that is still to take its place."""
+        beside = (one for one in self.appointments if one.status in OPEN and one.beside_replaced)
+        return next((one for one in beside if one.replaces_id == appointment.id), None)
+
+    def carried_over(self) -> dict[UUID, int]:
+        """By appointment, how much of what was paid for it went to the one that took its place."""
+        fees = {one.id: one.fee_fen for one in self.appointments}
+        sure = [one for one in self.appointments if not one.awaiting_payment and not one.beside_replaced]
+        return {one.replaces_id: min(one.fee_fen, fees[one.replaces_id]) for one in sure if one.replaces_id is not None}
+
+    def live_fen(self, appointment: Appointment) -> int:
+        """What its lines come to."""
+        lines = (line for line in self.charge.lines if line.appointment_id == appointment.id)
+        return sum(line.amount_fen for line in lines if line.voided_at is None)
+
+    def _may_take_its_place(self, appointment: Appointment) -> bool:
+        old = self.replaced_by(appointment)
+        if old is None:
+            return True
+        is_there = self.slots[appointment.slot_id].status is not SlotStatus.SUSPENDED
+        return is_there and old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
+
+    def _credit_fen(self, appointment: Appointment) -> int:
+        old = self.replaced_by(appointment)
+        return 0 if old is None else self.live_fen(old)
 
     def is_over_there(self, appointment: Appointment) -> bool:
         """The hospital's own system, if it has one, has nothing left of it, or keeps it for good."""
@@ -100,6 +152,21 @@ def lock_charge_account_for(
     if grant is not None:
         hold_live(session, grant, now=now)
     return account, grant
+
+
+def look_at_charge(session: Session, charge_id: UUID) -> ChargeAccount:
+    """Without a lock, and without refunds: good for asking a platform, never for a decision."""
+    charge = session.get_one(Charge, charge_id, options=[selectinload(Charge.lines)])
+    appointments = select(Appointment).where(Appointment.charge_id == charge_id).order_by(Appointment.id)
+    payments = select(Payment).where(Payment.charge_id == charge_id).order_by(Payment.id)
+    slots = select(Slot).join(Appointment, Appointment.slot_id == Slot.id).where(Appointment.charge_id == charge_id)
+    return ChargeAccount(
+        charge,
+        list(session.scalars(appointments)),
+        {one.id: one for one in session.scalars(slots)},
+        list(session.scalars(payments)),
+        [],
+    )
 
 
 def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.payments.charge_account import lock_charge_account
+from core.payments.charge_account import lock_charge_account, look_at_charge
 from core.payments.settle import apply_trade_answer
 from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
 from core.registry import NotConfigured
@@ -24,9 +23,12 @@ _LONGEST_CALL = timedelta(seconds=30)
 _NOTHING_COMES = frozenset({TradeState.CLOSED, TradeState.FAILED})
 
 
-def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) -> None:
-    """Ask each platform to close what is open, and write down what it says. What stays unanswered stays open."""
-    for payment in workbench.transactions.read(lambda session, _now: _open_payments(session, charge_id)):
+def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause, unwanted_only: bool = False) -> None:
+    """Ask each platform to close what is open, or only what the charge does not wait for, and write down what it says.
+    What stays unanswered stays open."""
+    for payment in workbench.transactions.read(
+        lambda session, _now: _open_payments(session, charge_id, unwanted_only=unwanted_only)
+    ):
         try:
             gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
         except NotConfigured:
@@ -37,9 +39,9 @@ def close_at_platform(workbench: Workbench, charge_id: UUID, *, cause: Cause) ->
             write_answer(workbench, payment, answer, cause=cause)
 
 
-def _open_payments(session: Session, charge_id: UUID) -> list[Payment]:
-    payments = session.scalars(select(Payment).where(Payment.charge_id == charge_id, ~Payment.let_go))
-    return [one for one in payments if one.is_live]
+def _open_payments(session: Session, charge_id: UUID, *, unwanted_only: bool) -> list[Payment]:
+    account = look_at_charge(session, charge_id)
+    return account.unwanted_payments if unwanted_only else account.live_payments
 
 
 def close_one(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> TradeAnswer | None:

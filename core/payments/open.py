@@ -36,7 +36,7 @@ from core.rights.access import AccessAction
 from core.transactions import OutcomeUnknown
 from core.workbench import Workbench
 from models.account import PlatformIdentity
-from models.appointment import Appointment, AppointmentStatus
+from models.appointment import Appointment
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.grant import Grant, Scope
@@ -109,7 +109,7 @@ def intend_payment(
     payment = standing
     if standing is None:
         payment = _make(session, account, appointment, gateway, payer, grant=grant, now=now, cause=cause)
-    elif (standing.channel, standing.app, standing.payer_identity_id) != (channel, gateway.app, payer.identity_id):
+    elif not _is_as_asked(account, standing, channel, gateway, payer):
         payment = None
     if payment is not None:
         payment.opening_at = now
@@ -118,11 +118,18 @@ def intend_payment(
     return PaymentIntent(appointment_id, account.charge.id, channel, payer, payment)
 
 
+def _is_as_asked(
+    account: ChargeAccount, standing: Payment, channel: Channel, gateway: PaymentGateway, payer: Payer
+) -> bool:
+    """By the same way, of the same payer, and still for what is to be paid."""
+    same = (standing.channel, standing.app, standing.payer_identity_id) == (channel, gateway.app, payer.identity_id)
+    return same and account.wants(standing)
+
+
 def _refuse_unless_payable(account: ChargeAccount, appointment: Appointment, *, now: datetime) -> None:
-    if any(account.kept_fen(one) for one in account.payments):
-        raise AlreadyPaid()
-    if appointment.status is not AppointmentStatus.PENDING or not appointment.awaiting_payment:
-        raise NotPayable()
+    if appointment not in account.waiting:
+        paid = appointment.is_paid_for and any(account.kept_fen(one) for one in account.payments)
+        raise AlreadyPaid() if paid else NotPayable()
     if account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED:
         raise NotPayable()
     if appointment.hold_expires_at is None or appointment.hold_expires_at - now < LAST_CALL:
@@ -160,7 +167,7 @@ def _make(
         app=gateway.app,
         merchant=gateway.merchant,
         payer_identity_id=payer.identity_id,
-        amount_fen=account.charge.due_fen,
+        amount_fen=account.to_pay_fen,
         currency=account.charge.currency,
         description=f"预约挂号费 {appointment.number}",
         out_trade_no=trade_number(now=now),
@@ -248,8 +255,9 @@ def note_opened(session: Session, opened: Opened, *, now: datetime, cause: Cause
         if payment.status in {PaymentStatus.CREATED, PaymentStatus.UNKNOWN}:
             payment.accepted(session, at=now, cause=cause)
         # Cancelled while we were asking: what is not closed by now a job closes, and nobody is shown its sheet.
-        ended = payment.status in {PaymentStatus.CLOSED, PaymentStatus.FAILED} or account.is_ended
-        return payment, NotPayable() if ended else None
+        closed = payment.status in {PaymentStatus.CLOSED, PaymentStatus.FAILED}
+        stands = account.wants(payment) or account.kept_fen(payment) > 0
+        return payment, NotPayable() if closed or not stands else None
     if isinstance(opened.error, ProviderUnavailable):
         if opened.error.sent and payment.status is PaymentStatus.CREATED:
             payment.lost_sight(session, at=now, cause=cause, reason="no_answer")

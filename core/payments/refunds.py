@@ -22,7 +22,7 @@ from core.ports import (
     RefundState,
 )
 from core.workbench import Workbench
-from models.appointment import AppointmentStatus
+from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.errors import IllegalTransition
 from models.notice import NoticeKind
@@ -48,10 +48,14 @@ def due_refund(
     reason: RefundReason,
     now: datetime,
     cause: Cause,
+    amount_fen: int | None = None,
     replaces: Refund | None = None,
 ) -> Refund | None:
-    """Make everything that is still kept of `payment` due for return. None where nothing is kept."""
-    amount = replaces.amount_fen if replaces is not None else account.kept_fen(payment)
+    """Make `amount_fen` of `payment` due for return, or everything that is still kept of it. None where that is
+    nothing."""
+    amount = account.kept_fen(payment) if amount_fen is None else amount_fen
+    if replaces is not None:
+        amount = replaces.amount_fen
     if amount <= 0:
         return None
     refund = Refund(
@@ -93,9 +97,10 @@ def push_waiting(session: Session, account: ChargeAccount, *, now: datetime) -> 
 def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:
     """Say which void lines the money belongs to; a surplus belongs to none."""
     left = refund.amount_fen
-    given = _given_back(session, account)
+    given, carried = _given_back(session, account), account.carried_over()
     for line in account.charge.lines:
-        share = min(left, line.amount_fen - given.get(line.id, 0)) if line.voided_at is not None else 0
+        back = line.amount_fen - given.get(line.id, 0) - carried.get(line.appointment_id, 0)
+        share = min(left, back) if line.voided_at is not None else 0
         if share > 0:
             session.add(RefundLine(id=new_id(), refund_id=refund.id, charge_line_id=line.id, amount_fen=share))
             left -= share
@@ -152,8 +157,8 @@ def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause
 
 def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
     if refund.status is RefundStatus.SUCCEEDED:
-        for appointment in account.appointments:
-            tell(session, NoticeKind.REFUND_SUCCEEDED, appointment, now=now, subject=str(refund.id))
+        whose = _whose(session, account, refund)
+        tell(session, NoticeKind.REFUND_SUCCEEDED, whose, now=now, subject=str(refund.id))
     elif refund.status is RefundStatus.CLOSED:
         due_refund(
             session,
@@ -166,6 +171,13 @@ def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now
         )
     elif refund.status is RefundStatus.ABNORMAL:
         log.warning("refund_abnormal", refund=str(refund.id), alarm=True)
+
+
+def _whose(session: Session, account: ChargeAccount, refund: Refund) -> Appointment:
+    """The appointment whose line it gives back; the newest, where there are several or none."""
+    lines = set(session.scalars(select(RefundLine.charge_line_id).where(RefundLine.refund_id == refund.id)))
+    named = {line.appointment_id for line in account.charge.lines if line.id in lines}
+    return ([one for one in account.appointments if one.id in named] or account.appointments)[-1]
 
 
 def push_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
@@ -237,6 +249,7 @@ _WORDS = {
     RefundReason.SURPLUS: "重复支付退回",
     RefundReason.AMOUNT_DIFFERS: "支付金额与应付金额不符",
     RefundReason.SUSPENDED: "医院停诊",
+    RefundReason.RESCHEDULED: "改签退回差价",
 }
 
 

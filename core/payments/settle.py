@@ -11,11 +11,13 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
+from core.booking.let_go import let_replaced_go
 from core.hospital.soon import settle_soon
-from core.jobs.queue import enqueue
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
+from core.payments.closing import close_soon
 from core.payments.refunds import due_refund
+from core.payments.surplus import return_surplus
 from core.ports import TradeAnswer, TradeState
 from models.appointment import Appointment, AppointmentStatus
 from models.notice import NoticeKind
@@ -49,6 +51,7 @@ def apply_trade_answer(
 def _paid(
     session: Session, account: ChargeAccount, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause
 ) -> None:
+    was_open = payment.is_live and not payment.let_go
     news = payment.succeed(
         session,
         received_fen=answer.amount_fen if answer.amount_fen is not None else payment.amount_fen,
@@ -64,22 +67,28 @@ def _paid(
     if answer.given_back:
         _leave_to_desk(session, account, payment, now=now, cause=cause)
         return
-    waiting = [one for one in account.appointments if _waits_for_money(one)]
-    reason = _why_not_kept(account, payment, waiting)
+    reason = _why_not_kept(account, payment, was_open=was_open)
     if reason is not None:
         _return(session, account, payment, reason, now=now, cause=cause)
         return
-    for appointment in waiting:
-        appointment.payment_arrived(session, at=now, cause=cause)
-        slot = account.slots[appointment.slot_id]
-        if slot.status is SlotStatus.SUSPENDED:
-            continue  # whoever ends what is suspended finds it paid, and gives it back
-        if appointment.status is AppointmentStatus.BOOKED:
-            slot.book(session, at=now, cause=cause)
-            tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
-        else:
-            settle_soon(session, appointment, now=now)  # the hospital has yet to confirm it
+    for appointment in account.waiting:
+        _keep(session, account, appointment, now=now, cause=cause)
+    return_surplus(session, account, reason=RefundReason.CANCELLED, now=now, cause=cause)
     _let_others_go(session, account, payment, now=now)
+
+
+def _keep(session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause) -> None:
+    """Its money is here. What it replaces is let go only now."""
+    appointment.payment_arrived(session, at=now, cause=cause)
+    slot = account.slots[appointment.slot_id]
+    if slot.status is SlotStatus.SUSPENDED:
+        return  # whoever ends what is suspended finds it paid, and gives it back
+    if appointment.status is not AppointmentStatus.BOOKED:
+        settle_soon(session, appointment, now=now)  # the hospital has yet to confirm it
+        return
+    slot.book(session, at=now, cause=cause)
+    if not let_replaced_go(session, account, appointment, now=now, cause=cause):
+        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
 
 
 def _leave_to_desk(session: Session, account: ChargeAccount, payment: Payment, *, now: datetime, cause: Cause) -> None:
@@ -93,19 +102,20 @@ def _leave_to_desk(session: Session, account: ChargeAccount, payment: Payment, *
         refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="given_back_by_others")
 
 
-def _waits_for_money(appointment: Appointment) -> bool:
-    return appointment.status is AppointmentStatus.PENDING and appointment.awaiting_payment
-
-
-def _why_not_kept(account: ChargeAccount, payment: Payment, waiting: list[Appointment]) -> RefundReason | None:
+def _why_not_kept(account: ChargeAccount, payment: Payment, *, was_open: bool) -> RefundReason | None:
+    """Of one that was open until now, more than is still to be paid is enough, too: the rest goes back."""
     if not payment.paid_as_asked:
         return RefundReason.AMOUNT_DIFFERS
-    kept_elsewhere = sum(account.kept_fen(one) for one in account.payments if one is not payment)
-    if kept_elsewhere:
-        return RefundReason.SURPLUS
-    if not waiting or account.charge.due_fen != payment.amount_fen:
-        return RefundReason.LATE_PAYMENT
-    return None
+    if account.wants(payment) or (account.waiting and was_open and payment.amount_fen > account.to_pay_fen):
+        return None
+    kept_elsewhere = any(account.kept_fen(one) for one in account.payments if one is not payment)
+    return RefundReason.SURPLUS if kept_elsewhere and not _lapsed_for(account, payment) else RefundReason.LATE_PAYMENT
+
+
+def _lapsed_for(account: ChargeAccount, payment: Payment) -> list[Appointment]:
+    """Those that ended unpaid while this payment could have been for them."""
+    unpaid = [one for one in account.appointments if one.ended_at is not None and one.awaiting_payment]
+    return [one for one in unpaid if one.created_at <= payment.created_at <= (one.ended_at or payment.created_at)]
 
 
 def _return(
@@ -119,7 +129,8 @@ def _return(
 ) -> None:
     log.warning("payment_returned", payment=str(payment.id), reason=str(reason), alarm=reason != "late_payment")
     due_refund(session, account, payment, reason=reason, now=now, cause=cause)
-    for appointment in account.appointments:
+    # One notice about one payment, under the newest of those that it may have been for.
+    for appointment in (_lapsed_for(account, payment) or account.appointments)[-1:]:
         tell(session, NoticeKind.PAYMENT_RETURNED, appointment, now=now, reason=reason, subject=str(payment.id))
 
 
@@ -127,9 +138,3 @@ def _let_others_go(session: Session, account: ChargeAccount, kept: Payment, *, n
     """The charge is paid: a prepay that is still open elsewhere is closed, so that nobody pays twice."""
     if any(one is not kept for one in account.live_payments):
         close_soon(session, account, now=now)
-
-
-def close_soon(session: Session, account: ChargeAccount, *, now: datetime) -> None:
-    """Have every open prepay of the charge closed at its platform by a job."""
-    charge_id = str(account.charge.id)
-    enqueue(session, "close_payments", run_at=now, now=now, dedup=f"close_payments:{charge_id}", charge_id=charge_id)

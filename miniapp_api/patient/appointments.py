@@ -10,9 +10,11 @@ from flask import Response
 from core.booking.book import Wish, book_and_view
 from core.booking.cancel import cancel_appointment
 from core.booking.for_another import see_appointment, see_appointments, show_appointment, show_pass
+from core.booking.reschedule import Move, reschedule_appointment
 from core.refusals import (
     AgreementRequired,
     AlreadyBooked,
+    AppointmentFrozen,
     CancelDeadlinePassed,
     ConsentRequired,
     FeeChanged,
@@ -22,6 +24,7 @@ from core.refusals import (
     NotCancellable,
     NotPayable,
     NotReleased,
+    NotReschedulable,
     NumbersInFlight,
     PersonLimit,
     Restricted,
@@ -42,6 +45,7 @@ from schemas.appointment import (
     BookAppointmentSchema,
     CancelAppointmentSchema,
     ListAppointmentsQuery,
+    RescheduleAppointmentSchema,
     VisitPassReply,
 )
 
@@ -171,6 +175,43 @@ def cancel_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Respon
         shown, _ = see_appointment(
             command.session, appointment_id=appointment_id, account_id=account_id, now=command.now
         )
+        return shown
+
+    return run_command(step, _REPLY, keyed=True)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/<uuid:appointment_id>/rescheduling",
+    body=RescheduleAppointmentSchema,
+    reply=AppointmentReply,
+    keyed=True,
+    refusals=(NotFound, NotReschedulable, AppointmentFrozen, CancelDeadlinePassed, FeeChanged, *BOOKING_REFUSALS),
+    summary="Exchange the number for one of another time",
+)
+def reschedule_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Response:
+    """Before the same deadline as cancelling, in the same hospital and as near to the old number as its terms say; the
+    reply is the new appointment, and it is paid like the old one.
+
+    Where nothing more is to be paid, the old number is let go at once, and what it cost more goes back. A dearer one is
+    `pending` until the difference is paid, with the old one kept; unpaid, it ends and the old one stays. Cancelling the
+    old one meanwhile ends both. One's own, or another's under a grant to book.
+    """
+
+    def step(command: Command) -> Any:
+        account_id, now = command.caller.account_id, command.now
+        new_id = reschedule_appointment(
+            command.session,
+            appointment_id=appointment_id,
+            account_id=account_id,
+            to=Move(**body, booked_through=command.caller.provider),
+            now=now,
+            cause=command.cause,
+            vault=command.vault,
+        )
+        command.session.flush()
+        shown, _ = see_appointment(command.session, appointment_id=new_id, account_id=account_id, now=now)
         return shown
 
     return run_command(step, _REPLY, keyed=True)

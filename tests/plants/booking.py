@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.account import PlatformIdentity
 from models.agreement import Agreement
-from models.appointment import Appointment, AppointmentStatus
+from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.base import new_id
 from models.charge import Charge
 from models.identity_check import IdentityCheck
@@ -146,6 +146,41 @@ def _taken_back_from_a_patient(session: Session, world: World) -> None:
 @plant("number_is_given_once")
 def _same_number_twice(session: Session, world: World) -> None:
     clone(session, Slot, any_id(session, Slot, status=SlotStatus.FREE))
+
+
+# --- exchanges
+
+
+@plant("swap_is_whole")
+def _booked_beside_what_it_replaces(session: Session, world: World) -> None:
+    change(session, Appointment, world.paid, beside_replaced=True, replaces_id=world.on_site)
+
+
+@plant("swap_is_whole")
+def _beside_what_is_on_another_charge(session: Session, world: World) -> None:
+    change(session, Appointment, world.held, beside_replaced=True, replaces_id=world.on_site)
+
+
+@plant("swap_is_whole")
+def _both_are_kept(session: Session, world: World) -> None:
+    change(session, Appointment, world.paid, replaces_id=world.on_site)
+
+
+@plant("swap_is_whole")
+def _let_go_for_nothing(session: Session, world: World) -> None:
+    change(session, Appointment, world.cancelled, cancel_reason=CancelReason.RESCHEDULED)
+
+
+@quiet("swap_is_whole")
+def _let_go_for_one_that_is_sure(session: Session, world: World) -> None:
+    change(session, Appointment, world.cancelled, cancel_reason=CancelReason.RESCHEDULED)
+    change(session, Appointment, world.paid, replaces_id=world.cancelled)
+
+
+@quiet("person_within_day_limit")
+def _beside_what_it_replaces_it_counts_once(session: Session, world: World) -> None:
+    for _ in range(3):
+        clone(session, Appointment, world.held, slot_id=new_id(), beside_replaced=True, replaces_id=world.held)
 
 
 # --- persons and accounts

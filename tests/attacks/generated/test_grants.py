@@ -24,6 +24,8 @@ OPENED = {
     ("cancel_own_appointment", "path.appointment_id", "stands"): {"book"},
     ("check_in", "path.appointment_id", "held"): {"book"},
     ("check_in", "path.appointment_id", "stands"): {"book"},
+    ("reschedule_own_appointment", "path.appointment_id", "held"): {"book"},
+    ("reschedule_own_appointment", "path.appointment_id", "stands"): {"book"},
     ("get_appointment", "path.appointment_id", "held"): {"see", "book", "pay"},
     ("get_appointment", "path.appointment_id", "stands"): {"see", "book"},
     ("get_visit_pass", "path.appointment_id", "held"): {"see", "book"},

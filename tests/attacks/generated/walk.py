@@ -66,6 +66,7 @@ PLACES = {
     "log_in_by_page": {"path.app": MERCHANT},
     "name_dependent_guardian": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
     "open_payment": {"path.appointment_id": OWNED},
+    "reschedule_own_appointment": {"path.appointment_id": OWNED, "body.schedule_id": PUBLIC},
     "undo_account_join": {"path.join_id": OWNED},
     "show_department": {"path.department_id": PUBLIC},
     "show_doctor": {"path.doctor_id": PUBLIC},
@@ -93,6 +94,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "give_dependent_document": {"id_type": "birth_certificate", "id_number": "A123456789"},
     "name_dependent_guardian": {"relation": "51", "evidence": "declared"},
     "open_payment": {"channel": "wechat_jsapi"},
+    "reschedule_own_appointment": {},
     "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},
 }
@@ -121,6 +123,7 @@ KINDS = {
     "greet_official_account": {"path.app": "official"},
     "hear_follower": {"path.app": "official"},
     "log_in_by_page": {"path.app": "official"},
+    "reschedule_own_appointment": {"path.appointment_id": "booked"},
     "undo_account_join": {"path.join_id": "joined"},
 }
 

@@ -155,7 +155,7 @@ class World(Clinic):
             "card": self._card(patient, dependent, place["hospital"]),
             "check": check,
             "appointment": appointment,
-            "booked": self.booked(patient, dependent, in_days=5),
+            "booked": self.booked(patient, dependent, in_days=5, department_id=place["department"]),
             "today": self.booked(patient, dependent, in_days=6, fee_fen=0, terms=OPEN_FOR_CHECK_IN),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
