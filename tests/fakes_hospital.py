@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 class FakeHospital:
     """Port HospitalSystem. `faults` go wrong once each, in order, by verb: `before` and `after` are an answer that is
-    lost before and after the deed, `down` is nobody there, a HospitalRefusal is its word. `away` is down for all."""
+    lost before and after the deed, `down` is nobody there, a HospitalRefusal is its word. `away` is down for all.
+    `most_at_once`: how many calls it ever had at one time."""
 
     def __init__(self, system: str = "his") -> None:
         self.system = system
@@ -41,6 +42,7 @@ class FakeHospital:
         self.records: dict[str, str] = {}
         self.faults: list[tuple[str, str | HospitalRefusal]] = []
         self.away = False
+        self.most_at_once = self._busy = 0
         self.calls: list[str] = []
         self.meanwhile: Callable[[str], object] = lambda _verb: None
         self.offered: list[PublishedHalfDay] = []
@@ -50,6 +52,14 @@ class FakeHospital:
         self.calls.append(verb)
         if self.away:
             raise ProviderUnavailable("nobody there", sent=False)
+        self._busy += 1
+        self.most_at_once = max(self.most_at_once, self._busy)
+        try:
+            return self._answered(verb, deed)
+        finally:
+            self._busy -= 1
+
+    def _answered(self, verb: str, deed: Callable[[], T]) -> T:
         fault = self.faults.pop(0)[1] if self.faults and self.faults[0][0] == verb else None
         self.meanwhile(verb)
         if isinstance(fault, HospitalRefusal):

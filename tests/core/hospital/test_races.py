@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from threading import Event
 from uuid import UUID
 
 import pytest
@@ -28,7 +30,7 @@ def another(patient: Patient) -> Patient:
 
 
 def settle(patient: Patient) -> None:
-    for _ in range(8):
+    for _ in range(6):
         patient.work(after=timedelta(seconds=10))
 
 
@@ -54,17 +56,34 @@ def test_money_that_arrives_while_the_hospital_refuses_goes_back(
     assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING] * ROUNDS
 
 
-def test_who_cancels_while_the_hospital_confirms_leaves_nothing_there(patient: Patient, his: FakeHospital) -> None:
-    for _ in range(ROUNDS):
-        one = another(patient)
+@pytest.mark.parametrize("verb", ["find", "hold", "confirm"])
+def test_who_cancels_while_the_hospital_is_called_leaves_nothing_there(
+    patient: Patient, his: FakeHospital, verb: str
+) -> None:
+    """The worker that is told of it does not call before the other has its answer."""
+    for _ in range(3):
+        one, called = another(patient), Event()
         appointment_id: UUID = one.book(PayMode.ON_SITE)
-        told = race(one.work, lambda one=one, appointment_id=appointment_id: one.cancel(appointment_id), one.work)
+
+        def pause(said: str, called: Event = called) -> None:
+            if said == verb and not called.is_set():
+                called.set()
+                time.sleep(0.1)
+
+        def cancel(one: Patient = one, appointment_id: UUID = appointment_id, called: Event = called) -> None:
+            assert called.wait(30)
+            one.cancel(appointment_id)
+            one.work()
+
+        his.meanwhile = pause
+        told = race(one.work, cancel)
         assert [said for said in told if isinstance(said, Exception)] == []
         settle(one)
         assert one.appointment(appointment_id).status is AppointmentStatus.CANCELLED
-        assert his.claims.get(one.appointment(appointment_id).number) in {None, HospitalSays.RELEASED}
+        assert his.claims[one.appointment(appointment_id).number] is HospitalSays.RELEASED
         assert one.slot(appointment_id).status is SlotStatus.FREE
         one.assert_sound()
+    assert his.most_at_once == 1
 
 
 def test_two_workers_make_one_claim(patient: Patient, his: FakeHospital) -> None:
