@@ -147,6 +147,20 @@ def decide_not_me(named: str, found: str, operator: str) -> None:
     _do(named, step)
 
 
+@click.command("lift-strike")
+@click.argument("named")
+@operator_option()
+@with_appcontext
+def lift_strike(named: str, operator: str) -> None:
+    """The hospital has heard the patient: what was held against them for this appointment counts no longer."""
+
+    def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
+        lifted = at_desk.lift_at_desk(session, appointment_id=appointment_id, operator=operator, now=now)
+        return {"appointment_id": appointment_id, "lifted": lifted}
+
+    _do(named, step)
+
+
 def _do(named: str, step: Callable[[Session, UUID, datetime], dict[str, Any]]) -> None:
     """Prints one line of JSON, or exits 1 with the code and the facts of the refusal."""
     workbench = services().workbench
@@ -178,6 +192,7 @@ commands: tuple[click.Command, ...] = (
     check_in,
     decide_not_me,
     fulfil,
+    lift_strike,
     pass_number,
     queue,
     report_not_me,

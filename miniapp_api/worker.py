@@ -15,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.booking.affected import SETTLE, settle_suspension
 from core.booking.clusters import watch_bookings
+from core.booking.no_show import mark_no_shows
 from core.booking.release import close_payments, end_hold
 from core.booking.returning import return_slot
+from core.booking.strikes import COUNT, LIFT, count_strike, lift_strike
 from core.booking.sweep import sweep
 from core.catalog.channels import return_channels
 from core.catalog.publish import extend_schedules_job
@@ -70,6 +72,7 @@ HANDLERS: Mapping[str, Handler] = {
     "apply_event": apply_event,
     "ask_payment": ask_payment,
     "close_payments": close_payments,
+    COUNT: count_strike,
     "end_hold": end_hold,
     "erase_expired": erase_expired,
     "extend_schedules": extend_schedules_job,
@@ -79,6 +82,8 @@ HANDLERS: Mapping[str, Handler] = {
     "forget_phone_codes": _forget_phone_codes,
     "pull_half_days": pull_half_days,
     "pull_visits": pull_visits,
+    LIFT: lift_strike,
+    "mark_no_shows": mark_no_shows,
     "push_refund": push_refund,
     "return_channels": return_channels,
     "return_slot": return_slot,
@@ -101,6 +106,7 @@ PERIODIC = (
     Periodic("pull_half_days", timedelta(minutes=15)),
     Periodic("pull_visits", timedelta(minutes=1)),
     Periodic("return_channels", timedelta(minutes=1)),
+    Periodic("mark_no_shows", timedelta(minutes=5)),
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
     Periodic("watch_bookings", timedelta(minutes=15)),

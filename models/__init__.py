@@ -28,6 +28,7 @@ from models import (
     schedule,
     schedule_change,
     states,
+    strike,
     vault_key,
 )
 from models.base import Base
@@ -61,5 +62,6 @@ __all__ = [
     "schedule",
     "schedule_change",
     "states",
+    "strike",
     "vault_key",
 ]

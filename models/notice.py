@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     APPOINTMENT_BOOKED = "appointment_booked"
     APPOINTMENT_CANCELLED = "appointment_cancelled"
     APPOINTMENT_RESCHEDULED = "appointment_rescheduled"
+    APPOINTMENT_MISSED = "appointment_missed"
     APPOINTMENT_FROZEN = "appointment_frozen"
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_RETURNED = "payment_returned"

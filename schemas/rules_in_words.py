@@ -197,6 +197,17 @@ def _queue(policy: BookingPolicy) -> Words:
     )
 
 
+def _strikes(policy: BookingPolicy) -> Words:
+    if not policy.no_show_ladder:
+        return Words("爽约不影响以后预约。", "Not coming has no consequence for later bookings.")
+    least = min(step["count"] for step in policy.no_show_ladder)
+    return Words(
+        f"累计爽约{least}次起，一段时间内不能在线预约；急诊和窗口不受影响，可向医院申诉。",
+        f"After {_count(least, 'visit')} missed, nothing can be booked online for a while; emergencies and the desk "
+        "stay open, and the hospital hears you.",
+    )
+
+
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
     ("release", ("release_days_before", "release_time", "release_jitter_minutes"), _release),
     ("closing", ("closes_minutes_before",), _closing),
@@ -213,4 +224,5 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("cancelling", ("cancel_days_before", "cancel_time"), _cancelling),
     ("check_in", ("check_in_opens_minutes", "check_in_closes_minutes", "check_in_radius_m"), _check_in),
     ("queue", ("late_after_minutes", "late_places", "passed_places"), _queue),
+    ("strikes", ("no_show_ladder", "strikes_platform_wide"), _strikes),
 )

@@ -15,6 +15,7 @@ from core.booking.check_in import arrive, refuse_unless_in_time, refuse_unless_t
 from core.booking.ending import end_appointment
 from core.booking.not_me import decide, freeze
 from core.booking.queue import pass_over
+from core.booking.strikes import count_later, lift, lift_later
 from core.booking.visit_pass import read_visit_pass
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.refusals import CheckInRefused, NotCancellable
@@ -24,6 +25,7 @@ from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.arrival import Arrival, ReportedBy
 from models.errors import IllegalTransition, NotFound
 from models.states import Cause
+from models.strike import Lift, Strike, StrikeKind
 
 
 def appointment_named(session: Session, tickets: Tickets, named: str, *, now: datetime) -> UUID:
@@ -70,6 +72,8 @@ def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: dateti
     _, appointment = _locked(session, appointment_id)
     if appointment.status is AppointmentStatus.FULFILLED:
         return appointment
+    if appointment.status is AppointmentStatus.NOSHOW:
+        lift_later(session, appointment.id, Lift.SEEN, now=now)
     try:
         appointment.fulfil(session, at=now, cause=cause)
     except IllegalTransition as error:
@@ -87,7 +91,10 @@ def cancel_at_desk(
     Raises: NotFound, NotCancellable."""
     account, appointment = _locked(session, appointment_id)
     if appointment.status is not AppointmentStatus.CANCELLED:
+        was_late = appointment.status is not AppointmentStatus.PENDING and now >= appointment.cancel_before
         _take_back(session, account, appointment, now=now, cause=cause)
+        if was_late:
+            count_later(session, appointment, StrikeKind.LATE_CANCEL, now=now)
         _note(session, appointment, AccessAction.CANCELLED_AT_DESK, operator, result="done", now=now)
     return appointment
 
@@ -114,6 +121,21 @@ def decide_at_desk(
         _take_back(session, account, appointment, now=now, cause=cause)
     result = "confirmed" if confirmed else "cleared"
     _note(session, appointment, AccessAction.NOT_ME_DECIDED, operator, result=result, now=now)
+    return True
+
+
+def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> bool:
+    """The hospital has heard the patient, and the strike of this appointment counts no longer. Whether there is one.
+
+    Raises: NotFound."""
+    appointment = session.get(Appointment, appointment_id)
+    if appointment is None:
+        raise NotFound()
+    strike = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
+    if strike is None:
+        return False
+    lift(session, strike, Lift.APPEAL, now=now)
+    _note(session, appointment, AccessAction.STRIKE_LIFTED, operator, result="lifted", now=now)
     return True
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.booking.ending import end_appointment
+from core.booking.strikes import count_later
 from core.dependents.granted import Use, note_uses
 from core.payments.charge_account import lock_charge_account_for
 from core.refusals import CancelDeadlinePassed, NotCancellable
@@ -15,6 +16,7 @@ from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.grant import Scope
 from models.states import Cause
+from models.strike import StrikeKind
 
 
 def cancel_appointment(
@@ -31,7 +33,10 @@ def cancel_appointment(
     beside = account.replacement_of(appointment)
     if beside is not None:
         end_appointment(session, account, beside, why=CancelReason.PATIENT, now=now, cause=cause)
+    was_booked = appointment.status is AppointmentStatus.BOOKED
     end_appointment(session, account, appointment, why=CancelReason.PATIENT, now=now, cause=cause)
+    if was_booked:
+        count_later(session, appointment, StrikeKind.CANCEL, now=now)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, appointment.id)], now=now)
     return appointment

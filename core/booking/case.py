@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.booking.answers import Answers
 from core.booking.claim import Left, Taker
 from core.booking.look import Whom
+from core.booking.restricted import UNRESTRICTED, Restriction
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.terms import Terms
 from core.dependents.minors import minor_consent_missing
@@ -38,6 +39,7 @@ class Case:
     now: datetime
     answers: Answers
     grant: Grant | None = None
+    restriction: Restriction = UNRESTRICTED
 
     @property
     def of_person(self) -> list[Standing]:
@@ -85,6 +87,7 @@ def gather(
         now=now,
         answers=whom.answers,
         grant=whom.grant,
+        restriction=whom.restriction,
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.not_me import is_frozen
 from core.booking.queue import line_up
+from core.booking.strikes import lift_of_giver
 from core.booking.terms import Terms
 from core.catalog.hospitals import Point, distance_m
 from core.dependents.granted import Use, note_uses
@@ -78,6 +79,7 @@ def arrive(session: Session, appointment: Appointment, slot: Slot, *, now: datet
     """They are there, and wait. The caller holds the appointment."""
     appointment.check_in(session, at=now, cause=cause)
     line_up(session, appointment, slot, now=now)
+    lift_of_giver(session, appointment, now=now)
 
 
 def refuse_unless_theirs(session: Session, appointment: Appointment) -> None:

@@ -19,6 +19,7 @@ from core.booking.case import gather
 from core.booking.claim import Taker, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.required import card_to_bring
+from core.booking.restricted import restriction_of
 from core.booking.rules import refusals, sold_until
 from core.booking.standing import booker_of
 from core.booking.terms import Terms
@@ -78,7 +79,10 @@ def explain(
     if grant is not None:
         answers |= answers_to(session, booker_of(grant), now=now)
     consents = granted_purposes(session, dependent.account_id)
-    whom = Whom(dependent, consents, has_agreed(session, dependent.id), answers, grant)
+    restriction = restriction_of(
+        session, person_id=person_id, account_id=dependent.account_id, hospital_id=schedule.hospital_id, now=now
+    )
+    whom = Whom(dependent, consents, has_agreed(session, dependent.id), answers, grant, restriction)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)
     case = gather(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left

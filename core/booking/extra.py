@@ -101,7 +101,8 @@ def _judged(
     if around.person_id is None:
         raise Changed()
     person_id = lock_account_and_person(session, account_id, around.person_id)
-    whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id, now=now)
+    hospital_id = around.schedule.hospital_id
+    whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id, hospital_id=hospital_id, now=now)
     if whom.dependent.person_id != around.person_id:
         raise Changed()
     schedule = around.schedule

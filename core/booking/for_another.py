@@ -33,7 +33,9 @@ from models.person import Dependent
 from models.sealing import Vault
 
 
-def lock_for_another(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime) -> tuple[Whom, UUID]:
+def lock_for_another(
+    session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime
+) -> tuple[Whom, UUID]:
     """Another account's dependent, with both accounts, the person and the grant locked; and the person's alias root.
 
     Raises: NotFound, Changed."""
@@ -44,7 +46,7 @@ def lock_for_another(session: Session, *, account_id: UUID, dependent_id: UUID, 
         raise Changed()
     person_id = lock_person(session, granted.dependent.person_id).id
     hold_live(session, granted.grant, now=now)
-    whom = own_dependent(session, account_id=owner_id, dependent_id=dependent_id, now=now)
+    whom = own_dependent(session, account_id=owner_id, dependent_id=dependent_id, hospital_id=hospital_id, now=now)
     if whom.dependent.person_id != granted.dependent.person_id:
         raise Changed()
     answers = whom.answers | answers_to(session, account_id, now=now)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, lit
 from sqlalchemy.orm import Session
 
 from core.booking.answers import Answers, cool_down_until, is_stepped_up
+from core.booking.restricted import UNRESTRICTED, Restriction, restricts_until
 from core.dependents.agreements import stands_for
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
@@ -54,13 +55,14 @@ class Surroundings:
 @dataclass(frozen=True)
 class Whom:
     """A dependent, what its account has agreed to, and whether the dependent has agreed to be booked for. `answers` is
-    what stands against the account; `grant` is under which another account books for it."""
+    what stands against the account, `restriction` against the person; under `grant` another account books for it."""
 
     dependent: Dependent
     consents: frozenset[Purpose]
     has_agreed: bool
     answers: Answers
     grant: Grant | None = None
+    restriction: Restriction = UNRESTRICTED
 
 
 def look_around(
@@ -93,14 +95,16 @@ def look_around(
     )
 
 
-def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime) -> Whom:
-    """As it is now, whatever was read before. Raises: NotFound."""
-    rows = session.execute(_WHOM, {"account": account_id, "dependent": dependent_id, "now": now}).all()
+def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime) -> Whom:
+    """As it is now, whatever was read before, for a number of that hospital. Raises: NotFound."""
+    given = {"account": account_id, "dependent": dependent_id, "hospital": hospital_id, "now": now}
+    rows = session.execute(_WHOM, given).all()
     if not rows:
         raise NotFound()
     acts = [(purpose, version, granted) for *_, purpose, version, granted in rows if purpose is not None]
-    dependent, has_agreed, cooling_until, stepped_up = rows[0][:4]
-    return Whom(dependent, purposes_stood_by(acts), has_agreed, Answers(cooling_until, stepped_up))
+    dependent, has_agreed, cooling_until, stepped_up, *restricted = rows[0][:6]
+    answers, restriction = Answers(cooling_until, stepped_up), Restriction(*restricted)
+    return Whom(dependent, purposes_stood_by(acts), has_agreed, answers, restriction=restriction)
 
 
 @cache
@@ -146,6 +150,8 @@ _WHOM = (
         stands_for(bindparam("dependent", type_=Uuid())),
         cool_down_until(bindparam("account", type_=Uuid())),
         is_stepped_up(bindparam("account", type_=Uuid())),
+        restricts_until(Dependent.person_id, own=True),
+        restricts_until(Dependent.person_id, own=False),
         Consent.purpose,
         Consent.version,
         Consent.granted,

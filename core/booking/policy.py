@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from core.booking.ladders import ladder
 from core.booking.policy_checks import (
     Check,
     InvalidPolicy,
@@ -80,7 +81,9 @@ class BookingPolicy:
     `check_in_opens_minutes` before the start of one's segment, `check_in_closes_minutes` before the end of the half
     day; `check_in_radius_m` round the campus one may check in by place, 0: at the desk alone.
     `late_after_minutes` after that start one goes behind `late_places` of those who wait; who was called and did not
-    answer, behind `passed_places`.
+    answer, behind `passed_places`. Who has not come `no_show_grace_minutes` after the end of the half day is a no-show.
+    `no_show_ladder`, `cancel_ladder` (by the patient, in time), `late_cancel_ladder` (at the desk, too late): what so
+    many of a person cost (`core/booking/ladders.py`), counted by hospital or `strikes_platform_wide`.
     `required_fields`: what a patient must have filled in, beside what everybody must (rules.md L-09).
     """
 
@@ -136,6 +139,13 @@ class BookingPolicy:
     late_after_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)
     late_places: int | None = _key(whole(0, 100), default=3)
     passed_places: int | None = _key(whole(1, 100), default=3)
+    no_show_grace_minutes: int | None = _key(whole(0, 7 * _DAY_MINUTES), default=_DAY_MINUTES)
+
+    # --- strikes
+    no_show_ladder: tuple[Any, ...] | None = _key(ladder, default=({"count": 3, "within": "90d", "ban": "90d"},))
+    cancel_ladder: tuple[Any, ...] | None = _key(ladder, default=())
+    late_cancel_ladder: tuple[Any, ...] | None = _key(ladder, default=())
+    strikes_platform_wide: bool | None = _key(flag, default=False)
 
     # --- numbers that come back
     return_after_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=10 * 60)

@@ -32,6 +32,7 @@ from models.agreement import AgreementWay
 from models.appointment import AppointmentStatus
 from models.errors import DomainError
 from models.schedule import ScheduleStatus
+from models.strike import UNTIL_APPEAL
 
 _LOOK_AGAIN = timedelta(minutes=1)
 
@@ -43,6 +44,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _agreement_refusals(case)
     if case.answers.cool_down_until is not None:
         yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
+    yield from _strike_refusals(case)
     level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
     if level < wanted:
         yield IdentityRequired(required_level=wanted, level=level)
@@ -59,6 +61,16 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:
         yield full(case.left, now=case.now)
+
+
+def _strike_refusals(case: Case) -> Iterator[DomainError]:
+    """What is at the desk, an emergency and what is booked stay open."""
+    until = case.restriction.own_until
+    if until is not None:
+        ends = None if until == UNTIL_APPEAL else until
+        yield Restricted(retry_at=ends, kind="strikes", open=["desk", "emergency"])
+    elif case.restriction.others_until is not None:
+        yield PersonLimit()
 
 
 def full(left: Left, *, now: datetime) -> DomainError:

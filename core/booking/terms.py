@@ -49,6 +49,11 @@ class Terms:
     passed_places: int
     max_reschedules: int
     reschedule_scope: str
+    no_show_grace_minutes: int
+    no_show_ladder: tuple[Mapping[str, Any], ...]
+    cancel_ladder: tuple[Mapping[str, Any], ...]
+    late_cancel_ladder: tuple[Mapping[str, Any], ...]
+    strikes_platform_wide: bool
 
     @property
     def agreement_ages(self) -> Ages:

@@ -48,6 +48,7 @@ class AccessAction(StrEnum):
     PASSED_OVER = "queue.pass"
     SEEN = "appointment.fulfil"
     CANCELLED_AT_DESK = "appointment.cancel_at_desk"
+    STRIKE_LIFTED = "strike.lift"
     NOT_ME_REPORTED = "not_me.report"
     NOT_ME_DECIDED = "not_me.decide"
 

@@ -126,6 +126,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "state_events": _of(
         PERSONAL, general="from_status to_status reason", personal="actor_id cause_id facts"
     ),
+    "strikes": _of(PERSONAL, personal="evidence", important="hospital_id person_id at"),
     "vault_keys": _of(GENERAL),
 }  # fmt: skip
 

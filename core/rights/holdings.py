@@ -27,6 +27,7 @@ from models.identity_check import IdentityCheck
 from models.notice import Notice
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
+from models.strike import Strike
 
 AccountId = UUID | InstrumentedAttribute[UUID]
 Where = Callable[[AccountId], ColumnElement[bool]]
@@ -78,6 +79,7 @@ HOLDINGS = (
     Holding("appointments", Appointment, lambda one: Appointment.account_id == one),
     Holding("arrivals", Arrival, lambda one: Arrival.appointment_id.in_(_of_appointments(one))),
     Holding("not_me_reports", NotMeReport, lambda one: NotMeReport.appointment_id.in_(_of_appointments(one))),
+    Holding("strikes", Strike, lambda one: Strike.appointment_id.in_(_of_appointments(one))),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),
     Holding("payments", Payment, lambda one: Payment.account_id == one),

@@ -54,6 +54,7 @@ RETENTION: Mapping[str, Retention] = {
     "appointments": _MONEY,
     "arrivals": _EVIDENCE,
     "not_me_reports": _EVIDENCE,
+    "strikes": _EVIDENCE,
     "charges": _MONEY,
     "charge_lines": _MONEY,
     "payments": _MONEY,

@@ -1,0 +1,55 @@
+"""Whether strikes restrict a person at a hospital, for the statement that looks at the person anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ScalarSelect, Uuid, bindparam, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from models.appointment import Appointment
+from models.person import Person
+from models.strike import Strike
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Until when, None where nothing is: through what the account booked itself, and through what others did, of which
+    it is told no more than that a limit is reached."""
+
+    own_until: datetime | None = None
+    others_until: datetime | None = None
+
+
+UNRESTRICTED = Restriction()
+
+
+def restricts_until(person: ColumnElement[UUID] | Any, *, own: bool) -> ScalarSelect[datetime | None]:
+    """For a statement that binds `now`, `hospital` and `account`: until when the human being is restricted there."""
+    named, human = aliased(Person), aliased(Person)
+    root = func.coalesce(named.alias_of_id, named.id)
+    instant, account = Strike.restricts_until.type, bindparam("account", type_=Uuid())
+    here = or_(Strike.platform_wide, Strike.hospital_id == bindparam("hospital", type_=Uuid()))
+    return (
+        select(func.max(Strike.restricts_until, type_=instant))
+        .join_from(named, human, or_(human.id == root, human.alias_of_id == root))
+        .join(Strike, Strike.person_id == human.id)
+        .join(Appointment, Appointment.id == Strike.appointment_id)
+        .where(named.id == person, Strike.restricts_until > bindparam("now", type_=instant), here)
+        .where(Appointment.account_id == account if own else Appointment.account_id != account)
+        .scalar_subquery()
+    )
+
+
+def restriction_of(
+    session: Session, *, person_id: UUID, account_id: UUID, hospital_id: UUID, now: datetime
+) -> Restriction:
+    given = {"person": person_id, "account": account_id, "hospital": hospital_id, "now": now}
+    return Restriction(*session.execute(_RESTRICTION, given).one())
+
+
+_PERSON = bindparam("person", type_=Uuid())
+_RESTRICTION = select(restricts_until(_PERSON, own=True), restricts_until(_PERSON, own=False))
