@@ -27,12 +27,13 @@ from models.hospital_claim import HospitalClaim
 from models.schedule import Schedule
 
 T = TypeVar("T")
+_OF_CLAIMS = frozenset({"find", "create", "hold", "confirm", "release", "ask"})
 
 
 class FakeHospital:
     """Port HospitalSystem. `faults` go wrong once each, in order, by verb: `before` and `after` are an answer that is
     lost before and after the deed, `down` is nobody there, a HospitalRefusal is its word. `away` is down for all.
-    `most_at_once`: how many calls it ever had at one time."""
+    `most_at_once`: how many calls about claims it ever had at one time."""
 
     def __init__(self, system: str = "his") -> None:
         self.system = system
@@ -52,12 +53,12 @@ class FakeHospital:
         self.calls.append(verb)
         if self.away:
             raise ProviderUnavailable("nobody there", sent=False)
-        self._busy += 1
+        self._busy += verb in _OF_CLAIMS
         self.most_at_once = max(self.most_at_once, self._busy)
         try:
             return self._answered(verb, deed)
         finally:
-            self._busy -= 1
+            self._busy -= verb in _OF_CLAIMS
 
     def _answered(self, verb: str, deed: Callable[[], T]) -> T:
         fault = self.faults.pop(0)[1] if self.faults and self.faults[0][0] == verb else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from threading import Event
 from uuid import UUID
@@ -62,18 +61,21 @@ def test_who_cancels_while_the_hospital_is_called_leaves_nothing_there(
 ) -> None:
     """The worker that is told of it does not call before the other has its answer."""
     for _ in range(3):
-        one, called = another(patient), Event()
+        one, called, worked = another(patient), Event(), Event()
         appointment_id: UUID = one.book(PayMode.ON_SITE)
 
-        def pause(said: str, called: Event = called) -> None:
+        def pause(said: str, called: Event = called, worked: Event = worked) -> None:
             if said == verb and not called.is_set():
                 called.set()
-                time.sleep(0.1)
+                assert worked.wait(30)
 
-        def cancel(one: Patient = one, appointment_id: UUID = appointment_id, called: Event = called) -> None:
+        def cancel(
+            one: Patient = one, appointment_id: UUID = appointment_id, called: Event = called, worked: Event = worked
+        ) -> None:
             assert called.wait(30)
             one.cancel(appointment_id)
             one.work()
+            worked.set()
 
         his.meanwhile = pause
         told = race(one.work, cancel)
