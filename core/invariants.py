@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from core.booking.policy import MOST_DEPENDENTS
+from core.invariants_over_time import OVER_TIME
 from models.account_join import AccountJoin
 from models.appointment import Appointment
 from models.base import UTCDateTime
@@ -69,6 +70,7 @@ _QUERIES = {
     "GROUP BY person_id, department_id, visit_date HAVING COUNT(*) > 1",
     "person_within_day_limit": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} "
     f"GROUP BY person_id, visit_date HAVING {_CLAIMS} > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
+    **OVER_TIME,
     "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
     "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "

@@ -102,6 +102,18 @@ PROBLEMS: Mapping[str, Problem] = {
     "person_limit": _p(
         409, "已达到预约上限", "该就诊人暂时不能再约，请换个日期或联系医院。",
         "The limit is reached", "This dependent cannot book more here. Try another day or ask the hospital."),
+    "period_limit": _p(
+        409, "近期预约已达上限", "该就诊人在这段日子里的预约已满，请换个更晚的日期或联系医院。",
+        "Enough visits for these days", "Please try a later day, or ask the hospital."),
+    "overlaps": _p(
+        409, "与另一个预约时间冲突", "该就诊人在同一时间已有预约，请换个时段或日期。",
+        "At the same time as another visit", "This dependent is elsewhere then. Try another time or day."),
+    "rebook_too_soon": _p(
+        409, "刚刚退过这里的号", "请稍后再预约同一班次，或换个日期。",
+        "A number of this clinic was just given back", "Please wait before booking it again, or try another day."),
+    "closed_hours": _p(
+        409, "现在不在放号服务时间", "请在开放时间再预约。",
+        "Nothing is booked at this hour", "Please come back when booking opens again."),
     "restricted": _p(
         409, "暂时不能预约", "请联系医院了解原因。",
         "Booking is restricted", "Please ask the hospital about the reason."),

@@ -162,6 +162,42 @@ def _limits(policy: BookingPolicy) -> Words:
     )
 
 
+def _over_time(policy: BookingPolicy) -> Words:
+    week, quarter = policy.max_per_person_7_days, policy.max_per_person_3_months
+    return Words(
+        f"同一就诊人：任意7天内最多{week}个号，任意91天内最多{quarter}个号，以就诊日计。",
+        f"For one patient at most {_count(week, 'number')} within any 7 days and {_count(quarter, 'number')} within "
+        "any 91 days, counted by the days of the visits.",
+    )
+
+
+def _overlap(policy: BookingPolicy) -> Words:
+    if policy.may_overlap:
+        return Words("同一就诊人可预约时间重叠的号。", "One patient may have numbers at the same time.")
+    return Words(
+        "同一就诊人不可预约时间重叠的号，跨医院亦同。",
+        "One patient cannot have numbers at the same time, whichever the hospital.",
+    )
+
+
+def _rebooking(policy: BookingPolicy) -> Words:
+    unpaid, paid = policy.rebook_after_cancel_minutes, policy.rebook_after_refund_minutes
+    return Words(
+        f"取消后{unpaid}分钟内、已支付的退号后{paid}分钟内，不可再约同一班次。",
+        f"The same clinic can be booked again {_count(unpaid, 'minute')} after cancelling, and "
+        f"{_count(paid, 'minute')} after a paid number was given back.",
+    )
+
+
+def _hours(policy: BookingPolicy) -> Words:
+    begins, ends = policy.closed_from, policy.closed_until
+    if begins == ends:
+        return Words("全天可预约。", "Booking is open all day.")
+    return Words(
+        f"每天{begins}至{ends}不提供预约。", f"Nothing is booked from {begins} to {ends} (Beijing time) each day."
+    )
+
+
 def _holds(policy: BookingPolicy) -> Words:
     person, account = policy.max_open_holds_person, policy.max_open_holds_account
     return Words(
@@ -211,6 +247,7 @@ def _strikes(policy: BookingPolicy) -> Words:
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
     ("release", ("release_days_before", "release_time", "release_jitter_minutes"), _release),
     ("closing", ("closes_minutes_before",), _closing),
+    ("hours", ("closed_from", "closed_until"), _hours),
     ("identity", ("min_identity_level",), _identity),
     ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),
     ("fields", ("required_fields",), _fields),
@@ -219,6 +256,9 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
         ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),
         _limits,
     ),
+    ("over_time", ("max_per_person_7_days", "max_per_person_3_months"), _over_time),
+    ("overlap", ("may_overlap",), _overlap),
+    ("rebooking", ("rebook_after_cancel_minutes", "rebook_after_refund_minutes"), _rebooking),
     ("holds", ("max_open_holds_person", "max_open_holds_account"), _holds),
     ("payment", ("pay_modes", "hold_minutes"), fee_terms),
     ("cancelling", ("cancel_days_before", "cancel_time"), _cancelling),

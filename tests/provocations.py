@@ -191,6 +191,34 @@ def _seen_to_resell(ward: Ward) -> Reply:
     return book(phone, ward.schedule(terms=ANYBODY), dependent_id)
 
 
+def with_one_elsewhere(**rule: Any) -> Provoke:
+    """Booking under a rule, with an appointment somewhere else on the same half day."""
+
+    def provoke(ward: Ward) -> Reply:
+        phone = ward.log_in("a")
+        dependent_id = add(phone)
+        assert book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site").status == 201
+        return book(phone, ward.schedule(terms=ANYBODY | rule), dependent_id, "on_site")
+
+    return provoke
+
+
+PROVOCATIONS |= {
+    "period_limit": with_one_elsewhere(max_per_person_7_days=1),
+    "overlaps": with_one_elsewhere(may_overlap=False),
+    "closed_hours": refused_by(terms=ANYBODY | {"closed_from": "00:00", "closed_until": "23:59"}),
+}
+
+
+@provokes("rebook_too_soon")
+def _given_back_a_moment_ago(ward: Ward) -> Reply:
+    phone, schedule_id = ward.log_in("a"), ward.schedule(terms=ANYBODY | {"rebook_after_cancel_minutes": 2})
+    dependent_id = add(phone)
+    made = book(phone, schedule_id, dependent_id, "on_site")
+    phone.post(f"/appointments/{made.json['id']}/cancellation")
+    return book(phone, schedule_id, dependent_id, "on_site")
+
+
 @provokes("hold_open")
 def _another_unpaid(ward: Ward) -> Reply:
     phone = ward.log_in("a")

@@ -70,6 +70,8 @@ def book_and_view(
     if wish.told is not None:
         require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
     wanted = replace(wanted, taker=taker_in(case))
+    if case.elsewhere:
+        wanted = replace(wanted, segment_starts_at=case.clear_segment)
     held = wish.pays_online(around.schedule)
     to = SlotStatus.HELD if held or around.hospital_system is not None else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
@@ -126,4 +128,5 @@ def locked_case(
         now=now,
         left=left,
         in_place_of=in_place_of,
+        wanted=wanted,
     )

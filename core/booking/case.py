@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from core.booking.answers import Answers
-from core.booking.claim import Left, Taker
+from core.booking.claim import Left, Taker, Wanted
 from core.booking.look import Whom
+from core.booking.overlap import elsewhere_during, first_clear_segment
 from core.booking.restricted import UNRESTRICTED, Restriction
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.terms import Terms
 from core.dependents.minors import minor_consent_missing
 from models.account import Purpose
+from models.appointment import HOLDS_SLOT, OPEN, AppointmentStatus
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.person import Dependent, IdentityLevel
@@ -24,7 +26,8 @@ from models.schedule import Schedule
 
 @dataclass(frozen=True)
 class Case:
-    """Everything the rules look at, at one instant."""
+    """Everything the rules look at, at one instant. `elsewhere`: what the person has at the time of the half day, and
+    `clear_segment` the first one with a number that leaves that alone."""
 
     schedule: Schedule
     terms: Terms
@@ -40,10 +43,23 @@ class Case:
     answers: Answers
     grant: Grant | None = None
     restriction: Restriction = UNRESTRICTED
+    elsewhere: list[Standing] = field(default_factory=list)
+    clear_segment: datetime | None = None
 
     @property
     def of_person(self) -> list[Standing]:
-        return [one for one in self.standing if one.is_of_person]
+        """The open ones."""
+        return [one for one in self.standing if one.is_of_person and one.status in OPEN]
+
+    @property
+    def visits(self) -> list[Standing]:
+        """The person's of three months, those to come and those that have been."""
+        return [one for one in self.standing if one.is_of_person and one.status in HOLDS_SLOT]
+
+    @property
+    def let_go(self) -> list[Standing]:
+        """The numbers of this half day that the person gave back lately."""
+        return [one for one in self.standing if one.is_of_person and one.status is AppointmentStatus.CANCELLED]
 
     @property
     def wanted_level(self) -> int:
@@ -67,18 +83,21 @@ def gather(
     now: datetime,
     left: Left | None,
     in_place_of: UUID | None = None,
+    wanted: Wanted | None = None,
 ) -> Case:
     """Collect the case. Limits are exact only while accounts and person are locked. An appointment in whose place the
-    number is wanted counts against none."""
+    number is wanted counts against none. Without `wanted` nobody looks for a segment beside what the person has."""
     account_id = whom.dependent.account_id
     booker_id = account_id if whom.grant is None else booker_of(whom.grant)
-    standing = standing_of(session, person_id, account_id, booker_id)
+    found = standing_of(session, person_id, account_id, booker_id, schedule=schedule, now=now)
+    standing = [one for one in found if one.stands_for != in_place_of]
+    elsewhere = [] if wanted is None or terms.may_overlap else elsewhere_during(standing, schedule)
     return Case(
         schedule=schedule,
         terms=terms,
         dependent=whom.dependent,
         person_id=person_id,
-        standing=[one for one in standing if one.stands_for != in_place_of],
+        standing=standing,
         consents=whom.consents,
         minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
         has_agreed=whom.has_agreed,
@@ -88,6 +107,8 @@ def gather(
         answers=whom.answers,
         grant=whom.grant,
         restriction=whom.restriction,
+        elsewhere=elsewhere,
+        clear_segment=None if wanted is None or not elsewhere else first_clear_segment(session, wanted, elsewhere),
     )
 
 

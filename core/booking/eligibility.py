@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.answers import answers_to
 from core.booking.case import gather
 from core.booking.claim import Taker, Wanted, count_left
+from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.look import Whom
 from core.booking.required import card_to_bring
 from core.booking.restricted import restriction_of
@@ -74,7 +75,8 @@ def explain(
     terms = Terms.from_document(schedule.terms)
     booker_id = dependent.account_id if grant is None else booker_of(grant)
     taker = Taker(person_id, dependent.account_id, booker_id, now - terms.let_go_rest)
-    left = count_left(session, Wanted(schedule.id, later_than=sold_until(terms, now=now), taker=taker))
+    wanted = Wanted(schedule.id, later_than=sold_until(terms, now=now), taker=taker)
+    left = count_left(session, wanted)
     answers = answers_to(session, dependent.account_id, now=now)
     if grant is not None:
         answers |= answers_to(session, booker_of(grant), now=now)
@@ -85,7 +87,15 @@ def explain(
     whom = Whom(dependent, consents, has_agreed(session, dependent.id), answers, grant, restriction)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)
     case = gather(
-        session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=left
+        session,
+        schedule=schedule,
+        terms=terms,
+        whom=whom,
+        person_id=person_id,
+        card=card,
+        now=now,
+        left=left,
+        wanted=wanted,
     )
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
@@ -109,6 +119,10 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     AlreadyBooked: ["cancel_first", "other_day"],
     HoldOpen: ["pay_or_cancel"],
     PersonLimit: ["other_day", "desk"],
+    PeriodLimit: ["other_day", "desk"],
+    Overlaps: ["other_segment", "other_day"],
+    RebookTooSoon: ["wait", "other_day"],
+    ClosedHours: ["wait"],
     Restricted: ["wait", "desk"],
 }
 

@@ -1,7 +1,8 @@
 """Extra numbers (加号): a doctor gives one person a number beside those of the half day (rules.md 2.12).
 
-It becomes an ordinary appointment, charged as usual and judged by the same rules but two: nothing needs to be free, and
-nothing released. It belongs to this person and this half day; let go, it is not sold to anybody.
+It becomes an ordinary appointment, charged as usual and judged by the same rules but three: nothing needs to be free,
+nothing released, and the hour does not matter. It belongs to this person and this half day; let go, it is not sold to
+anybody.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.case import Case, gather
 from core.booking.claim import ClaimedSlot, Taken
+from core.booking.limit_refusals import ClosedHours
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.required import card_to_bring
 from core.booking.rules import refusals
@@ -67,7 +69,8 @@ class Order:
 def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
     """Book the dependent beside the schedule's numbers.
 
-    Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity and release."""
+    Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity, release and
+    hours."""
     account_id = session.scalar(
         select(Dependent.account_id).where(Dependent.id == order.dependent_id, Dependent.archived_at.is_(None))
     )
@@ -111,7 +114,7 @@ def _judged(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
     )
     for refusal in refusals(case):
-        if not isinstance(refusal, NotReleased):
+        if not isinstance(refusal, NotReleased | ClosedHours):
             raise refusal
     return case
 

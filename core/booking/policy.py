@@ -70,6 +70,13 @@ class BookingPolicy:
     `channels_return_time` on, so many days before the visit.
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
+    `closed_from`, `closed_until`: between these times of day nothing is sold, over midnight where the second is
+    earlier; the same twice: never.
+    `max_per_person_7_days`, `max_per_person_3_months`: visits that are booked or have been, in any 7 and any 91 days
+    with the wanted one in them. `max_departments_per_person_day`: of one hospital.
+    `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital.
+    `rebook_after_cancel_minutes`, `rebook_after_refund_minutes`: how long whoever gave a number of a half day back,
+    unpaid or paid, waits before they have one of it again.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
     could be paid at the latest.
     `max_reschedules`: how often an order is changed, from its first number on; `reschedule_scope`: how far.
@@ -92,6 +99,8 @@ class BookingPolicy:
     release_time: str | None = _key(time_of_day, default="07:00")
     release_jitter_minutes: int | None = _key(whole(0, 10), default=0)
     closes_minutes_before: int | None = _key(whole(0, 31 * _DAY_MINUTES), default=30)
+    closed_from: str | None = _key(time_of_day, default="00:00")
+    closed_until: str | None = _key(time_of_day, default="00:00")
 
     # --- which half days there are
     rosters_on_holidays: bool | None = _key(flag, default=False)
@@ -123,6 +132,13 @@ class BookingPolicy:
     max_open_per_person_schedule: int | None = _key(whole(1, 1), default=1)  # the database keeps it, too
     max_open_per_person_department_day: int | None = _key(_limit, default=1)
     max_per_person_day: int | None = _key(_limit, default=2)
+    max_per_person_hospital_day: int | None = _key(_limit, default=100)
+    max_departments_per_person_day: int | None = _key(_limit, default=100)
+    max_per_person_7_days: int | None = _key(_limit, default=5)
+    max_per_person_3_months: int | None = _key(_limit, default=15)
+    may_overlap: bool | None = _key(flag, default=False)
+    rebook_after_cancel_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=2)
+    rebook_after_refund_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=120)
     max_open_holds_person: int | None = _key(_limit, default=1)
     max_open_holds_account: int | None = _key(_limit, default=2)
 

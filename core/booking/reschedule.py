@@ -214,6 +214,8 @@ def _take(session: Session, found: _Found, old: Appointment, *, costs_more: bool
     """The new number, before the old one is let go. Raises: SoldOut, NumbersInFlight."""
     to = SlotStatus.HELD if costs_more else SlotStatus.BOOKED
     wanted = replace(found.wanted, taker=taker_in(found.case))
+    if found.case.elsewhere:
+        wanted = replace(wanted, segment_starts_at=found.case.clear_segment)
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
         raise full(count_left(session, found.wanted), now=now)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.booking.case import Case
 from core.booking.claim import Left
+from core.booking.limits import closed_hours, of_the_day, over_time, overlapping, too_soon
 from core.booking.required import missing_fields
 from core.booking.standing import Standing, count
 from core.booking.terms import Terms
@@ -58,6 +59,10 @@ def refusals(case: Case) -> Iterator[DomainError]:
             else FieldsRequired(dependent_id=whose)
         )
     yield from _person_refusals(case)
+    yield from of_the_day(case)
+    yield from over_time(case)
+    yield from too_soon(case)
+    yield from overlapping(case)
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:
         yield full(case.left, now=case.now)
@@ -87,6 +92,7 @@ def _schedule_refusals(case: Case) -> Iterator[DomainError]:
         yield ScheduleClosed()
     elif case.now < case.schedule.release_at:
         yield NotReleased(retry_at=case.schedule.release_at)
+    yield from closed_hours(case)
 
 
 def _consent_refusals(case: Case) -> Iterator[DomainError]:

@@ -1,44 +1,67 @@
-"""The open appointments that count against a limit, in one statement: the person's, and the unpaid ones of whoever
-books."""
+"""The appointments that count against a limit, in one statement: the person's, with the visits of three months and the
+numbers of this half day that were let go lately, and the unpaid ones of whoever books."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, case, literal, or_, select, union_all
+from sqlalchemy import Select, and_, bindparam, case, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from models.appointment import OPEN, Appointment, AppointmentStatus
+from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
 from models.base import table_of
 from models.grant import Grant
 from models.person import Person
+from models.schedule import Schedule, Slot
+
+LONGEST_PERIOD = timedelta(days=91)
+"""Three months, as visits are counted over time."""
+_LONGEST_REST = timedelta(days=1)
+"""Longer than after letting a number go nobody is kept from the same half day."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An open appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
-    `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once."""
+    """An appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
+    `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once.
+    `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then."""
 
     account_id: UUID
     is_of_person: bool
     schedule_id: UUID
     department_id: UUID
-    visit_date: Any
+    visit_date: date
     status: AppointmentStatus
     for_another: bool
     stands_for: UUID
+    hospital_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    ended_at: datetime | None
+    was_paid: bool
 
 
-_APPOINTMENT, _PERSON, _GRANT = table_of(Appointment).c, table_of(Person).c, table_of(Grant).c
+_APPOINTMENT, _PERSON, _GRANT, _SLOT = (table_of(one).c for one in (Appointment, Person, Grant, Slot))
 # The person, and whoever was found to be the same human being (core/dependents/merge.py).
 _SAME_HUMAN = select(_PERSON.id).where(
     or_(_PERSON.id == bindparam("person"), _PERSON.alias_of_id == bindparam("person"))
 )
 _STANDS_FOR = case((_APPOINTMENT.beside_replaced, _APPOINTMENT.replaces_id), else_=_APPOINTMENT.id)
 _UNPAID = _APPOINTMENT.status == AppointmentStatus.PENDING
+_PAID_ONLINE = and_(_APPOINTMENT.pay_mode == PayMode.ONLINE, ~_APPOINTMENT.awaiting_payment, _APPOINTMENT.fee_fen > 0)
+_COUNTS = or_(
+    _APPOINTMENT.status.in_(sorted(OPEN)),
+    and_(_APPOINTMENT.status.in_(sorted(HOLDS_SLOT - OPEN)), _APPOINTMENT.visit_date > bindparam("visits_since")),
+    and_(
+        _APPOINTMENT.schedule_id == bindparam("schedule"),
+        _APPOINTMENT.cancel_reason == CancelReason.PATIENT,
+        _APPOINTMENT.ended_at > bindparam("let_go_since"),
+    ),
+)
 
 
 def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
@@ -51,15 +74,22 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _APPOINTMENT.status,
         literal(for_another),
         _STANDS_FOR,
+        _APPOINTMENT.hospital_id,
+        _SLOT.starts_at,
+        _SLOT.ends_at,
+        _APPOINTMENT.ended_at,
+        _PAID_ONLINE,
     )
 
 
 # Parts, each found by its own index: an OR over them would find none.
 _STANDING = union_all(
-    _seen(is_of_person=True, for_another=False).where(
-        _APPOINTMENT.person_id.in_(_SAME_HUMAN), _APPOINTMENT.status.in_(sorted(OPEN))
-    ),
-    _seen(is_of_person=False, for_another=False).where(
+    _seen(is_of_person=True, for_another=False)
+    .join_from(table_of(Appointment), table_of(Slot), _SLOT.id == _APPOINTMENT.slot_id)
+    .where(_APPOINTMENT.person_id.in_(_SAME_HUMAN), _COUNTS),
+    _seen(is_of_person=False, for_another=False)
+    .join_from(table_of(Appointment), table_of(Slot), _SLOT.id == _APPOINTMENT.slot_id)
+    .where(
         or_(_APPOINTMENT.account_id == bindparam("account"), _APPOINTMENT.account_id == bindparam("booker")),
         _UNPAID,
         _APPOINTMENT.person_id.not_in(_SAME_HUMAN),
@@ -67,6 +97,7 @@ _STANDING = union_all(
     # What the booker holds for dependents of others.
     _seen(is_of_person=False, for_another=True)
     .join_from(table_of(Grant), table_of(Appointment), _APPOINTMENT.grant_id == _GRANT.id)
+    .join(table_of(Slot), _SLOT.id == _APPOINTMENT.slot_id)
     .where(_GRANT.account_id == bindparam("booker"), _UNPAID),
 )
 
@@ -83,8 +114,17 @@ def count(standing: Iterable[Standing]) -> int:
     return len({one.stands_for for one in standing})
 
 
-def standing_of(session: Session, person_id: UUID, account_id: UUID, booker_id: UUID) -> list[Standing]:
-    """The person's open appointments under any account, and the unpaid ones, for anybody, of the dependent's account
-    and of the one that books."""
-    given = {"person": person_id, "account": account_id, "booker": booker_id}
+def standing_of(
+    session: Session, person_id: UUID, account_id: UUID, booker_id: UUID, *, schedule: Schedule, now: datetime
+) -> list[Standing]:
+    """The person's under any account: the open ones, the visits of the time before `schedule`, and what they let go of
+    it lately. And the unpaid ones, for anybody, of the dependent's account and of the one that books."""
+    given = {
+        "person": person_id,
+        "account": account_id,
+        "booker": booker_id,
+        "schedule": schedule.id,
+        "visits_since": schedule.visit_date - LONGEST_PERIOD,
+        "let_go_since": now - _LONGEST_REST,
+    }
     return [Standing(*row) for row in session.execute(_STANDING, given)]

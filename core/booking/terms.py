@@ -29,6 +29,15 @@ class Terms:
     max_open_per_person_schedule: int
     max_open_per_person_department_day: int
     max_per_person_day: int
+    max_per_person_hospital_day: int
+    max_departments_per_person_day: int
+    max_per_person_7_days: int
+    max_per_person_3_months: int
+    may_overlap: bool
+    rebook_after_cancel_minutes: int
+    rebook_after_refund_minutes: int
+    closed_from: str
+    closed_until: str
     max_open_holds_person: int
     max_open_holds_account: int
     min_identity_level: int

@@ -10,6 +10,7 @@ from flask import Response
 from core.booking.book import Wish, book_and_view
 from core.booking.cancel import cancel_appointment
 from core.booking.for_another import see_appointment, see_appointments, show_appointment, show_pass
+from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.reschedule import Move, reschedule_appointment
 from core.refusals import (
     AgreementRequired,
@@ -56,13 +57,17 @@ _REPLY = AppointmentReply()  # making one takes longer than using it
 BOOKING_REFUSALS = (
     AlreadyBooked,
     AgreementRequired,
+    ClosedHours,
     ConsentRequired,
     FieldsRequired,
     HoldOpen,
     IdentityRequired,
     NotReleased,
     NumbersInFlight,
+    Overlaps,
+    PeriodLimit,
     PersonLimit,
+    RebookTooSoon,
     Restricted,
     ScheduleClosed,
     ScheduleSuspended,

@@ -9,6 +9,7 @@ import plants.accounts
 import plants.booking
 import plants.grants
 import plants.hospital
+import plants.limits
 import plants.money
 import plants.rest  # noqa: F401 - importing registers the plants
 import pytest

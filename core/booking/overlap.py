@@ -1,0 +1,43 @@
+"""Nobody is in two places at once: which segment of a half day leaves a person's other appointments alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import and_, not_, or_, select
+from sqlalchemy.orm import Session
+
+from core.booking.claim import Wanted
+from core.booking.standing import Standing
+from models.appointment import OPEN
+from models.base import table_of
+from models.schedule import Schedule, Slot, SlotStatus
+
+_SLOT = table_of(Slot).c
+
+
+def elsewhere_during(standing: list[Standing], schedule: Schedule) -> list[Standing]:
+    """The person's open appointments of any other half day, in any hospital, that fall into this one."""
+    return [
+        one
+        for one in standing
+        if one.is_of_person
+        and one.status in OPEN
+        and one.schedule_id != schedule.id
+        and one.starts_at < schedule.ends_at
+        and schedule.starts_at < one.ends_at
+    ]
+
+
+def first_clear_segment(session: Session, wanted: Wanted, elsewhere: list[Standing]) -> datetime | None:
+    """Where a free number will do and touches none of them; looked at without a lock."""
+    met = or_(*(and_(_SLOT.starts_at < one.ends_at, _SLOT.ends_at > one.starts_at) for one in elsewhere))
+    query = select(_SLOT.starts_at).where(
+        _SLOT.schedule_id == wanted.schedule_id,
+        _SLOT.status == SlotStatus.FREE,
+        _SLOT.starts_at > wanted.later_than,
+        not_(met),
+    )
+    if wanted.segment_starts_at is not None:
+        query = query.where(_SLOT.starts_at == wanted.segment_starts_at)
+    return session.scalar(query.order_by(_SLOT.sequence).limit(1))
