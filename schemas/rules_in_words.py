@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.booking.policy import BookingPolicy
-
-
-@dataclass(frozen=True)
-class Words:
-    """One text in both languages."""
-
-    zh: str
-    en: str
+from schemas.deadlines_in_words import cancelling, last_booking, until
+from schemas.words import Words, count
 
 
 @dataclass(frozen=True)
@@ -68,37 +62,32 @@ def fee_terms(policy: BookingPolicy) -> Words:
 
 def refund_terms(policy: BookingPolicy) -> Words:
     """What comes back, and until when."""
-    until = _until(policy)
+    if not policy.may_cancel:
+        return Words(
+            "已支付的号不可在线退号，请到医院窗口办理。医院停诊的，全额退回。",
+            "A paid number cannot be given back online: please ask at the hospital's desk. When the hospital calls the "
+            "clinic off, the fee is returned in full.",
+        )
+    deadline = until(policy)
     return Words(
-        f"{until.zh}取消，已在线支付的费用全额原路退回；此后请到医院窗口办理。医院停诊的，全额退回。",
-        f"Cancelled {until.en}, a fee paid online is returned in full to where it came from; after that, please ask at "
-        "the hospital's desk. When the hospital calls the clinic off, the fee is returned in full.",
+        f"{deadline.zh}取消，已在线支付的费用全额原路退回；此后请到医院窗口办理。医院停诊的，全额退回。",
+        f"Cancelled {deadline.en}, a fee paid online is returned in full to where it came from; after that, please ask "
+        "at the hospital's desk. When the hospital calls the clinic off, the fee is returned in full.",
     )
 
 
 def booking_notice(policy: BookingPolicy, own: str) -> Words:
     """The hospital's own words where it has some; in English, and otherwise, what the rules come to."""
-    level, until = _LEVELS[policy.min_identity_level or 0], _until(policy)
+    level, deadline = _LEVELS[policy.min_identity_level or 0], until(policy)
     more = _fields(policy) if policy.required_fields else Words("", "")
-    zh = f"预约与就诊均须实名，请携带就诊人本人有效证件到院。{level.zh}{more.zh}如需取消，请在{until.zh}办理。"
+    zh = f"预约与就诊均须实名，请携带就诊人本人有效证件到院。{level.zh}{more.zh}"
+    zh += f"如需取消，请在{deadline.zh}办理。" if policy.may_cancel else "支付后不可在线取消。"
+    to_cancel = f"To cancel, do so {deadline.en}." if policy.may_cancel else "Once paid it cannot be cancelled online."
     en = (
         "Bookings and visits are under the patient's real name: bring the patient's own valid document. "
-        f"{level.en} {more.en}{' ' if more.en else ''}To cancel, do so {until.en}."
+        f"{level.en} {more.en}{' ' if more.en else ''}{to_cancel}"
     )
     return Words(own or zh, en)
-
-
-def _until(policy: BookingPolicy) -> Words:
-    days, at = policy.cancel_days_before, policy.cancel_time
-    if not days:
-        return Words(f"就诊日{at}之前", f"before {at} (Beijing time) of the visit day")
-    return Words(
-        f"就诊日前{days}天的{at}之前", f"before {at} (Beijing time), {_count(days, 'day')} before the visit day"
-    )
-
-
-def _count(number: int | None, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _release(policy: BookingPolicy) -> Words:
@@ -106,12 +95,12 @@ def _release(policy: BookingPolicy) -> Words:
     zh, en = "", ""
     if minutes:
         zh = f"各科室在其后{minutes}分钟内错开放号，以排班所示时刻为准。"
-        en = f" Departments follow within {_count(minutes, 'minute')}, each at the moment that its schedules show."
+        en = f" Departments follow within {count(minutes, 'minute')}, each at the moment that its schedules show."
     if not days:
         return Words(f"就诊当天{at}放号。{zh}", f"Numbers are released on the visit day at {at} (Beijing time).{en}")
     return Words(
         f"提前{days}天放号，放号时间{at}。{zh}",
-        f"Numbers are released {_count(days, 'day')} ahead at {at} (Beijing time).{en}",
+        f"Numbers are released {count(days, 'day')} ahead at {at} (Beijing time).{en}",
     )
 
 
@@ -121,7 +110,7 @@ def _closing(policy: BookingPolicy) -> Words:
         return Words("每个时段开始前均可预约。", "A time segment can be booked until it begins.")
     return Words(
         f"每个时段最迟在开始前{minutes}分钟预约。",
-        f"A time segment can be booked until {_count(minutes, 'minute')} before it begins.",
+        f"A time segment can be booked until {count(minutes, 'minute')} before it begins.",
     )
 
 
@@ -157,8 +146,8 @@ def _limits(policy: BookingPolicy) -> Words:
     day = policy.max_per_person_day
     return Words(
         f"同一就诊人：同一排班最多{schedule}个号，同一科室每天最多{department}个号，每天合计最多{day}个号。",
-        f"For one patient at most {_count(schedule, 'number')} of one clinic, {_count(department, 'number')} of one "
-        f"department on one day, and {_count(day, 'number')} on one day in all.",
+        f"For one patient at most {count(schedule, 'number')} of one clinic, {count(department, 'number')} of one "
+        f"department on one day, and {count(day, 'number')} on one day in all.",
     )
 
 
@@ -166,7 +155,7 @@ def _over_time(policy: BookingPolicy) -> Words:
     week, quarter = policy.max_per_person_7_days, policy.max_per_person_3_months
     return Words(
         f"同一就诊人：任意7天内最多{week}个号，任意91天内最多{quarter}个号，以就诊日计。",
-        f"For one patient at most {_count(week, 'number')} within any 7 days and {_count(quarter, 'number')} within "
+        f"For one patient at most {count(week, 'number')} within any 7 days and {count(quarter, 'number')} within "
         "any 91 days, counted by the days of the visits.",
     )
 
@@ -184,8 +173,8 @@ def _rebooking(policy: BookingPolicy) -> Words:
     unpaid, paid = policy.rebook_after_cancel_minutes, policy.rebook_after_refund_minutes
     return Words(
         f"取消后{unpaid}分钟内、已支付的退号后{paid}分钟内，不可再约同一班次。",
-        f"The same clinic can be booked again {_count(unpaid, 'minute')} after cancelling, and "
-        f"{_count(paid, 'minute')} after a paid number was given back.",
+        f"The same clinic can be booked again {count(unpaid, 'minute')} after cancelling, and "
+        f"{count(paid, 'minute')} after a paid number was given back.",
     )
 
 
@@ -202,13 +191,8 @@ def _holds(policy: BookingPolicy) -> Words:
     person, account = policy.max_open_holds_person, policy.max_open_holds_account
     return Words(
         f"待支付的预约：每位就诊人最多{person}个，每个账号最多{account}个。",
-        f"Unpaid at any time: at most {_count(person, 'number')} for one patient and {account} for one account.",
+        f"Unpaid at any time: at most {count(person, 'number')} for one patient and {account} for one account.",
     )
-
-
-def _cancelling(policy: BookingPolicy) -> Words:
-    until = _until(policy)
-    return Words(f"{until.zh}可在线取消。", f"Can be cancelled online {until.en}.")
 
 
 def _check_in(policy: BookingPolicy) -> Words:
@@ -220,7 +204,7 @@ def _check_in(policy: BookingPolicy) -> Words:
     how = near if radius else desk
     return Words(
         f"就诊时段开始前{opens}分钟起{how.zh}",
-        f"Check in from {_count(opens, 'minute')} before your time segment begins,{how.en}",
+        f"Check in from {count(opens, 'minute')} before your time segment begins,{how.en}",
     )
 
 
@@ -228,7 +212,7 @@ def _queue(policy: BookingPolicy) -> Words:
     minutes, late, passed = policy.late_after_minutes, policy.late_places, policy.passed_places
     return Words(
         f"时段开始后满{minutes}分钟才到的，排在{late}位候诊者之后；过号的，排在{passed}位候诊者之后。",
-        f"Who comes {_count(minutes, 'minute')} after their segment began, or later, goes behind {late} of those who "
+        f"Who comes {count(minutes, 'minute')} after their segment began, or later, goes behind {late} of those who "
         f"wait; who does not answer when called, behind {passed}.",
     )
 
@@ -239,7 +223,7 @@ def _strikes(policy: BookingPolicy) -> Words:
     least = min(step["count"] for step in policy.no_show_ladder)
     return Words(
         f"累计爽约{least}次起，一段时间内不能在线预约；急诊和窗口不受影响，可向医院申诉。",
-        f"After {_count(least, 'visit')} missed, nothing can be booked online for a while; emergencies and the desk "
+        f"After {count(least, 'visit')} missed, nothing can be booked online for a while; emergencies and the desk "
         "stay open, and the hospital hears you.",
     )
 
@@ -247,6 +231,16 @@ def _strikes(policy: BookingPolicy) -> Words:
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...] = (
     ("release", ("release_days_before", "release_time", "release_jitter_minutes"), _release),
     ("closing", ("closes_minutes_before",), _closing),
+    (
+        "last_booking",
+        (
+            "booking_ends_days_before",
+            "booking_ends_time",
+            "booking_ends_time_afternoon",
+            "booking_ends_in_working_days",
+        ),
+        last_booking,
+    ),
     ("hours", ("closed_from", "closed_until"), _hours),
     ("identity", ("min_identity_level",), _identity),
     ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),
@@ -261,7 +255,18 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("rebooking", ("rebook_after_cancel_minutes", "rebook_after_refund_minutes"), _rebooking),
     ("holds", ("max_open_holds_person", "max_open_holds_account"), _holds),
     ("payment", ("pay_modes", "hold_minutes"), fee_terms),
-    ("cancelling", ("cancel_days_before", "cancel_time"), _cancelling),
+    (
+        "cancelling",
+        (
+            "cancel_days_before",
+            "cancel_time",
+            "cancel_time_afternoon",
+            "cancel_in_working_days",
+            "cancel_minutes_before_segment",
+            "may_cancel",
+        ),
+        cancelling,
+    ),
     ("check_in", ("check_in_opens_minutes", "check_in_closes_minutes", "check_in_radius_m"), _check_in),
     ("queue", ("late_after_minutes", "late_places", "passed_places"), _queue),
     ("strikes", ("no_show_ladder", "strikes_platform_wide"), _strikes),

@@ -21,6 +21,7 @@ from core.booking.policy_checks import (
     one_of,
     refuse_unless_policy,
     time_of_day,
+    time_of_day_or_none,
     whole,
     words,
 )
@@ -70,6 +71,11 @@ class BookingPolicy:
     `channels_return_time` on, so many days before the visit.
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
+    `booking_ends_time` of the day `booking_ends_days_before` the visit, empty: only `closes_minutes_before` counts. On
+    the visit day at 00:00: never on the day itself. `booking_ends_time_afternoon` for half days from noon on, empty:
+    the same. `booking_ends_in_working_days`: those are the days that are counted.
+    `cancel_time_afternoon` and `cancel_in_working_days` likewise. `cancel_minutes_before_segment`: instead of a time of
+    day so long before the start of one's segment; 0: not so. `may_cancel` false: never, once it is paid.
     `closed_from`, `closed_until`: between these times of day nothing is sold, over midnight where the second is
     earlier; the same twice: never.
     `max_per_person_7_days`, `max_per_person_3_months`: visits that are booked or have been, in any 7 and any 91 days
@@ -99,6 +105,10 @@ class BookingPolicy:
     release_time: str | None = _key(time_of_day, default="07:00")
     release_jitter_minutes: int | None = _key(whole(0, 10), default=0)
     closes_minutes_before: int | None = _key(whole(0, 31 * _DAY_MINUTES), default=30)
+    booking_ends_days_before: int | None = _key(whole(0, 60), default=0)
+    booking_ends_time: str | None = _key(time_of_day_or_none, default="")
+    booking_ends_time_afternoon: str | None = _key(time_of_day_or_none, default="")
+    booking_ends_in_working_days: bool | None = _key(flag, default=False)
     closed_from: str | None = _key(time_of_day, default="00:00")
     closed_until: str | None = _key(time_of_day, default="00:00")
 
@@ -123,6 +133,10 @@ class BookingPolicy:
     # --- cancelling
     cancel_days_before: int | None = _key(whole(0, 60), default=0)
     cancel_time: str | None = _key(time_of_day, default="00:00")
+    cancel_time_afternoon: str | None = _key(time_of_day_or_none, default="")
+    cancel_in_working_days: bool | None = _key(flag, default=False)
+    cancel_minutes_before_segment: int | None = _key(whole(0, 31 * _DAY_MINUTES), default=0)
+    may_cancel: bool | None = _key(flag, default=True)
 
     # --- rescheduling
     max_reschedules: int | None = _key(whole(0, 10), default=1)

@@ -47,6 +47,11 @@ def time_of_day(value: Any) -> str | None:
     return None if _TIME_OF_DAY.fullmatch(value) else "bad_value"
 
 
+def time_of_day_or_none(value: Any) -> str | None:
+    """a time of day as HH:MM, or empty for none"""
+    return None if value == "" else time_of_day(value)
+
+
 def flag(value: Any) -> str | None:
     """true or false"""
     return None if isinstance(value, bool) else "bad_type"

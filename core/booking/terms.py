@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -13,6 +13,21 @@ from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, frozen, merged
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.dependents.agreements import Ages
 from models.schedule import PoolChannel
+
+_NOON = time(12)
+_SATURDAY = 6
+
+DaysBefore = Callable[[date, int], date]
+"""The day from which on so many days of some kind, itself included, lie before a day."""
+
+
+def weekdays_before(day: date, count: int) -> date:
+    """Where nobody knows of holidays."""
+    for _ in range(count):
+        day -= timedelta(days=1)
+        while day.isoweekday() >= _SATURDAY:
+            day -= timedelta(days=1)
+    return day
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,8 @@ class Terms:
     may_overlap: bool
     rebook_after_cancel_minutes: int
     rebook_after_refund_minutes: int
+    cancel_minutes_before_segment: int
+    may_cancel: bool
     closed_from: str
     closed_until: str
     max_open_holds_person: int
@@ -100,6 +117,12 @@ class Terms:
         """Half-open: at this instant one is."""
         return now >= segment_starts_at + timedelta(minutes=self.late_after_minutes)
 
+    def cancel_before(self, of_schedule: datetime, segment_starts_at: datetime) -> datetime:
+        """The deadline of one number, where `of_schedule` is that of its half day."""
+        if not self.may_cancel or not self.cancel_minutes_before_segment:
+            return of_schedule
+        return segment_starts_at - timedelta(minutes=self.cancel_minutes_before_segment)
+
     def to_document(self) -> dict[str, Any]:
         return thawed(asdict(self))
 
@@ -144,23 +167,49 @@ def compile_terms(
     visit_date: date,
     starts_at: datetime,
     last_segment_starts_at: datetime,
+    working_days_before: DaysBefore = weekdays_before,
 ) -> CompiledTerms:
-    """`policies` from wide to narrow. The schedule closes when its last segment does.
+    """`policies` from wide to narrow. The schedule closes when its last segment does, or earlier where they say so.
+    `working_days_before` knows the holidays.
 
     Raises: ValueError where `starts_at` is not on the hospital's `visit_date`, or the last segment before it."""
     if hospital_day(starts_at) != visit_date or last_segment_starts_at < starts_at:
         raise ValueError("a schedule begins on its visit date, with its first segment")
     policy = merged(policies)
     terms, whole = Terms.from_document(_terms_keys(policy)), policy.to_document()
+    release_at = _instant(visit_date, whole["release_days_before"], whole["release_time"]) + _jitter(
+        department_id, whole["release_jitter_minutes"]
+    )
+    half_day = _HalfDay(visit_date, starts_at, working_days_before)
+    closes_at = terms.segment_closes_at(last_segment_starts_at).astimezone(UTC)
+    ends_at = half_day.instant(whole, "booking_ends")
+    cancel_before = half_day.instant(whole, "cancel") or release_at
     return CompiledTerms(
-        release_at=_instant(visit_date, whole["release_days_before"], whole["release_time"])
-        + _jitter(department_id, whole["release_jitter_minutes"]),
-        closes_at=terms.segment_closes_at(last_segment_starts_at).astimezone(UTC),
-        cancel_before=_instant(visit_date, whole["cancel_days_before"], whole["cancel_time"]),
+        release_at=release_at,
+        closes_at=closes_at if ends_at is None else min(closes_at, ends_at),
+        cancel_before=terms.cancel_before(cancel_before, starts_at) if terms.may_cancel else release_at,
         terms=terms,
         channels_return_at=_instant(visit_date, whole["channels_return_days_before"], whole["channels_return_time"]),
         shares={str(channel): whole[f"share_{channel}"] for channel in PoolChannel},
     )
+
+
+@dataclass(frozen=True)
+class _HalfDay:
+    visit_date: date
+    starts_at: datetime
+    working_days_before: DaysBefore
+
+    def instant(self, whole: Mapping[str, Any], what: str) -> datetime | None:
+        """The end of something as the keys that begin with `what` have it, None where they set no time of day."""
+        is_afternoon = self.starts_at.astimezone(HOSPITAL_ZONE).time() >= _NOON
+        at = (whole[f"{what}_time_afternoon"] if is_afternoon else "") or whole[f"{what}_time"]
+        if not at:
+            return None
+        days = whole[f"{what}_days_before"]
+        if not whole[f"{what}_in_working_days"]:
+            return _instant(self.visit_date, days, at)
+        return _instant(self.working_days_before(self.visit_date, days), 0, at)
 
 
 def _instant(visit_date: date, days_before: int, time_of_day: str) -> datetime:

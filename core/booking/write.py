@@ -155,7 +155,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         fee_fen=schedule.fee_fen,
         hold_expires_at=now + terms.hold_for if held else None,
         close_by=now + terms.hold_for + terms.close_cap if held else None,
-        cancel_before=schedule.cancel_before,
+        cancel_before=terms.cancel_before(schedule.cancel_before, sale.taken.slot.starts_at),
         terms=schedule.terms,
         one_per_department_day=terms.one_per_department_day,
         visit_card_id=None if sale.card is None else sale.card.id,

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.policy_book import PolicyBook
+from core.catalog.calendar import WorkCalendar
 from core.catalog.folder import Directory, PolicyEntry
 from core.catalog.halfdays import HalfDay, insert_half_days, standing_keys
 from core.catalog.rows import Sitting
@@ -64,11 +65,12 @@ def load_single_days(session: Session, directory: Directory, ids: Ids, *, now: d
     groups = {row.code: row.parent_code for row in directory.departments}
     codes = {code for _, sitting in half_days for code in (sitting.hospital_code, sitting.doctor_code)}
     book = PolicyBook.read(session, codes | set(groups))
-    due = []
+    calendar, due = WorkCalendar.read(session), []
     for half_day, sitting in half_days:
         above = [code for code in (groups[sitting.department_code], sitting.department_code) if code]
         compiled = half_day.compiled(
-            book.levels(hospital=sitting.hospital_code, departments=above, doctor=sitting.doctor_code)
+            book.levels(hospital=sitting.hospital_code, departments=above, doctor=sitting.doctor_code),
+            calendar.working_days_before,
         )
         if half_day.key not in standing and now < compiled.closes_at:
             due.append((half_day, compiled))

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core.booking.policy import BookingPolicy
-from core.booking.terms import CompiledTerms, compile_terms
+from core.booking.terms import CompiledTerms, DaysBefore, compile_terms, weekdays_before
 from core.catalog.channels import keep_for_channels
 from core.clock import HOSPITAL_ZONE
 from models.base import new_id
@@ -66,7 +66,9 @@ class HalfDay:
             self.starts_at,
         )
 
-    def compiled(self, policies: Iterable[BookingPolicy]) -> CompiledTerms:
+    def compiled(
+        self, policies: Iterable[BookingPolicy], working_days_before: DaysBefore = weekdays_before
+    ) -> CompiledTerms:
         """`policies` from wide to narrow."""
         return compile_terms(
             policies,
@@ -74,6 +76,7 @@ class HalfDay:
             visit_date=self.visit_date,
             starts_at=self.starts_at,
             last_segment_starts_at=self.ends_at - self.segment,
+            working_days_before=working_days_before,
         )
 
 

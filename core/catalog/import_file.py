@@ -19,6 +19,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.booking.terms import CompiledTerms
+from core.catalog.calendar import WorkCalendar
 from core.catalog.capacity import fit_numbers
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.halfdays import HalfDay, Made, insert_half_days
@@ -115,9 +116,9 @@ def _plans(
     departments = {half_day.department_id for _, half_day in half_days}
     standing = standing_half_days(session, departments, first=min(dates), last=max(dates))
     named = {(clinic_key(half_day), half_day.starts_at) for _, half_day in half_days}
-    plans = []
+    calendar, plans = WorkCalendar.read(session), []
     for row, half_day in half_days:
-        compiled = half_day.compiled(places.policies(row, half_day))
+        compiled = half_day.compiled(places.policies(row, half_day), calendar.working_days_before)
         plan = _Plan(row, half_day, compiled, _meant(half_day, standing, named))
         fault = _fault_of(plan, file, now=now)
         if fault is None:

@@ -90,7 +90,7 @@ class _Rostered:
             takes_place = policy.rosters_on_holidays or not calendar.is_holiday(day)
             if day.isoweekday() == self.roster.weekday and takes_place:
                 half_day = _half_day(self.roster, day)
-                compiled = half_day.compiled(self.policies)
+                compiled = half_day.compiled(self.policies, calendar.working_days_before)
                 if now < compiled.closes_at:
                     yield half_day, compiled
 

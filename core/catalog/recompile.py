@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from core.booking.policy import BookingPolicy, policy_version
 from core.booking.policy_book import PolicyBook
 from core.booking.terms import compile_terms
+from core.catalog.calendar import WorkCalendar
 from core.clock import hospital_day
 from core.transactions import Transactions
 from models.hospital import Department, Doctor, Hospital
@@ -85,7 +86,7 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
         .group_by(Schedule.id)
         .order_by(Schedule.id)
     ).all()
-    values = []
+    calendar, values = WorkCalendar.read(session), []
     for schedule_id, department_id, visit_date, starts_at, last_segment in rows:
         compiled = compile_terms(
             policies,
@@ -93,6 +94,7 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
             visit_date=visit_date,
             starts_at=starts_at,
             last_segment_starts_at=last_segment,
+            working_days_before=calendar.working_days_before,
         )
         values.append(
             {
