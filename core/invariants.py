@@ -22,8 +22,11 @@ from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.schedule import Slot
 from models.states import Stateful
+from models.waitlist import WaitlistEntry
 
-MACHINES: tuple[type[Stateful], ...] = (Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin)
+MACHINES: tuple[type[Stateful], ...] = (
+    Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin, WaitlistEntry,
+)  # fmt: skip
 
 _HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
 _OPEN = "('pending','booked','arrived')"
@@ -39,7 +42,7 @@ _CLAIMS = "COUNT(DISTINCT CASE WHEN beside_replaced THEN replaces_id ELSE id END
 _HANGING = {
     "agreements": "", "appointments": "", "charges": "", "consents": " AND t.dependent_id IS NOT NULL",
     "dependents": "", "grants": "", "identity_checks": "", "login_sessions": "", "notices": "", "payments": "",
-    "platform_identities": "",
+    "platform_identities": "", "waitlist_entries": "",
 }  # fmt: skip
 
 # A grant with scope, of the person and at the instant of what was done under it, whichever of the person's dependents

@@ -31,6 +31,7 @@ from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.person import Dependent, Person
 from models.schedule import Schedule, Slot
+from models.waitlist import WaitlistEntry
 
 R = TypeVar("R", bound=Base)
 
@@ -159,6 +160,15 @@ def lock_claims_of(session: Session, appointment_ids: Iterable[UUID]) -> list[Ho
     """The hospital's side of appointments. Taken after them."""
     of_them = HospitalClaim.appointment_id.in_(list(appointment_ids))
     return list(session.scalars(_locked(select(HospitalClaim).where(of_them).order_by(HospitalClaim.id))))
+
+
+def lock_waitlist_entry(session: Session, entry_id: UUID) -> WaitlistEntry:
+    """Raises: NotFound."""
+    return _one(session, WaitlistEntry, entry_id)
+
+
+def lock_waitlist_entries(session: Session, *conditions: ColumnElement[bool]) -> list[WaitlistEntry]:
+    return list(session.scalars(_locked(select(WaitlistEntry).where(*conditions).order_by(WaitlistEntry.id))))
 
 
 def lock_slot(session: Session, slot_id: UUID) -> Slot:

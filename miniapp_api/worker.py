@@ -20,6 +20,7 @@ from core.booking.release import close_payments, end_hold
 from core.booking.returning import return_slot
 from core.booking.strikes import COUNT, LIFT, count_strike, lift_strike
 from core.booking.sweep import sweep
+from core.booking.waitlist_follow import FOLLOW, expire_waitlist, follow_offer
 from core.catalog.channels import return_channels
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
@@ -75,7 +76,9 @@ HANDLERS: Mapping[str, Handler] = {
     COUNT: count_strike,
     "end_hold": end_hold,
     "erase_expired": erase_expired,
+    "expire_waitlist": expire_waitlist,
     "extend_schedules": extend_schedules_job,
+    FOLLOW: follow_offer,
     "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,
@@ -98,6 +101,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 PERIODIC = (
     Periodic("erase_expired", timedelta(days=1)),
+    Periodic("expire_waitlist", timedelta(minutes=5)),
     Periodic("extend_schedules", timedelta(hours=1)),
     Periodic("forget_messages", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),

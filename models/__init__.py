@@ -30,6 +30,7 @@ from models import (
     states,
     strike,
     vault_key,
+    waitlist,
 )
 from models.base import Base
 
@@ -64,4 +65,5 @@ __all__ = [
     "states",
     "strike",
     "vault_key",
+    "waitlist",
 ]

@@ -20,6 +20,8 @@ class NoticeKind(StrEnum):
     APPOINTMENT_FROZEN = "appointment_frozen"
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_RETURNED = "payment_returned"
+    WAITLIST_OFFERED = "waitlist_offered"
+    WAITLIST_ENDED = "waitlist_ended"
     DEPENDENT_TURNED_14 = "dependent_turned_14"
     DEPENDENT_TURNED_18 = "dependent_turned_18"
     DEPENDENT_HANDED_OVER = "dependent_handed_over"

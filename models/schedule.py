@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, Document, new_id, word
 from models.hospital import Period
-from models.states import Cause, Machine, Stateful
+from models.states import Cause, Machine, StateEvent, Stateful
 
 
 class ScheduleStatus(StrEnum):
@@ -167,6 +167,12 @@ class Slot(Stateful, Base):
         """It belongs to a booked appointment."""
         self.enter(session, SlotStatus.BOOKED, at=at, cause=cause)
         self.withheld_reason, self.returns_at = None, None
+
+    def take(self, status: SlotStatus, *, at: datetime, cause: Cause) -> StateEvent:
+        """As `hold` and `book`, for whoever writes the returned event row with others."""
+        event = self.move(status, at=at, cause=cause)
+        self.withheld_reason, self.returns_at = None, None
+        return event
 
     def withhold(self, session: Session, *, why: WithheldReason, at: datetime, cause: Cause) -> None:
         """Let go, but not on sale yet."""

@@ -52,6 +52,7 @@ class Machine(StrEnum):
     HOSPITAL_CLAIM = "hospital_claim"
     IDENTITY_CHECK = "identity_check"
     ACCOUNT_JOIN = "account_join"
+    WAITLIST_ENTRY = "waitlist_entry"
 
 
 class StateEvent(Base):

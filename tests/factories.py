@@ -19,6 +19,7 @@ from core.clock import HOSPITAL_ZONE, hospital_day
 from core.dependents.agreements import note_agreement
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider
 from models.agreement import AgreementWay
+from models.appointment import PayMode
 from models.base import new_id
 from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.grant import Grant, Scope
@@ -28,6 +29,7 @@ from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Pers
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
+from models.waitlist import WaitlistEntry
 
 CAUSE = Cause(actor=Actor.SYSTEM, kind=CauseKind.COMMAND, id="test")
 APP = "main"
@@ -381,3 +383,27 @@ def make_signal(
     session.add(signal)
     session.flush()
     return signal
+
+
+def make_waitlist_entry(
+    session: Session, department: Department, account_id: UUID, *, now: datetime = START
+) -> WaitlistEntry:
+    """Somebody waits there for a number of the day after tomorrow."""
+    day = hospital_day(now) + timedelta(days=2)
+    entry = WaitlistEntry(
+        id=new_id(),
+        hospital_id=department.hospital_id,
+        account_id=account_id,
+        department_id=department.id,
+        doctor_ids=[],
+        date_from=day,
+        date_to=day,
+        periods=[],
+        not_within_minutes=0,
+        pay_mode=PayMode.ONLINE,
+        created_at=now,
+        expires_at=now + timedelta(days=1),
+    )
+    entry.begin(session, at=now, cause=CAUSE)
+    session.flush()
+    return entry

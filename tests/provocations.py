@@ -12,11 +12,12 @@ from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from ward import Ward, add, agree, be_asked_to_join, book, give, offer, open_ward
+from ward import Ward, add, agree, be_asked_to_join, book, department_of, give, offer, open_ward, wait_for
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
 from core.booking.not_me import freeze
+from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.ports import ProviderUnavailable
 from models.account import Account
@@ -162,6 +163,40 @@ def the_last_one_is_gone(pay: str) -> Provoke:
 
 
 PROVOCATIONS |= {"sold_out": the_last_one_is_gone("on_site"), "numbers_in_flight": the_last_one_is_gone("online")}
+
+
+def _waiting(ward: Ward, **wish: Any) -> tuple[Phone, str, Reply]:
+    phone = ward.log_in("a")
+    dependent_id = add(phone)
+    return phone, dependent_id, wait_for(ward, phone, dependent_id, **wish)
+
+
+@provokes("waitlist_closed")
+def _nothing_to_wait_for(ward: Ward) -> Reply:
+    day = hospital_day(ward.clock.now()) + timedelta(days=60)
+    return _waiting(ward, date_from=day.isoformat(), date_to=day.isoformat())[2]
+
+
+@provokes("numbers_free")
+def _nobody_needs_to_wait(ward: Ward) -> Reply:
+    schedule_id = ward.schedule(terms=ANYBODY)
+    return _waiting(ward, department_id=department_of(ward, schedule_id)[0])[2]
+
+
+@provokes("waitlist_exists")
+def _waiting_already(ward: Ward) -> Reply:
+    phone, dependent_id, reply = _waiting(ward)
+    where = {name: reply.json[name] for name in ("date_from", "date_to", "pay")}
+    department_id = reply.json["department"]["id"]
+    return phone.post("/waitlist-entries", where | {"dependent_ids": [dependent_id], "department_id": department_id})
+
+
+@provokes("waitlist_limit")
+def _waiting_for_too_much(ward: Ward) -> Reply:
+    phone, dependent_id, _ = _waiting(ward)
+    for _ in range(2):
+        assert wait_for(ward, phone, dependent_id).status == 201
+    return wait_for(ward, phone, dependent_id)
 
 
 @provokes("already_booked")

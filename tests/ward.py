@@ -54,7 +54,17 @@ OPERATIONS: Mapping[str, Operation] = {
 """Every documented operation by its operationId."""
 
 PRIVATE = frozenset(
-    {"agreement_id", "appointment_id", "card_id", "check_id", "dependent_id", "grant_id", "join_id", "payment_id"}
+    {
+        "agreement_id",
+        "appointment_id",
+        "card_id",
+        "check_id",
+        "dependent_id",
+        "entry_id",
+        "grant_id",
+        "join_id",
+        "payment_id",
+    }
 )
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
 
@@ -174,8 +184,33 @@ def settle_in(ward: Ward) -> Phone:
     ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
     ward.ids["agreement_id"] = agree_elsewhere(ward, dependent_id)
+    ward.ids["entry_id"] = wait(ward, phone, dependent_id)
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
+
+
+def department_of(ward: Ward, schedule_id: str) -> tuple[str, str]:
+    """The id of the department of a half day, and its day."""
+
+    def look(session: Session, _now: datetime) -> tuple[str, str]:
+        schedule = session.get_one(Schedule, UUID(schedule_id))
+        return str(schedule.department_id), schedule.visit_date.isoformat()
+
+    return ward.workbench.transactions.write(look)
+
+
+def wait_for(ward: Ward, phone: Phone, dependent_id: str, **wish: Any) -> Reply:
+    """For a number of a department that is full."""
+    department_id, day = department_of(ward, ward.schedule(numbers=0))
+    wanted = {"department_id": department_id, "date_from": day, "date_to": day, "pay": "online"}
+    return phone.post("/waitlist-entries", {"dependent_ids": [dependent_id]} | wanted | wish)
+
+
+def wait(ward: Ward, phone: Phone, dependent_id: str) -> str:
+    """The id of an entry that waits."""
+    reply = wait_for(ward, phone, dependent_id)
+    assert reply.status == 201, reply
+    return str(reply.json["id"])
 
 
 def agree_elsewhere(ward: Ward, dependent_id: str) -> str:
@@ -267,6 +302,8 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
     return ward.workbench.transactions.write(step)
 
 
+_SOON = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+
 BODIES: Mapping[str, dict[str, Any]] = {
     "ask_for_agreement": {"way": "phone_code"},
     "give_agreement": {"way": "phone_code", "version": AGREEMENT_VERSION, "otp": "000000"},
@@ -293,6 +330,13 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "complete_identity_check": {},
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
     "cancel_own_appointment": {},
+    "create_waitlist_entry": {
+        "dependent_ids": ["{dependent_id}"],
+        "department_id": "{department_id}",
+        "date_from": _SOON,
+        "date_to": _SOON,
+        "pay": "online",
+    },
     "open_payment": {"channel": "wechat_jsapi"},
     "reschedule_own_appointment": {"schedule_id": "{schedule_id}"},
     "send_phone_code": {"phone": "13800000000"},
@@ -309,6 +353,12 @@ QUERIES: Mapping[str, str] = {
 """What an operation cannot be asked without."""
 
 
+def _filled(value: Any, ids: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_filled(one, ids) for one in value]
+    return value.format(**ids) if isinstance(value, str) else value
+
+
 def request_of(operation: Operation, ids: Mapping[str, str]) -> tuple[str, str, Any, dict[str, str]]:
     """Method, path, body and headers of a request that fits, about these ids."""
     path = operation.rule
@@ -317,5 +367,5 @@ def request_of(operation: Operation, ids: Mapping[str, str]) -> tuple[str, str, 
     path = path.replace("<merchant>", "demo") + QUERIES.get(operation.name, "").format(**ids)
     body = BODIES.get(operation.name)
     if body is not None:
-        body = {name: value.format(**ids) if isinstance(value, str) else value for name, value in body.items()}
+        body = {name: _filled(value, ids) for name, value in body.items()}
     return operation.method, path, body, {"Idempotency-Key": new_key()} if operation.keyed else {}

@@ -125,6 +125,11 @@ def is_any_free(session: Session, wanted: Wanted) -> bool:
     return bool(session.scalar(_is_any_free(wanted.segment_starts_at is not None), _values(wanted)))
 
 
+def is_kept_from(session: Session, slot_id: UUID, taker: Taker) -> bool:
+    """Whether the taker let this very number go a short while ago."""
+    return bool(session.scalar(_IS_KEPT, {**_of_taker(taker), "slot": slot_id}))
+
+
 def count_left(session: Session, wanted: Wanted) -> Left:
     """Counted without a lock: good for an answer, never for a decision to sell."""
     row = session.execute(_left(wanted.segment_starts_at is not None), _values(wanted)).one()
@@ -132,18 +137,23 @@ def count_left(session: Session, wanted: Wanted) -> Left:
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:
-    taker = wanted.taker
     values: dict[str, Any] = {
         "of_schedule": wanted.schedule_id,
         "later_than": wanted.later_than,
+        **_of_taker(wanted.taker),
+    }
+    if wanted.segment_starts_at is not None:
+        values["in_segment"] = wanted.segment_starts_at
+    return values
+
+
+def _of_taker(taker: Taker) -> dict[str, Any]:
+    return {
         "person": taker.person_id,
         "account": taker.account_id,
         "booker": taker.booker_id,
         "let_go_since": taker.let_go_since,
     }
-    if wanted.segment_starts_at is not None:
-        values["in_segment"] = wanted.segment_starts_at
-    return values
 
 
 def _suited(*, in_segment: bool) -> ColumnElement[bool]:
@@ -226,3 +236,6 @@ def _event(row: Any, *, to: SlotStatus, at: datetime, cause: Cause) -> StateEven
         cause_kind=cause.kind,
         cause_id=cause.id,
     )
+
+
+_IS_KEPT = select(exists(select(_SLOT.id).where(_SLOT.id == _given("slot"), _let_go_by_taker())))

@@ -107,8 +107,8 @@ def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:
 
 
 _ALTERNATIVES: dict[type[DomainError], list[str]] = {
-    SoldOut: ["other_day", "other_doctor", "desk"],
-    NumbersInFlight: ["try_again", "other_day"],
+    SoldOut: ["other_day", "other_doctor", "waitlist", "desk"],
+    NumbersInFlight: ["try_again", "other_day", "waitlist"],
     NotReleased: ["wait_for_release"],
     ScheduleClosed: ["other_day"],
     ScheduleSuspended: ["other_day", "other_doctor"],

@@ -88,6 +88,9 @@ class BookingPolicy:
     `max_reschedules`: how often an order is changed, from its first number on; `reschedule_scope`: how far.
     `return_after_seconds`: how long a freed number rests at least before it is sold again, `return_spread_seconds`: up
     to how much longer, by lot. `let_go_rest_minutes`: how long whoever let a number go does not get that one again.
+    `waitlist_opens`, `waitlist_closes`: between which hours one may begin to wait, and when on the day before nobody
+    waits any more. A number that was found is to be paid for within `waitlist_pay_hours` and until `waitlist_pay_until`
+    of the day before, but `waitlist_pay_minutes_at_least` are given, also where less than a day is left.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
@@ -181,6 +184,16 @@ class BookingPolicy:
     return_after_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=10 * 60)
     return_spread_seconds: int | None = _key(whole(0, 7 * _DAY_MINUTES * 60), default=110 * 60)
     let_go_rest_minutes: int | None = _key(whole(0, 7 * _DAY_MINUTES), default=120)
+
+    # --- waiting for a number
+    waitlist: bool | None = _key(flag, default=True)
+    waitlist_opens: str | None = _key(time_of_day, default="06:00")
+    waitlist_closes: str | None = _key(time_of_day, default="23:00")
+    waitlist_pay_hours: int | None = _key(whole(1, 72), default=24)
+    waitlist_pay_until: str | None = _key(time_of_day, default="22:00")
+    waitlist_pay_minutes_at_least: int | None = _key(whole(5, _DAY_MINUTES), default=30)
+    max_waitlist_person: int | None = _key(_limit, default=3)
+    max_waitlist_person_doctor_day: int | None = _key(_limit, default=1)
 
     # --- of an account
     max_dependents: int | None = _key(whole(1, MOST_DEPENDENTS), default=5)

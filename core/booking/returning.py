@@ -1,4 +1,4 @@
-"""A freed number comes back: by a job of its own, after a pause by lot, and where nobody has it.
+"""A freed number comes back: by a job of its own, first to whoever waits for it, else after a pause by lot.
 
 The plan is known to operators only (rules.md 2.7): it stands on the slot and in their log, in no answer.
 """
@@ -10,15 +10,15 @@ from random import SystemRandom
 from uuid import UUID
 
 import structlog
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.booking.terms import Terms
+from core.booking.waitlist_offers import is_held, is_resting, offer_to_waiting
 from core.jobs.queue import LeasedJob, enqueue
 from core.locks import lock_slot
 from core.workbench import Workbench
-from models.appointment import HOLDS_SLOT, Appointment
-from models.schedule import Slot, SlotStatus, WithheldReason
+from models.appointment import Appointment
+from models.schedule import Slot
 from models.states import Actor, Cause, CauseKind
 
 _LOT = SystemRandom()
@@ -34,7 +34,7 @@ def return_slot_later(session: Session, slot: Slot, appointment: Appointment, *,
     slot.cool(returns_at=returns_at)
     log.info("slot_returns", slot=str(slot.id), returns_at=returns_at.isoformat())
     slot_id = str(slot.id)
-    enqueue(session, "return_slot", run_at=returns_at, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
+    enqueue(session, "return_slot", run_at=now, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
 
 
 def _returns_at(slot: Slot, terms: Terms, *, now: datetime) -> datetime:
@@ -44,24 +44,19 @@ def _returns_at(slot: Slot, terms: Terms, *, now: datetime) -> datetime:
 
 
 def return_slot(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """Put a withheld number back on sale, unless somebody holds it or its prepay is still being closed; not before its
-    time, also where the job was made anew."""
+    """Offer a resting number to whoever waits for it; else put it back on sale, unless somebody holds it or its prepay
+    is still being closed, and not before its time."""
     slot_id = UUID(job.payload["slot_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    offer_to_waiting(workbench, slot_id, cause=cause)
+    return workbench.transactions.write(lambda session, now: _return(session, slot_id, now=now, cause=cause))
 
-    def step(session: Session, now: datetime) -> datetime | None:
-        slot = lock_slot(session, slot_id)
-        cooled = slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.COOLING
-        if not cooled or _is_held(session, slot):
-            return None
-        if slot.returns_at is not None and now < slot.returns_at:
-            return slot.returns_at
-        slot.free(session, at=now, cause=cause)
+
+def _return(session: Session, slot_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
+    slot = lock_slot(session, slot_id)
+    if not is_resting(slot) or is_held(session, slot):
         return None
-
-    return workbench.transactions.write(step)
-
-
-def _is_held(session: Session, slot: Slot) -> bool:
-    held = select(exists().where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT)))
-    return bool(session.scalar(held))
+    if slot.returns_at is not None and now < slot.returns_at:
+        return slot.returns_at
+    slot.free(session, at=now, cause=cause)
+    return None

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.booking.affected import SETTLE, unsettled
+from core.booking.waitlist_offers import FOLLOW
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
@@ -20,6 +21,7 @@ from models.job import Job
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.waitlist import WaitlistEntry, WaitlistStatus
 
 _PATIENCE = timedelta(minutes=2)
 _CHUNK = 500
@@ -90,6 +92,8 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
     yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
+    offered = WaitlistEntry.status == WaitlistStatus.OFFERED
+    yield from _chunks(session, FOLLOW, "entry_id", WaitlistEntry.id, offered)
     left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
     yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]

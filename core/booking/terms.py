@@ -62,6 +62,14 @@ class Terms:
     return_after_seconds: int
     return_spread_seconds: int
     let_go_rest_minutes: int
+    waitlist: bool
+    waitlist_opens: str
+    waitlist_closes: str
+    waitlist_pay_hours: int
+    waitlist_pay_until: str
+    waitlist_pay_minutes_at_least: int
+    max_waitlist_person: int
+    max_waitlist_person_doctor_day: int
     segment_closes_minutes_before: int
     agreement_from_age: int
     agreement_to_age: int

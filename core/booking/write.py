@@ -43,6 +43,7 @@ class Sale:
     """A number that was taken, for whom, and under which terms; and the grant, where another account books.
 
     It is held until the fee is paid. Where it `replaces` another, it stands on the charge of that one, and beside it.
+    `hold_until` is given where it may be paid for longer than the terms say for everybody.
     """
 
     wish: Wish
@@ -55,6 +56,7 @@ class Sale:
     grant: Grant | None
     is_held: bool
     replaces: Appointment | None = None
+    hold_until: datetime | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -136,6 +138,7 @@ def _charge(sale: Sale, *, now: datetime) -> Charge:
 def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
     """Every column is given, so that none needs to be read back."""
     schedule, terms, held = sale.schedule, sale.terms, sale.is_held
+    pay_until = sale.hold_until or now + terms.hold_for
     return Appointment(
         id=new_id(),
         number=appointment_number(now=now),
@@ -153,8 +156,8 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         pay_mode=sale.wish.pay,
         payer_kind=sale.wish.payer_kind,
         fee_fen=schedule.fee_fen,
-        hold_expires_at=now + terms.hold_for if held else None,
-        close_by=now + terms.hold_for + terms.close_cap if held else None,
+        hold_expires_at=pay_until if held else None,
+        close_by=pay_until + terms.close_cap if held else None,
         cancel_before=terms.cancel_before(schedule.cancel_before, sale.taken.slot.starts_at),
         terms=schedule.terms,
         one_per_department_day=terms.one_per_department_day,

@@ -31,6 +31,7 @@ from models.notice import Notice
 from models.payment import Payment
 from models.person import Dependent
 from models.sealing import Vault
+from models.waitlist import WaitlistEntry
 
 CARRIED: tuple[type[Base], ...] = (
     Dependent,
@@ -42,6 +43,7 @@ CARRIED: tuple[type[Base], ...] = (
     Appointment,
     Payment,
     Notice,
+    WaitlistEntry,
     Grant,
     PlatformIdentity,
     LoginSession,
@@ -101,6 +103,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
         Notice: Notice.appointment_id.in_(appointments)
         | Notice.dependent_id.in_(dependents)
         | Notice.id.in_(came.ids(Notice)),
+        WaitlistEntry: WaitlistEntry.id.in_(came.ids(WaitlistEntry)),
         Grant: Grant.accepted_by_id.in_(identities),
         PlatformIdentity: PlatformIdentity.id.in_(identities),
         LoginSession: LoginSession.platform_identity_id.in_(identities),

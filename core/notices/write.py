@@ -13,13 +13,13 @@ from models.notice import Notice, NoticeKind
 from models.person import Dependent
 
 
-def tell_of_dependent(session: Session, kind: NoticeKind, dependent: Dependent, *, now: datetime) -> None:
-    """Write one notice about a dependent to its account, told once."""
-    _tell_once(
-        session,
-        Notice(account_id=dependent.account_id, dependent_id=dependent.id, kind=kind, dedup=f"{kind}:{dependent.id}"),
-        now=now,
-    )
+def tell_of_dependent(
+    session: Session, kind: NoticeKind, dependent: Dependent, *, now: datetime, subject: str | None = None
+) -> None:
+    """Write one notice about a dependent to its account, told once, or once for each subject."""
+    dedup = f"{kind}:{dependent.id}" + (f":{subject}" if subject else "")
+    notice = Notice(account_id=dependent.account_id, dependent_id=dependent.id, kind=kind, dedup=dedup)
+    _tell_once(session, notice, now=now)
 
 
 def tell(

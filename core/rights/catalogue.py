@@ -128,6 +128,8 @@ CATALOGUE: Mapping[str, Graded] = {
     ),
     "strikes": _of(PERSONAL, personal="evidence", important="hospital_id person_id at"),
     "vault_keys": _of(GENERAL),
+    "waitlist_entries": _of(PERSONAL, personal="doctor_ids periods"),
+    "waitlist_places": _of(PERSONAL, personal="skipped_why", important="person_id hospital_id"),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.booking.waitlist import leave_all
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
 from core.identity.outcomes import fail_pending
@@ -69,6 +70,7 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
         fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
         erase_dependent(session, dependent, now=now)
     _erase_beside(session, account_id, now=now)
+    leave_all(session, account_id=account_id, now=now, cause=cause)
     withdraw_asks(session, account_id, why="account_closed", now=now, cause=cause)
     account.close(at=now)
     for row in session.scalars(select(Account).where(Account.joined_into_id == account_id)):

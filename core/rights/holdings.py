@@ -28,6 +28,7 @@ from models.notice import Notice
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
 from models.strike import Strike
+from models.waitlist import WaitlistEntry, WaitlistPlace
 
 AccountId = UUID | InstrumentedAttribute[UUID]
 Where = Callable[[AccountId], ColumnElement[bool]]
@@ -61,6 +62,10 @@ def _held(account_id: AccountId) -> Select[UUID]:
     return select(Grant.id).where(Grant.account_id == account_id).correlate(Account)
 
 
+def _waits(account_id: AccountId) -> Select[UUID]:
+    return select(WaitlistEntry.id).where(WaitlistEntry.account_id == account_id).correlate(Account)
+
+
 HOLDINGS = (
     Holding("account", Account, lambda one: Account.id == one),
     Holding("platform_identities", PlatformIdentity, lambda one: PlatformIdentity.account_id == one),
@@ -89,6 +94,12 @@ HOLDINGS = (
         "refund_lines",
         RefundLine,
         lambda one: RefundLine.refund_id.in_(select(Refund.id).where(Refund.charge_id.in_(_of_charges(one)))),
+    ),
+    Holding("waitlist_entries", WaitlistEntry, lambda one: WaitlistEntry.account_id == one),
+    Holding(
+        "waitlist_places",
+        WaitlistPlace,
+        lambda one: WaitlistPlace.entry_id.in_(_waits(one)),
     ),
     Holding("notices", Notice, lambda one: Notice.account_id == one),
     Holding(

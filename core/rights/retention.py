@@ -61,6 +61,8 @@ RETENTION: Mapping[str, Retention] = {
     "payments_for_others": _MONEY,
     "refunds": _MONEY,
     "refund_lines": _MONEY,
+    "waitlist_entries": _LOGS,
+    "waitlist_places": _LOGS,
     "notices": Retention(Outcome.ERASED, _MINIMUM),
     "accesses": _LOGS,
 }

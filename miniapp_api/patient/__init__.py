@@ -22,6 +22,7 @@ from miniapp_api.patient import (
     schedules,
     sessions,
     time,
+    waitlist,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -55,4 +56,5 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     sessions.blueprint,
     sessions.current,
     time.blueprint,
+    waitlist.blueprint,
 )

@@ -77,9 +77,14 @@ def fields_of(ward: Ward, name: str) -> dict[str, dict[str, Any]]:
 def fits(junk: Any, schema: dict[str, Any]) -> bool:
     """Whether the contract's type takes it; what it means is another matter."""
     kinds = schema.get("type", [])
-    kind = {"NoneType": "null", "bool": "boolean", "int": "integer", "float": "number", "str": "string"}.get(
-        type(junk).__name__, "other"
-    )
+    kind = {
+        "NoneType": "null",
+        "bool": "boolean",
+        "int": "integer",
+        "float": "number",
+        "str": "string",
+        "list": "array",
+    }.get(type(junk).__name__, "other")
     return kind in kinds or (kind == "integer" and "number" in kinds) or (kind == "string" and "enum" in schema)
 
 

@@ -23,6 +23,7 @@ from models.identity_check import IdentityCheck, IdentityCheckStatus
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind, StateEvent
+from models.waitlist import WaitlistEntry, WaitlistStatus
 
 AT = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 CAUSE = Cause(Actor.OPERATOR, CauseKind.COMMAND, "walk", actor_id="somebody")
@@ -64,6 +65,10 @@ HOSPITAL_CLAIM = """
 IDENTITY_CHECK = """
     pending > passed failed expired
 """
+WAITLIST_ENTRY = """
+    waiting > offered booked left expired
+    offered > booked waiting passed left
+"""
 ACCOUNT_JOIN = """
     asked  > joined expired
     joined > undone
@@ -89,6 +94,7 @@ KINDS = {
     "slot": Kind(Slot, SlotStatus, read_table(SLOT)),
     "hospital_claim": Kind(HospitalClaim, ClaimStatus, read_table(HOSPITAL_CLAIM)),
     "identity_check": Kind(IdentityCheck, IdentityCheckStatus, read_table(IDENTITY_CHECK)),
+    "waitlist_entry": Kind(WaitlistEntry, WaitlistStatus, read_table(WAITLIST_ENTRY)),
     "account_join": Kind(AccountJoin, JoinStatus, read_table(ACCOUNT_JOIN)),
 }
 
@@ -155,6 +161,12 @@ VERBS = {
         "joined",
         lambda one, session: one.join(session, kept=new_id(), emptied=new_id(), carried={}, undo_before=AT, **HOW),
     ),
+    "offer": Verb("waitlist_entry", "offered", lambda one, session: one.offer(session, **HOW)),
+    "wait on": Verb("waitlist_entry", "waiting", lambda one, session: one.wait_on(session, reason="x", **HOW)),
+    "serve": Verb("waitlist_entry", "booked", lambda one, session: one.serve(session, **HOW)),
+    "pass on": Verb("waitlist_entry", "passed", lambda one, session: one.pass_on(session, reason="x", **HOW)),
+    "leave": Verb("waitlist_entry", "left", lambda one, session: one.leave(session, reason="x", **HOW)),
+    "entry expires": Verb("waitlist_entry", "expired", lambda one, session: one.expire(session, **HOW)),
     "undo": Verb("account_join", "undone", lambda one, session: one.undo(session, **HOW)),
 }
 

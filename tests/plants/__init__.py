@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from factories import make_grant
+from factories import make_grant, make_waitlist_entry
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
 from people import agree
@@ -29,6 +29,7 @@ from models.account import Purpose
 from models.appointment import Appointment, PayMode
 from models.base import new_id
 from models.database import Database
+from models.hospital import Department
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent
@@ -120,11 +121,19 @@ def _make_others(session: Session, patient: Patient, appointment_id: UUID, now: 
     )
     check.begin(session, at=now, cause=REQUEST)
     check.succeed(session, level=2, matched=["name"], at=now, cause=REQUEST)
+    _wait_and_leave(session, patient, appointment_id, now)
     vault = patient.workbench.vault
     key = take_key(session, vault, KeyedRequest(patient.account_id, "k" * 16, "POST /x\n{}"), now=now)
     assert not isinstance(key, StoredReply)
     keep_reply(key, vault, StoredReply(200, b"{}"), now=now)
     return claim.id, check.id, key.id
+
+
+def _wait_and_leave(session: Session, patient: Patient, appointment_id: UUID, now: datetime) -> None:
+    appointment = session.get_one(Appointment, appointment_id)
+    department = session.get_one(Department, appointment.department_id)
+    entry = make_waitlist_entry(session, department, patient.account_id, now=now)
+    entry.leave(session, reason="patient", at=now, cause=REQUEST)
 
 
 @contextmanager

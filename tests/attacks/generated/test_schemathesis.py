@@ -35,6 +35,7 @@ BEYOND_SHAPE = {
     "create_hospital_card": "4 to 64 letters and digits of a card, which no hyphen is",
     "create_identity_check": "the checks that are open to this dependent",
     "create_session": "the apps that are configured",
+    "create_waitlist_entry": "days to come, the first one first, at most 90; each dependent once",
     "get_department_schedules": "at most 31 days, the first one first",
     "get_page_signature": "an address of ours",
     "give_agreement": "the version of the text, and a code with its way alone",

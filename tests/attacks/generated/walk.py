@@ -11,6 +11,7 @@ from people import PROVIDER
 from people_http import Patient
 from werkzeug.test import TestResponse
 
+from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.identity.consent_texts import current_version
 from miniapp_api.auth import Auth
@@ -39,6 +40,8 @@ PLACES = {
     "give_agreement": {"path.dependent_id": OWNED},
     "revoke_dependent_agreement": {"path.dependent_id": OWNED},
     "take_back_agreement": {"path.agreement_id": OWNED},
+    "create_waitlist_entry": {"body.dependent_ids": OWNED, "body.department_id": PUBLIC, "body.doctor_ids": PUBLIC},
+    "delete_waitlist_entry": {"path.entry_id": OWNED},
     "get_appointment": {"path.appointment_id": OWNED},
     "get_department_doctors": {"path.department_id": PUBLIC},
     "get_department_schedules": {"path.department_id": PUBLIC, "query.doctor_id": FILTER},
@@ -88,6 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_hospital_card": {"number": "0012345678"},
     "create_identity_check": {"method": "on_site"},
     "create_dependent": {},  # a new person each time
+    "create_waitlist_entry": {"pay": "online"},
     "create_session": {"provider": PROVIDER, "code": "code-of-somebody"},
     "ask_for_agreement": {"way": "phone_code"},
     "give_agreement": {"way": "face", "version": VERSION},
@@ -109,6 +113,11 @@ KINDS = {
     "create_account_grant": {"body.dependent_id": "oneself"},
     "change_dependent": {"path.dependent_id": "ward", "body.guardian_dependent_id": "dependent"},
     "create_appointment": {"body.visit_card_id": "card"},
+    "create_waitlist_entry": {
+        "body.dependent_ids": "dependent",
+        "body.department_id": "full_department",
+        "body.doctor_ids": "full_doctor",
+    },
     "create_dependent": {"body.guardian_dependent_id": "dependent"},
     "create_hospital_card": {"path.dependent_id": "ward"},
     "check_in": {"path.appointment_id": "today"},
@@ -140,12 +149,15 @@ def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
         body = new_child() if "body.guardian_dependent_id" in ids else new_person()
     if name == "create_account_grant":
         body["to_at"] = instant_text(world.clock.now() + timedelta(days=30))
+    if name == "create_waitlist_entry":
+        day = (hospital_day(world.clock.now()) + timedelta(days=3)).isoformat()
+        body |= {"date_from": day, "date_to": day}
     for place, wanted in ids.items():
         where, _, field = place.partition(".")
         if where == "path":
             path = re.sub(rf"<(uuid:)?{field}>", wanted, path)
         else:
-            (body if where == "body" else query)[field] = wanted
+            (body if where == "body" else query)[field] = [wanted] if field.endswith("_ids") else wanted
     assert "<" not in path, path
     request: dict[str, Any] = {"path": path, "method": operation.method, "query_string": query}
     if name in BODIES:

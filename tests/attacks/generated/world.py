@@ -47,7 +47,7 @@ from models.account import Account, LoginSession, Provider
 from models.account_join import AccountJoin
 from models.agreement import Agreement
 from models.database import Database, Timeouts
-from models.hospital import Department
+from models.hospital import Department, Doctor
 from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier, Relationship
 from schemas.base import instant_text
 
@@ -159,10 +159,29 @@ class World(Clinic):
             "today": self.booked(patient, dependent, in_days=6, fee_fen=0, terms=OPEN_FOR_CHECK_IN),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
+        full, entry = self._full(), self._full()
+        own["entry"] = self.wait(patient, dependent, entry["full_department"])
         own |= self._grants(patient) | self._joins(patient) | self._agreements(patient)
-        found = own | place | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
+        found = own | place | full | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
+
+    def _full(self) -> dict[str, str]:
+        """A department whose one doctor has no number, on the day three days ahead."""
+        place, day = self.department(), hospital_day(self.clock.now()) + timedelta(days=3)
+        with self.database.write() as session:
+            department = session.get_one(Department, UUID(place["department"]))
+            doctor = session.get_one(Doctor, UUID(place["doctor"]))
+            make_schedule(
+                session, department, doctor=doctor, numbers=0, terms=EASY, visit_date=day, now=self.clock.now()
+            )
+        return {"full_department": place["department"], "full_doctor": place["doctor"]}
+
+    def wait(self, patient: Patient, dependent_id: str, department_id: str) -> str:
+        """The id of an entry of the waitlist."""
+        day = (hospital_day(self.clock.now()) + timedelta(days=3)).isoformat()
+        wanted = {"dependent_ids": [dependent_id], "department_id": department_id, "pay": "online"}
+        return str(created(patient.post("/waitlist-entries", wanted | {"date_from": day, "date_to": day}))["id"])
 
     def _agreements(self, patient: Patient) -> dict[str, str]:
         """A `spouse` whose face was shown, who can be spared, and an agreement that oneself has `given` to somebody."""

@@ -46,7 +46,7 @@ def test_each_reason_comes_with_another_way(patient: Patient) -> None:
     assert [(reason.error.code, reason.alternatives) for reason in look(patient).reasons] == [
         ("not_released", ["wait_for_release"]),
         ("identity_required", ["identity_check", "desk"]),
-        ("sold_out", ["other_day", "other_doctor", "desk"]),
+        ("sold_out", ["other_day", "other_doctor", "waitlist", "desk"]),
     ]
 
 

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from factories import make_account, make_dependent, make_grant, make_identity, make_login, make_person, make_signal
+from factories import (
+    make_account,
+    make_dependent,
+    make_grant,
+    make_identity,
+    make_login,
+    make_person,
+    make_signal,
+    make_waitlist_entry,
+)
 from fakes import FakeAdapters, ManualClock
 from harness import beside
 from people import CAUSE, agree
@@ -28,10 +37,12 @@ from models.account import Account, LoginSession, PlatformIdentity, Purpose
 from models.account_join import AccountJoin
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.base import new_id
+from models.hospital import Department
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.notice import Notice
 from models.payment import Payment
 from models.person import Dependent, PersonIdentifier, Relationship
+from models.schedule import Schedule
 
 ROOMY = {"max_open_holds_account": 9, "max_open_holds_person": 9}
 
@@ -57,6 +68,7 @@ def with_everything(couple: Couple) -> None:
         side.write(lambda session, now, side=side: _use_key(session, side, now, str(uuid4())))  # type: ignore[misc]
         side.write(lambda session, now, side=side: _hold_grant(session, side, now))  # type: ignore[misc]
         side.write(lambda session, now, side=side: make_signal(session, side.account_id, now=now))  # type: ignore[misc]
+        side.write(lambda session, now, side=side: _wait(session, side, now))  # type: ignore[misc]
     couple.prove()
 
 
@@ -66,6 +78,11 @@ def _open_check(session: Session, side: Side, now: datetime) -> None:
 
 def _agree_to_face(session: Session, side: Side, now: datetime) -> None:
     agree(session, side.account_id, Purpose.FACE, dependent_id=side.dependent_id, now=now)
+
+
+def _wait(session: Session, side: Side, now: datetime) -> UUID:
+    department = session.get_one(Department, session.get_one(Schedule, side.schedule_id).department_id)
+    return make_waitlist_entry(session, department, side.account_id, now=now).id
 
 
 def _hold_grant(session: Session, side: Side, now: datetime) -> UUID:

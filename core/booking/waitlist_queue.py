@@ -1,0 +1,82 @@
+"""Who waits for a number, in which order, and how long one that was found is kept.
+
+Strict order: by the instant at which an entry began, then by id. An entry that a rule refuses is passed over and keeps
+its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from core.booking.terms import Terms
+from core.clock import HOSPITAL_ZONE
+from models.schedule import Schedule, Slot
+from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
+
+_DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One of those whom an entry names, and who has no number yet."""
+
+    entry_id: UUID
+    place_id: UUID
+
+
+def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: datetime) -> list[Waiting]:
+    """Everybody who would take the number, in strict order."""
+    if now >= closes_at(Terms.from_document(schedule.terms), schedule.visit_date):
+        return []
+    minutes_left = (slot.starts_at - now) // timedelta(minutes=1)
+    entry = WaitlistEntry
+    rows = session.execute(
+        select(entry.id, WaitlistPlace.id, entry.doctor_ids, entry.periods)
+        .join(WaitlistPlace, WaitlistPlace.entry_id == entry.id)
+        .where(
+            entry.department_id == schedule.department_id,
+            entry.status == WaitlistStatus.WAITING,
+            entry.date_from <= schedule.visit_date,
+            entry.date_to >= schedule.visit_date,
+            entry.expires_at > now,
+            entry.not_within_minutes <= minutes_left,
+            or_(entry.max_fee_fen.is_(None), entry.max_fee_fen >= schedule.fee_fen),
+            WaitlistPlace.appointment_id.is_(None),
+        )
+        .order_by(entry.created_at, entry.id, WaitlistPlace.position)
+    )
+    return [
+        Waiting(entry_id, place_id)
+        for entry_id, place_id, doctor_ids, periods in rows
+        if suits(schedule, doctor_ids=doctor_ids, periods=periods)
+    ]
+
+
+def suits(schedule: Schedule, *, doctor_ids: Iterable[str], periods: Iterable[str]) -> bool:
+    """Whether it is by one of these doctors and in one of these periods; none named, any will do."""
+    doctors, wanted = set(doctor_ids), set(periods)
+    return (not doctors or str(schedule.doctor_id) in doctors) and (not wanted or str(schedule.period) in wanted)
+
+
+def closes_at(terms: Terms, visit_date: date) -> datetime:
+    """Half-open: from this instant on nobody waits for that day any more."""
+    return _day_before(visit_date, terms.waitlist_closes)
+
+
+def pay_until(terms: Terms, slot: Slot, visit_date: date, *, now: datetime) -> datetime:
+    """Until when a number that was found is kept."""
+    at_least = now + timedelta(minutes=terms.waitlist_pay_minutes_at_least)
+    if slot.starts_at - now < _DAY:
+        return at_least
+    hours = now + timedelta(hours=terms.waitlist_pay_hours)
+    return max(at_least, min(hours, _day_before(visit_date, terms.waitlist_pay_until)))
+
+
+def _day_before(day: date, time_of_day: str) -> datetime:
+    return datetime.combine(day - timedelta(days=1), time.fromisoformat(time_of_day), tzinfo=HOSPITAL_ZONE)

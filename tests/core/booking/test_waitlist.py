@@ -1,0 +1,493 @@
+"""Waiting for a number: in strict order, by the rules of every booking, and nobody else gets it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fakes import FakeAdapters, ManualClock
+from harness import REQUEST, Patient, beside, join, make_patient, race, relatives, same_person
+from hospital_acts import suspend
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking import waitlist_offers
+from core.booking.waitlist import WaitWish, leave_waitlist, wait_for_number
+from core.booking.waitlist_refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
+from core.booking.waitlist_views import EntryView, list_entries
+from core.refusals import NumbersInFlight
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus, PayMode
+from models.errors import NotFound, ValidationFailed
+from models.hospital import Period
+from models.notice import Notice
+from models.schedule import Schedule, SlotStatus
+from models.waitlist import WaitlistStatus
+
+MINUTE = timedelta(minutes=1)
+SLOW = {"return_after_seconds": 3600, "return_spread_seconds": 0}
+
+
+def another(patient: Patient, **dependent: Any) -> Patient:
+    return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, **dependent)
+
+
+def fresh(patient: Patient, **schedule: Any) -> Patient:
+    """Somebody with a half day that is the only one of its department."""
+    return make_patient(patient.workbench, patient.clock, patient.adapters, **schedule)
+
+
+def schedule_of(patient: Patient) -> Schedule:
+    return patient.read(lambda session: session.get_one(Schedule, patient.schedule_id))
+
+
+def wish_of(patient: Patient, dependents: Sequence[UUID] = (), **wish: Any) -> WaitWish:
+    half_day = schedule_of(patient)
+    standard: dict[str, Any] = {
+        "dependent_ids": dependents or [patient.dependent_id],
+        "department_id": half_day.department_id,
+        "date_from": half_day.visit_date,
+        "date_to": half_day.visit_date,
+        "pay": PayMode.ONLINE,
+    }
+    return WaitWish(**standard | wish)
+
+
+def wait(patient: Patient, dependents: Sequence[UUID] = (), **wish: Any) -> UUID:
+    wanted = wish_of(patient, dependents, **wish)
+    return patient.write(
+        lambda session, now: wait_for_number(
+            session, account_id=patient.account_id, wish=wanted, now=now, cause=REQUEST
+        )
+    ).id
+
+
+def view(patient: Patient, entry_id: UUID) -> EntryView:
+    page = patient.read(lambda session: list_entries(session, account_id=patient.account_id, cursor=None, limit=50))
+    return next(one for one in page.items if one.entry.id == entry_id)
+
+
+def status(patient: Patient, entry_id: UUID) -> WaitlistStatus:
+    return view(patient, entry_id).entry.status
+
+
+def found(patient: Patient, entry_id: UUID, place: int = 0) -> Appointment | None:
+    appointment_id = view(patient, entry_id).places[place].place.appointment_id
+    return None if appointment_id is None else patient.appointment(appointment_id)
+
+
+def pay(patient: Patient, appointment_id: UUID) -> None:
+    assert patient.open_payment(appointment_id) is None
+    payment = next(one for one in reversed(patient.payments()) if one.account_id == patient.account_id)
+    patient.hear(patient.gateway.pay(payment.out_trade_no))
+    patient.work()
+
+
+def notices(patient: Patient) -> list[str]:
+    query = select(Notice.kind).where(Notice.account_id == patient.account_id).order_by(Notice.id)
+    return patient.read(lambda session: list(session.scalars(query)))
+
+
+@pytest.fixture
+def holder(patient: Patient) -> tuple[Patient, UUID]:
+    """Whoever has the only number of a half day, which rests an hour when it is let go."""
+    alone = fresh(patient, numbers=1, terms=SLOW)
+    return alone, alone.book(PayMode.ON_SITE)
+
+
+Holder = tuple[Patient, UUID]
+
+
+def test_a_freed_number_goes_to_the_first_who_waits_and_to_nobody_else(holder: Holder) -> None:
+    patient, had = holder
+    first, second = another(patient), another(patient)
+    entries = [wait(first), wait(second)]
+    assert [view(one, entry).ahead for one, entry in zip((first, second), entries, strict=True)] == [0, 1]
+    assert view(second, entries[1]).places[0].reasons == ["people_ahead"]
+    patient.cancel(had)
+    patient.work()
+    offered = found(first, entries[0])
+    assert offered is not None
+    assert (offered.status, offered.slot_id) == (AppointmentStatus.PENDING, patient.appointment(had).slot_id)
+    assert (status(first, entries[0]), status(second, entries[1])) == ("offered", "waiting")
+    assert notices(first) == ["waitlist_offered"]
+    with pytest.raises(NumbersInFlight):
+        another(patient).book(PayMode.ON_SITE)
+    pay(first, offered.id)
+    first.work(after=MINUTE)
+    assert status(first, entries[0]) == "booked"
+    assert view(second, entries[1]).ahead == 0
+    patient.assert_sound()
+
+
+def test_what_is_not_paid_for_passes_on_to_the_next(holder: Holder) -> None:
+    patient, had = holder
+    first, second = another(patient), another(patient)
+    entries = [wait(first), wait(second)]
+    patient.cancel(had)
+    patient.work()
+    offered = found(first, entries[0])
+    assert offered is not None
+    assert offered.hold_expires_at is not None
+    patient.clock.set(offered.hold_expires_at - timedelta(milliseconds=1))
+    patient.work()
+    assert first.appointment(offered.id).status == "pending"
+    patient.clock.set(offered.hold_expires_at)
+    patient.work()
+    patient.work(after=MINUTE)
+    assert (status(first, entries[0]), status(second, entries[1])) == ("passed", "offered")
+    assert notices(first)[-1] == "waitlist_ended"
+    patient.assert_sound()
+
+
+def test_one_that_a_rule_refuses_is_passed_over_and_keeps_its_place(holder: Holder) -> None:
+    patient, had = holder
+    first, second = another(patient), another(patient)
+    entries = [wait(first), wait(second)]
+    other = beside(patient)
+    blocked = first.book(PayMode.ONLINE, schedule_id=other)
+    patient.cancel(had)
+    patient.work()
+    assert (status(first, entries[0]), status(second, entries[1])) == ("waiting", "offered")
+    reasons = view(first, entries[0]).places[0].reasons
+    assert reasons == ["already_booked", "no_number_yet"]
+    first.cancel(blocked)
+    second.cancel(found(second, entries[1]).id)  # type: ignore[union-attr]
+    patient.work()
+    assert status(first, entries[0]) == "offered"
+    patient.assert_sound()
+
+
+def test_whoever_let_a_number_go_is_not_offered_it_again(patient: Patient) -> None:
+    patient = fresh(patient, numbers=1, terms=SLOW | {"let_go_rest_minutes": 120})
+    had = patient.book(PayMode.ONLINE)
+    entry = wait(patient)
+    patient.cancel(had)
+    patient.work()
+    assert view(patient, entry).places[0].reasons == ["own_number", "no_number_yet"]
+    patient.work(after=timedelta(hours=1))
+    assert patient.slot(had).status is SlotStatus.FREE
+
+
+def test_without_anybody_who_may_have_it_it_goes_back_at_its_time(holder: Holder) -> None:
+    patient, had = holder
+    cheap = another(patient)
+    late = another(patient)
+    entries = [wait(late, not_within_minutes=90 * 24 * 60)]
+    with pytest.raises(WaitlistClosed):
+        wait(cheap, max_fee_fen=4999)
+    with pytest.raises(WaitlistClosed):
+        wait(cheap, periods=[Period.AFTERNOON])
+    patient.cancel(had)
+    patient.work(after=timedelta(minutes=59))
+    assert patient.slot(had).status is SlotStatus.WITHHELD
+    patient.work(after=MINUTE)
+    assert patient.slot(had).status is SlotStatus.FREE
+    assert status(late, entries[0]) == "waiting"
+
+
+def test_a_number_that_rests_is_offered_to_whoever_came_meanwhile_before_it_is_sold(holder: Holder) -> None:
+    patient, had = holder
+    patient.cancel(had)
+    patient.work()
+    late = another(patient)
+    entry = wait(late)
+    patient.work(after=timedelta(hours=1))
+    assert status(late, entry) == "offered"
+
+
+def test_several_of_one_entry_are_served_one_after_the_other(patient: Patient) -> None:
+    patient = fresh(patient, numbers=2, terms=SLOW)
+    had = [one.book(PayMode.ON_SITE) for one in (patient, another(patient))]
+    owners = {one.id: one.account_id for one in map(patient.appointment, had)}
+    family = another(patient)
+    child = relatives(family, 1)
+    entry = wait(family, [family.dependent_id, *child], pay=PayMode.ON_SITE)
+    for appointment_id in had:
+        Patient(**{**vars(patient), "account_id": owners[appointment_id]}).cancel(appointment_id)
+        patient.work(after=MINUTE)
+    assert status(family, entry) == "booked"
+    assert [found(family, entry, place).dependent_id for place in (0, 1)] == [family.dependent_id, *child]  # type: ignore[union-attr]
+    patient.assert_sound()
+
+
+def test_a_number_lost_through_no_fault_leaves_the_place_in_the_queue(holder: Holder) -> None:
+    patient, had = holder
+    first = another(patient)
+    entry = wait(first)
+    patient.cancel(had)
+    patient.work()
+    suspend(patient)
+    patient.work()
+    patient.work(after=MINUTE)
+    assert status(first, entry) == "waiting"
+    assert view(first, entry).places[0].place.appointment_id is None
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "until"),
+    [
+        (timedelta(days=3), timedelta(hours=24)),
+        (timedelta(hours=30), None),  # 22:00 of the day before comes first
+        (timedelta(hours=23), timedelta(minutes=30)),
+    ],
+)
+def test_how_long_a_number_is_kept(holder: Holder, ahead: timedelta, until: timedelta | None) -> None:
+    patient, had = holder
+    first = another(patient)
+    entry = wait(first)
+    starts_at = schedule_of(patient).starts_at
+    patient.clock.set(starts_at - ahead)
+    patient.cancel(had)
+    patient.work()
+    offered = found(first, entry)
+    assert offered is not None
+    expected = starts_at - timedelta(hours=10) if until is None else patient.clock.now() + until
+    assert offered.hold_expires_at == expected
+
+
+def test_waiting_ends_at_the_close_of_the_day_before(holder: Holder) -> None:
+    patient, _ = holder
+    first = another(patient)
+    entry = wait(first)
+    closes = schedule_of(patient).starts_at - timedelta(hours=9)
+    assert view(first, entry).entry.expires_at == closes
+    patient.clock.set(closes - timedelta(milliseconds=1))
+    patient.work()
+    assert status(first, entry) == "waiting"
+    patient.work(after=timedelta(minutes=5))
+    assert status(first, entry) == "expired"
+    assert notices(first) == ["waitlist_ended"]
+
+
+def test_it_opens_when_all_is_full_and_by_day_only(holder: Holder) -> None:
+    patient, _ = holder
+    first = another(patient)
+    night = schedule_of(patient).starts_at - timedelta(days=1, hours=2, milliseconds=1)
+    patient.clock.set(night)
+    with pytest.raises(WaitlistClosed) as closed:
+        wait(first)
+    assert closed.value.retry_at == night + timedelta(milliseconds=1)
+    patient.clock.set(night + timedelta(milliseconds=1))
+    wait(first)
+    other = beside(patient, visit_date=schedule_of(patient).visit_date)
+    with pytest.raises(NumbersFree) as free:
+        wait(another(patient))
+    assert free.value.facts == {"schedule_id": str(other)}
+
+
+def test_limits_are_of_the_person_and_tell_nothing_of_others(holder: Holder) -> None:
+    patient, _ = holder
+    first = another(patient)
+    entry = wait(first)
+    with pytest.raises(WaitlistExists):
+        wait(first)
+    with pytest.raises(WaitlistLimit):
+        wait(same_person(first))
+    with pytest.raises(NotFound):
+        wait(first, doctor_ids=[UUID(int=1)])
+    with pytest.raises(NotFound):
+        wait(first, [patient.dependent_id])
+    with pytest.raises(NotFound):
+        leave(patient, entry)
+    leave(first, entry)
+    leave(first, entry)
+    assert status(first, entry) == "left"
+    for _ in range(3):
+        elsewhere = make_patient(first.workbench, first.clock, first.adapters, numbers=0)
+        wait(Patient(**{**vars(first), "schedule_id": elsewhere.schedule_id}))
+    with pytest.raises(WaitlistLimit) as reached:
+        wait(first)
+    assert reached.value.facts["limit"] == 3
+
+
+def leave(patient: Patient, entry_id: UUID) -> None:
+    patient.write(
+        lambda session, now: leave_waitlist(
+            session, account_id=patient.account_id, entry_id=entry_id, now=now, cause=REQUEST
+        )
+    )
+
+
+def test_whoever_left_is_offered_nothing(holder: Holder) -> None:
+    patient, had = holder
+    first, second = another(patient), another(patient)
+    entries = [wait(first), wait(second)]
+    leave(first, entries[0])
+    patient.cancel(had)
+    patient.work()
+    assert (status(first, entries[0]), status(second, entries[1])) == ("left", "offered")
+
+
+@pytest.mark.parametrize(
+    ("wish", "pointer"),
+    [
+        ({"date_to": date(2020, 1, 1)}, "#/date_to"),
+        ({"date_from": date(2020, 1, 1), "date_to": date(2020, 1, 2)}, "#/date_from"),
+    ],
+)
+def test_what_cannot_be_waited_for(holder: Holder, wish: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        wait(another(holder[0]), **wish)
+    assert [error.pointer for error in refused.value.errors] == [pointer]
+
+
+# --- at once
+
+
+def test_two_freed_numbers_go_to_the_first_two_and_each_once(patient: Patient) -> None:
+    patient = fresh(patient, numbers=2, terms=SLOW)
+    holders = [patient, another(patient)]
+    had = [one.book(PayMode.ON_SITE) for one in holders]
+    waiting = [another(patient) for _ in range(3)]
+    entries = [wait(one) for one in waiting]
+    for one, appointment_id in zip(holders, had, strict=True):
+        one.cancel(appointment_id)
+    slots = [patient.slot(one).id for one in had]
+    bench = patient.workbench
+    race(*(_offering(bench, slot_id) for slot_id in slots for _ in range(2)))
+    assert [status(one, entry) for one, entry in zip(waiting, entries, strict=True)] == [
+        "offered",
+        "offered",
+        "waiting",
+    ]
+    assert {found(one, entry).slot_id for one, entry in zip(waiting[:2], entries[:2], strict=True)} == set(slots)  # type: ignore[union-attr]
+    patient.assert_sound()
+
+
+def _offering(bench: Workbench, slot_id: UUID) -> Any:
+    return lambda: waitlist_offers.offer_to_waiting(bench, slot_id, cause=REQUEST)
+
+
+def test_a_hit_and_a_public_claim_never_share_a_number(patient: Patient) -> None:
+    """The number returns in the moment in which others ask for it, and one waits."""
+    patient = fresh(patient, numbers=1)
+    had = patient.book(PayMode.ON_SITE)
+    first = another(patient)
+    entry = wait(first)
+    public = [another(patient) for _ in range(4)]
+    patient.cancel(had)
+    got = race(patient.work, *(_booking(one) for one in public))
+    taken = [one for one in got[1:] if isinstance(one, UUID)]
+    assert (status(first, entry), taken) == ("offered", [])
+    patient.assert_sound()
+
+
+def _booking(patient: Patient) -> Any:
+    return lambda: patient.book(PayMode.ON_SITE)
+
+
+def test_a_job_that_dies_between_hold_and_notice_leaves_nothing(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient, had = holder
+    first = another(patient)
+    entry = wait(first)
+
+    class Died(BaseException):
+        pass
+
+    def die(*_args: Any, **_how: Any) -> None:
+        raise Died
+
+    patient.cancel(had)
+    offering = _offering(patient.workbench, patient.slot(had).id)
+    with monkeypatch.context() as broken:
+        broken.setattr(waitlist_offers, "tell", die)
+        with pytest.raises(Died):
+            offering()
+    assert (status(first, entry), notices(first)) == ("waiting", [])
+    assert patient.slot(had).status is SlotStatus.WITHHELD
+    patient.work()
+    assert (status(first, entry), notices(first)) == ("offered", ["waitlist_offered"])
+    patient.assert_sound()
+
+
+# --- any order
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["free", "wait", "wait", "leave", "lapse", "block"]), st.integers(0, 4)),
+    min_size=5,
+    max_size=16,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_comes_the_first_who_may_is_served(
+    workbench: Workbench, clock: ManualClock, adapters: FakeAdapters, steps: list[tuple[str, int]]
+) -> None:
+    clinic = make_patient(workbench, clock, adapters, numbers=6, terms=SLOW)
+    story = Story(clinic)
+    for act, who in steps:
+        getattr(story, act)(who)
+    clinic.assert_sound()
+
+
+class Story:
+    """What should be, kept beside what is: a list of those who wait, the first who may comes first."""
+
+    def __init__(self, clinic: Patient) -> None:
+        self.clinic = clinic
+        self.full = [another(clinic) for _ in range(6)]
+        self.had = [(one, one.book(PayMode.ON_SITE)) for one in self.full]
+        self.people = [another(clinic) for _ in range(5)]
+        self.queue: list[tuple[int, UUID]] = []
+        self.blocked: set[int] = set()
+        self.offered: list[tuple[int, UUID]] = []
+
+    def wait(self, who: int) -> None:
+        if who not in [one for one, _ in self.queue + self.offered]:
+            self.clinic.clock.advance(timedelta(seconds=1))
+            self.queue.append((who, wait(self.people[who])))
+
+    def leave(self, who: int) -> None:
+        for one, entry in [pair for pair in self.queue if pair[0] == who]:
+            leave(self.people[one], entry)
+            self.queue.remove((one, entry))
+
+    def block(self, who: int) -> None:
+        """Something unpaid elsewhere keeps them from any number."""
+        if who not in self.blocked and who not in [one for one, _ in self.offered]:
+            elsewhere = make_patient(self.clinic.workbench, self.clinic.clock, self.clinic.adapters)
+            terms = {"schedule_id": elsewhere.schedule_id}
+            self.people[who].book(PayMode.ONLINE, **terms)
+            far = timedelta(days=30)
+            self.clinic.write(lambda session, now: _keep(session, self.people[who], now + far))
+            self.blocked.add(who)
+
+    def free(self, _who: int) -> None:
+        if self.had:
+            one, appointment_id = self.had.pop()
+            one.cancel(appointment_id)
+            self._served()
+
+    def lapse(self, _who: int) -> None:
+        if self.offered:
+            who, entry = self.offered.pop(0)
+            self.people[who].cancel(found(self.people[who], entry).id)  # type: ignore[union-attr]
+            self._served()
+
+    def _served(self) -> None:
+        self.clinic.work()
+        self.clinic.work(after=MINUTE)
+        able = [pair for pair in self.queue if pair[0] not in self.blocked]
+        if able:
+            self.queue.remove(able[0])
+            self.offered.append(able[0])
+        for who, entry in self.offered:
+            assert status(self.people[who], entry) == "offered"
+        for who, entry in self.queue:
+            assert status(self.people[who], entry) == "waiting"
+
+
+def _keep(session: Session, patient: Patient, until: datetime) -> None:
+    for one in session.scalars(select(Appointment).where(Appointment.account_id == patient.account_id)):
+        if one.status is AppointmentStatus.PENDING:
+            one.hold_expires_at = one.close_by = until
