@@ -19,13 +19,14 @@ from models.appointment import Appointment
 from models.base import UTCDateTime
 from models.hospital_claim import HospitalClaim
 from models.identity_check import IdentityCheck
+from models.offer import Offer
 from models.payment import Payment, Refund
 from models.schedule import Slot
 from models.states import Stateful
 from models.waitlist import WaitlistEntry
 
 MACHINES: tuple[type[Stateful], ...] = (
-    Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin, WaitlistEntry,
+    Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin, Offer, WaitlistEntry,
 )  # fmt: skip
 
 _HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
@@ -207,6 +208,14 @@ _QUERIES = {
     "AND s.status NOT IN ('withheld','suspended')",
     "hospital_claim_is_settled": "SELECT h.id FROM hospital_claims h JOIN appointments a ON a.id = h.appointment_id "
     "WHERE a.created_at < :last_retry AND (h.status = 'unknown' OR (a.status = 'pending' AND a.awaiting_hospital))",
+    "offered_slot_has_its_offer": "SELECT s.id FROM slots s WHERE s.withheld_reason = 'offered' AND NOT EXISTS "
+    "(SELECT 1 FROM offers o WHERE o.slot_id = s.id AND o.status = 'open')",
+    "open_offer_has_its_slot": "SELECT o.id FROM offers o JOIN slots s ON s.id = o.slot_id WHERE o.status = 'open' "
+    "AND s.status <> 'suspended' AND COALESCE(s.withheld_reason, '-') <> 'offered'",
+    "offer_ends": "SELECT id FROM offers WHERE status = 'open' AND expires_at < :ten_minutes_ago",
+    "taken_offer_has_its_appointment": "SELECT o.id FROM offers o JOIN appointments n ON n.id = o.accepted_as_id "
+    "JOIN appointments a ON a.id = o.appointment_id WHERE n.replaces_id IS NULL OR n.replaces_id <> a.id "
+    "OR n.slot_id <> o.slot_id OR n.person_id <> a.person_id OR a.status <> 'cancelled' OR n.fee_fen > a.fee_fen",
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "
     "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",

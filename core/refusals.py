@@ -137,6 +137,12 @@ class NotReschedulable(Conflict):
     code = "not_reschedulable"
 
 
+class OfferEnded(Conflict):
+    """Its time is over, it was answered, or the hospital took it back."""
+
+    code = "offer_ended"
+
+
 # --- the day
 
 

@@ -162,6 +162,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "这个预约不能改签到所选的号", "可能已改签过、正在改签，或所选的号不在可改签范围内；也可以取消后重新预约。",
         "It cannot be changed to that number",
         "It was changed already, is being changed, or that number is too far from it. You may cancel and book anew."),
+    "offer_ended": _p(
+        409, "这个号已不再保留", "请刷新后查看预约；未接受其他号的，费用全额退回。",
+        "This number is no longer held", "Please refresh. Where no other one was taken, all of the money goes back."),
     # --- the day
     "check_in_refused": _p(
         409, "现在不能签到", "请刷新后查看预约的状态，或到医院窗口办理。",

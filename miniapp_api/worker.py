@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.booking.affected import SETTLE, settle_suspension
+from core.booking.affected import settle_suspension
+from core.booking.changed import FOLLOW_CHANGE, follow_change
 from core.booking.clusters import watch_bookings
 from core.booking.no_show import mark_no_shows
 from core.booking.release import close_payments, end_hold
 from core.booking.returning import return_slot
 from core.booking.strikes import COUNT, LIFT, count_strike, lift_strike
+from core.booking.suspended import SETTLE
 from core.booking.sweep import sweep
-from core.booking.waitlist_follow import FOLLOW, expire_waitlist, follow_offer
+from core.booking.waitlist_follow import FOLLOW_OFFER, expire_waitlist, follow_offer
 from core.catalog.channels import return_channels
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages
@@ -78,7 +80,8 @@ HANDLERS: Mapping[str, Handler] = {
     "erase_expired": erase_expired,
     "expire_waitlist": expire_waitlist,
     "extend_schedules": extend_schedules_job,
-    FOLLOW: follow_offer,
+    FOLLOW_OFFER: follow_offer,
+    FOLLOW_CHANGE: follow_change,
     "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,

@@ -85,6 +85,7 @@ class Appointment(Stateful, Base):
 
     It belongs to the account of its dependent, also where another one booked it: `grant_id` says under which grant.
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
+    `free_to_leave_until`: until then it may be cancelled whatever its deadline was, for the hospital has changed it.
     `visit_card_id` is the hospital's card that the patient will bring; it goes when the card is removed.
     `booked_through` is the way of the login that booked it, None where no login did.
     `hospital_system` is the hospital's own system that must agree, `hospital_sequence` the number that it calls out;
@@ -173,6 +174,7 @@ class Appointment(Stateful, Base):
     booked_through: Mapped[Provider | None] = mapped_column(word(Provider))
     hospital_system: Mapped[str | None]
     hospital_sequence: Mapped[int | None]
+    free_to_leave_until: Mapped[datetime | None]
 
     @property
     def awaiting(self) -> list[str]:
@@ -193,6 +195,11 @@ class Appointment(Stateful, Base):
         if self.status is AppointmentStatus.PENDING:
             return True
         return self.status is AppointmentStatus.BOOKED and now < self.cancel_before
+
+    def may_leave_freely(self, *, now: datetime) -> bool:
+        """The hospital has changed what was sold: for a time they may go, and it never counts against them."""
+        free = self.free_to_leave_until is not None and now < self.free_to_leave_until
+        return free and self.status in {AppointmentStatus.PENDING, AppointmentStatus.BOOKED}
 
     def payment_arrived(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The fee is paid; once nothing is awaited any more the number is the patient's. Raises: IllegalTransition."""

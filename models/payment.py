@@ -190,6 +190,7 @@ class RefundReason(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     SUSPENDED = "suspended"
     RESCHEDULED = "rescheduled"
+    PRICE_LOWERED = "price_lowered"
 
 
 UNSETTLED_REFUND = frozenset(

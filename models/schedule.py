@@ -87,6 +87,8 @@ class WithheldReason(StrEnum):
     WAITLIST = "waitlist"
     COOLING = "cooling"
     CHANNEL = "channel"
+    OFFERED = "offered"
+    """For whoever lost theirs by a suspension, until they answer."""
     WITHDRAWN = "withdrawn"
     """The hospital has taken it back: nobody gets it, unless the hospital gives it again."""
 

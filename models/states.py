@@ -53,6 +53,7 @@ class Machine(StrEnum):
     IDENTITY_CHECK = "identity_check"
     ACCOUNT_JOIN = "account_join"
     WAITLIST_ENTRY = "waitlist_entry"
+    OFFER = "offer"
 
 
 class StateEvent(Base):

@@ -10,6 +10,7 @@ from models.hospital import Period
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
 from schemas.base import CURSOR, Count, Day, Degrees, Id, Instant, ReplySchema, Strict, Text, Whole
+from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferReply
 
 
 class BookAppointmentSchema(Strict):
@@ -93,18 +94,8 @@ class ArrivalReply(ReplySchema):
     )
 
 
-class NamedReply(ReplySchema):
-    id = fields.UUID(required=True)
-    name = fields.String(required=True, metadata={"example": "心血管内科"})
-
-
 class HospitalReply(NamedReply):
     name = fields.String(required=True, metadata={"example": "北京协和医院"})
-
-
-class DoctorReply(NamedReply):
-    name = fields.String(required=True, metadata={"example": "虚拟乙甲"})
-    title = fields.String(required=True, metadata={"example": "主治医师"})
 
 
 class AppointmentDependentReply(ReplySchema):
@@ -121,16 +112,6 @@ class AppointmentDependentReply(ReplySchema):
 class VisitCardReply(ReplySchema):
     id = fields.UUID(required=True)
     number_masked = fields.String(required=True, metadata={"example": "00******78"})
-
-
-class AppointmentSlotReply(ReplySchema):
-    sequence = fields.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "null where the hospital gives it out and has not confirmed yet", "example": 3},
-    )
-    starts_at = Instant(required=True)
-    ends_at = Instant(required=True, metadata={"example": "2026-11-25T02:30:00.000Z"})
 
 
 class ChargeLineReply(ReplySchema):
@@ -214,6 +195,15 @@ class AppointmentReply(ReplySchema):
     cancel_before = Instant(
         attribute="appointment.cancel_before", required=True, metadata={"example": "2026-11-24T16:00:00.000Z"}
     )
+    free_to_leave_until = Instant(
+        attribute="appointment.free_to_leave_until",
+        allow_none=True,
+        required=True,
+        metadata={
+            "description": "the hospital has changed it: until then it may be cancelled, whatever `cancel_before` says",
+            "example": None,
+        },
+    )
     cancel_reason = fields.String(attribute="appointment.cancel_reason", allow_none=True, required=True)
     created_at = Instant(
         attribute="appointment.created_at", required=True, metadata={"example": "2026-11-22T02:00:00.000Z"}
@@ -252,6 +242,11 @@ class AppointmentReply(ReplySchema):
     payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})
     refund = fields.Nested(RefundReply, allow_none=True, required=True, metadata={"example": None})
     visit_card = fields.Nested(VisitCardReply, allow_none=True, required=True, metadata={"example": None})
+    offers = fields.List(
+        fields.Nested(OfferReply),
+        required=True,
+        metadata={"description": "numbers held until answered, where the clinic is suspended", "example": []},
+    )
 
 
 class AppointmentInFullReply(AppointmentReply):

@@ -7,8 +7,9 @@ from marshmallow import fields, validate
 from models.appointment import PayMode
 from models.hospital import Period
 from models.waitlist import WaitlistStatus
-from schemas.appointment import DoctorReply, HospitalReply, NamedReply
+from schemas.appointment import HospitalReply
 from schemas.base import Day, Id, Instant, ReplySchema, Strict, Whole
+from schemas.beside import DoctorReply, NamedReply
 
 _ID = {"example": "01900000-0000-7000-8000-000000000000"}
 

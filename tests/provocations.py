@@ -12,7 +12,19 @@ from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from ward import Ward, add, agree, be_asked_to_join, book, department_of, give, offer, open_ward, wait_for
+from ward import (
+    Ward,
+    add,
+    agree,
+    be_asked_to_join,
+    book,
+    department_of,
+    give,
+    offer,
+    offered,
+    open_ward,
+    wait_for,
+)
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
@@ -287,6 +299,13 @@ def _cancelled_before(ward: Ward) -> Reply:
 def _nothing_to_exchange_yet(ward: Ward) -> Reply:
     phone = ward.log_in("a")
     return phone.post(f"/appointments/{held(ward, phone)}/rescheduling", {"schedule_id": ward.schedule(terms=ANYBODY)})
+
+
+@provokes("offer_ended")
+def _taken_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path = f"/offers/{offered(ward, phone, add(phone))}/acceptance"
+    return [phone.post(path) for _ in range(2)][1]
 
 
 # --- the day

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from factories import (
 )
 from fakes import FakeAdapters, FakePhones, FakeSms, ManualClock
 from harness import make_runner
+from hospital_acts import offer_instead
 from people import APP, PROVIDER, FakeVerifier
 from people_http import SELF, Users
 from shared_app import app_with
@@ -30,6 +31,7 @@ from sqlalchemy.orm import Session
 from wallets import make_neighbour
 from wire import Phone, Reply, in_process, new_key
 
+from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION as AGREEMENT_VERSION
 from core.identity.consent_texts import current_version
 from core.identity.join import say_yes
@@ -63,6 +65,7 @@ PRIVATE = frozenset(
         "entry_id",
         "grant_id",
         "join_id",
+        "offer_id",
         "payment_id",
     }
 )
@@ -106,6 +109,10 @@ class Ward:
             return str(make_schedule(session, department, **{"numbers": 3, "now": now} | facts).id)
 
         return self.workbench.transactions.write(step)
+
+    def day(self, ahead: int) -> date:
+        """So many of the hospital's days ahead."""
+        return hospital_day(self.clock.now()) + timedelta(days=ahead)
 
     def hospital(self) -> str:
         """One more, where nothing is sold."""
@@ -181,6 +188,7 @@ def settle_in(ward: Ward) -> Phone:
         "check_id": begun.json["id"],
         "card_id": add_card(phone, dependent_id, ward.ids["hospital_id"]),
     }
+    ward.ids["offer_id"] = offered(ward, phone, dependent_id)
     ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
     ward.ids["agreement_id"] = agree_elsewhere(ward, dependent_id)
@@ -211,6 +219,17 @@ def wait(ward: Ward, phone: Phone, dependent_id: str) -> str:
     reply = wait_for(ward, phone, dependent_id)
     assert reply.status == 201, reply
     return str(reply.json["id"])
+
+
+def offered(ward: Ward, phone: Phone, dependent_id: str) -> str:
+    """The id of an offer that stands for an appointment whose clinic is suspended."""
+    terms = {"min_identity_level": 0}
+    lost, other = (ward.schedule(terms=terms, visit_date=ward.day(days)) for days in (4, 5))
+    made = book(phone, lost, dependent_id, "on_site")
+    assert made.status == 201, made
+    return ward.workbench.transactions.write(
+        lambda session, now: str(offer_instead(session, UUID(made.json["id"]), UUID(other), now=now).id)
+    )
 
 
 def agree_elsewhere(ward: Ward, dependent_id: str) -> str:

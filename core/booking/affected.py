@@ -1,4 +1,5 @@
-"""Whoever has a number of a suspended half day: their appointments end one by one, and their money goes back.
+"""Whoever has a number of a suspended half day: others are held for them, and if they take none their appointment ends
+and their money goes back.
 
 No strike follows from it: the reason is `suspended`, whoever would have come late or not at all. Whoever is at the
 hospital already (arrived) is left to the desk, which alone can end such an appointment.
@@ -7,36 +8,42 @@ hospital already (arrived) is left to the desk, which alone can end such an appo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.booking.ending import end_appointment
-from core.jobs.queue import LeasedJob, enqueue
-from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.booking.alternatives import alternatives_to, count_offers
+from core.booking.offers import Offered, end_lapsed, lock_offered, make_offers, withdraw_offers
+from core.booking.schedule_changes import version_of
+from core.booking.suspended import AFFECTED, end_suspended
+from core.booking.terms import Terms
+from core.jobs.queue import LeasedJob
+from core.notices.write import tell
 from core.workbench import Workbench
-from models.appointment import Appointment, AppointmentStatus, CancelReason
+from models.appointment import Appointment
 from models.charge import ChargeLine
-from models.payment import Payment, PaymentStatus, RefundReason
-from models.schedule import Schedule, ScheduleStatus
+from models.notice import NoticeKind
+from models.offer import Offer, OfferStatus
+from models.payment import Payment, PaymentStatus
+from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 from models.states import Actor, Cause, CauseKind
 
-SETTLE = "settle_suspension"
 _AT_ONCE = 25
 """So many appointments in one go: all of them take less time than the job's lease."""
-AFFECTED = frozenset({AppointmentStatus.PENDING, AppointmentStatus.BOOKED})
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Whose plans an act of the hospital touches: appointments by their state, and what was paid for those to come."""
+    """Whose plans an act of the hospital touches: appointments by their state, and what was paid for those to come.
+    `offers` that can be made, by kind, and for how many `none` can."""
 
     appointments: Mapping[str, int]
     paid_fen: int
+    offers: Mapping[str, int] = field(default_factory=dict)
 
 
 def count_affected(session: Session, schedule_id: UUID) -> Counts:
@@ -56,10 +63,16 @@ def count_affected(session: Session, schedule_id: UUID) -> Counts:
     return Counts({str(status): count for status, count in states}, session.scalar(fees) or 0)
 
 
-def settle_soon(session: Session, schedule_id: UUID, *, now: datetime) -> None:
-    """Have a job look after everybody who has a number of a suspended half day."""
-    of = str(schedule_id)
-    enqueue(session, SETTLE, run_at=now, now=now, dedup=f"{SETTLE}:{of}", schedule_id=of)
+def foresee_offers(session: Session, schedule: Schedule, *, now: datetime) -> dict[str, int]:
+    """What could be held at `now` for those who have a number of it."""
+    terms = Terms.from_document(schedule.terms)
+    affected = session.scalars(
+        select(Appointment)
+        .where(Appointment.schedule_id == schedule.id, Appointment.status.in_(AFFECTED))
+        .order_by(Appointment.id)
+    ).all()
+    others = alternatives_to(session, schedule, within_days=terms.offers_within_days, now=now)
+    return dict(count_offers(session, affected, others, most=terms.offers_most, now=now))
 
 
 def unsettled() -> ColumnElement[bool]:
@@ -69,40 +82,70 @@ def unsettled() -> ColumnElement[bool]:
 
 
 def settle_suspension(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """End them in the order in which they were booked, and come back for the rest."""
+    """See to them in the order in which they were booked; come back for the rest, and when the next offer is over."""
     schedule_id = UUID(job.payload["schedule_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    waiting = workbench.transactions.read(partial(_waiting, schedule_id=schedule_id))
-    for charge_id, appointment_id in waiting[:_AT_ONCE]:
+    due = workbench.transactions.read(partial(_due, schedule_id=schedule_id))
+    for charge_id, appointment_id in due[:_AT_ONCE]:
         workbench.transactions.write(partial(_settle, charge_id=charge_id, appointment_id=appointment_id, cause=cause))
-    return workbench.transactions.clock.now() if len(waiting) > _AT_ONCE else None
+    if len(due) > _AT_ONCE:
+        return workbench.transactions.clock.now()
+    return workbench.transactions.read(partial(_next_look, schedule_id=schedule_id))
 
 
-def _waiting(session: Session, _now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID]]:
+def _due(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID]]:
+    """Of this half day whoever waits for no answer, or whose offers stand although their appointment does not; and of
+    any other those whose offer was a number of this one."""
+    mine, is_open = Appointment.schedule_id == schedule_id, Offer.status == OfferStatus.OPEN
+    offer = exists().where(Offer.appointment_id == Appointment.id, is_open)
+    dead = offer.where(Slot.id == Offer.slot_id, Slot.status == SlotStatus.SUSPENDED)
+    waits = offer.where(Offer.expires_at > now)
+    wanted = or_(
+        and_(mine, unsettled(), ~waits), and_(mine, ~unsettled(), offer), and_(or_(mine, _here(schedule_id)), dead)
+    )
     rows = session.execute(
-        select(Appointment.charge_id, Appointment.id)
-        .where(Appointment.schedule_id == schedule_id, unsettled())
-        .order_by(Appointment.id)
-        .limit(_AT_ONCE + 1)
+        select(Appointment.charge_id, Appointment.id).where(wanted).order_by(Appointment.id).limit(_AT_ONCE + 1)
     )
     return [(charge_id, appointment_id) for charge_id, appointment_id in rows]
 
 
+def _here(schedule_id: UUID) -> ColumnElement[bool]:
+    return exists().where(
+        Offer.appointment_id == Appointment.id, Offer.status == OfferStatus.OPEN, Offer.schedule_id == schedule_id
+    )
+
+
+def _next_look(session: Session, _now: datetime, *, schedule_id: UUID) -> datetime | None:
+    query = (
+        select(func.min(Offer.expires_at, type_=Offer.expires_at.type))
+        .join(Appointment, Appointment.id == Offer.appointment_id)
+        .where(Appointment.schedule_id == schedule_id, Offer.status == OfferStatus.OPEN)
+    )
+    return session.scalar(query)
+
+
 def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id: UUID, cause: Cause) -> None:
-    account = lock_charge_account(session, charge_id)
-    appointment = next(one for one in account.appointments if one.id == appointment_id)
-    if appointment.status not in AFFECTED:
-        return  # ended meanwhile, or at the hospital by now
-    status = session.scalar(select(Schedule.status).where(Schedule.id == appointment.schedule_id))
-    if status is ScheduleStatus.SUSPENDED:
-        end_suspended(session, account, appointment, now=now, cause=cause)
+    offered = lock_offered(session, charge_id, appointment_id)
+    appointment = offered.appointment
+    schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
+    if appointment.status not in AFFECTED or schedule.status is not ScheduleStatus.SUSPENDED:
+        if offered.open and appointment.status in AFFECTED:
+            subject = f"{appointment.id}:{version_of(session, schedule.id)}"
+            tell(session, NoticeKind.CLINIC_REOPENED, appointment, now=now, subject=subject)
+        withdraw_offers(session, offered, reason="not_needed", now=now, cause=cause)
+        return
+    end_lapsed(session, offered, now=now, cause=cause)
+    if offered.open or _offer_others(session, offered, schedule, now=now, cause=cause):
+        return
+    end_suspended(session, offered.account, appointment, now=now, cause=cause)
 
 
-def end_suspended(
-    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
-) -> None:
-    """The claim ends, what was paid becomes due for return, and an open prepay is closed. The number stays suspended.
-
-    Raises: IllegalTransition."""
-    why, refund = CancelReason.SUSPENDED, RefundReason.SUSPENDED
-    end_appointment(session, account, appointment, why=why, refund=refund, now=now, cause=cause)
+def _offer_others(session: Session, offered: Offered, schedule: Schedule, *, now: datetime, cause: Cause) -> bool:
+    """Once for each suspension, and again where we took all of them back ourselves. Whether there are any now."""
+    version = version_of(session, schedule.id)
+    earlier = [one for one in offered.offers if one.version == version]
+    if any(one.status is not OfferStatus.WITHDRAWN for one in earlier):
+        return False
+    within = Terms.from_document(offered.appointment.terms).offers_within_days
+    others = alternatives_to(session, schedule, within_days=within, now=now)
+    return bool(make_offers(session, offered, others, version=version, now=now, cause=cause))

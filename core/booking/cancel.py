@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from core.booking.ending import end_appointment
 from core.booking.strikes import count_later
+from core.booking.suspended import AFFECTED, end_suspended, settle_soon
 from core.dependents.granted import Use, note_uses
 from core.payments.charge_account import lock_charge_account_for
 from core.refusals import CancelDeadlinePassed, NotCancellable
 from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.grant import Scope
+from models.schedule import SlotStatus
 from models.states import Cause
 from models.strike import StrikeKind
 
@@ -24,18 +26,27 @@ def cancel_appointment(
 ) -> Appointment:
     """End one's own appointment, or another's under a grant to book. What was paid becomes due for return; an open
     prepay is closed before the number goes back on sale. With it ends whatever was to take its place and is not paid;
-    of such a one alone the other way round, the old number stays.
+    of such a one alone the other way round, the old number stays. One whose clinic is suspended may be ended at any
+    time, and one that the hospital has changed for as long as it says.
 
     Raises: NotFound, NotCancellable, CancelDeadlinePassed."""
     account, grant = lock_charge_account_for(session, appointment_id, account_id, scope=Scope.BOOK, now=now)
     appointment = next(one for one in account.appointments if one.id == appointment_id)
-    _refuse_unless_cancellable(appointment, now=now)
+    suspended = appointment.status in AFFECTED and account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED
+    freely = suspended or appointment.may_leave_freely(now=now)
+    if not freely:
+        _refuse_unless_cancellable(appointment, now=now)
     beside = account.replacement_of(appointment)
     if beside is not None:
         end_appointment(session, account, beside, why=CancelReason.PATIENT, now=now, cause=cause)
     was_booked = appointment.status is AppointmentStatus.BOOKED
-    end_appointment(session, account, appointment, why=CancelReason.PATIENT, now=now, cause=cause)
-    if was_booked:
+    if suspended:
+        end_suspended(session, account, appointment, now=now, cause=cause)
+        settle_soon(session, appointment.schedule_id, now=now)
+    else:
+        why = CancelReason.SUSPENDED if freely else CancelReason.PATIENT  # by the hospital's doing: it never counts
+        end_appointment(session, account, appointment, why=why, now=now, cause=cause)
+    if was_booked and not freely:
         count_later(session, appointment, StrikeKind.CANCEL, now=now)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, appointment.id)], now=now)

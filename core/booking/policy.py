@@ -91,6 +91,11 @@ class BookingPolicy:
     `waitlist_opens`, `waitlist_closes`: between which hours one may begin to wait, and when on the day before nobody
     waits any more. A number that was found is to be paid for within `waitlist_pay_hours` and until `waitlist_pay_until`
     of the day before, but `waitlist_pay_minutes_at_least` are given, also where less than a day is left.
+    `offers_most`: how many other numbers are held for whoever lost theirs by a suspension, one of each kind, or none.
+    They are of half days up to `offers_within_days` later, and stand for `offer_minutes`, or until `offer_until_time`
+    of the day before the visit where that comes first.
+    `substitute_refunds_difference`: whether a cheaper doctor gives the difference back. `leave_minutes`: how long after
+    it was given to another doctor an appointment may be cancelled at any rate.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
@@ -194,6 +199,16 @@ class BookingPolicy:
     waitlist_pay_minutes_at_least: int | None = _key(whole(5, _DAY_MINUTES), default=30)
     max_waitlist_person: int | None = _key(_limit, default=3)
     max_waitlist_person_doctor_day: int | None = _key(_limit, default=1)
+
+    # --- where a clinic is suspended
+    offers_most: int | None = _key(whole(0, 3), default=3)
+    offers_within_days: int | None = _key(whole(0, 60), default=14)
+    offer_minutes: int | None = _key(whole(10, 14 * _DAY_MINUTES), default=120)
+    offer_until_time: str | None = _key(time_of_day, default="20:00")
+
+    # --- where a clinic is given to another doctor, or moved
+    substitute_refunds_difference: bool | None = _key(flag, default=True)
+    leave_minutes: int | None = _key(whole(0, 14 * _DAY_MINUTES), default=_DAY_MINUTES)
 
     # --- of an account
     max_dependents: int | None = _key(whole(1, MOST_DEPENDENTS), default=5)

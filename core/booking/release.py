@@ -67,10 +67,12 @@ def _end(session: Session, appointment_id: UUID, charge_id: UUID, *, now: dateti
     if account.live_payments and _may_wait(appointment, now=now):
         return _look_again_at([appointment], since=appointment.hold_expires_at or now, now=now)
     _give_up_on(session, account.live_payments, now=now, cause=cause)
-    appointment.cancel(session, why=CancelReason.PAYMENT_TIMEOUT, at=now, cause=cause)
+    suspended = account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED
+    why = CancelReason.SUSPENDED if suspended else CancelReason.PAYMENT_TIMEOUT
+    appointment.cancel(session, why=why, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
     let_slot_go(session, account, appointment, now=now, cause=cause)
-    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=CancelReason.PAYMENT_TIMEOUT)
+    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=why)
     return None
 
 

@@ -25,6 +25,10 @@ class Order:
     cause: Cause
 
 
+class ChangeRefused(Exception):
+    """The hospital cannot do that; the message says why, for the operator."""
+
+
 def change_schedule(
     session: Session, schedule: Schedule, kind: ChangeKind, order: Order, *, now: datetime, **became: Any
 ) -> ScheduleChange:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -128,3 +128,11 @@ def standing_of(
         "let_go_since": now - _LONGEST_REST,
     }
     return [Standing(*row) for row in session.execute(_STANDING, given)]
+
+
+def open_of_person(session: Session, person_id: UUID, account_id: UUID) -> list[Standing]:
+    """The person's open appointments under any account."""
+    nothing_else = {"schedule": UUID(int=0), "visits_since": date.max, "let_go_since": datetime.max.replace(tzinfo=UTC)}
+    given = {"person": person_id, "account": account_id, "booker": account_id} | nothing_else
+    seen = [Standing(*row) for row in session.execute(_STANDING, given)]
+    return [one for one in seen if one.is_of_person and one.status in OPEN]

@@ -6,14 +6,15 @@ in the order in which they were booked, each in a transaction of its own: cut of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.affected import Counts, count_affected, settle_soon
+from core.booking.affected import Counts, count_affected, foresee_offers
 from core.booking.schedule_changes import Order, change_schedule, version_of
+from core.booking.suspended import settle_soon
 from core.locks import lock_schedules
 from models.errors import NotFound
 from models.schedule import Schedule, ScheduleStatus, SlotStatus
@@ -43,17 +44,18 @@ def suspend_schedule(session: Session, *, schedule_id: UUID, order: Order, now: 
         suspended = ScheduleStatus.SUSPENDED
         change_schedule(session, schedule, ChangeKind.SUSPENDED, order, now=now, status=suspended)
         for slot in slots:
-            if slot.status is not SlotStatus.SUSPENDED:
+            if slot.status is not SlotStatus.SUSPENDED and not slot.is_withdrawn:
                 slot.suspend(session, at=now, cause=order.cause)
         session.flush()
         settle_soon(session, schedule_id, now=now)
     return Suspended(news, version_of(session, schedule_id), count_affected(session, schedule_id))
 
 
-def preview_suspension(session: Session, *, schedule_id: UUID) -> Suspended:
-    """What suspending it now would say. Raises: NotFound."""
+def preview_suspension(session: Session, *, schedule_id: UUID, now: datetime) -> Suspended:
+    """What suspending it now would say, and which offers could be made. Raises: NotFound."""
     schedule = session.get(Schedule, schedule_id)
     if schedule is None:
         raise NotFound()
     news = schedule.status is not ScheduleStatus.SUSPENDED
-    return Suspended(news, version_of(session, schedule_id) + news, count_affected(session, schedule_id))
+    counts = replace(count_affected(session, schedule_id), offers=foresee_offers(session, schedule, now=now))
+    return Suspended(news, version_of(session, schedule_id) + news, counts)

@@ -11,8 +11,9 @@ import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.booking.affected import SETTLE, unsettled
-from core.booking.waitlist_offers import FOLLOW
+from core.booking.affected import unsettled
+from core.booking.suspended import SETTLE
+from core.booking.waitlist_offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
@@ -93,7 +94,7 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
     yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
     offered = WaitlistEntry.status == WaitlistStatus.OFFERED
-    yield from _chunks(session, FOLLOW, "entry_id", WaitlistEntry.id, offered)
+    yield from _chunks(session, FOLLOW_OFFER, "entry_id", WaitlistEntry.id, offered)
     left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
     yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]

@@ -88,6 +88,12 @@ class Terms:
     cancel_ladder: tuple[Mapping[str, Any], ...]
     late_cancel_ladder: tuple[Mapping[str, Any], ...]
     strikes_platform_wide: bool
+    offers_most: int
+    offers_within_days: int
+    offer_minutes: int
+    offer_until_time: str
+    substitute_refunds_difference: bool
+    leave_minutes: int
 
     @property
     def agreement_ages(self) -> Ages:
@@ -130,6 +136,12 @@ class Terms:
         if not self.may_cancel or not self.cancel_minutes_before_segment:
             return of_schedule
         return segment_starts_at - timedelta(minutes=self.cancel_minutes_before_segment)
+
+    def offer_ends_at(self, visit_date: date, *, now: datetime) -> datetime:
+        """Of an offer made at `now` for a suspended visit of that day, half-open."""
+        ends = now + timedelta(minutes=self.offer_minutes)
+        evening = _instant(visit_date, 1, self.offer_until_time)
+        return min(ends, evening) if now < evening else ends
 
     def to_document(self) -> dict[str, Any]:
         return thawed(asdict(self))

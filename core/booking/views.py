@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from core.booking.offer_views import OfferView, open_offers
 from core.booking.queue import Place
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
@@ -23,7 +24,7 @@ from models.hospital import Department, Doctor, Hospital, Period
 from models.hospital_card import HospitalCard
 from models.payment import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
 from models.person import Dependent, Relationship
-from models.schedule import Schedule, Slot
+from models.schedule import Schedule, Slot, SlotStatus
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class AppointmentView:
     shared: Shared | None = None
     complaint: str | None = field(default=None, repr=False)
     arrival: Place | None = None
+    offers: list[OfferView] = field(default_factory=list)
 
     @property
     def whom(self) -> WhomShown:
@@ -243,6 +245,7 @@ def views_of(
     payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
     refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
     shared = _shared(session, [row.Charge for row in rows])
+    offers = open_offers(session, [row.Appointment for row in rows if row.Slot.status is SlotStatus.SUSPENDED])
     return [
         AppointmentView(
             *row[:-1],
@@ -250,6 +253,7 @@ def views_of(
             refunds.get(row.Charge.id, []),
             row.HospitalCard,
             shared=shared.get(row.Charge.id),
+            offers=offers.get(row.Appointment.id, []),
         )
         for row in rows
     ]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.waitlist_offers import FOLLOW
+from core.booking.waitlist_offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob
 from core.locks import lock_appointment, lock_waitlist_entries, lock_waitlist_entry
 from core.notices.write import tell_of_dependent
@@ -19,7 +19,7 @@ from models.person import Dependent
 from models.states import Actor, Cause, CauseKind
 from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
 
-__all__ = ["FOLLOW", "expire_waitlist", "follow_offer"]
+__all__ = ["FOLLOW_OFFER", "expire_waitlist", "follow_offer"]
 
 _LOOK = timedelta(minutes=1)
 _AT_ONCE = 200

@@ -39,7 +39,7 @@ from models.sealing import Vault
 from models.states import Cause
 from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
 
-FOLLOW = "follow_offer"
+FOLLOW_OFFER = "follow_offer"
 _LOOK = timedelta(minutes=1)
 _OWN_NUMBER, _NOT_OFFERED, _GONE = "own_number", "pay_mode_not_offered", "dependent_removed"
 
@@ -199,4 +199,4 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
 
 
 def follow(session: Session, entry_id: UUID, *, run_at: datetime, now: datetime) -> None:
-    enqueue(session, FOLLOW, run_at=run_at, now=now, dedup=f"{FOLLOW}:{entry_id}", entry_id=str(entry_id))
+    enqueue(session, FOLLOW_OFFER, run_at=run_at, now=now, dedup=f"{FOLLOW_OFFER}:{entry_id}", entry_id=str(entry_id))

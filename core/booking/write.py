@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import String, and_, bindparam, case, select, type_coerce
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core.booking.claim import Taken
@@ -20,6 +21,7 @@ from core.notices.write import tell
 from core.numbers import appointment_number
 from core.refusals import ScheduleClosed, ScheduleSuspended
 from core.together import insert_together
+from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind, Leg
@@ -35,7 +37,15 @@ from models.states import Cause
 
 _REGISTRATION_BASIS = "hospital price list"
 _SCHEDULE = table_of(Schedule).c
-_STATUS_NOW = select(_SCHEDULE.status).where(_SCHEDULE.id == bindparam("schedule"))
+# Its status, where it is still what the patient looked at.
+_AS_LOOKED_AT = and_(
+    _SCHEDULE.fee_fen == bindparam("fee"),
+    _SCHEDULE.doctor_code == bindparam("doctor"),
+    _SCHEDULE.starts_at == bindparam("starts", type_=_SCHEDULE.starts_at.type),
+)
+_STATUS_NOW = select(case((_AS_LOOKED_AT, type_coerce(_SCHEDULE.status, String)), else_="changed")).where(
+    _SCHEDULE.id == bindparam("schedule")
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ class Sale:
 
 
 def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
-    """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number."""
+    """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number,
+    Changed where it is not any more what the patient looked at."""
     charge = _charge(sale, now=now)
     appointment, line, records = _rows(sale, charge.id, now=now, cause=cause, vault=vault)
     charge.lines = [line]
@@ -109,7 +120,7 @@ def _rows(
 
 def _insert(session: Session, records: list[Base], sale: Sale) -> None:
     # Suspending waits for claims under way and then lists appointments: ours must see it if it came first.
-    _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given={"schedule": sale.schedule.id}))
+    _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given=_looked_at(sale.schedule)))
 
 
 def _keep_in(session: Session, appointment: Appointment) -> None:
@@ -118,11 +129,19 @@ def _keep_in(session: Session, appointment: Appointment) -> None:
     session.add(appointment)
 
 
-def _refuse_unless_open(status: ScheduleStatus) -> None:
-    if status is ScheduleStatus.SUSPENDED:
+def _looked_at(schedule: Schedule) -> dict[str, Any]:
+    fee, doctor, starts = schedule.fee_fen, schedule.doctor_code, schedule.starts_at
+    return {"schedule": schedule.id, "fee": fee, "doctor": doctor, "starts": starts}
+
+
+def _refuse_unless_open(status: str) -> None:
+    """Raises: ScheduleSuspended, ScheduleClosed, Changed where it was given to another doctor, or moved."""
+    if status == ScheduleStatus.SUSPENDED:
         raise ScheduleSuspended()
-    if status is not ScheduleStatus.OPEN:
+    if status == ScheduleStatus.CLOSED:
         raise ScheduleClosed()
+    if status != ScheduleStatus.OPEN:
+        raise Changed()
 
 
 def _charge(sale: Sale, *, now: datetime) -> Charge:
@@ -168,6 +187,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         created_at=now,
         ended_at=None,
         grant_id=None if sale.grant is None else sale.grant.id,
+        free_to_leave_until=None,
         booked_through=sale.wish.booked_through,
         hospital_system=sale.around.hospital_system,
         hospital_sequence=None,

@@ -18,6 +18,7 @@ from core.clock import HOSPITAL_ZONE
 from models.base import new_id
 from models.hospital import Period
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
+from models.schedule_change import ScheduleChange
 from models.states import StateEvent
 
 HalfDayKey = tuple[UUID, str, date, Period, str, datetime]
@@ -103,7 +104,28 @@ def standing_keys(session: Session, department_ids: Iterable[UUID], *, first: da
             Schedule.starts_at,
         ).where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
     )
-    return {(*row,) for row in rows}
+    return {(*row,) for row in rows} | _keys_before_changes(session, department_ids, first=first, last=last)
+
+
+def _keys_before_changes(
+    session: Session, department_ids: Iterable[UUID], *, first: date, last: date
+) -> set[HalfDayKey]:
+    """What a half day was before it was given to another doctor, or moved: its roster must not publish it again."""
+    rows = session.execute(
+        select(Schedule, ScheduleChange.was)
+        .join(ScheduleChange, ScheduleChange.schedule_id == Schedule.id)
+        .where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
+        .order_by(Schedule.id, ScheduleChange.version.desc())
+    )
+    was: dict[UUID, tuple[str, Period, datetime]] = {}
+    found: set[HalfDayKey] = set()
+    for one, before in rows:
+        code, period, starts_at = was.get(one.id, (one.doctor_code, one.period, one.starts_at))
+        code, period = before.get("doctor_code", code), Period(before.get("period", period))
+        starts_at = datetime.fromisoformat(before["starts_at"]) if "starts_at" in before else starts_at
+        was[one.id] = (code, period, starts_at)
+        found.add((one.department_id, code, one.visit_date, period, one.clinic_type, starts_at))
+    return found
 
 
 def insert_half_days(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -169,13 +170,15 @@ def look_at_charge(session: Session, charge_id: UUID) -> ChargeAccount:
     )
 
 
-def lock_charge_account(session: Session, charge_id: UUID) -> ChargeAccount:
-    """Charge → appointments → hospital claims → slots → payments → refunds. Raises: NotFound."""
+def lock_charge_account(session: Session, charge_id: UUID, *, besides: Iterable[UUID] = ()) -> ChargeAccount:
+    """Charge → appointments → hospital claims → slots → payments → refunds, with other slots `besides` its own.
+
+    Raises: NotFound."""
     charge = lock_charge(session, charge_id)
     appointments = lock_appointments_of(session, charge_id)
     elsewhere = [one.id for one in appointments if one.hospital_system is not None]
     claims = lock_claims_of(session, elsewhere) if elsewhere else []
-    slots = lock_slots(session, [one.slot_id for one in appointments])
+    slots = lock_slots(session, [*(one.slot_id for one in appointments), *besides])
     return ChargeAccount(
         charge=charge,
         appointments=appointments,

@@ -250,6 +250,7 @@ _WORDS = {
     RefundReason.AMOUNT_DIFFERS: "支付金额与应付金额不符",
     RefundReason.SUSPENDED: "医院停诊",
     RefundReason.RESCHEDULED: "改签退回差价",
+    RefundReason.PRICE_LOWERED: "替诊差价退回",
 }
 
 

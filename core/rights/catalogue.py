@@ -96,6 +96,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "login_sessions": _of(PERSONAL, sensitive="token_hash"),
     "not_me_reports": _of(PERSONAL),
     "notices": _of(PERSONAL, general="reason dedup"),
+    "offers": _of(PERSONAL),
     "page_login_attempts": _of(PERSONAL, general="app target", sensitive="state_hash browser_hash"),
     "payments": _of(
         PERSONAL,

@@ -25,6 +25,7 @@ from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.identity_check import IdentityCheck
 from models.notice import Notice
+from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
 from models.strike import Strike
@@ -85,6 +86,7 @@ HOLDINGS = (
     Holding("arrivals", Arrival, lambda one: Arrival.appointment_id.in_(_of_appointments(one))),
     Holding("not_me_reports", NotMeReport, lambda one: NotMeReport.appointment_id.in_(_of_appointments(one))),
     Holding("strikes", Strike, lambda one: Strike.appointment_id.in_(_of_appointments(one))),
+    Holding("offers", Offer, lambda one: Offer.appointment_id.in_(_of_appointments(one))),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),
     Holding("payments", Payment, lambda one: Payment.account_id == one),

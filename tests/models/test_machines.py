@@ -20,6 +20,7 @@ from models.errors import IllegalTransition
 from models.hospital_claim import HospitalClaim
 from models.hospital_claim import HospitalClaimStatus as ClaimStatus
 from models.identity_check import IdentityCheck, IdentityCheckStatus
+from models.offer import Offer, OfferStatus
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind, StateEvent
@@ -75,6 +76,11 @@ ACCOUNT_JOIN = """
 """
 
 
+OFFER = """
+    open > accepted declined expired withdrawn
+"""
+
+
 def read_table(plan: str) -> dict[str, set[str]]:
     lines = [line.split(">") for line in plan.strip().splitlines()]
     return {was.strip(): set(targets.split()) for was, targets in lines}
@@ -96,6 +102,7 @@ KINDS = {
     "identity_check": Kind(IdentityCheck, IdentityCheckStatus, read_table(IDENTITY_CHECK)),
     "waitlist_entry": Kind(WaitlistEntry, WaitlistStatus, read_table(WAITLIST_ENTRY)),
     "account_join": Kind(AccountJoin, JoinStatus, read_table(ACCOUNT_JOIN)),
+    "offer": Kind(Offer, OfferStatus, read_table(OFFER)),
 }
 
 
@@ -167,6 +174,10 @@ VERBS = {
     "pass on": Verb("waitlist_entry", "passed", lambda one, session: one.pass_on(session, reason="x", **HOW)),
     "leave": Verb("waitlist_entry", "left", lambda one, session: one.leave(session, reason="x", **HOW)),
     "entry expires": Verb("waitlist_entry", "expired", lambda one, session: one.expire(session, **HOW)),
+    "take": Verb("offer", "accepted", lambda one, session: one.accept(session, appointment_id=new_id(), **HOW)),
+    "decline": Verb("offer", "declined", lambda one, session: one.decline(session, **HOW)),
+    "lapse": Verb("offer", "expired", lambda one, session: one.expire(session, **HOW)),
+    "take back": Verb("offer", "withdrawn", lambda one, session: one.withdraw(session, reason="x", **HOW)),
     "undo": Verb("account_join", "undone", lambda one, session: one.undo(session, **HOW)),
 }
 

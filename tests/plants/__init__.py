@@ -16,6 +16,7 @@ from uuid import UUID
 from factories import make_grant, make_waitlist_entry
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
+from hospital_acts import make_offer
 from people import agree
 from sqlalchemy import Table, insert, select, update
 from sqlalchemy.orm import Session
@@ -52,6 +53,7 @@ class World:
     couple: Couple
     joined: UUID
     twin: UUID
+    offer: UUID
 
     def of(self, session: Session, record: type[Base], appointment_id: UUID) -> UUID:
         """The row of `record` that belongs to an appointment, the newest where there are several."""
@@ -82,8 +84,19 @@ def make_world(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters)
     assert others[2].open_payment(held) is None
     claim, check, key = first.write(lambda session, now: _make_others(session, others[3], paid, now))
     first.write(lambda session, now: _hold_a_grant(session, others[2], others[3], now))
+    offer = first.write(lambda session, now: _make_offers(session, on_site, now))
     couple, joined, twin = _join_couple(workbench, clock, adapters)
-    return World(clock.now(), paid, cancelled, held, on_site, others[3], claim, check, key, couple, joined, twin)
+    return World(clock.now(), paid, cancelled, held, on_site, others[3], claim, check, key, couple, joined, twin, offer)
+
+
+def _make_offers(session: Session, appointment_id: UUID, now: datetime) -> UUID:
+    """One that is open, and one that was withdrawn."""
+    appointment = session.get_one(Appointment, appointment_id)
+    gone = make_offer(session, appointment, appointment.schedule_id, now=now)
+    gone.withdraw(session, at=now, cause=REQUEST, reason="suspended")
+    session.get_one(Slot, gone.slot_id).free(session, at=now, cause=REQUEST)
+    session.flush()
+    return make_offer(session, appointment, appointment.schedule_id, now=now).id
 
 
 def _join_couple(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> tuple[Couple, UUID, UUID]:

@@ -15,6 +15,7 @@ from models.base import new_id
 from models.charge import Charge
 from models.identity_check import IdentityCheck
 from models.job import Job
+from models.offer import Offer, OfferStatus
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent, Person
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, Surplus, WithheldReason
@@ -93,6 +94,49 @@ def _about_to_be_settled(session: Session, world: World) -> None:
     schedule_id = world.of(session, Schedule, world.paid)
     job = any_id(session, Job)
     clone(session, Job, job, dedup=f"settle_suspension:{schedule_id}", done_at=None, dead_at=None, run_at=world.now)
+
+
+@plant("offered_slot_has_its_offer")
+def _offered_to_nobody(session: Session, world: World) -> None:
+    change(session, Offer, world.offer, status=OfferStatus.EXPIRED)
+
+
+def _offered_slot(session: Session, world: World, **values: object) -> None:
+    change(session, Slot, read_row(session, Offer, world.offer)["slot_id"], **values)
+
+
+plant("open_offer_has_its_slot")(partial(_offered_slot, withheld_reason=WithheldReason.COOLING))
+plant("open_offer_has_its_slot")(partial(_offered_slot, status=SlotStatus.BOOKED, withheld_reason=None))
+quiet("open_offer_has_its_slot")(partial(_offered_slot, status=SlotStatus.SUSPENDED, withheld_reason=None))
+
+
+@plant("offer_ends")
+def _offer_without_end(session: Session, world: World) -> None:
+    change(session, Offer, world.offer, expires_at=world.now - timedelta(minutes=11))
+
+
+@quiet("offer_ends")
+def _offer_just_over(session: Session, world: World) -> None:
+    change(session, Offer, world.offer, expires_at=world.now - timedelta(minutes=9))
+
+
+@plant("taken_offer_has_its_appointment")
+def _taken_as_something_else(session: Session, world: World) -> None:
+    change(session, Offer, world.offer, status=OfferStatus.ACCEPTED, accepted_as_id=world.paid)
+
+
+def _taken(session: Session, world: World, **new: object) -> None:
+    old = read_row(session, Appointment, world.on_site)
+    change(session, Appointment, world.on_site, status=AppointmentStatus.CANCELLED)
+    slot_id = read_row(session, Offer, world.offer)["slot_id"]
+    facts = {"slot_id": slot_id, "replaces_id": old["id"], "status": AppointmentStatus.BOOKED} | new
+    made = clone(session, Appointment, world.on_site, **facts)
+    change(session, Offer, world.offer, status=OfferStatus.ACCEPTED, accepted_as_id=made)
+
+
+quiet("taken_offer_has_its_appointment")(_taken)
+for _other in ({"fee_fen": 999_999}, {"slot_id": new_id()}, {"person_id": new_id()}, {"replaces_id": None}):
+    plant("taken_offer_has_its_appointment")(partial(_taken, **_other))
 
 
 def _taken_for_nobody(session: Session, world: World, *, status: SlotStatus) -> None:

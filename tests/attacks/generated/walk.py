@@ -70,6 +70,8 @@ PLACES = {
     "name_dependent_guardian": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
     "open_payment": {"path.appointment_id": OWNED},
     "reschedule_own_appointment": {"path.appointment_id": OWNED, "body.schedule_id": PUBLIC},
+    "take_offer": {"path.offer_id": OWNED},
+    "refuse_own_offer": {"path.offer_id": OWNED},
     "undo_account_join": {"path.join_id": OWNED},
     "show_department": {"path.department_id": PUBLIC},
     "show_doctor": {"path.doctor_id": PUBLIC},

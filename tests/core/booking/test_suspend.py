@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 
 from core.booking.affected import settle_suspension
 from core.jobs.queue import LeasedJob
+from core.payments.inbox import apply_event
 from core.refusals import NotPayable, NumbersInFlight, ScheduleSuspended, SoldOut
 from core.transactions import Overloaded
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
@@ -19,6 +20,7 @@ from models.base import new_id
 from models.job import Job
 from models.notice import Notice
 from models.payment import PaymentStatus, RefundReason, RefundStatus
+from models.platform import PlatformEvent
 from models.schedule import SlotStatus
 from models.schedule_change import ScheduleChange
 
@@ -107,7 +109,7 @@ def test_suspending_waits_for_claims_under_way(patient: Patient) -> None:
     patient.assert_sound()
 
 
-@pytest.mark.parametrize("order", ["suspend first", "payment first", "at once"])
+@pytest.mark.parametrize("order", ["suspend first", "payment first", "payment between", "at once"])
 def test_a_payment_that_arrives_while_its_clinic_is_suspended_goes_back(patient: Patient, order: str) -> None:
     held = patient.book()
     assert patient.open_payment(held) is None
@@ -116,6 +118,10 @@ def test_a_payment_that_arrives_while_its_clinic_is_suspended_goes_back(patient:
     if order == "payment first":
         patient.work()
     suspend(patient)
+    if order == "payment between":
+        (stored,) = patient.read(lambda session: list(session.scalars(select(PlatformEvent.id))))
+        apply_event(patient.workbench, LeasedJob(new_id(), "apply_event", {"platform_event_id": str(stored)}, 1, 1))
+        assert patient.appointment(held).status is AppointmentStatus.BOOKED
     if order == "at once":
         settled, _ = race(lambda: settle_suspension(patient.workbench, job), patient.work)
         assert settled is None

@@ -1,7 +1,7 @@
 """Those who wait for a number.
 
-Revision ID: 0015b
-Revises: 0028
+Revision ID: 0028
+Revises: 0027
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0015b"
-down_revision = "0028"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Half days that a file stands for, and numbers that are not sold again once they are let go.
 
-Revision ID: 0014b
-Revises: 0013
+Revision ID: 0019
+Revises: 0018
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014b"
-down_revision = "0013"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

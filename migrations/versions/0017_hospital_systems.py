@@ -1,7 +1,7 @@
 """Hospitals with a system of their own: which one, what it is being called for, and what it calls out.
 
-Revision ID: 0019
-Revises: 0017
+Revision ID: 0017
+Revises: 0016
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Signs that numbers are held for resale, and what was answered to them.
 
-Revision ID: 0022
-Revises: 0021
+Revision ID: 0015
+Revises: 0014
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0022"
-down_revision = "0021"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

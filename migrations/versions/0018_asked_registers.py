@@ -1,7 +1,7 @@
 """When a register was asked last about an identity check, so that it is not asked at every turn.
 
-Revision ID: 0013
-Revises: 0019
+Revision ID: 0018
+Revises: 0017
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0019"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

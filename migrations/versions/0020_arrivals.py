@@ -1,7 +1,7 @@
 """Who is there and in which order they are called, and who says that a number is not theirs.
 
-Revision ID: 0018
-Revises: 0014b
+Revision ID: 0020
+Revises: 0019
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0014b"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

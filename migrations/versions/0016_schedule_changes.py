@@ -1,7 +1,7 @@
 """What hospitals do to half days that stand.
 
-Revision ID: 0017
-Revises: 0022
+Revision ID: 0016
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0017"
-down_revision = "0022"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """What counts against whoever did not come or gave numbers back.
 
-Revision ID: 0028
-Revises: 0016
+Revision ID: 0025
+Revises: 0024
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0028"
-down_revision = "0016"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Numbers kept for a channel until a set time.
 
-Revision ID: 0014c
-Revises: 0029
+Revision ID: 0023
+Revises: 0022
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014c"
-down_revision = "0029"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 

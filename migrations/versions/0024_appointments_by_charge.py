@@ -1,15 +1,15 @@
 """The appointments of a charge are found by it: several share one where one takes another's place.
 
-Revision ID: 0016
-Revises: 0014c
+Revision ID: 0024
+Revises: 0023
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0014c"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,213 @@
+"""A half day that is given to another doctor, moved, closed or opened again: who has a number keeps it or may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from factories import make_doctor
+from harness import Patient, beside, join, race
+from hospital_acts import ORDER, suspend
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.change_clinic import (
+    Changed,
+    close_schedule,
+    move_schedule,
+    reopen_schedule,
+    substitute_doctor,
+)
+from core.booking.schedule_changes import ChangeRefused
+from core.catalog.halfdays import standing_keys
+from core.clock import HOSPITAL_ZONE
+from core.refusals import CancelDeadlinePassed, NumbersInFlight, ScheduleClosed, SoldOut
+from core.transactions import Overloaded
+from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
+from models.hospital import Department
+from models.notice import Notice
+from models.schedule import Schedule, Slot, SlotStatus
+
+R = TypeVar("R")
+
+
+def stranger(patient: Patient) -> Patient:
+    return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
+
+
+def act(patient: Patient, verb: Callable[..., R], **how: Any) -> R:
+    wanted = {"schedule_id": patient.schedule_id, "order": ORDER} | how
+    return patient.write(lambda session, now: verb(session, now=now, **wanted))
+
+
+def schedule(patient: Patient) -> Schedule:
+    return patient.read(lambda session: session.get_one(Schedule, patient.schedule_id))
+
+
+def told(patient: Patient, kind: str) -> list[UUID | None]:
+    query = select(Notice.appointment_id).where(Notice.kind == kind).order_by(Notice.id)
+    return patient.read(lambda session: list(session.scalars(query)))
+
+
+@pytest.fixture
+def doctor_id(patient: Patient) -> UUID:
+    """Another doctor of the same department."""
+
+    def step(session: Session, _now: datetime) -> UUID:
+        first = session.get_one(Schedule, patient.schedule_id)
+        return make_doctor(session, session.get_one(Department, first.department_id)).id
+
+    return patient.write(step)
+
+
+def too_late(patient: Patient, appointment_id: UUID) -> None:
+    patient.write(lambda session, now: setattr(session.get_one(Appointment, appointment_id), "cancel_before", now))
+
+
+def test_a_cheaper_doctor_gives_the_difference_back_once_and_whoever_minds_may_leave(
+    patient: Patient, doctor_id: UUID
+) -> None:
+    unpaid, there = stranger(patient), stranger(patient)
+    paid, held, on_site = patient.paid(), unpaid.book(), there.book(PayMode.ON_SITE)
+    assert unpaid.open_payment(held) is None
+    too_late(patient, paid)
+    with pytest.raises(CancelDeadlinePassed):
+        patient.cancel(paid)
+    for _ in range(2):
+        done: Changed = act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=3000)
+        patient.work()
+    assert (done.news, done.version, done.counts.appointments) == (False, 1, {"booked": 2, "pending": 1})
+    assert told(patient, "doctor_substituted") == [paid, held, on_site]
+    assert [one.amount_fen for one in patient.refunds()] == [2000]
+    assert [patient.appointment(one).fee_fen for one in (paid, held, on_site)] == [3000, 5000, 3000]
+    unpaid.hear(unpaid.gateway.pay(unpaid.payments()[-1].out_trade_no))
+    patient.work()
+    patient.work(after=timedelta(minutes=50))
+    assert (patient.appointment(held).status, patient.appointment(held).fee_fen) == ("booked", 3000)
+    assert [one.amount_fen for one in patient.refunds()] == [2000, 2000]
+    patient.assert_sound()
+    patient.cancel(paid)
+    patient.work()
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert sum(one.amount_fen for one in patient.refunds()) == 7000
+    assert SlotStatus.FREE in {one.status for one in patient.slots()}
+    patient.assert_sound()
+
+
+def test_a_dearer_doctor_costs_those_who_have_a_number_nothing(patient: Patient, doctor_id: UUID) -> None:
+    paid = patient.paid()
+    act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=9000)
+    patient.work()
+    assert (patient.appointment(paid).fee_fen, patient.refunds()) == (5000, [])
+    later = stranger(patient).book(PayMode.ON_SITE)
+    assert patient.appointment(later).fee_fen == 9000
+    patient.work(after=timedelta(days=1, seconds=1))
+    too_late(patient, paid)
+    with pytest.raises(CancelDeadlinePassed):
+        patient.cancel(paid)
+    patient.assert_sound()
+
+
+def test_a_doctor_is_at_one_place_at_a_time(patient: Patient, doctor_id: UUID) -> None:
+    def give(session: Session, _now: datetime) -> None:
+        other = session.get_one(Schedule, busy)
+        other.doctor_id, other.doctor_code = doctor_id, "BUSY"
+
+    busy = beside(patient)
+    patient.write(give)
+    patient.write(lambda session, _now: setattr(session.get_one(Schedule, patient.schedule_id), "doctor_code", "BUSY"))
+    starts_at = schedule(patient).starts_at + timedelta(minutes=30)
+    with pytest.raises(ChangeRefused):
+        act(patient, move_schedule, starts_at=starts_at, campus_id=None)
+
+
+def test_whoever_books_while_the_doctor_changes_is_told_or_buys_the_new_one(patient: Patient, doctor_id: UUID) -> None:
+    patient.schedule_id = beside(patient, numbers=8)
+    strangers = [stranger(patient) for _ in range(8)]
+    results = race(
+        lambda: act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=9000),
+        *(lambda one=one: one.book(PayMode.ON_SITE) for one in strangers),
+    )
+    patient.work()
+    seen = set(told(patient, "doctor_substituted"))
+    for one in results[1:]:
+        assert not isinstance(one, Exception) or isinstance(one, (Overloaded, NumbersInFlight, SoldOut)), one
+        if isinstance(one, UUID):
+            assert one in seen or patient.appointment(one).fee_fen == 9000
+    patient.assert_sound()
+
+
+def test_a_moved_clinic_keeps_its_numbers_and_its_roster_makes_no_second_one(patient: Patient) -> None:
+    paid = patient.paid()
+    before, slots = schedule(patient), patient.slots()
+    later = datetime.combine(before.visit_date, time(9, 30), HOSPITAL_ZONE).astimezone(UTC)
+    for _ in range(2):
+        done: Changed = act(patient, move_schedule, starts_at=later, campus_id=None)
+        patient.work()
+    assert (done.news, done.version, told(patient, "clinic_moved")) == (False, 1, [paid])
+    by = later - before.starts_at
+    assert [(one.sequence, one.starts_at) for one in patient.slots()] == [
+        (one.sequence, one.starts_at + by) for one in slots
+    ]
+    assert schedule(patient).closes_at == before.closes_at + by
+    day = before.visit_date
+    keys = patient.read(lambda session: standing_keys(session, [before.department_id], first=day, last=day))
+    assert {key[5] for key in keys} == {before.starts_at, later}
+    with pytest.raises(ChangeRefused):
+        act(patient, move_schedule, starts_at=later + timedelta(days=1), campus_id=None)
+    patient.clock.set(later - timedelta(milliseconds=1))
+    patient.cancel(paid)
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    patient.work()
+    patient.assert_sound()
+
+
+def test_closed_sells_nothing_and_keeps_what_was_sold(patient: Patient) -> None:
+    paid = patient.paid()
+    assert [act(patient, close_schedule).news for _ in range(2)] == [True, False]
+    with pytest.raises(ScheduleClosed):
+        stranger(patient).book()
+    assert act(patient, reopen_schedule).version == 2
+    stranger(patient).book(PayMode.ON_SITE)
+    assert patient.appointment(paid).status is AppointmentStatus.BOOKED
+    patient.assert_sound()
+
+
+def test_opened_again_whoever_still_has_a_number_keeps_it_and_what_was_returned_stays_away(patient: Patient) -> None:
+    """One waits for an answer to the only offer there was, one was refunded; the third number nobody had."""
+    clinic_type = schedule(patient).clinic_type
+    elsewhere = beside(patient, numbers=1, starts=time(13), clinic_type=clinic_type)
+    waits, gone = patient.paid(), stranger(patient).paid()
+    suspend(patient)
+    patient.work()
+    assert patient.appointment(gone).cancel_reason is CancelReason.SUSPENDED
+    done: Changed = act(patient, reopen_schedule)
+    patient.work()
+    assert (done.news, done.version, done.slots) == (True, 2, 2)
+    assert patient.appointment(waits).status is AppointmentStatus.BOOKED
+    assert [one.status for one in patient.slots()] == [SlotStatus.BOOKED, SlotStatus.SUSPENDED, SlotStatus.FREE]
+    assert told(patient, "clinic_reopened") == [waits]
+    left = patient.read(lambda session: session.scalars(select(Slot.status).where(Slot.schedule_id == elsewhere)).all())
+    assert left == [SlotStatus.FREE]
+    assert [one.amount_fen for one in patient.refunds()] == [5000]
+    patient.assert_sound()
+    assert suspend(patient).version == 3
+    patient.work(after=timedelta(minutes=1))
+    patient.work(after=timedelta(hours=2))
+    assert patient.appointment(waits).cancel_reason is CancelReason.SUSPENDED
+    patient.assert_sound()
+
+
+def test_opened_again_before_anybody_was_seen_to_nothing_has_happened(patient: Patient) -> None:
+    paid, other = patient.paid(), stranger(patient)
+    held = other.book()
+    suspend(patient)
+    act(patient, reopen_schedule)
+    patient.work()
+    assert [patient.appointment(one).status for one in (paid, held)] == ["booked", "pending"]
+    assert [one.status for one in patient.slots()] == [SlotStatus.BOOKED, SlotStatus.HELD, SlotStatus.FREE]
+    assert patient.refunds() == []
+    patient.assert_sound()

@@ -1,0 +1,300 @@
+"""Other numbers are held for whoever lost theirs by a suspension: ranked, never dearer, until answered (2.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from factories import make_department, make_doctor, make_hospital, make_schedule
+from fakes import FakeAdapters, ManualClock
+from harness import REQUEST, Patient, join, race
+from hospital_acts import suspend
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.affected import settle_suspension
+from core.booking.suspend import preview_suspension
+from core.booking.take_offer import accept_offer, refuse_offer
+from core.clock import hospital_day
+from core.jobs.queue import LeasedJob
+from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
+from core.transactions import Overloaded
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
+from models.base import new_id
+from models.charge import ChargeLine, FeeKind
+from models.hospital import Campus
+from models.notice import Notice, NoticeKind
+from models.offer import Offer, OfferKind, OfferStatus
+from models.schedule import Slot, SlotStatus
+
+KINDS = [OfferKind.SAME_DOCTOR, OfferKind.SAME_RANK, OfferKind.OTHER_CAMPUS]
+
+
+@dataclass
+class Clinics:
+    """A doctor's half day at 50 yuan, and what could stand for it: two numbers of each."""
+
+    patient: Patient
+    later: UUID
+    same_day: UUID
+    elsewhere: UUID
+
+    def stranger(self) -> Patient:
+        patient = self.patient
+        return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
+
+    def offers(self) -> list[Offer]:
+        return self.patient.read(lambda session: list(session.scalars(select(Offer).order_by(Offer.id))))
+
+    def suspended(self) -> list[Offer]:
+        suspend(self.patient)
+        self.patient.work()
+        return self.offers()
+
+    def accept(self, offer: Offer, patient: Patient | None = None) -> UUID:
+        by = patient or self.patient
+
+        def step(session: Session, now: Any) -> UUID:
+            vault = by.workbench.vault
+            return accept_offer(
+                session, offer_id=offer.id, account_id=by.account_id, now=now, cause=REQUEST, vault=vault
+            ).id
+
+        return by.write(step)
+
+    def refuse(self, offer: Offer) -> UUID:
+        by = self.patient.account_id
+        return self.patient.write(
+            lambda session, now: refuse_offer(session, offer_id=offer.id, account_id=by, now=now, cause=REQUEST).id
+        )
+
+    def statuses(self, schedule_id: UUID) -> list[SlotStatus]:
+        query = select(Slot.status).where(Slot.schedule_id == schedule_id).order_by(Slot.sequence)
+        return self.patient.read(lambda session: list(session.scalars(query)))
+
+    def assert_all_back(self) -> None:
+        """Nothing of the other clinics is held for anybody."""
+        for one in (self.later, self.same_day, self.elsewhere):
+            assert self.statuses(one) in ([SlotStatus.FREE] * 2, [SlotStatus.SUSPENDED] * 2)
+        self.patient.assert_sound()
+
+
+@pytest.fixture
+def clinics(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> Clinics:
+    def step(session: Session, now: Any) -> list[UUID]:
+        hospital = make_hospital(session)
+        here = make_department(session, hospital, subject_code="03.04")
+        there = make_department(session, hospital, subject_code="03.04")
+        campus = Campus(
+            id=new_id(), hospital_id=hospital.id, code=f"{hospital.code}-B", name="东院", address="测试路2号"
+        )
+        session.add(campus)
+        own, equal, lower = (make_doctor(session, here, title=title) for title in ("主任医师", "主任医师", "主治医师"))
+        far = make_doctor(session, there, title="主任医师")
+        day = hospital_day(now) + timedelta(days=3)
+        plan = [
+            (here, own, {"numbers": 3, "visit_date": day, "fee_fen": 5000}),
+            (here, own, {"visit_date": day + timedelta(days=2), "fee_fen": 3000}),
+            (here, equal, {"visit_date": day, "starts": time(13), "fee_fen": 8000}),
+            (there, far, {"visit_date": day + timedelta(days=1), "fee_fen": 5000}),
+            (here, lower, {"visit_date": day}),
+            (here, own, {"visit_date": day - timedelta(days=1)}),
+        ]
+        made = [make_schedule(session, d, doctor=who, now=now, **{"numbers": 2} | more) for d, who, more in plan]
+        made[3].campus_id = campus.id
+        return [one.id for one in made]
+
+    lost, later, same_day, elsewhere, *_ = workbench.transactions.write(step)
+    return Clinics(join(workbench, clock, adapters, lost), later, same_day, elsewhere)
+
+
+def test_numbers_are_ranked_held_told_and_never_dearer(clinics: Clinics) -> None:
+    patient = clinics.patient
+    paid = patient.paid()
+    foreseen = patient.read(
+        lambda session: preview_suspension(session, schedule_id=patient.schedule_id, now=patient.clock.now())
+    )
+    offers = clinics.suspended()
+    assert [(one.kind, one.fee_fen) for one in offers] == list(zip(KINDS, (3000, 5000, 5000), strict=True))
+    assert [one.schedule_id for one in offers] == [clinics.later, clinics.same_day, clinics.elsewhere]
+    assert foreseen.counts.offers == {**dict.fromkeys(KINDS, 1), "none": 0}
+    assert {one.expires_at - patient.clock.now() for one in offers} == {timedelta(hours=2)}
+    assert patient.appointment(paid).status is AppointmentStatus.BOOKED
+    told = patient.read(lambda session: session.scalars(select(Notice.kind).order_by(Notice.id)).all())
+    assert told[-1] is NoticeKind.OFFERS_MADE
+    patient.assert_sound()
+    patient.work(after=timedelta(minutes=119))
+    suspend(patient)
+    patient.work()
+    assert len(clinics.offers()) == 3
+    patient.work(after=timedelta(minutes=1))
+    assert {one.status for one in clinics.offers()} == {OfferStatus.EXPIRED}
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert [one.amount_fen for one in patient.refunds()] == [5000]
+    clinics.assert_all_back()
+
+
+@pytest.mark.parametrize(("which", "fee", "back"), [(0, 3000, [2000]), (1, 5000, []), (2, 5000, [])])
+def test_what_is_taken_costs_no_more_and_what_it_costs_less_goes_back(
+    clinics: Clinics, which: int, fee: int, back: list[int]
+) -> None:
+    patient = clinics.patient
+    paid = patient.paid()
+    new_one = clinics.accept(clinics.suspended()[which])
+    patient.work()
+    old, new = patient.appointment(paid), patient.appointment(new_one)
+    assert (old.status, old.cancel_reason) == (AppointmentStatus.CANCELLED, CancelReason.SUSPENDED)
+    assert (new.status, new.fee_fen, new.charge_id) == (AppointmentStatus.BOOKED, fee, old.charge_id)
+    assert [one.amount_fen for one in patient.refunds()] == back
+    kinds = patient.read(lambda session: session.scalars(select(ChargeLine.kind).order_by(ChargeLine.id)).all())
+    assert (FeeKind.DISCOUNT in kinds) is (which == 1)
+    assert patient.slot(new_one).status is SlotStatus.BOOKED
+    patient.assert_sound()
+    with pytest.raises(OfferEnded):
+        clinics.accept(clinics.offers()[2])
+    patient.cancel(new_one)
+    patient.work()
+    assert sum(one.amount_fen for one in patient.refunds()) == 5000
+    clinics.assert_all_back()
+
+
+def test_who_has_not_paid_yet_pays_for_the_new_one_and_never_for_the_old(clinics: Clinics) -> None:
+    patient = clinics.patient
+    held = patient.book()
+    assert patient.open_payment(held) is None
+    offers = clinics.suspended()
+    late = patient.gateway.pay(patient.payments()[0].out_trade_no)
+    new_one = clinics.accept(offers[0])
+    assert patient.open_payment(new_one) is None
+    patient.hear(late)
+    patient.hear(patient.gateway.pay(patient.payments()[1].out_trade_no))
+    patient.work(after=timedelta(minutes=1))
+    assert [one.amount_fen for one in patient.refunds()] == [5000]
+    assert (patient.appointment(new_one).status, patient.appointment(new_one).fee_fen) == ("booked", 3000)
+    patient.assert_sound()
+
+
+def test_who_has_not_paid_yet_keeps_the_time_to_answer(clinics: Clinics) -> None:
+    held = clinics.patient.book()
+    clinics.suspended()
+    clinics.patient.work(after=timedelta(minutes=119))
+    assert clinics.patient.appointment(held).status is AppointmentStatus.PENDING
+    clinics.patient.work(after=timedelta(minutes=1))
+    assert clinics.patient.appointment(held).cancel_reason is CancelReason.SUSPENDED
+    clinics.assert_all_back()
+
+
+def test_who_pays_on_site_and_who_refuses_all(clinics: Clinics) -> None:
+    patient, other = clinics.patient, clinics.stranger()
+    paid, there = patient.paid(), other.book(PayMode.ON_SITE)
+    offers = clinics.suspended()
+    mine, theirs = offers[:3], offers[3:]
+    assert other.appointment(clinics.accept(theirs[0], other)).pay_mode is PayMode.ON_SITE
+    assert other.appointment(there).cancel_reason is CancelReason.SUSPENDED
+    for one in mine:
+        clinics.refuse(one)
+    patient.work()
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert [one.amount_fen for one in patient.refunds()] == [5000]
+    patient.assert_sound()
+
+
+def test_one_after_the_other_in_the_order_of_booking_and_cut_off_in_between(clinics: Clinics) -> None:
+    """Two numbers of each for three patients; the job dies after the first, and the next worker goes on."""
+    others = [clinics.stranger() for _ in range(2)]
+    first, second, third = clinics.patient.paid(), *(one.book(PayMode.ON_SITE) for one in others)
+    suspend(clinics.patient)
+    job = LeasedJob(new_id(), "settle_suspension", {"schedule_id": str(clinics.patient.schedule_id)}, 1, 1)
+    settle_suspension(clinics.patient.workbench, job)
+    clinics.patient.work()
+    assert [one.appointment_id for one in clinics.offers()] == [first] * 3 + [second] * 3
+    assert clinics.patient.appointment(third).cancel_reason is CancelReason.SUSPENDED
+    clinics.patient.assert_sound()
+
+
+def test_a_held_number_whose_own_clinic_is_suspended_is_withdrawn(clinics: Clinics) -> None:
+    patient = clinics.patient
+    paid = patient.paid()
+    offers = clinics.suspended()
+    for one in (clinics.later, clinics.same_day):
+        suspend(patient, one)
+    with pytest.raises(OfferEnded):
+        clinics.accept(offers[0])
+    patient.work()
+    assert [one.status for one in clinics.offers()] == ["withdrawn", "withdrawn", "open"]
+    suspend(patient, clinics.elsewhere)
+    patient.work()
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    clinics.assert_all_back()
+
+
+def test_whoever_cancels_a_suspended_appointment_is_never_too_late(clinics: Clinics) -> None:
+    patient = clinics.patient
+    paid = patient.paid()
+    patient.write(lambda session, now: setattr(session.get_one(Appointment, paid), "cancel_before", now))
+    clinics.suspended()
+    patient.cancel(paid)
+    patient.work()
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert {one.status for one in clinics.offers()} == {OfferStatus.WITHDRAWN}
+    clinics.assert_all_back()
+
+
+def test_what_was_booked_since_may_stand_in_the_way(clinics: Clinics) -> None:
+    patient = clinics.patient
+    patient.paid()
+    offers = clinics.suspended()
+    patient.book(PayMode.ON_SITE, schedule_id=clinics.later)
+    with pytest.raises(AlreadyBooked):
+        clinics.accept(offers[0])
+    clinics.accept(offers[1])
+    patient.assert_sound()
+
+
+RIVALS: dict[str, Callable[[Clinics, UUID], Any]] = {
+    "expiry": lambda clinics, _: clinics.patient.work(),
+    "another offer": lambda clinics, _: clinics.accept(clinics.offers()[1]),
+    "the same again": lambda clinics, _: clinics.accept(clinics.offers()[0]),
+    "refusal": lambda clinics, _: clinics.refuse(clinics.offers()[0]),
+    "suspension of the other": lambda clinics, _: suspend(clinics.patient, clinics.later),
+    "cancelling": lambda clinics, paid: clinics.patient.cancel(paid),
+}
+
+
+@pytest.mark.parametrize("rival", list(RIVALS))
+def test_taking_an_offer_against_whatever_ends_it(clinics: Clinics, rival: str) -> None:
+    """Truly at once: the patient has one appointment and no more, or none and all of the money."""
+    patient = clinics.patient
+    paid = patient.paid()
+    offer = clinics.suspended()[0]
+    if rival == "expiry":
+        patient.clock.set(offer.expires_at - timedelta(microseconds=1))
+
+        def late() -> Any:
+            patient.clock.set(offer.expires_at)
+            return RIVALS[rival](clinics, paid)
+
+        results = race(lambda: clinics.accept(offer), late)
+    else:
+        results = race(lambda: clinics.accept(offer), lambda: RIVALS[rival](clinics, paid))
+    for one in results:
+        refused = (OfferEnded, Overloaded, PersonLimit, AlreadyBooked)
+        assert not isinstance(one, Exception) or isinstance(one, refused) or rival == "cancelling", one
+    for _ in range(3):  # what was taken may be suspended in its turn, with offers of its own
+        patient.work(after=timedelta(hours=2))
+    standing = patient.read(
+        lambda session: session.scalars(select(Appointment).where(Appointment.status == "booked")).all()
+    )
+    back = sum(one.amount_fen for one in patient.refunds())
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert len(standing) <= 1
+    assert back == 5000 - sum(one.fee_fen for one in standing)
+    taken = [one.accepted_as_id for one in clinics.offers() if one.status is OfferStatus.ACCEPTED]
+    assert taken == [one.id for one in standing] or rival == "suspension of the other"
+    assert not [one for one in clinics.offers() if one.status is OfferStatus.OPEN]
+    patient.assert_sound()
