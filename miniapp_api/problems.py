@@ -122,7 +122,7 @@ PROBLEMS: Mapping[str, Problem] = {
         "At the same time as another visit", "This dependent is elsewhere then. Try another time or day."),
     "rebook_too_soon": _p(
         409, "刚刚退过这里的号", "请稍后再预约同一班次，或换个日期。",
-        "A number of this clinic was just given back", "Please wait before booking it again, or try another day."),
+        "A number here was just given back", "Please wait before booking it again, or try another day."),
     "closed_hours": _p(
         409, "现在不在放号服务时间", "请在开放时间再预约。",
         "Nothing is booked at this hour", "Please come back when booking opens again."),
