@@ -139,7 +139,7 @@ def twin_at_work(attack: Attack) -> TestResponse:
     """Its lease stands as a process leaves it that was killed a moment ago."""
     key, world = new_key(), attack.world
     request = request_of(world, attack.name, own_ids(attack.name, attack.settled))
-    content = f"{request['method']} {request['path']}\n{canonical_json(request['json']).decode()}"
+    content = f"{request['method']} {request['path']}\n{canonical_json(request.get('json', {})).decode()}"
 
     def take(session: Any, now: Any) -> None:
         digest = token_digest(attack.settled.patient.token)
@@ -148,7 +148,7 @@ def twin_at_work(attack: Attack) -> TestResponse:
         lease_key(row, step="begun", now=now)
 
     world.workbench.transactions.write(take)
-    return attack.send(json=request["json"], headers={"Idempotency-Key": key})
+    return attack.send(json=request.get("json", {}), headers={"Idempotency-Key": key})
 
 
 IMPLIED: dict[str, Callable[[Attack], TestResponse]] = {
