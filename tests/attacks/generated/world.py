@@ -136,12 +136,13 @@ class World(Clinic):
     def booked(self, patient: Patient, dependent_id: str, **schedule: Any) -> str:
         return str(created(self.book(patient, dependent_id, self.schedule(**schedule), pay="on_site"))["id"])
 
-    def offered(self, patient: Patient, dependent_id: str) -> str:
-        """The id of an offer that stands for an appointment whose clinic is suspended."""
-        lost, other = UUID(self.booked(patient, dependent_id, in_days=6)), UUID(self.schedule(in_days=7))
-        return self.workbench.transactions.write(
-            lambda session, now: str(offer_instead(session, lost, other, now=now).id)
+    def offered(self, patient: Patient, dependent_id: str) -> dict[str, str]:
+        """A `lost` appointment, whose clinic is suspended, and an `offer` that stands for it."""
+        lost, other = self.booked(patient, dependent_id, in_days=6), UUID(self.schedule(in_days=7))
+        offer = self.workbench.transactions.write(
+            lambda session, now: str(offer_instead(session, UUID(lost), other, now=now).id)
         )
+        return {"lost": lost, "offer": offer}
 
     def open_payment(self, patient: Patient, appointment_id: str) -> TestResponse:
         return patient.post(f"/appointments/{appointment_id}/payments", {"channel": "wechat_jsapi"})
@@ -165,7 +166,7 @@ class World(Clinic):
             "appointment": appointment,
             "booked": self.booked(patient, dependent, in_days=5, department_id=place["department"]),
             "today": self.booked(patient, dependent, in_days=6, fee_fen=0, terms=OPEN_FOR_CHECK_IN),
-            "offer": self.offered(patient, dependent),
+            **self.offered(patient, dependent),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
         full, entry = self._full(), self._full()
