@@ -62,9 +62,9 @@ def race(*calls: Callable[[], R]) -> list[R | Exception]:
         return list(pool.map(one, calls))
 
 
-def make_runner(workbench: Workbench) -> Runner:
+def make_runner(workbench: Workbench, *, threads: int = 4) -> Runner:
     """A worker with every job of the house."""
-    return Runner(workbench, HANDLERS, periodic=_PERIODIC, name="test")
+    return Runner(workbench, HANDLERS, periodic=_PERIODIC, name="test", threads=threads)
 
 
 def make_workbench(transactions: Transactions, vault: Vault, adapters: FakeAdapters) -> Workbench:
@@ -177,10 +177,10 @@ class Patient:
     ) -> None:
         receive_event(session, message, provider=provider, headers={}, body=body, vault=self.workbench.vault, now=now)
 
-    def work(self, *, after: timedelta = timedelta(0)) -> None:
-        """Let time pass, then run every job that is due."""
+    def work(self, *, after: timedelta = timedelta(0), threads: int = 4) -> None:
+        """Let time pass, then run every job that is due: with one thread in the same order each time."""
         self.clock.advance(after)
-        runner = make_runner(self.workbench)
+        runner = make_runner(self.workbench, threads=threads)
         for _ in range(20):
             if not runner.run_due():
                 return

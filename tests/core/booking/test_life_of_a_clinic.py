@@ -65,11 +65,11 @@ class LifeOfAClinic(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.gateway.down = None
         for _ in range(8):
-            self.first.work(after=timedelta(hours=2))
+            self.first.work(after=timedelta(hours=2), threads=1)
             for name, one in self.gateway.refunds.items():
                 if one.state is RefundState.PROCESSING:
                     self.gateway.settle_refund(name, RefundState.SUCCEEDED)
-        self.first.work(after=timedelta(hours=2))
+        self.first.work(after=timedelta(hours=2), threads=1)
         self.first.assert_sound()
         self.every_number_has_found_its_place()
         self.every_fen_is_where_it_belongs()
@@ -100,7 +100,7 @@ class LifeOfAClinic(RuleBasedStateMachine):
             said = self.gateway.pay(unpaid[number % len(unpaid)])
             if heard:
                 self.first.hear(said)
-                self.first.work()
+                self.first.work(threads=1)
 
     @rule(who=people)
     def cancel(self, who: int) -> None:
@@ -121,7 +121,7 @@ class LifeOfAClinic(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 30, 5 * 60, 16 * 60, 46 * 60, 6 * 60 * 60, 30 * 60 * 60]))
     def time_passes(self, seconds: int) -> None:
-        self.first.work(after=timedelta(seconds=seconds))
+        self.first.work(after=timedelta(seconds=seconds), threads=1)
 
     # --- what always holds
 

@@ -108,7 +108,7 @@ class LifeOfCharges(RuleBasedStateMachine):
         """Any message of the past, again or for the first time."""
         if self.said:
             self.patients[0].hear(self.said[which % len(self.said)])
-            self.patients[0].work()
+            self.patients[0].work(threads=1)
 
     @rule(mood=st.sampled_from([None, None, "before", "after"]))
     def platform_is(self, mood: str | None) -> None:
@@ -120,7 +120,7 @@ class LifeOfCharges(RuleBasedStateMachine):
 
     @rule(seconds=pauses)
     def time_passes(self, seconds: int) -> None:
-        self.patients[0].work(after=timedelta(seconds=seconds))
+        self.patients[0].work(after=timedelta(seconds=seconds), threads=1)
 
     # --- what always holds
 
@@ -134,11 +134,11 @@ class LifeOfCharges(RuleBasedStateMachine):
         """The platform is well again; what is on its way arrives."""
         self.gateway.down = self.gateway.refuse_refunds = None
         for _ in range(6):
-            self.patients[0].work(after=timedelta(hours=2))
+            self.patients[0].work(after=timedelta(hours=2), threads=1)
             for name, one in self.gateway.refunds.items():
                 if one.state is RefundState.PROCESSING:
                     self.gateway.settle_refund(name, RefundState.SUCCEEDED)
-        self.patients[0].work(after=timedelta(hours=2))
+        self.patients[0].work(after=timedelta(hours=2), threads=1)
         self.patients[0].assert_sound()
 
     def _compare_ledgers(self) -> None:
@@ -192,3 +192,6 @@ def test_whatever_happens_the_books_agree_with_the_platform(database: Database, 
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+pytestmark = pytest.mark.timeout(600)
