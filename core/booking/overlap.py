@@ -29,6 +29,11 @@ def elsewhere_during(standing: list[Standing], schedule: Schedule) -> list[Stand
     ]
 
 
+def meets(elsewhere: list[Standing], slot: Slot) -> bool:
+    """Whether one of them falls into the time of this number."""
+    return any(one.starts_at < slot.ends_at and slot.starts_at < one.ends_at for one in elsewhere)
+
+
 def first_clear_segment(session: Session, wanted: Wanted, elsewhere: list[Standing]) -> datetime | None:
     """Where a free number will do and touches none of them; looked at without a lock."""
     met = or_(*(and_(_SLOT.starts_at < one.ends_at, _SLOT.ends_at > one.starts_at) for one in elsewhere))

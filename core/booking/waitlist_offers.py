@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from core.booking.case import Case, gather, taker_in
 from core.booking.claim import ClaimedSlot, Taken, is_kept_from
+from core.booking.limit_refusals import Overlaps
 from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.overlap import elsewhere_during, meets
 from core.booking.required import card_to_bring
 from core.booking.rules import refusals
 from core.booking.terms import Terms
@@ -158,6 +160,9 @@ def _refused(session: Session, case: Case, wish: Wish, slot: Slot) -> str | None
         return refusal.code
     if str(wish.pay) not in case.terms.pay_modes:
         return _NOT_OFFERED
+    # It is one number that is on offer: nobody looks for another segment of the half day.
+    if not case.terms.may_overlap and meets(elsewhere_during(case.standing, case.schedule), slot):
+        return Overlaps.code
     return _OWN_NUMBER if is_kept_from(session, slot.id, taker_in(case)) else None
 
 

@@ -163,6 +163,23 @@ def test_one_that_a_rule_refuses_is_passed_over_and_keeps_its_place(holder: Hold
     patient.assert_sound()
 
 
+def test_whoever_is_elsewhere_at_that_time_is_passed_over(patient: Patient) -> None:
+    alone = fresh(patient, numbers=1, terms=SLOW | {"may_overlap": False})
+    had = alone.book(PayMode.ON_SITE)
+    first, second = another(alone), another(alone)
+    entries = [wait(first), wait(second)]
+    other = fresh(patient, numbers=1, terms={"may_overlap": False}).schedule_id
+    first.book(PayMode.ON_SITE, schedule_id=other)
+    alone.cancel(had)
+    alone.work()
+    assert (found(first, entries[0]), view(first, entries[0]).places[0].reasons) == (
+        None,
+        ["overlaps", "no_number_yet"],
+    )
+    assert found(second, entries[1]) is not None
+    alone.assert_sound()
+
+
 def test_whoever_let_a_number_go_is_not_offered_it_again(patient: Patient) -> None:
     patient = fresh(patient, numbers=1, terms=SLOW | {"let_go_rest_minutes": 120})
     had = patient.book(PayMode.ONLINE)
