@@ -28,7 +28,7 @@ from miniapp_api import (
     cli_official,
     cli_people,
 )
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import operator_option
 from miniapp_api.services import services
 from miniapp_api.worker import work
 from models.appointment import AppointmentStatus

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from core.booking.clusters import clear_signal, signals_in_force
 from core.booking.fairness import fairness_of
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import operator_option
 from miniapp_api.services import services
 from models.errors import NotFound
 

@@ -19,12 +19,10 @@ from sqlalchemy.orm import Session
 from core.booking import at_desk
 from core.booking.queue import queue_of
 from core.tickets import BadTicket
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.appointment import Appointment
-from models.base import new_id
 from models.errors import DomainError
-from models.states import Actor, Cause, CauseKind
 
 
 @click.command("check-in")
@@ -43,7 +41,7 @@ def check_in(named: str, operator: str, overrule: bool) -> None:
                 operator=operator,
                 overrule=overrule,
                 now=now,
-                cause=_by(operator),
+                cause=by_operator(operator),
             )
         ),
     )
@@ -90,7 +88,9 @@ def fulfil(named: str, operator: str) -> None:
     _do(
         named,
         lambda session, appointment_id, now: _told(
-            at_desk.fulfil(session, appointment_id=appointment_id, operator=operator, now=now, cause=_by(operator))
+            at_desk.fulfil(
+                session, appointment_id=appointment_id, operator=operator, now=now, cause=by_operator(operator)
+            )
         ),
     )
 
@@ -105,7 +105,7 @@ def cancel_at_desk(named: str, operator: str) -> None:
         named,
         lambda session, appointment_id, now: _told(
             at_desk.cancel_at_desk(
-                session, appointment_id=appointment_id, operator=operator, now=now, cause=_by(operator)
+                session, appointment_id=appointment_id, operator=operator, now=now, cause=by_operator(operator)
             )
         ),
     )
@@ -140,7 +140,7 @@ def decide_not_me(named: str, found: str, operator: str) -> None:
             confirmed=found == "confirmed",
             operator=operator,
             now=now,
-            cause=_by(operator),
+            cause=by_operator(operator),
         )
         return {"appointment_id": appointment_id, "decided": decided}
 
@@ -181,10 +181,6 @@ def _do(named: str, step: Callable[[Session, UUID, datetime], dict[str, Any]]) -
 
 def _told(appointment: Appointment) -> dict[str, Any]:
     return {"appointment_id": appointment.id, "number": appointment.number, "status": appointment.status}
-
-
-def _by(operator: str) -> Cause:
-    return Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
 
 
 commands: tuple[click.Command, ...] = (

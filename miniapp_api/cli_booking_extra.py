@@ -13,12 +13,10 @@ from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
 from core.booking.extra import ExtraReason, ExtraRefused, Order, issue_extra_number
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.appointment import PayMode
-from models.base import new_id
 from models.errors import DomainError, NotFound
-from models.states import Actor, Cause, CauseKind
 
 
 @click.command("issue-extra-number")
@@ -33,7 +31,7 @@ def issue_extra_number_command(
     *, schedule_id: UUID, dependent_id: UUID, doctor: str, reason: str, pay: str, operator: str
 ) -> None:
     """Give one patient a number beside those of a half day (加号). Prints one line of JSON."""
-    cause = Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+    cause = by_operator(operator)
     order = Order(schedule_id, dependent_id, doctor, ExtraReason(reason), operator, PayMode(pay))
     workbench = services().workbench
 

@@ -19,17 +19,15 @@ from core.booking.change_clinic import close_schedule, move_schedule, reopen_sch
 from core.booking.schedule_changes import ChangeRefused, Order
 from core.booking.suspend import preview_suspension, suspend_schedule
 from core.clock import HOSPITAL_ZONE
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
-from models.base import new_id
 from models.errors import DomainError
-from models.states import Actor, Cause, CauseKind
 
 _LONGEST_REASON = 200
 
 
 def _order(operator: str, reason: str) -> Order:
-    return Order(operator, reason, Cause(Actor.OPERATOR, CauseKind.COMMAND, str(new_id()), actor_id=operator))
+    return Order(operator, reason, by_operator(operator))
 
 
 def _reason(_context: click.Context, _option: click.Parameter, value: str) -> str:

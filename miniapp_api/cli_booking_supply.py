@@ -14,11 +14,9 @@ from sqlalchemy.orm import Session
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.import_file import Beyond, Imported, import_schedules
 from core.catalog.import_rows import read_import
-from miniapp_api.cli_people import operator_option
+from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
-from models.base import new_id
 from models.errors import Unavailable
-from models.states import Actor, Cause, CauseKind
 
 
 class _Undone(Exception):
@@ -39,7 +37,7 @@ def import_schedules_command(file: Path, operator: str, dry_run: bool) -> None:
 
     All or nothing: with any bad row nothing is written, each is told with row, column and reason, and the exit is 1.
     """
-    cause = Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
+    cause = by_operator(operator)
     faults: list[Fault] = []
     rows = read_import(file, faults)
 

@@ -18,29 +18,13 @@ from core.dependents.guardians import confirm_guardian
 from core.dependents.signals import crowded_persons
 from core.identity.on_site import verify_on_site
 from core.rights.catalogue import listing
+from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.agreement import Agreement
-from models.base import new_id
 from models.errors import NotFound
 from models.guardian import GuardianEvidence, GuardianRelation
-from models.states import Actor, Cause, CauseKind
 
-OPERATOR_MAX = 64
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-
-def operator_option(default: str | None = None) -> Callable[[F], F]:
-    """Whose name goes into the log that the patient can read. Without a default it must be said."""
-    given: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("--operator", callback=_operator, help="Who does it; the patient can read the name.", **given)
-
-
-def _operator(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    name = value.strip()
-    if not name or len(name) > OPERATOR_MAX or not name.isprintable():
-        raise click.BadParameter(f"1 to {OPERATOR_MAX} printable characters")
-    return name
 
 
 @click.command("verify-on-site")
@@ -57,7 +41,7 @@ def verify_dependent(dependent_id: UUID, operator: str, document_seen: bool) -> 
     """Pass a dependent's identity check at the desk. Prints one line of JSON."""
     if not document_seen:
         raise click.UsageError("--document-seen is missing: nobody is verified unseen")
-    cause = _by(operator)
+    cause = by_operator(operator)
 
     def step(session: Session, now: datetime) -> dict[str, Any]:
         check = verify_on_site(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
@@ -80,7 +64,7 @@ def agree_on_site(dependent_id: UUID, operator: str, holder_seen: bool) -> None:
     """A grown-up agrees at the desk that an account books for them. Prints one line of JSON."""
     if not holder_seen:
         raise click.UsageError("--holder-seen is missing: nobody agrees unseen")
-    cause = _by(operator)
+    cause = by_operator(operator)
     told = _write(
         lambda session, now: _told_agreement(
             agree_at_desk(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
@@ -101,7 +85,7 @@ def show_catalogue() -> None:
 @with_appcontext
 def revoke_on_site(dependent_id: UUID, operator: str) -> None:
     """The person takes it back at the desk, at once. Prints one line of JSON."""
-    cause = _by(operator)
+    cause = by_operator(operator)
     ended = _write(
         lambda session, now: revoke_at_desk(session, dependent_id=dependent_id, operator=operator, now=now, cause=cause)
     )
@@ -119,7 +103,7 @@ def confirm_guardianship(dependent_id: UUID, operator: str, relation: str, evide
     """The desk has seen what shows that a minor's guardian is one. Prints one line of JSON."""
     if not evidence_seen:
         raise click.UsageError("--evidence-seen is missing: nothing is confirmed unseen")
-    cause = _by(operator)
+    cause = by_operator(operator)
 
     def step(session: Session, now: datetime) -> dict[str, Any]:
         ward = confirm_guardian(
@@ -144,10 +128,6 @@ def tell_crowded_persons() -> None:
     for one in transactions.read(lambda session, now: crowded_persons(session, now=now)):
         told = {"person_id": one.person_id, "accounts": one.accounts, "newest_at": one.newest_at}
         click.echo(json.dumps(told, default=str))
-
-
-def _by(operator: str) -> Cause:
-    return Cause(actor=Actor.OPERATOR, kind=CauseKind.COMMAND, id=str(new_id()), actor_id=operator)
 
 
 def _told_agreement(given: Agreement) -> dict[str, Any]:
