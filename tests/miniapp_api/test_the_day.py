@@ -35,7 +35,7 @@ def desk(ward: Ward, *args: str) -> Result:
 
 def said(result: Result) -> list[dict[str, Any]]:
     assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
 def schedule(ward: Ward, **facts: Any) -> str:
