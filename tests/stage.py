@@ -20,7 +20,7 @@ from cases import Case, booked_by
 from crowd import Stranger, Town
 from fakes import ManualClock
 from harness import make_runner
-from running import vault_of
+from running import looking_at, vault_of
 from shared_app import app_with
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -151,7 +151,9 @@ def on_stage(platform: Running, database_url: str, folder: Path) -> Iterator[Sta
     thread.start()
     try:
         eventually(lambda: _answers(base_url), "the app answers")
-        yield Stage(app, base_url, platform, clock, Town(database, vault_of(config), over_http(base_url)))
+        # What the test itself writes is not tried again, so it is not given up as soon as what the app writes.
+        with looking_at(database_url) as patient:
+            yield Stage(app, base_url, platform, clock, Town(patient, vault_of(config), over_http(base_url)))
     finally:
         over_http(platform.base_url)("DELETE", "/control/faults", None, {})
         server.shutdown()

@@ -177,6 +177,8 @@ def settle_in(ward: Ward) -> Phone:
     ward.ids |= {"dependent_id": add(phone), "schedule_id": schedule_id} | _around(ward, schedule_id)
     dependent_id = ward.ids["dependent_id"]
     agree(phone, "face", dependent_id)
+    # Before anything waits to be paid: while one number does, no other may be had.
+    ward.ids["offer_id"] = offered(ward, phone, dependent_id)
     appointment = book(phone, schedule_id, dependent_id)
     assert appointment.status == 201, appointment
     opened = phone.post(f"/appointments/{appointment.json['id']}/payments", {"channel": "wechat_jsapi"})
@@ -188,7 +190,6 @@ def settle_in(ward: Ward) -> Phone:
         "check_id": begun.json["id"],
         "card_id": add_card(phone, dependent_id, ward.ids["hospital_id"]),
     }
-    ward.ids["offer_id"] = offered(ward, phone, dependent_id)
     ward.ids["grant_id"] = give(ward, phone, dependent_id, ward.log_in("relative"))
     ward.ids["join_id"] = ask_to_join(ward, phone)
     ward.ids["agreement_id"] = agree_elsewhere(ward, dependent_id)

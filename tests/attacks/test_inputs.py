@@ -48,7 +48,8 @@ def send(phone: Phone, ward: Ward, operation: Operation, **changed: Any) -> Repl
     headers |= changed.get("headers", {})
     if changed.get("query"):
         path += ("&" if "?" in path else "?") + changed["query"]
-    data = changed["raw"] if "raw" in changed else json.dumps(changed.get("body", body)).encode()
+    said = changed.get("body", body)
+    data = changed["raw"] if "raw" in changed else b"" if said is None else json.dumps(said).encode()
     if method == "GET":
         data = b""
     answer = ward.app.test_client().open(changed.get("path", path), method=method, data=data, headers=headers)
