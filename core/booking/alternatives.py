@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.overlap import elsewhere_during
 from core.booking.rules import sold_until
 from core.booking.standing import Standing, open_of_person
 from core.booking.terms import Terms
@@ -107,8 +108,7 @@ def limit_reached(schedule: Schedule, others: Sequence[Standing]) -> str | None:
         return "schedule"
     if len(beside) >= terms.max_open_per_person_department_day:
         return "department_day"
-    meets = [one for one in others if one.starts_at < schedule.ends_at and schedule.starts_at < one.ends_at]
-    if meets and not terms.may_overlap:
+    if not terms.may_overlap and elsewhere_during(others, schedule):
         return "overlap"
     return "day" if len(same_day) >= terms.max_per_person_day else None
 

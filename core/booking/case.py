@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 
 from core.booking.answers import Answers
 from core.booking.claim import Left, Taker, Wanted
-from core.booking.look import Whom
+from core.booking.look import Surroundings, Whom, own_dependent
 from core.booking.overlap import elsewhere_during, first_clear_segment
+from core.booking.required import card_to_bring
 from core.booking.restricted import UNRESTRICTED, Restriction
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.terms import Terms
 from core.dependents.minors import minor_consent_missing
+from core.transactions import Changed
 from models.account import Purpose
 from models.appointment import HOLDS_SLOT, OPEN, AppointmentStatus
 from models.grant import Grant
@@ -109,6 +111,32 @@ def gather(
         restriction=whom.restriction,
         elsewhere=elsewhere,
         clear_segment=None if wanted is None or not elsewhere else first_clear_segment(session, wanted, elsewhere),
+    )
+
+
+def own_case(
+    session: Session,
+    around: Surroundings,
+    terms: Terms,
+    *,
+    dependent_id: UUID,
+    account_id: UUID,
+    person_id: UUID,
+    now: datetime,
+) -> Case:
+    """Of the account's own dependent, for one number that is at hand: nobody looks for it, or for another segment. The
+    account and `person_id`, the person's root, are locked.
+
+    Raises: NotFound, Changed where the dependent was another person when `around` was looked at."""
+    schedule = around.schedule
+    whom = own_dependent(
+        session, account_id=account_id, dependent_id=dependent_id, hospital_id=schedule.hospital_id, now=now
+    )
+    if whom.dependent.person_id != around.person_id:
+        raise Changed()
+    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
+    return gather(
+        session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.charge_lines import charge_line
 from core.booking.suspended import AFFECTED
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
@@ -18,8 +19,7 @@ from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.refunds import due_refund
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
-from models.base import new_id
-from models.charge import ChargeLine, FeeKind, Leg
+from models.charge import FeeKind
 from models.notice import NoticeKind
 from models.payment import RefundReason
 from models.schedule import Schedule, ScheduleStatus
@@ -96,18 +96,7 @@ def _lower(
     less = appointment.fee_fen - to_fen
     if less <= 0 or appointment.status is not AppointmentStatus.BOOKED:
         return
-    account.charge.lines.append(
-        ChargeLine(
-            id=new_id(),
-            hospital_id=appointment.hospital_id,
-            charge_id=appointment.charge_id,
-            appointment_id=appointment.id,
-            kind=FeeKind.DISCOUNT,
-            leg=Leg.SELF_PAY,
-            amount_fen=-less,
-            legal_basis=_CHEAPER,
-        )
-    )
+    account.charge.lines.append(charge_line(appointment, FeeKind.DISCOUNT, -less, basis=_CHEAPER))
     appointment.fee_fen = to_fen
     session.flush()
     for payment in account.payments:

@@ -97,6 +97,11 @@ class Taken:
     slot: ClaimedSlot
     event: StateEvent
 
+    @classmethod
+    def of(cls, slot: Slot, event: StateEvent) -> Taken:
+        """Of a number that was taken by its own verb."""
+        return cls(ClaimedSlot(slot.id, slot.sequence, slot.starts_at, slot.ends_at), event)
+
 
 def claim_slot(session: Session, wanted: Wanted, *, to: SlotStatus, at: datetime, cause: Cause) -> ClaimedSlot | None:
     """Take the first number that will do, or None where none is free. Two patients cannot get the same one."""

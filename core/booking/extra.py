@@ -16,11 +16,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.case import Case, gather
-from core.booking.claim import ClaimedSlot, Taken
+from core.booking.case import Case, own_case
+from core.booking.claim import Taken
 from core.booking.limit_refusals import ClosedHours
-from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.required import card_to_bring
+from core.booking.look import Surroundings, look_around
 from core.booking.rules import refusals
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
@@ -104,14 +103,8 @@ def _judged(
     if around.person_id is None:
         raise Changed()
     person_id = lock_account_and_person(session, account_id, around.person_id)
-    hospital_id = around.schedule.hospital_id
-    whom = own_dependent(session, account_id=account_id, dependent_id=dependent_id, hospital_id=hospital_id, now=now)
-    if whom.dependent.person_id != around.person_id:
-        raise Changed()
-    schedule = around.schedule
-    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
-    case = gather(
-        session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
+    case = own_case(
+        session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
     )
     for refusal in refusals(case):
         if not isinstance(refusal, NotReleased | ClosedHours):
@@ -151,7 +144,7 @@ def _add(session: Session, schedule: Schedule, terms: Terms, to: SlotStatus, *, 
     born = slot.move(to, at=now, cause=cause, reason="extra")
     session.add(slot)
     session.flush()
-    return Taken(ClaimedSlot(slot.id, slot.sequence, slot.starts_at, slot.ends_at), born)
+    return Taken.of(slot, born)
 
 
 def _last(slots: Sequence[Slot]) -> Slot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import and_, not_, or_, select
@@ -16,7 +17,7 @@ from models.schedule import Schedule, Slot, SlotStatus
 _SLOT = table_of(Slot).c
 
 
-def elsewhere_during(standing: list[Standing], schedule: Schedule) -> list[Standing]:
+def elsewhere_during(standing: Iterable[Standing], schedule: Schedule) -> list[Standing]:
     """The person's open appointments of any other half day, in any hospital, that fall into this one."""
     return [
         one

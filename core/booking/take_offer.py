@@ -14,12 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.alternatives import limit_reached
+from core.booking.charge_lines import PRICE_LIST, charge_line
 from core.booking.offers import Offered, decline, lock_offered, withdraw_offers
 from core.booking.standing import open_of_person
 from core.booking.suspended import AFFECTED, end_suspended, settle_soon
 from core.booking.terms import Terms
+from core.booking.write import end_of_hold
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
-from core.jobs.queue import enqueue
 from core.locks import lock_account_and_person, root_of
 from core.notices.write import tell
 from core.numbers import appointment_number
@@ -30,7 +31,7 @@ from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
 from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.base import new_id
-from models.charge import Charge, ChargeLine, FeeKind, Leg
+from models.charge import Charge, FeeKind
 from models.errors import NotFound
 from models.grant import Grant, Scope
 from models.notice import NoticeKind
@@ -41,7 +42,6 @@ from models.schedule import Schedule, Slot
 from models.sealing import Vault
 from models.states import Cause
 
-_BASIS = "hospital price list"
 _NO_SURCHARGE = "clinic suspended by the hospital, no surcharge"
 
 
@@ -195,26 +195,12 @@ def _appointment(
     new.enter(session, AppointmentStatus.PENDING if unpaid else AppointmentStatus.BOOKED, at=now, cause=cause)
     session.flush()
     if expires_at is not None:
-        of = str(new.id)
-        enqueue(session, "end_hold", run_at=expires_at, now=now, dedup=f"end_hold:{of}", appointment_id=of)
-    charge.lines.append(_line(charge, new, FeeKind.REGISTRATION, schedule.fee_fen, _BASIS))
+        session.add(end_of_hold(new.id, expires_at, now=now))
+    charge.lines.append(charge_line(new, FeeKind.REGISTRATION, schedule.fee_fen, basis=PRICE_LIST))
     if schedule.fee_fen > offer.fee_fen:
         discount = offer.fee_fen - schedule.fee_fen
-        charge.lines.append(_line(charge, new, FeeKind.DISCOUNT, discount, _NO_SURCHARGE))
+        charge.lines.append(charge_line(new, FeeKind.DISCOUNT, discount, basis=_NO_SURCHARGE))
     return new
-
-
-def _line(charge: Charge, appointment: Appointment, kind: FeeKind, amount_fen: int, basis: str) -> ChargeLine:
-    return ChargeLine(
-        id=new_id(),
-        hospital_id=charge.hospital_id,
-        charge_id=charge.id,
-        appointment_id=appointment.id,
-        kind=kind,
-        leg=Leg.SELF_PAY,
-        amount_fen=amount_fen,
-        legal_basis=basis,
-    )
 
 
 def _settle_money(

@@ -15,12 +15,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.case import Case, gather, taker_in
-from core.booking.claim import ClaimedSlot, Taken, is_kept_from
+from core.booking.case import Case, own_case, taker_in
+from core.booking.claim import Taken, is_kept_from
 from core.booking.limit_refusals import Overlaps
-from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.look import Surroundings, look_around
 from core.booking.overlap import elsewhere_during, meets
-from core.booking.required import card_to_bring
 from core.booking.rules import refusals
 from core.booking.terms import Terms
 from core.booking.waitlist_queue import Waiting, pay_until, waiting_for
@@ -111,7 +110,13 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     if entry.status is not WaitlistStatus.WAITING or place.appointment_id is not None:
         return False
     wish = Wish(offer.schedule_id, dependent_id, entry.pay_mode)
-    case = _case(session, around, wish, person_id=person_id, account_id=account_id, now=now)
+    terms = Terms.from_document(around.schedule.terms)
+    try:
+        case = own_case(
+            session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
+        )
+    except NotFound as error:
+        raise Changed() from error
     why = _refused(session, case, wish, slot)
     if why is not None:
         place.skip(why, at=now)
@@ -129,29 +134,6 @@ def _dependent_of(session: Session, place: WaitlistPlace) -> UUID:
 def is_held(session: Session, slot: Slot) -> bool:
     held = select(Appointment.id).where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT))
     return session.scalars(held.limit(1)).first() is not None
-
-
-def _case(
-    session: Session, around: Surroundings, wish: Wish, *, person_id: UUID, account_id: UUID, now: datetime
-) -> Case:
-    """Raises: Changed where the dependent is another person by now, or gone."""
-    try:
-        whom = own_dependent(
-            session,
-            account_id=account_id,
-            dependent_id=wish.dependent_id,
-            hospital_id=around.schedule.hospital_id,
-            now=now,
-        )
-    except NotFound as error:
-        raise Changed() from error
-    if whom.dependent.person_id != around.person_id:
-        raise Changed()
-    terms = Terms.from_document(around.schedule.terms)
-    card = card_to_bring(session, schedule=around.schedule, terms=terms, dependent=whom.dependent, named=None)
-    return gather(
-        session, schedule=around.schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
-    )
 
 
 def _refused(session: Session, case: Case, wish: Wish, slot: Slot) -> str | None:
@@ -182,7 +164,7 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
     waits = sold.wish.pays_online(case.schedule) or sold.around.hospital_system is not None
     event = slot.take(SlotStatus.HELD if waits else SlotStatus.BOOKED, at=now, cause=cause)
     session.flush()
-    taken = Taken(ClaimedSlot(slot.id, slot.sequence, slot.starts_at, slot.ends_at), event)
+    taken = Taken.of(slot, event)
     until = pay_until(case.terms, slot, case.schedule.visit_date, now=now)
     sale = Sale(
         sold.wish,

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import String, and_, bindparam, case, select, type_coerce
 from sqlalchemy.orm import Session, make_transient_to_detached
 
+from core.booking.charge_lines import PRICE_LIST, charge_line
 from core.booking.claim import Taken
 from core.booking.look import Surroundings
 from core.booking.terms import Terms
@@ -24,7 +25,7 @@ from core.together import insert_together
 from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
-from models.charge import Charge, ChargeLine, FeeKind, Leg
+from models.charge import Charge, ChargeLine, FeeKind
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -35,7 +36,6 @@ from models.schedule import Schedule, ScheduleStatus
 from models.sealing import Vault
 from models.states import Cause
 
-_REGISTRATION_BASIS = "hospital price list"
 _SCHEDULE = table_of(Schedule).c
 # Its status, where it is still what the patient looked at.
 _AS_LOOKED_AT = and_(
@@ -109,10 +109,10 @@ def _rows(
     born = appointment.move(
         AppointmentStatus.PENDING if appointment.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause
     )
-    line = _line(charge_id, appointment)
+    line = charge_line(appointment, FeeKind.REGISTRATION, appointment.fee_fen, basis=PRICE_LIST)
     records: list[Base] = [appointment, line, sale.taken.event, born]
     if appointment.hold_expires_at is not None:
-        records.append(_end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
+        records.append(end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
     if sale.awaits_hospital:
         records += _claim(appointment, now=now, cause=cause)
     return appointment, line, records
@@ -194,20 +194,6 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
     )
 
 
-def _line(charge_id: UUID, appointment: Appointment) -> ChargeLine:
-    return ChargeLine(
-        id=new_id(),
-        hospital_id=appointment.hospital_id,
-        charge_id=charge_id,
-        appointment_id=appointment.id,
-        kind=FeeKind.REGISTRATION,
-        leg=Leg.SELF_PAY,
-        amount_fen=appointment.fee_fen,
-        legal_basis=_REGISTRATION_BASIS,
-        voided_at=None,
-    )
-
-
 def _claim(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Base]:
     """What the hospital's own system is to be asked, and the job that asks."""
     claim = HospitalClaim(
@@ -221,7 +207,8 @@ def _claim(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Bas
     return [claim, born, first_settling(appointment, now=now)]
 
 
-def _end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetime) -> Job:
+def end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetime) -> Job:
+    """The job that ends the hold of a new appointment, for whoever writes it with the rest."""
     # A new row needs no look for an older one: nothing can have made this hold's job before.
     return new_job(
         "end_hold",
