@@ -20,7 +20,7 @@ from models.schedule import Schedule, Slot
 
 LONGEST_PERIOD = timedelta(days=91)
 """Three months, as visits are counted over time."""
-_LONGEST_REST = timedelta(days=1)
+LONGEST_REST = timedelta(days=1)
 """Longer than after letting a number go nobody is kept from the same half day."""
 
 
@@ -125,7 +125,7 @@ def standing_of(
         "booker": booker_id,
         "schedule": schedule.id,
         "visits_since": schedule.visit_date - LONGEST_PERIOD,
-        "let_go_since": now - _LONGEST_REST,
+        "let_go_since": now - LONGEST_REST,
     }
     return [Standing(*row) for row in session.execute(_STANDING, given)]
 

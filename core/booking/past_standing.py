@@ -1,0 +1,175 @@
+"""What counted against a limit at an instant that is past, for many people at once: from the rows of appointments, and
+from their events, which tell in which state each was."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from core.booking.standing import LONGEST_PERIOD, LONGEST_REST, Standing
+from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
+from models.grant import Grant
+from models.person import Person
+from models.schedule import Slot
+from models.states import Machine, StateEvent
+
+T = TypeVar("T")
+_AT_ONCE = 1000
+_LONGEST_UNPAID = timedelta(days=14)
+"""No number is held unpaid for so long."""
+
+
+@dataclass(frozen=True)
+class Booked:
+    """An appointment and for whom it was: `human` is the person that it is known to be today, `holder_id` the account
+    under whose grant it was booked."""
+
+    appointment: Appointment
+    slot: Slot
+    human: UUID
+    holder_id: UUID | None
+
+    def came_before(self, other: Appointment) -> bool:
+        mine = self.appointment
+        return (mine.created_at, mine.id) < (other.created_at, other.id)
+
+
+@dataclass(frozen=True)
+class PastStanding:
+    """The appointments of everybody who is looked at, by person, account and holder of a grant; and the states that
+    each has had, oldest first."""
+
+    by_human: Mapping[UUID, Sequence[Booked]]
+    by_account: Mapping[UUID, Sequence[Booked]]
+    by_holder: Mapping[UUID, Sequence[Booked]]
+    states: Mapping[UUID, tuple[Sequence[datetime], Sequence[AppointmentStatus]]]
+
+    @classmethod
+    def read(cls, session: Session, booked: Sequence[Booked]) -> PastStanding:
+        """As far as `booked`, oldest first and not empty, can have met it."""
+        found = {one.appointment.id: one for one in _met_by(session, booked)}
+        by_human, by_account, by_holder = defaultdict(list), defaultdict(list), defaultdict(list)
+        for one in found.values():
+            by_human[one.human].append(one)
+            by_account[one.appointment.account_id].append(one)
+            if one.holder_id is not None:
+                by_holder[one.holder_id].append(one)
+        return cls(by_human, by_account, by_holder, _states(session, list(found)))
+
+    def before(self, that: Booked, booker_id: UUID, *, never: Collection[UUID]) -> list[Standing]:
+        """What stood when `that` was booked by `booker_id`, in the words of `core/booking/standing.py`, but for those
+        that were `never` booked."""
+        found = [*self._of_person(that, never), *self._unpaid_of_accounts(that, booker_id, never)]
+        for one in self._older(self.by_holder.get(booker_id, ()), that, never):
+            if self._status(one, that) is AppointmentStatus.PENDING:
+                found.append(self._standing(one, that, never, is_of_person=False, for_another=True))
+        return found
+
+    def _of_person(self, that: Booked, never: Collection[UUID]) -> Iterator[Standing]:
+        wanted = that.appointment
+        for one in self._older(self.by_human.get(that.human, ()), that, never):
+            status, row = self._status(one, that), one.appointment
+            is_recent_visit = status in HOLDS_SLOT and row.visit_date > wanted.visit_date - LONGEST_PERIOD
+            was_let_go = row.schedule_id == wanted.schedule_id and row.cancel_reason is CancelReason.PATIENT
+            is_recent = row.ended_at is not None and row.ended_at > wanted.created_at - LONGEST_REST
+            if status in OPEN or is_recent_visit or (status not in HOLDS_SLOT and was_let_go and is_recent):
+                yield self._standing(one, that, never, is_of_person=True)
+
+    def _unpaid_of_accounts(self, that: Booked, booker_id: UUID, never: Collection[UUID]) -> Iterator[Standing]:
+        for account_id in {that.appointment.account_id, booker_id}:
+            for one in self._older(self.by_account.get(account_id, ()), that, never):
+                if one.human != that.human and self._status(one, that) is AppointmentStatus.PENDING:
+                    yield self._standing(one, that, never, is_of_person=False)
+
+    def _older(self, booked: Iterable[Booked], that: Booked, never: Collection[UUID]) -> Iterator[Booked]:
+        return (one for one in booked if one.appointment.id not in never and one.came_before(that.appointment))
+
+    def _status(self, one: Booked, that: Booked) -> AppointmentStatus:
+        return self._status_at(one.appointment.id, that.appointment.created_at)
+
+    def _status_at(self, appointment_id: UUID, at: datetime) -> AppointmentStatus:
+        """Where nothing is known of it, it was not there."""
+        instants, states = self.states.get(appointment_id, ((), ()))
+        place = bisect_right(instants, at)
+        return states[place - 1] if place else AppointmentStatus.CANCELLED
+
+    def _standing(
+        self, one: Booked, that: Booked, never: Collection[UUID], *, is_of_person: bool, for_another: bool = False
+    ) -> Standing:
+        row, now, replaced = one.appointment, that.appointment.created_at, one.appointment.replaces_id
+        is_beside = replaced is not None and replaced not in never and self._status_at(replaced, now) in HOLDS_SLOT
+        was_online = row.pay_mode is PayMode.ONLINE and row.fee_fen > 0
+        return Standing(
+            account_id=row.account_id,
+            is_of_person=is_of_person,
+            schedule_id=row.schedule_id,
+            department_id=row.department_id,
+            visit_date=row.visit_date,
+            status=self._status(one, that),
+            for_another=for_another,
+            stands_for=replaced if is_beside and replaced is not None else row.id,
+            hospital_id=row.hospital_id,
+            starts_at=one.slot.starts_at,
+            ends_at=one.slot.ends_at,
+            ended_at=row.ended_at,
+            was_paid=was_online and not row.awaiting_payment,
+        )
+
+
+_HUMAN = func.coalesce(Person.alias_of_id, Person.id, type_=Person.id.type)
+
+
+def _met_by(session: Session, booked: Sequence[Booked]) -> Iterator[Booked]:
+    """Each may be told more than once."""
+    rows = [one.appointment for one in booked]
+    lately = Appointment.created_at > rows[0].created_at - _LONGEST_UNPAID
+    since = min(one.visit_date for one in rows) - LONGEST_PERIOD
+    accounts = {one.account_id for one in rows} | {one.holder_id for one in booked if one.holder_id is not None}
+    named = aliased(Person)
+    for humans in in_parts({one.human for one in booked}):
+        persons = select(named.id).where(or_(named.id.in_(humans), named.alias_of_id.in_(humans)))
+        yield from _booked(session, Appointment.person_id.in_(persons), Appointment.visit_date > since, until=rows[-1])
+    for some in in_parts(accounts):
+        yield from _booked(session, Appointment.account_id.in_(some), lately, until=rows[-1])
+        yield from _booked(session, Grant.account_id.in_(some), lately, until=rows[-1])
+
+
+def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointment) -> Iterator[Booked]:
+    query = (
+        select(Appointment, Slot, _HUMAN, Grant.account_id)
+        .join(Slot, Slot.id == Appointment.slot_id)
+        .join(Person, Person.id == Appointment.person_id)
+        .outerjoin(Grant, Grant.id == Appointment.grant_id)
+        .where(and_(Appointment.created_at <= until.created_at, *conditions))
+    )
+    return (Booked(*row) for row in session.execute(query))
+
+
+def _states(
+    session: Session, appointment_ids: Sequence[UUID]
+) -> dict[UUID, tuple[list[datetime], list[AppointmentStatus]]]:
+    found: dict[UUID, tuple[list[datetime], list[AppointmentStatus]]] = defaultdict(lambda: ([], []))
+    for ids in in_parts(appointment_ids):
+        events = session.execute(
+            select(StateEvent.record_id, StateEvent.at, StateEvent.to_status)
+            .where(StateEvent.record_id.in_(ids), StateEvent.machine == Machine.APPOINTMENT)
+            .order_by(StateEvent.record_id, StateEvent.seq)
+        )
+        for record_id, at, status in events:
+            found[record_id][0].append(at)
+            found[record_id][1].append(AppointmentStatus(status))
+    return found
+
+
+def in_parts(wanted: Iterable[T]) -> Iterator[list[T]]:
+    """Few enough for one statement."""
+    every = list(wanted)
+    return (every[at : at + _AT_ONCE] for at in range(0, len(every), _AT_ONCE))
