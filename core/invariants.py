@@ -78,7 +78,7 @@ _QUERIES = {
     "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
     "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "
-    "GROUP BY account_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
+    "GROUP BY account_id HAVING COUNT(DISTINCT charge_id) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
     "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} <> (SELECT COALESCE(SUM(l.amount_fen), 0) "
     "FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id WHERE l.charge_id = c.id "
     f"AND l.voided_at IS NULL AND a.status IN {_HOLDS} AND a.pay_mode = 'online' AND NOT a.awaiting_payment)",
@@ -110,12 +110,13 @@ _QUERIES = {
     "AND j.emptied_account_id = p.account_id))))",
     "booked_under_its_grant": "SELECT a.id FROM appointments a WHERE a.grant_id IS NOT NULL AND NOT EXISTS "
     f"({_UNDER_A_GRANT} AND g.id = a.grant_id AND g.may_book AND {_AT_THE_TIME.format(at='a.created_at')})",
-    "paid_under_its_grant": "SELECT p.id FROM payments p JOIN appointments a ON a.charge_id = p.charge_id "
-    "JOIN platform_identities i ON i.id = p.payer_identity_id WHERE p.grant_id IS NOT NULL AND NOT EXISTS "
-    f"({_UNDER_A_GRANT} AND g.id = p.grant_id AND g.may_pay AND {_AT_THE_TIME.format(at='p.created_at')} "
+    # Of a bundle it may be the last that still waited.
+    "paid_under_its_grant": "SELECT p.id FROM payments p JOIN platform_identities i ON i.id = p.payer_identity_id "
+    "WHERE p.grant_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.charge_id = p.charge_id "
+    f"AND EXISTS ({_UNDER_A_GRANT} AND g.id = p.grant_id AND g.may_pay AND {_AT_THE_TIME.format(at='p.created_at')} "
     "AND (g.account_id = i.account_id OR EXISTS (SELECT 1 FROM account_joins j WHERE j.status = 'undone' "
     "AND g.account_id IN (j.kept_account_id, j.emptied_account_id) "
-    "AND i.account_id IN (j.kept_account_id, j.emptied_account_id))))",
+    "AND i.account_id IN (j.kept_account_id, j.emptied_account_id)))))",
     "grant_was_accepted_at_its_own_login": "SELECT g.id FROM grants g JOIN accounts a ON a.id = g.account_id "
     "WHERE a.closed_at IS NULL AND NOT EXISTS "
     "(SELECT 1 FROM platform_identities i WHERE i.id = g.accepted_by_id AND i.account_id = g.account_id)",

@@ -115,6 +115,7 @@ class VisitCardReply(ReplySchema):
 
 
 class ChargeLineReply(ReplySchema):
+    appointment_id = fields.UUID(required=True)
     kind = fields.Enum(FeeKind, by_value=True, required=True)
     leg = fields.Enum(Leg, by_value=True, required=True)
     amount_fen = fields.Integer(required=True)
@@ -223,6 +224,11 @@ class AppointmentReply(ReplySchema):
             "that one is still kept",
             "example": None,
         },
+    )
+    bundle = fields.List(
+        fields.UUID(),
+        required=True,
+        metadata={"description": "the appointments that were booked together with it and still stand", "example": []},
     )
     replaced_by_id = fields.UUID(
         allow_none=True,

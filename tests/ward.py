@@ -349,6 +349,10 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "check_in": {"lat": 32.05, "lng": 118.78},
     "complete_identity_check": {},
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
+    "create_bundle": {
+        "items": [{"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}"}] * 2,
+        "pay": "on_site",
+    },
     "cancel_own_appointment": {},
     "create_waitlist_entry": {
         "dependent_ids": ["{dependent_id}"],
@@ -376,6 +380,8 @@ QUERIES: Mapping[str, str] = {
 def _filled(value: Any, ids: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(one, ids) for one in value]
+    if isinstance(value, dict):
+        return {name: _filled(one, ids) for name, one in value.items()}
     return value.format(**ids) if isinstance(value, str) else value
 
 

@@ -44,6 +44,8 @@ _TRIES = 5
 
 # Columns of the table, not attributes of the model: a statement of the ORM costs twice as much to send.
 _SLOT = table_of(Slot).c
+TAKEN = (_SLOT.id, _SLOT.sequence, _SLOT.starts_at, _SLOT.ends_at, _SLOT.hospital_id, _SLOT.moved)
+"""What is read back of a number that was taken."""
 
 
 _APPOINTMENT, _PERSON = table_of(Appointment).c, table_of(Person).c
@@ -120,9 +122,20 @@ def take_slot(session: Session, wanted: Wanted, *, to: SlotStatus, at: datetime,
             return None
         row = row or _take(session, wanted, to, skip_locked=False)
         if row is not None:
-            slot = ClaimedSlot(row.id, row.sequence, row.starts_at, row.ends_at)
-            return Taken(slot, _event(row, to=to, at=at, cause=cause))
+            return taken_row(row, to=to, at=at, cause=cause)
     return None
+
+
+def taken_row(row: Any, *, to: SlotStatus, at: datetime, cause: Cause) -> Taken:
+    """Of a number that was taken by a statement that returned its row as `TAKEN` names it."""
+    slot = ClaimedSlot(row.id, row.sequence, row.starts_at, row.ends_at)
+    return Taken(slot, _event(row, to=to, at=at, cause=cause))
+
+
+def free_numbers(session: Session, wanted: Wanted) -> dict[UUID, int]:
+    """All that will do, by id with their sequence; looked at without a lock."""
+    query = _free(in_segment=wanted.segment_starts_at is not None).add_columns(_SLOT.sequence)
+    return {row.id: row.sequence for row in session.execute(query, _values(wanted))}
 
 
 def is_any_free(session: Session, wanted: Wanted) -> bool:
@@ -216,7 +229,7 @@ def _taking(in_segment: bool, skip_locked: bool) -> Update:
         update(table_of(Slot))
         .where(_SLOT.id == first.scalar_subquery(), _SLOT.status == SlotStatus.FREE)
         .values(status=bindparam("to"), withheld_reason=None, moved=_SLOT.moved + 1)
-        .returning(_SLOT.id, _SLOT.sequence, _SLOT.starts_at, _SLOT.ends_at, _SLOT.hospital_id, _SLOT.moved)
+        .returning(*TAKEN)
     )
 
 

@@ -43,6 +43,7 @@ __all__ = [
 _DAY_MINUTES = 24 * 60
 MOST_DEPENDENTS = 10
 """What nobody may set higher (rules.md 1.1.4)."""
+MOST_IN_BUNDLE = 5
 _limit = whole(1, 100)
 
 
@@ -83,6 +84,7 @@ class BookingPolicy:
     `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital.
     `rebook_after_cancel_minutes`, `rebook_after_refund_minutes`: how long whoever gave a number of a half day back,
     unpaid or paid, waits before they have one of it again.
+    `max_in_bundle`: how many numbers are booked together for several dependents, below 2: none; they are one open hold.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
     could be paid at the latest.
     `max_reschedules`: how often an order is changed, from its first number on; `reschedule_scope`: how far.
@@ -163,6 +165,7 @@ class BookingPolicy:
     rebook_after_refund_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=120)
     max_open_holds_person: int | None = _key(_limit, default=1)
     max_open_holds_account: int | None = _key(_limit, default=2)
+    max_in_bundle: int | None = _key(whole(0, MOST_IN_BUNDLE), default=MOST_IN_BUNDLE)
 
     # --- who may book, and what of them must be known
     min_identity_level: int | None = _key(whole(0, 2), default=1)

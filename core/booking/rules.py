@@ -133,11 +133,11 @@ def _hold_refusals(case: Case) -> Iterator[DomainError]:
 
 
 def _unpaid_by(case: Case, account_id: UUID) -> int:
-    """Of the account's own dependents, and for the booker those that it holds for others too."""
+    """Of the account's own dependents, and for the booker those that it holds for others too. A bundle is one."""
     unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
     own = [one for one in unpaid if one.account_id == account_id and not one.for_another]
     others = [one for one in unpaid if one.for_another and one.account_id != account_id == case.booker_id]
-    return len(own) + len(others)
+    return len({one.charge_id for one in [*own, *others]})
 
 
 def _own_or_hidden(case: Case, reached: list[Standing], own: type[DomainError]) -> DomainError:

@@ -28,7 +28,8 @@ LONGEST_REST = timedelta(days=1)
 class Standing:
     """An appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
     `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once.
-    `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then."""
+    `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then. What is on one charge was
+    booked together."""
 
     account_id: UUID
     is_of_person: bool
@@ -43,6 +44,7 @@ class Standing:
     ends_at: datetime
     ended_at: datetime | None
     was_paid: bool
+    charge_id: UUID
 
 
 _APPOINTMENT, _PERSON, _GRANT, _SLOT = (table_of(one).c for one in (Appointment, Person, Grant, Slot))
@@ -79,6 +81,7 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _SLOT.ends_at,
         _APPOINTMENT.ended_at,
         _PAID_ONLINE,
+        _APPOINTMENT.charge_id,
     )
 
 

@@ -57,6 +57,7 @@ class Terms:
     closed_until: str
     max_open_holds_person: int
     max_open_holds_account: int
+    max_in_bundle: int
     min_identity_level: int
     pay_modes: tuple[str, ...]
     return_after_seconds: int

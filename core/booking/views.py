@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from core.booking.offer_views import OfferView, open_offers
 from core.booking.queue import Place
+from core.booking.shared_charge import Shared, shared_of
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
 from core.payments.views import PaymentView, hide_means, view_payment
@@ -22,7 +23,7 @@ from models.errors import NotFound
 from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital, Period
 from models.hospital_card import HospitalCard
-from models.payment import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
+from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.person import Dependent, Relationship
 from models.schedule import Schedule, Slot, SlotStatus
 
@@ -86,21 +87,6 @@ class ShownSlot:
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What several appointments of one charge are to one another.
-
-    By each that is kept beside its replacement (`replacing`), or has ended for it (`replaced`), the other one; by
-    refund (`given_back`), whose lines it returns."""
-
-    replacing: dict[UUID, UUID]
-    replaced: dict[UUID, UUID]
-    given_back: dict[UUID, set[UUID | None]]
-
-    def replaced_by(self, appointment_id: UUID) -> UUID | None:
-        return self.replacing.get(appointment_id) or self.replaced.get(appointment_id)
-
-
-@dataclass(frozen=True)
 class AppointmentView:
     """One appointment and its surroundings. `payment` and `refund` are the newest that matter to the patient.
 
@@ -144,7 +130,22 @@ class AppointmentView:
         return self.schedule.period
 
     @property
+    def bundle(self) -> list[UUID]:
+        """Those that were booked together with it and stand. Nothing of whoever looks under a grant."""
+        if self.shared is None or self.shown_under is not None:
+            return []
+        return sorted(self.shared.stands - self.shared.order_of(self.appointment.id))
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether the rest of the charge is for people who are nothing to whoever looks."""
+        orders = self.shared.orders.values() if self.shared else ()
+        return self.shown_under is not None and len(set(orders)) > 1
+
+    @property
     def money(self) -> Money:
+        if self._is_part:
+            return self._own_part()
         received = sum(one.received_fen or 0 for one in self.payments)
         back = sum(one.amount_fen for one in self.refunds if one.status is not RefundStatus.CLOSED)
         kept_beside = self.shared.replacing if self.shared else {}
@@ -152,11 +153,19 @@ class AppointmentView:
         due = sum(one.amount_fen for one in live)
         return Money(due_fen=due, paid_fen=received - back, lines=self.charge.lines)
 
+    def _own_part(self) -> Money:
+        own = self.shared.order_of(self.appointment.id) if self.shared else set()
+        lines = [one for one in self.charge.lines if one.appointment_id in own]
+        due = sum(one.amount_fen for one in lines if one.voided_at is None)
+        return Money(due_fen=due, paid_fen=due if self.appointment.is_paid_for else 0, lines=lines)
+
     @property
     def payment(self) -> PaymentView | None:
         """The one that brought the money, else the newest; while it waits for money, only those made for it. Without
-        its means where the other side of a grant paid."""
+        its means where the other side of a grant paid, and none that was for others as well."""
         appointment = self.appointment
+        if self._is_part:
+            return None
         own = [one for one in self.payments if one.id > appointment.id or not appointment.awaiting_payment]
         paid = [one for one in own if one.status is PaymentStatus.SUCCEEDED]
         newest = next(reversed(paid or own), None)
@@ -244,7 +253,7 @@ def views_of(
     charge_ids = [row.Charge.id for row in rows]
     payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
     refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
-    shared = _shared(session, [row.Charge for row in rows])
+    shared = shared_of(session, [row.Charge for row in rows])
     offers = open_offers(session, [row.Appointment for row in rows if row.Slot.status is SlotStatus.SUSPENDED])
     return [
         AppointmentView(
@@ -257,25 +266,6 @@ def views_of(
         )
         for row in rows
     ]
-
-
-def _shared(session: Session, charges: Sequence[Charge]) -> dict[UUID, Shared]:
-    """Of the charges with more than one line: nothing is read for the others."""
-    ids = [one.id for one in charges if len(one.lines) > 1]
-    if not ids:
-        return {}
-    found = {one: Shared({}, {}, {}) for one in ids}
-    for new in session.scalars(select(Appointment).where(Appointment.charge_id.in_(ids))):
-        beside = new.beside_replaced and new.status in OPEN
-        by = found[new.charge_id].replacing if beside else found[new.charge_id].replaced
-        if new.replaces_id is not None and (beside or not new.beside_replaced):
-            by[new.replaces_id] = new.id
-    lines = select(ChargeLine.charge_id, RefundLine.refund_id, ChargeLine.appointment_id).join(
-        ChargeLine, ChargeLine.id == RefundLine.charge_line_id
-    )
-    for charge_id, refund_id, appointment_id in session.execute(lines.where(ChargeLine.charge_id.in_(ids))):
-        found[charge_id].given_back.setdefault(refund_id, set()).add(appointment_id)
-    return found
 
 
 def _of(record: type[Payment] | type[Refund], charge_ids: list[UUID]) -> Any:

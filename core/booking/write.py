@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 from core.booking.charge_lines import PRICE_LIST, charge_line
 from core.booking.claim import Taken
 from core.booking.look import Surroundings
+from core.booking.shared_charge import Shared
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
@@ -53,7 +55,7 @@ class Sale:
     """A number that was taken, for whom, and under which terms; and the grant, where another account books.
 
     It is held until the fee is paid. Where it `replaces` another, it stands on the charge of that one, and beside it.
-    `hold_until` is given where it may be paid for longer than the terms say for everybody.
+    `hold_until` is given where it may be paid for longer than the terms say for everybody, or is part of a bundle.
     """
 
     wish: Wish
@@ -89,6 +91,27 @@ def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, 
     if not appointment.awaiting:
         tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     return _view(sale, appointment, charge)
+
+
+def write_bundle(
+    session: Session, sales: Sequence[Sale], *, now: datetime, cause: Cause, vault: Vault
+) -> list[AppointmentView]:
+    """Write sales of one account on one charge. Raises: as `write_booking`."""
+    charge = _charge(sales[0], now=now)
+    rows = [_rows(sale, charge.id, now=now, cause=cause, vault=vault) for sale in sales]
+    charge.lines = [line for _, line, _ in rows]
+    before: list[Base] = [charge]
+    for sale, (appointment, _, records) in zip(sales, rows, strict=True):
+        _insert(session, [*before, *records], sale)
+        before = []
+        _keep_in(session, appointment)
+        if not appointment.awaiting:
+            tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    ids = [appointment.id for appointment, _, _ in rows]
+    shared = Shared({}, {}, {}, dict(zip(ids, ids, strict=True)), set(ids))
+    return [
+        _view(sale, appointment, charge, shared=shared) for sale, (appointment, _, _) in zip(sales, rows, strict=True)
+    ]
 
 
 def write_replacement(
@@ -219,7 +242,7 @@ def end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetim
     )
 
 
-def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentView:
+def _view(sale: Sale, appointment: Appointment, charge: Charge, *, shared: Shared | None = None) -> AppointmentView:
     """What reading it again would show: nothing is paid yet."""
     return AppointmentView(
         appointment=appointment,
@@ -234,4 +257,5 @@ def _view(sale: Sale, appointment: Appointment, charge: Charge) -> AppointmentVi
         refunds=[],
         visit_card=sale.card if sale.grant is None else None,
         shown_under=sale.grant,
+        shared=shared,
     )

@@ -110,12 +110,13 @@ def _besides_oneself(dependents: Sequence[Dependent]) -> list[Dependent]:
 
 
 def _unpaid(session: Session, account_ids: Sequence[UUID]) -> dict[UUID, list[Terms]]:
-    """The terms of each unpaid hold, by account."""
-    query = select(Appointment.account_id, Appointment.terms).where(
+    """The terms of each unpaid hold, by account; what is on one charge is one."""
+    query = select(Appointment.charge_id, Appointment.account_id, Appointment.terms).where(
         Appointment.account_id.in_(account_ids), Appointment.status == AppointmentStatus.PENDING
     )
+    holds = {charge_id: (account_id, terms) for charge_id, account_id, terms in session.execute(query)}
     found: dict[UUID, list[Terms]] = {account_id: [] for account_id in account_ids}
-    for account_id, terms in session.execute(query):
+    for account_id, terms in holds.values():
         found[account_id].append(Terms.from_document(terms))
     return found
 

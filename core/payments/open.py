@@ -104,6 +104,8 @@ def intend_payment(
         raise NotFound()
     appointment = next(one for one in account.appointments if one.id == appointment_id)
     _refuse_unless_payable(account, appointment, now=now)
+    if grant is not None and {one.person_id for one in account.waiting} != {appointment.person_id}:
+        raise NotPayable()  # a bundle is paid whole, and the grant is for one of them
     gateway = _gateway(session, workbench, account, channel, payer)
     standing = next(iter(account.live_payments), None)
     payment = standing

@@ -282,12 +282,18 @@ def _two_holds_of_a_person(session: Session, world: World) -> None:
 @plant("account_within_hold_limit")
 def _three_holds_of_an_account(session: Session, world: World) -> None:
     for _ in range(2):
-        clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id())
+        clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id(), charge_id=new_id())
 
 
 @quiet("account_within_hold_limit")
 def _two_holds_of_an_account(session: Session, world: World) -> None:
-    clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id())
+    clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id(), charge_id=new_id())
+
+
+@quiet("account_within_hold_limit")
+def _three_that_were_booked_together(session: Session, world: World) -> None:
+    for _ in range(2):
+        clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id())
 
 
 # --- holds and deadlines

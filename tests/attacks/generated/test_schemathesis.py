@@ -30,6 +30,7 @@ BEYOND_SHAPE = {
     "change_dependent": "a phone in use, an area code that there is; who somebody is never changes",
     "complete_identity_check": "numbers that every reader of JSON keeps exact, however free the object is",
     "create_account_grant": "oneself, and an end that lies ahead and within a year",
+    "create_bundle": "numbers of one half day of one hospital, each dependent once",
     "create_consent": "the versions of the texts, and which purposes name a dependent",
     "create_dependent": "a document's checksum and what it says of its holder; phone and area code as above",
     "create_hospital_card": "4 to 64 letters and digits of a card, which no hyphen is",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from attacks.generated.world import Settled, World, new_child, new_key, new_person
 from people import PROVIDER
@@ -33,6 +34,11 @@ PLACES = {
     "create_account_grant": {"body.dependent_id": OWNED},
     "create_account_join": {"body.join_id": OWNED},
     "create_appointment": {"body.schedule_id": PUBLIC, "body.dependent_id": OWNED, "body.visit_card_id": OWNED},
+    "create_bundle": {
+        "body.items.schedule_id": PUBLIC,
+        "body.items.dependent_id": OWNED,
+        "body.items.visit_card_id": OWNED,
+    },
     "create_consent": {"body.dependent_id": OWNED},
     "create_hospital_card": {"path.dependent_id": OWNED, "body.hospital_id": PUBLIC},
     "create_identity_check": {"path.dependent_id": OWNED},
@@ -89,6 +95,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_account_grant": {"scopes": ["book"]},
     "create_account_join": {},
     "create_appointment": {"pay": "on_site"},
+    "create_bundle": {"pay": "on_site"},
     "create_consent": {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False},
     "create_hospital_card": {"number": "0012345678"},
     "create_identity_check": {"method": "on_site"},
@@ -115,6 +122,11 @@ KINDS = {
     "create_account_grant": {"body.dependent_id": "oneself"},
     "change_dependent": {"path.dependent_id": "ward", "body.guardian_dependent_id": "dependent"},
     "create_appointment": {"body.visit_card_id": "card"},
+    "create_bundle": {
+        "body.items.schedule_id": "schedule",
+        "body.items.dependent_id": "dependent",
+        "body.items.visit_card_id": "card",
+    },
     "create_waitlist_entry": {
         "body.dependent_ids": "dependent",
         "body.department_id": "full_department",
@@ -139,6 +151,9 @@ KINDS = {
 }
 
 
+_ITEMS = "items."
+
+
 def kind_of(operation: str, place: str) -> str:
     return KINDS.get(operation, {}).get(place) or place.partition(".")[2].removesuffix("_id")
 
@@ -154,8 +169,12 @@ def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
     if name == "create_waitlist_entry":
         day = (hospital_day(world.clock.now()) + timedelta(days=3)).isoformat()
         body |= {"date_from": day, "date_to": day}
+    if name == "create_bundle":
+        body["items"] = items_of(ids)
     for place, wanted in ids.items():
         where, _, field = place.partition(".")
+        if field.startswith(_ITEMS):
+            continue
         if where == "path":
             path = re.sub(rf"<(uuid:)?{field}>", wanted, path)
         else:
@@ -169,6 +188,14 @@ def request_of(world: World, name: str, ids: dict[str, str]) -> dict[str, Any]:
     return request | {"headers": {"Idempotency-Key": new_key()} if operation.keyed else {}}
 
 
+def items_of(ids: dict[str, str]) -> list[dict[str, str]]:
+    """What is named, and beside it somebody else on the same half day."""
+    place = f"body.{_ITEMS}"
+    first = {one.removeprefix(place): wanted for one, wanted in ids.items() if one.startswith(place)}
+    beside = first.pop("beside", str(uuid4()))
+    return [first, {"schedule_id": first["schedule_id"], "dependent_id": beside}]
+
+
 def ask(world: World, patient: Patient, name: str, ids: dict[str, str]) -> TestResponse:
     request = request_of(world, name, ids)
     request["headers"]["Authorization"] = f"Bearer {patient.token}"
@@ -179,6 +206,8 @@ def own_ids(name: str, settled: Settled) -> dict[str, str]:
     """Each place filled with what is the account's own, or everybody's; a filter is left out. A code is no id, and has
     to be one that waits."""
     code = {"body.code": settled.ids["code"]} if name == "accept_account_grant" else {}
+    if name == "create_bundle":
+        code = {f"body.{_ITEMS}beside": settled.ids["oneself"]}
     return code | {
         place: settled.ids[kind_of(name, place)] for place, kind in PLACES.get(name, {}).items() if kind != FILTER
     }

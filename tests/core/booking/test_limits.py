@@ -30,7 +30,8 @@ FIRST = date(2026, 11, 25)
 def visit(day: date) -> Standing:
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     none = UUID(int=0)
-    return Standing(none, True, none, none, day, AppointmentStatus.BOOKED, False, new_id(), none, at, at, None, False)
+    booked = AppointmentStatus.BOOKED
+    return Standing(none, True, none, none, day, booked, False, new_id(), none, at, at, None, False, new_id())
 
 
 # --- any seven days

@@ -1,0 +1,228 @@
+"""A bundle: numbers of several of one's own dependents on one half day, all of them or none, on one charge.
+
+look at each (no lock) → lock the account, then the persons in id order → evaluate each by the rules of every booking →
+take the numbers, schedule by schedule → charge, appointments and lines. It is one open hold with one deadline, paid at
+once; afterwards each appointment lives by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.booking.case import Case, gather, taker_in
+from core.booking.claim import Taken, Wanted, count_left
+from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.neighbours import take_neighbours
+from core.booking.required import card_to_bring
+from core.booking.rules import full, refusals, sold_until
+from core.booking.terms import Terms
+from core.booking.views import AppointmentView, Money
+from core.booking.wish import Wish
+from core.booking.write import Sale, write_bundle
+from core.identity.consents import require_consent
+from core.locks import lock_account, lock_persons, root_of
+from core.transactions import Changed
+from models.account import Purpose
+from models.errors import DomainError, FieldError, NotFound, ValidationFailed
+from models.schedule import SlotStatus
+from models.sealing import Vault
+from models.states import Cause
+
+LEAST = 2
+"""How many numbers make a bundle."""
+
+
+@dataclass(frozen=True)
+class BundleView:
+    """The appointments in the order in which they were asked for, and what they come to together."""
+
+    items: list[AppointmentView]
+
+    @property
+    def money(self) -> Money:
+        return self.items[0].money
+
+    @property
+    def hold_expires_at(self) -> datetime | None:
+        """Until when all of it must be paid; None where nothing is to be paid online."""
+        return next((one.appointment.hold_expires_at for one in self.items if one.appointment.hold_expires_at), None)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the wishes, as it was looked at, and then with its case."""
+
+    wish: Wish
+    around: Surroundings
+    terms: Terms
+    case: Case | None = None
+
+    @property
+    def judged(self) -> Case:
+        if self.case is None:
+            raise LookupError("not judged yet")
+        return self.case
+
+    def wanted(self, *, now: datetime) -> Wanted:
+        return Wanted(self.around.schedule.id, sold_until(self.terms, now=now), self.wish.segment_starts_at)
+
+
+def book_bundle(
+    session: Session, *, account_id: UUID, wishes: Sequence[Wish], now: datetime, cause: Cause, vault: Vault
+) -> BundleView:
+    """Hold a number for each of the account's own dependents until all of it is paid, or book them where nothing is to
+    be paid online. Those of one half day with one doctor are neighbours as far as free numbers allow.
+
+    Raises: NotFound, ValidationFailed, FeeChanged, every refusal of eligibility with the `dependent_id` that it is
+    about, SoldOut, NumbersInFlight."""
+    parts = [_looked_at(session, one, at, account_id=account_id, now=now) for at, one in enumerate(wishes)]
+    _refuse_unless_together(parts)
+    parts = _judged(session, parts, account_id=account_id, now=now)
+    taken = _take(session, parts, now=now, cause=cause)
+    until = min(now + one.terms.hold_for for one in parts)
+    sales = [
+        Sale(
+            one.wish,
+            one.around,
+            one.terms,
+            one.judged.dependent,
+            one.judged.person_id,
+            number,
+            one.judged.card,
+            None,
+            one.wish.pays_online(one.around.schedule),
+            hold_until=until,
+        )
+        for one, number in zip(parts, taken, strict=True)
+    ]
+    return BundleView(write_bundle(session, sales, now=now, cause=cause, vault=vault))
+
+
+def _looked_at(session: Session, wish: Wish, at: int, *, account_id: UUID, now: datetime) -> _Part:
+    """Raises: NotFound, ValidationFailed, FeeChanged."""
+    with _in_item(at, wish):
+        around = look_around(
+            session,
+            schedule_id=wish.schedule_id,
+            segment_starts_at=wish.segment_starts_at,
+            account_id=account_id,
+            dependent_id=wish.dependent_id,
+            now=now,
+        )
+        if around.person_id is None:  # a grant is for one person, and a charge belongs to one account
+            raise NotFound()
+        terms = Terms.from_document(around.schedule.terms)
+        wish.refuse_unless_offered(around.schedule, terms)
+        if around.hospital_system is not None:  # which would have to promise all of them or none
+            raise ValidationFailed(FieldError("#/schedule_id", "not_offered"))
+    return _Part(wish, around, terms)
+
+
+def _refuse_unless_together(parts: Sequence[_Part]) -> None:
+    """Raises: ValidationFailed where a dependent is named twice, or a number is of another half day or hospital."""
+    first, seen = parts[0].around.schedule, set[UUID]()
+    if len(parts) > min(one.terms.max_in_bundle for one in parts):
+        raise ValidationFailed(FieldError("#/items", "too_long"))
+    for at, one in enumerate(parts):
+        if one.wish.dependent_id in seen:
+            raise ValidationFailed(FieldError(f"#/items/{at}/dependent_id", "repeated"))
+        seen.add(one.wish.dependent_id)
+        other = one.around.schedule
+        if (other.hospital_id, other.visit_date, other.period) != (first.hospital_id, first.visit_date, first.period):
+            raise ValidationFailed(FieldError(f"#/items/{at}/schedule_id", "other_half_day"))
+
+
+def _judged(session: Session, parts: Sequence[_Part], *, account_id: UUID, now: datetime) -> list[_Part]:
+    """Each with its case, nothing of which can change any more.
+
+    Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
+    lock_account(session, account_id)
+    roots = [root_of(session, one.around.person_id) for one in parts if one.around.person_id is not None]
+    locked = lock_persons(session, roots)
+    if any(one.alias_of_id is not None for one in locked.values()):  # merged before we had the lock
+        raise Changed()
+    if len(locked) < len(parts):
+        raise ValidationFailed(FieldError("#/items", "repeated"))
+    judged = []
+    for at, (part, root) in enumerate(zip(parts, roots, strict=True)):
+        with _in_item(at, part.wish):
+            judged.append(replace(part, case=_case(session, part, root, account_id=account_id, now=now)))
+    return judged
+
+
+def _case(session: Session, part: _Part, person_id: UUID, *, account_id: UUID, now: datetime) -> Case:
+    """Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
+    schedule, wish = part.around.schedule, part.wish
+    whom = own_dependent(
+        session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=schedule.hospital_id, now=now
+    )
+    if whom.dependent.person_id != part.around.person_id:
+        raise Changed()
+    card = card_to_bring(
+        session, schedule=schedule, terms=part.terms, dependent=whom.dependent, named=wish.visit_card_id
+    )
+    wanted = part.wanted(now=now)
+    case = gather(
+        session,
+        schedule=schedule,
+        terms=part.terms,
+        whom=whom,
+        person_id=person_id,
+        card=card,
+        now=now,
+        left=None if part.around.may_be_free else count_left(session, wanted),
+        wanted=wanted,
+    )
+    for refusal in refusals(case):
+        raise refusal
+    if wish.told is not None:
+        require_consent(session, account_id, Purpose.HEALTH, wish.dependent_id)
+    return case
+
+
+def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cause) -> list[Taken]:
+    """A number for each, schedule by schedule in id order, so that two bundles do not wait for one another.
+
+    Raises: SoldOut, NumbersInFlight."""
+    groups: dict[tuple[UUID, datetime | None, SlotStatus], list[_Part]] = {}
+    for one in parts:
+        segment = one.judged.clear_segment if one.judged.elsewhere else one.wish.segment_starts_at
+        to = SlotStatus.HELD if one.wish.pays_online(one.around.schedule) else SlotStatus.BOOKED
+        groups.setdefault((one.around.schedule.id, segment, to), []).append(one)
+    taken: dict[UUID, Taken] = {}
+    for (_, segment, to), of_group in sorted(groups.items(), key=lambda group: (group[0][0], str(group[0][1]))):
+        wanted = [
+            replace(one.wanted(now=now), segment_starts_at=segment, taker=taker_in(one.judged)) for one in of_group
+        ]
+        found = take_neighbours(session, wanted, to=to, at=now, cause=cause)
+        if found is None:
+            left = count_left(session, wanted[0])
+            raise full(left if left.free >= len(wanted) else replace(left, free=0), now=now)
+        taken |= {one.wish.dependent_id: number for one, number in zip(of_group, found, strict=True)}
+    return [taken[one.wish.dependent_id] for one in parts]
+
+
+@contextmanager
+def _in_item(at: int, wish: Wish) -> Iterator[None]:
+    """A refusal says whom it is about, and a fault in which item it is."""
+    try:
+        yield
+    except ValidationFailed as error:
+        raise ValidationFailed(*_inside(at, error.errors)) from None
+    except NotFound:
+        raise
+    except DomainError as refusal:
+        refusal.facts = {**refusal.facts, "dependent_id": str(wish.dependent_id)}
+        raise
+
+
+def _inside(at: int, errors: Iterable[FieldError]) -> Iterator[FieldError]:
+    for one in errors:
+        of_all = one.pointer in {"#/pay", "#/payer_kind"}
+        yield one if of_all else replace(one, pointer=one.pointer.replace("#/", f"#/items/{at}/", 1))

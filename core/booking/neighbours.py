@@ -1,0 +1,57 @@
+"""Taking several numbers of one schedule for people who come together: as near to one another as free ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.booking.claim import TAKEN, Taken, Wanted, free_numbers, taken_row
+from models.base import table_of
+from models.schedule import Slot, SlotStatus
+from models.states import Cause
+
+_TRIES = 5
+_SLOT = table_of(Slot).c
+
+
+def take_neighbours(
+    session: Session, wanted: Sequence[Wanted], *, to: SlotStatus, at: datetime, cause: Cause
+) -> list[Taken] | None:
+    """One number for each of those who want one of the same schedule, in their order, or None where there are not
+    enough. The caller writes the event rows. What somebody else is taking is passed over, and at last waited for."""
+    for attempt in range(1, _TRIES + 1):
+        free = [free_numbers(session, one) for one in wanted]
+        for_all = set(free[0]).intersection(*free)
+        ids = nearest({one: free[0][one] for one in for_all}, len(wanted))
+        if ids is None:
+            return None
+        if _lock(session, ids, waits=attempt == _TRIES):
+            return [_take(session, one, to=to, at=at, cause=cause) for one in ids]
+    return None
+
+
+def nearest(free: dict[UUID, int], many: int) -> list[UUID] | None:
+    """The numbers that are fewest places apart, the earliest of those, by sequence; None where there are too few."""
+    ordered = sorted(free, key=lambda one: free[one])
+    runs = [ordered[at : at + many] for at in range(len(ordered) - many + 1)]
+    return min(runs, key=lambda run: free[run[-1]] - free[run[0]], default=None)
+
+
+def _lock(session: Session, ids: Sequence[UUID], *, waits: bool) -> bool:
+    """Whether all of them are still free, and ours now."""
+    query = select(_SLOT.id).where(_SLOT.id.in_(ids), _SLOT.status == SlotStatus.FREE).order_by(_SLOT.id)
+    return len(session.execute(query.with_for_update(skip_locked=not waits)).all()) == len(ids)
+
+
+def _take(session: Session, slot_id: UUID, *, to: SlotStatus, at: datetime, cause: Cause) -> Taken:
+    taking = (
+        update(table_of(Slot))
+        .where(_SLOT.id == slot_id)
+        .values(status=to, withheld_reason=None, moved=_SLOT.moved + 1)
+        .returning(*TAKEN)
+    )
+    return taken_row(session.execute(taking).one(), to=to, at=at, cause=cause)
