@@ -10,6 +10,8 @@ from models.appointment import PayerKind, PayMode
 from schemas.appointment import AppointmentReply, BookAppointmentSchema, ChargeReply
 from schemas.base import Instant, ReplySchema, Strict
 
+_ID = "01900000-0000-7000-8000-00000000000{}"
+
 
 class BundleItemSchema(BookAppointmentSchema):
     """As one booking; how it is paid is said of all of them."""
@@ -23,7 +25,10 @@ class BookBundleSchema(Strict):
         fields.Nested(BundleItemSchema),
         required=True,
         validate=validate.Length(min=LEAST, max=MOST_IN_BUNDLE),
-        metadata={"description": "one for each dependent, all on one half day of one hospital"},
+        metadata={
+            "description": "one for each dependent, all on one half day of one hospital",
+            "example": [{"schedule_id": _ID.format(1), "dependent_id": _ID.format(nth)} for nth in (2, 3)],
+        },
     )
     pay = fields.Enum(PayMode, by_value=True, required=True)
     payer_kind = fields.Enum(PayerKind, by_value=True, load_default=PayerKind.SELF_PAY)
