@@ -39,6 +39,8 @@ class Booked:
 
     def came_before(self, other: Appointment) -> bool:
         mine = self.appointment
+        if (mine.created_at, mine.charge_id) == (other.created_at, other.charge_id):
+            return False  # those of a bundle were judged before any of them was written
         return (mine.created_at, mine.id) < (other.created_at, other.id)
 
 
@@ -121,6 +123,7 @@ class PastStanding:
             ends_at=one.slot.ends_at,
             ended_at=row.ended_at,
             was_paid=was_online and not row.awaiting_payment,
+            charge_id=row.charge_id,
         )
 
 
