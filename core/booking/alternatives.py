@@ -12,12 +12,13 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.limits import full_periods, is_day_full
 from core.booking.overlap import elsewhere_during
 from core.booking.rules import sold_until
-from core.booking.standing import Standing, open_of_person
+from core.booking.standing import Standing, visits_of_person
 from core.booking.terms import Terms
 from core.locks import root_of
-from models.appointment import Appointment
+from models.appointment import OPEN, Appointment
 from models.hospital import Department, Doctor, Hospital
 from models.offer import OfferKind
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
@@ -93,15 +94,23 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
     """Those that the person may have beside what they have otherwise: the suspended appointment ends by taking one."""
-    root = root_of(session, appointment.person_id)
-    standing = open_of_person(session, root, appointment.account_id)
-    others = [one for one in standing if one.schedule_id != appointment.schedule_id]
+    others = others_than(session, appointment)
     yield from (one for one in alternatives if limit_reached(one.schedule, others) is None)
 
 
-def limit_reached(schedule: Schedule, others: Sequence[Standing]) -> str | None:
-    """Which limit of the person stands in the way, if one does: `schedule`, `department_day`, `day`, `overlap`."""
+def others_than(session: Session, appointment: Appointment) -> list[Standing]:
+    """The visits of its person beside those of its own half day."""
+    root = root_of(session, appointment.person_id)
+    visits = visits_of_person(session, root, appointment.account_id, around=appointment.visit_date)
+    return [one for one in visits if one.schedule_id != appointment.schedule_id]
+
+
+def limit_reached(schedule: Schedule, visits: Sequence[Standing]) -> str | None:
+    """Which limit of the person stands in the way, if one does: `schedule`, `department_day`, `day`, `overlap`,
+    `period`. They are those of every booking (`core/booking/rules.py`); what else is refused there was looked at when
+    the lost number was booked."""
     terms = Terms.from_document(schedule.terms)
+    others = [one for one in visits if one.status in OPEN]
     same_day = [one for one in others if one.visit_date == schedule.visit_date]
     beside = [one for one in same_day if one.department_id == schedule.department_id]
     if any(one.schedule_id == schedule.id for one in others):
@@ -110,7 +119,9 @@ def limit_reached(schedule: Schedule, others: Sequence[Standing]) -> str | None:
         return "department_day"
     if not terms.may_overlap and elsewhere_during(others, schedule):
         return "overlap"
-    return "day" if len(same_day) >= terms.max_per_person_day else None
+    if len(same_day) >= terms.max_per_person_day or is_day_full(terms, others, schedule):
+        return "day"
+    return "period" if any(full_periods(terms, visits, schedule.visit_date)) else None
 
 
 def first_free(session: Session, alternative: Alternative, *, now: datetime) -> Slot | None:

@@ -3,15 +3,17 @@ what was let go a moment ago, and the hours in which nothing is sold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
 from core.booking.case import Case
 from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.standing import LONGEST_PERIOD, Standing
+from core.booking.terms import Terms
 from core.clock import HOSPITAL_ZONE
 from core.refusals import PersonLimit
 from models.errors import DomainError
+from models.schedule import Schedule
 
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)
@@ -30,13 +32,18 @@ def closed_hours(case: Case) -> Iterator[DomainError]:
 
 def over_time(case: Case) -> Iterator[DomainError]:
     """Visits count by the day they are for, in every run of so many days that holds the wanted one."""
-    terms = case.terms
+    for first, length, most in full_periods(case.terms, case.visits, case.schedule.visit_date):
+        reached = [one for one in case.visits if first <= one.visit_date < first + length]
+        last = first + length - _DAY
+        yield _told(case, reached, PeriodLimit(days=length.days, most=most, first_day=first, last_day=last))
+
+
+def full_periods(terms: Terms, visits: Sequence[Standing], wanted: date) -> Iterator[tuple[date, timedelta, int]]:
+    """Each run with the wanted day in it that has as many visits as it may: its first day, length and limit."""
     for most, length in ((terms.max_per_person_7_days, _WEEK), (terms.max_per_person_3_months, LONGEST_PERIOD)):
-        first = fullest(case.visits, case.schedule.visit_date, length=length, most=most)
+        first = fullest(visits, wanted, length=length, most=most)
         if first is not None:
-            reached = [one for one in case.visits if first <= one.visit_date < first + length]
-            last = first + length - _DAY
-            yield _told(case, reached, PeriodLimit(days=length.days, most=most, first_day=first, last_day=last))
+            yield first, length, most
 
 
 def fullest(visits: Iterable[Standing], wanted: date, *, length: timedelta, most: int) -> date | None:
@@ -51,15 +58,16 @@ def fullest(visits: Iterable[Standing], wanted: date, *, length: timedelta, most
 
 def of_the_day(case: Case) -> Iterator[DomainError]:
     """Numbers of one hospital, and different departments of one hospital, on one day."""
-    schedule, terms = case.schedule, case.terms
-    here = [
-        one
-        for one in case.of_person
-        if one.visit_date == schedule.visit_date and one.hospital_id == schedule.hospital_id
-    ]
-    departments = {one.department_id for one in here} - {schedule.department_id}
-    if len(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day:
+    if is_day_full(case.terms, case.of_person, case.schedule):
         yield PersonLimit()
+
+
+def is_day_full(terms: Terms, standing: Iterable[Standing], schedule: Schedule) -> bool:
+    """By what stands of the person in that hospital on that day."""
+    day, hospital_id = schedule.visit_date, schedule.hospital_id
+    here = [one for one in standing if one.visit_date == day and one.hospital_id == hospital_id]
+    departments = {one.department_id for one in here} - {schedule.department_id}
+    return len(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day
 
 
 def too_soon(case: Case) -> Iterator[DomainError]:

@@ -133,9 +133,10 @@ def standing_of(
     return [Standing(*row) for row in session.execute(_STANDING, given)]
 
 
-def open_of_person(session: Session, person_id: UUID, account_id: UUID) -> list[Standing]:
-    """The person's open appointments under any account."""
-    nothing_else = {"schedule": UUID(int=0), "visits_since": date.max, "let_go_since": datetime.max.replace(tzinfo=UTC)}
-    given = {"person": person_id, "account": account_id, "booker": account_id} | nothing_else
+def visits_of_person(session: Session, person_id: UUID, account_id: UUID, *, around: date) -> list[Standing]:
+    """The person's under any account: the open ones, and what has been in three months before that day."""
+    nothing_else = {"schedule": UUID(int=0), "let_go_since": datetime.max.replace(tzinfo=UTC)}
+    since = {"visits_since": around - LONGEST_PERIOD}
+    given = {"person": person_id, "account": account_id, "booker": account_id} | since | nothing_else
     seen = [Standing(*row) for row in session.execute(_STANDING, given)]
-    return [one for one in seen if one.is_of_person and one.status in OPEN]
+    return [one for one in seen if one.is_of_person]

@@ -13,15 +13,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.alternatives import limit_reached
+from core.booking.alternatives import limit_reached, others_than
 from core.booking.charge_lines import PRICE_LIST, charge_line
 from core.booking.offers import Offered, decline, lock_offered, withdraw_offers
-from core.booking.standing import open_of_person
 from core.booking.suspended import AFFECTED, end_suspended, settle_soon
 from core.booking.terms import Terms
 from core.booking.write import end_of_hold
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
-from core.locks import lock_account_and_person, root_of
+from core.locks import lock_account_and_person
 from core.notices.write import tell
 from core.numbers import appointment_number
 from core.payments.charge_account import ChargeAccount
@@ -128,8 +127,7 @@ def _refuse_unless_offered(offered: Offered, offer: Offer, *, now: datetime) -> 
 
 def _refuse_over_limit(session: Session, old: Appointment, schedule: Schedule) -> None:
     """What the person has booked since may stand in the way. Raises: AlreadyBooked, PersonLimit."""
-    standing = open_of_person(session, root_of(session, old.person_id), old.account_id)
-    others = [one for one in standing if one.schedule_id != old.schedule_id]
+    others = others_than(session, old)
     limit = limit_reached(schedule, others)
     if limit is None:
         return

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from factories import make_department, make_doctor, make_hospital, make_schedule
 from fakes import FakeAdapters, ManualClock
-from harness import REQUEST, Patient, join, race
+from harness import REQUEST, Patient, beside, join, race
 from hospital_acts import suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ from models.charge import ChargeLine, FeeKind
 from models.hospital import Campus
 from models.notice import Notice, NoticeKind
 from models.offer import Offer, OfferKind, OfferStatus
-from models.schedule import Slot, SlotStatus
+from models.schedule import Schedule, Slot, SlotStatus
 
 KINDS = [OfferKind.SAME_DOCTOR, OfferKind.SAME_RANK, OfferKind.OTHER_CAMPUS]
 
@@ -187,6 +187,41 @@ def test_who_has_not_paid_yet_keeps_the_time_to_answer(clinics: Clinics) -> None
     clinics.patient.work(after=timedelta(minutes=1))
     assert clinics.patient.appointment(held).cancel_reason is CancelReason.SUSPENDED
     clinics.assert_all_back()
+
+
+def test_visits_of_a_week_count_when_offers_are_made_and_when_one_is_taken(clinics: Clinics) -> None:
+    """As for every booking: one visit in seven days is all that the later clinic and the other campus allow."""
+    patient = clinics.patient
+    patient.paid()
+    for schedule_id in (clinics.later, clinics.elsewhere):
+        one_a_week(patient, schedule_id)
+    assert [one.kind for one in clinics.suspended()] == list(KINDS)
+    day = patient.read(lambda session: session.get_one(Schedule, clinics.later).visit_date)
+    there = beside(patient, visit_date=day + timedelta(days=4))
+    visit = patient.book(PayMode.ON_SITE, schedule_id=there)
+    later, same_day, _ = clinics.offers()
+    with pytest.raises(PersonLimit):
+        clinics.accept(later)
+    patient.cancel(visit)
+    assert patient.appointment(clinics.accept(same_day)).status is AppointmentStatus.BOOKED
+    patient.assert_sound()
+
+
+def test_nobody_is_offered_what_the_week_does_not_allow(clinics: Clinics) -> None:
+    patient = clinics.patient
+    patient.paid()
+    one_a_week(patient, clinics.later)
+    day = patient.read(lambda session: session.get_one(Schedule, clinics.later).visit_date)
+    patient.book(PayMode.ON_SITE, schedule_id=beside(patient, visit_date=day + timedelta(days=6)))
+    assert [one.schedule_id for one in clinics.suspended()] == [clinics.same_day, clinics.elsewhere]
+
+
+def one_a_week(patient: Patient, schedule_id: UUID) -> None:
+    def step(session: Session, _now: Any) -> None:
+        schedule = session.get_one(Schedule, schedule_id)
+        schedule.terms = {**schedule.terms, "max_per_person_7_days": 1}
+
+    patient.write(step)
 
 
 def test_who_pays_on_site_and_who_refuses_all(clinics: Clinics) -> None:
