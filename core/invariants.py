@@ -23,10 +23,11 @@ from models.offer import Offer
 from models.payment import Payment, Refund
 from models.schedule import Slot
 from models.states import Stateful
+from models.strike import StrikeAppeal
 from models.waitlist import WaitlistEntry
 
 MACHINES: tuple[type[Stateful], ...] = (
-    Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin, Offer, WaitlistEntry,
+    Appointment, Slot, Payment, Refund, HospitalClaim, IdentityCheck, AccountJoin, Offer, WaitlistEntry, StrikeAppeal,
 )  # fmt: skip
 
 _HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
@@ -130,6 +131,11 @@ _QUERIES = {
     "WHERE s.account_id <> d.account_id",
     "agreement_is_own": "SELECT g.id FROM agreements g JOIN dependents d ON d.id = g.dependent_id "
     "WHERE g.account_id <> d.account_id",
+    # Lifted, nothing is left to decide; resting, it restricts nobody, and somebody is about to decide.
+    "strike_agrees_with_appeal": "SELECT s.id FROM strikes s LEFT JOIN strike_appeals p ON p.strike_id = s.id "
+    "WHERE CASE WHEN s.lifted_at IS NOT NULL THEN p.status = 'open' OR s.restricts_until IS NOT NULL "
+    "WHEN s.paused_at IS NOT NULL THEN p.status IS NULL OR p.status <> 'open' OR s.restricts_until IS NOT NULL "
+    "ELSE p.status = 'granted' END",
     "notice_is_own": "SELECT n.id FROM notices n JOIN appointments a ON a.id = n.appointment_id "
     "WHERE n.account_id <> a.account_id",
     "login_is_own": "SELECT l.id FROM login_sessions l JOIN platform_identities i ON i.id = l.platform_identity_id "

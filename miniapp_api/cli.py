@@ -17,6 +17,7 @@ from core.tickets import BadTicket
 from migrations import upgrade
 from miniapp_api import (
     cli_booking,
+    cli_booking_appeals,
     cli_booking_calendar,
     cli_booking_day,
     cli_booking_extra,
@@ -44,6 +45,7 @@ _GROUPS = (
     cli_booking_policy,
     cli_booking_supply,
     cli_booking_day,
+    cli_booking_appeals,
     cli_catalog,
     cli_keys,
     cli_official,

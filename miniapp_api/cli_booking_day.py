@@ -155,7 +155,9 @@ def lift_strike(named: str, operator: str) -> None:
     """The hospital has heard the patient: what was held against them for this appointment counts no longer."""
 
     def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
-        lifted = at_desk.lift_at_desk(session, appointment_id=appointment_id, operator=operator, now=now)
+        lifted = at_desk.lift_at_desk(
+            session, appointment_id=appointment_id, operator=operator, now=now, cause=by_operator(operator)
+        )
         return {"appointment_id": appointment_id, "lifted": lifted}
 
     _do(named, step)

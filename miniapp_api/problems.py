@@ -185,6 +185,12 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "该预约已被冻结", "有人反映此号并非本人预约，请携带就诊人本人有效证件到医院窗口核实。",
         "The appointment is frozen",
         "It was reported that it is in another's name. Please bring the patient's own document to the desk."),
+    "already_appealed": _p(
+        409, "已经申诉过了", "每条记录只能申诉一次，可在记录中查看医院的答复。",
+        "You have appealed already", "Each record can be appealed once. See there what the hospital answers."),
+    "not_appealable": _p(
+        409, "无需申诉", "这条记录已撤销，不再计入。",
+        "There is nothing to appeal", "This record was taken back and counts no more."),
     # --- payment
     "hold_ending": _p(
         409, "支付时间快到了", "剩余时间不够支付，请重新预约。",

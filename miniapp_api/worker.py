@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.booking.affected import settle_suspension
+from core.booking.appeals import PAUSE, pause_strike
 from core.booking.changed import FOLLOW_CHANGE, follow_change
 from core.booking.clusters import watch_bookings
 from core.booking.no_show import mark_no_shows
@@ -90,6 +91,7 @@ HANDLERS: Mapping[str, Handler] = {
     "pull_visits": pull_visits,
     LIFT: lift_strike,
     "mark_no_shows": mark_no_shows,
+    PAUSE: pause_strike,
     "push_refund": push_refund,
     "return_channels": return_channels,
     "return_slot": return_slot,

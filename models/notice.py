@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     CLINIC_REOPENED = "clinic_reopened"
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_RETURNED = "payment_returned"
+    APPEAL_DECIDED = "appeal_decided"
     WAITLIST_OFFERED = "waitlist_offered"
     WAITLIST_ENDED = "waitlist_ended"
     DEPENDENT_TURNED_14 = "dependent_turned_14"

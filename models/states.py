@@ -54,6 +54,7 @@ class Machine(StrEnum):
     ACCOUNT_JOIN = "account_join"
     WAITLIST_ENTRY = "waitlist_entry"
     OFFER = "offer"
+    STRIKE_APPEAL = "strike_appeal"
 
 
 class StateEvent(Base):

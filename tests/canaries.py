@@ -29,7 +29,7 @@ from miniapp_api import logs
 PERSONAL = frozenset(
     {
         "name", "id_number", "phone", "address", "email", "insurance_number", "allergies_and_history", "complaint",
-        "token",
+        "text", "token",
     }
 )  # fmt: skip
 """What a client types about people, by its name in a body."""

@@ -19,7 +19,7 @@ from core.clock import HOSPITAL_ZONE, hospital_day
 from core.dependents.agreements import note_agreement
 from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider
 from models.agreement import AgreementWay
-from models.appointment import PayMode
+from models.appointment import Appointment, PayMode
 from models.base import new_id
 from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.grant import Grant, Scope
@@ -29,6 +29,7 @@ from models.person import Dependent, IdentityLevel, IdentityStatus, IdType, Pers
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
+from models.strike import Strike, StrikeAppeal, StrikeKind
 from models.waitlist import WaitlistEntry
 
 CAUSE = Cause(actor=Actor.SYSTEM, kind=CauseKind.COMMAND, id="test")
@@ -383,6 +384,33 @@ def make_signal(
     session.add(signal)
     session.flush()
     return signal
+
+
+def make_strike(session: Session, appointment: Appointment, *, at: datetime = START) -> Strike:
+    """As if the person had not come to it."""
+    strike = Strike(
+        id=new_id(),
+        hospital_id=appointment.hospital_id,
+        person_id=appointment.person_id,
+        appointment_id=appointment.id,
+        kind=StrikeKind.NO_SHOW,
+        platform_wide=False,
+        at=at,
+        evidence={"others_arrived_that_day": 1},
+    )
+    session.add(strike)
+    session.flush()
+    return strike
+
+
+def make_appeal(session: Session, vault: Vault, strike: Strike, *, now: datetime = START) -> StrikeAppeal:
+    """The patient says that it is not right, and has not been answered."""
+    appeal = StrikeAppeal(
+        id=new_id(), hospital_id=strike.hospital_id, strike_id=strike.id, decide_by=now + timedelta(days=2)
+    )
+    appeal.file(session, vault, "我当天来过", at=now, cause=CAUSE)
+    session.flush()
+    return appeal
 
 
 def make_waitlist_entry(

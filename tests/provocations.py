@@ -23,6 +23,7 @@ from ward import (
     offer,
     offered,
     open_ward,
+    strike,
     wait_for,
 )
 from werkzeug import exceptions
@@ -40,6 +41,7 @@ from models.database import Database
 from models.hospital import Hospital
 from models.person import Dependent, IdentityLevel, IdentityStatus, Relationship
 from models.schedule import ScheduleStatus
+from models.strike import Lift, Strike
 
 Provoke = Callable[[Ward], Reply]
 NOT_YET = {"maintenance", "not_eligible"}
@@ -368,6 +370,31 @@ def _somebody_elses_number(ward: Ward) -> Reply:
         )
 
     return once_booked(ward, report)
+
+
+def struck(ward: Ward, phone: Phone) -> str:
+    """The id of a strike of theirs."""
+    made = book(phone, ward.schedule(terms=ANYBODY), add(phone), "on_site")
+    return strike(ward, made.json["id"])
+
+
+@provokes("already_appealed")
+def _said_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    path = f"/strikes/{struck(ward, phone)}/appeal"
+    return [phone.post(path, {"text": "当天已到院就诊"}) for _ in range(2)][1]
+
+
+@provokes("not_appealable")
+def _lifted_before(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    strike_id = struck(ward, phone)
+
+    def lift_it(session: Session, now: datetime) -> None:
+        session.get_one(Strike, UUID(strike_id)).lift(Lift.SEEN, at=now)
+
+    ward.workbench.transactions.write(lift_it)
+    return phone.post(f"/strikes/{strike_id}/appeal", {"text": "当天已到院就诊"})
 
 
 # --- paying

@@ -19,6 +19,7 @@ from factories import (
     make_hospital,
     make_login,
     make_schedule,
+    make_strike,
 )
 from fakes import FakeAdapters, FakePhones, FakeSms, ManualClock
 from harness import make_runner
@@ -44,6 +45,7 @@ from miniapp_api.openapi import Operation
 from miniapp_api.services import EXTENSION
 from models.account import Account, PlatformIdentity, Purpose
 from models.agreement import Agreement
+from models.appointment import Appointment
 from models.hospital import Department, Doctor
 from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier
 from models.schedule import Schedule
@@ -67,6 +69,7 @@ PRIVATE = frozenset(
         "join_id",
         "offer_id",
         "payment_id",
+        "strike_id",
     }
 )
 PUBLIC = frozenset({"department_id", "doctor_id", "hospital_id", "schedule_id"})
@@ -194,8 +197,18 @@ def settle_in(ward: Ward) -> Phone:
     ward.ids["join_id"] = ask_to_join(ward, phone)
     ward.ids["agreement_id"] = agree_elsewhere(ward, dependent_id)
     ward.ids["entry_id"] = wait(ward, phone, dependent_id)
+    ward.ids["strike_id"] = strike(ward, appointment.json["id"])
     assert ward.ids.keys() == PRIVATE | PUBLIC
     return phone
+
+
+def strike(ward: Ward, appointment_id: str) -> str:
+    """The id of a strike for an appointment of anybody's."""
+
+    def step(session: Session, now: datetime) -> str:
+        return str(make_strike(session, session.get_one(Appointment, UUID(appointment_id)), at=now).id)
+
+    return ward.workbench.transactions.write(step)
 
 
 def department_of(ward: Ward, schedule_id: str) -> tuple[str, str]:
@@ -362,6 +375,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
         "pay": "online",
     },
     "open_payment": {"channel": "wechat_jsapi"},
+    "appeal_strike": {"text": "当天已到院就诊"},
     "reschedule_own_appointment": {"schedule_id": "{schedule_id}"},
     "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},

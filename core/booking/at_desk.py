@@ -124,8 +124,9 @@ def decide_at_desk(
     return True
 
 
-def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> bool:
-    """The hospital has heard the patient, and the strike of this appointment counts no longer. Whether there is one.
+def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause) -> bool:
+    """The hospital has heard the patient, and the strike of this appointment counts no longer; an open appeal is
+    granted by it. Whether there is one.
 
     Raises: NotFound."""
     appointment = session.get(Appointment, appointment_id)
@@ -134,7 +135,7 @@ def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: 
     strike = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
     if strike is None:
         return False
-    lift(session, strike, Lift.APPEAL, now=now)
+    lift(session, strike, Lift.APPEAL, now=now, cause=cause)
     _note(session, appointment, AccessAction.STRIKE_LIFTED, operator, result="lifted", now=now)
     return True
 

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.appealed import grant_open
 from core.booking.ladders import restricted_until
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
@@ -25,6 +26,7 @@ from models.arrival import Arrival
 from models.base import new_id
 from models.person import Person
 from models.schedule import Schedule, ScheduleStatus
+from models.states import Actor, Cause, CauseKind
 from models.strike import Lift, Strike, StrikeKind
 
 COUNT, LIFT = "count_strike", "lift_strike"
@@ -75,21 +77,24 @@ def count_strike(workbench: Workbench, job: LeasedJob) -> None:
 def lift_strike(workbench: Workbench, job: LeasedJob) -> None:
     """What the others come to without it is worked out anew."""
     appointment_id, why = UUID(job.payload["appointment_id"]), Lift(job.payload["why"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
 
     def step(session: Session, now: datetime) -> None:
         found = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
         if found is not None:
-            lift(session, found, why, now=now)
+            lift(session, found, why, now=now, cause=cause)
 
     workbench.transactions.write(step)
 
 
-def lift(session: Session, strike: Strike, why: Lift, *, now: datetime) -> None:
+def lift(session: Session, strike: Strike, why: Lift, *, now: datetime, cause: Cause) -> None:
+    """It counts no longer, and an appeal that is open is granted by it."""
     person_id = lock_person(session, strike.person_id).id
     session.refresh(strike)
     strike.lift(why, at=now)
+    grant_open(session, strike, why, now=now, cause=cause)
     session.flush()
-    _work_out(session, person_id, strike)
+    work_out(session, person_id, strike)
 
 
 def _count(session: Session, appointment_id: UUID, kind: StrikeKind) -> None:
@@ -117,7 +122,7 @@ def _count(session: Session, appointment_id: UUID, kind: StrikeKind) -> None:
     )
     session.add(strike)
     session.flush()
-    _work_out(session, person_id, strike)
+    work_out(session, person_id, strike)
 
 
 def _evidence(
@@ -146,8 +151,9 @@ def _evidence(
     return None if under_another or not arrived else {"others_arrived_that_day": arrived}
 
 
-def _work_out(session: Session, person_id: UUID, changed: Strike) -> None:
-    """What each strike that counts comes to, from the oldest on: those of the same kind that count with it."""
+def work_out(session: Session, person_id: UUID, changed: Strike) -> None:
+    """What each strike that counts comes to, from the oldest on: those of the same kind that count with `changed`. The
+    caller holds the person."""
     together = Strike.platform_wide.is_(True) if changed.platform_wide else Strike.hospital_id == changed.hospital_id
     rows = session.execute(
         select(Strike, Appointment.terms)
@@ -157,6 +163,7 @@ def _work_out(session: Session, person_id: UUID, changed: Strike) -> None:
             Strike.kind == changed.kind,
             Strike.platform_wide.is_(changed.platform_wide),
             Strike.lifted_at.is_(None),
+            Strike.paused_at.is_(None),
             together,
         )
         .order_by(Strike.at, Strike.id)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.booking.affected import unsettled
+from core.booking.appeals import PAUSE
 from core.booking.suspended import SETTLE
 from core.booking.waitlist_offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
@@ -22,6 +23,7 @@ from models.job import Job
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.strike import AppealStatus, Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistStatus
 
 _PATIENCE = timedelta(minutes=2)
@@ -50,7 +52,7 @@ _NAMES = {"ask_payment": "ask"}
 
 def sweep(workbench: Workbench, _job: LeasedJob) -> None:
     """Find holds past their end, payments, refunds and hospitals' claims nobody asks about, messages nobody applied,
-    and withheld numbers nobody will free."""
+    withheld numbers nobody will free, and appeals that nobody answered in time."""
     workbench.transactions.write(_sweep)
 
 
@@ -95,6 +97,9 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
     offered = WaitlistEntry.status == WaitlistStatus.OFFERED
     yield from _chunks(session, FOLLOW_OFFER, "entry_id", WaitlistEntry.id, offered)
+    unanswered = (StrikeAppeal.status == AppealStatus.OPEN) & (StrikeAppeal.decide_by < late)
+    counts = exists().where(Strike.id == StrikeAppeal.strike_id, Strike.paused_at.is_(None))
+    yield from _chunks(session, PAUSE, "strike_id", StrikeAppeal.strike_id, unanswered & counts)
     left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
     yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]

@@ -55,6 +55,14 @@ class WorkCalendar:
                 day -= timedelta(days=1)
         return day
 
+    def working_days_after(self, day: date, count: int) -> date:
+        """The working day by which `count` of them, itself included, lie after `day`; `day` itself for 0."""
+        for _ in range(count):
+            day += timedelta(days=1)
+            while not self.is_working_day(day):
+                day += timedelta(days=1)
+        return day
+
     def covered_until(self, today: date) -> date | None:
         """The last day of the years that are told from this one on without a gap; None where not even this one is."""
         year, told = today.year, {day.year for day in self.exceptions}

@@ -49,6 +49,8 @@ class AccessAction(StrEnum):
     SEEN = "appointment.fulfil"
     CANCELLED_AT_DESK = "appointment.cancel_at_desk"
     STRIKE_LIFTED = "strike.lift"
+    APPEAL_READ = "strike_appeal.read"
+    APPEAL_DECIDED = "strike_appeal.decide"
     NOT_ME_REPORTED = "not_me.report"
     NOT_ME_DECIDED = "not_me.decide"
 

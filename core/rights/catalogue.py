@@ -127,6 +127,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "state_events": _of(
         PERSONAL, general="from_status to_status reason", personal="actor_id cause_id facts"
     ),
+    "strike_appeals": _of(PERSONAL, sensitive="text_sealed answer_sealed"),
     "strikes": _of(PERSONAL, personal="evidence", important="hospital_id person_id at"),
     "vault_keys": _of(GENERAL),
     "waitlist_entries": _of(PERSONAL, personal="doctor_ids periods"),

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.booking.appealed import forget_appeals
 from core.booking.waitlist import leave_all
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
@@ -124,6 +125,7 @@ def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
         update(IdentityCheck).where(IdentityCheck.account_id == account_id).values(reference_sealed=None, evidence=None)
     )
     session.execute(update(Appointment).where(Appointment.account_id == account_id).values(complaint_sealed=None))
+    forget_appeals(session, Appointment.account_id == account_id)
     either = or_(AccountJoin.asking_account_id == account_id, AccountJoin.asked_account_id == account_id)
     session.execute(update(AccountJoin).where(either).values(phone_masked=None))
     live = (LoginSession.account_id == account_id) & LoginSession.revoked_at.is_(None)

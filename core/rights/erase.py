@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.appealed import forget_appeals
 from core.clock import hospital_day
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
@@ -34,6 +35,7 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     for agreement in session.scalars(standing):
         agreement.end(AgreementEnd.REMOVED, at=now)
     forget_health(session, dependent)  # its charges are locked before the grants
+    forget_appeals(session, Appointment.dependent_id == dependent.id)
     end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id == dependent.id))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))

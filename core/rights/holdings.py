@@ -28,7 +28,7 @@ from models.notice import Notice
 from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
-from models.strike import Strike
+from models.strike import Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistPlace
 
 AccountId = UUID | InstrumentedAttribute[UUID]
@@ -67,6 +67,10 @@ def _waits(account_id: AccountId) -> Select[UUID]:
     return select(WaitlistEntry.id).where(WaitlistEntry.account_id == account_id).correlate(Account)
 
 
+def _of_strikes(account_id: AccountId) -> Select[UUID]:
+    return select(Strike.id).where(Strike.appointment_id.in_(_of_appointments(account_id)))
+
+
 HOLDINGS = (
     Holding("account", Account, lambda one: Account.id == one),
     Holding("platform_identities", PlatformIdentity, lambda one: PlatformIdentity.account_id == one),
@@ -86,6 +90,7 @@ HOLDINGS = (
     Holding("arrivals", Arrival, lambda one: Arrival.appointment_id.in_(_of_appointments(one))),
     Holding("not_me_reports", NotMeReport, lambda one: NotMeReport.appointment_id.in_(_of_appointments(one))),
     Holding("strikes", Strike, lambda one: Strike.appointment_id.in_(_of_appointments(one))),
+    Holding("strike_appeals", StrikeAppeal, lambda one: StrikeAppeal.strike_id.in_(_of_strikes(one))),
     Holding("offers", Offer, lambda one: Offer.appointment_id.in_(_of_appointments(one))),
     Holding("charges", Charge, lambda one: Charge.account_id == one),
     Holding("charge_lines", ChargeLine, lambda one: ChargeLine.charge_id.in_(_of_charges(one))),

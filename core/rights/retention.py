@@ -55,6 +55,7 @@ RETENTION: Mapping[str, Retention] = {
     "arrivals": _EVIDENCE,
     "not_me_reports": _EVIDENCE,
     "strikes": _EVIDENCE,
+    "strike_appeals": _EVIDENCE,
     "offers": _MONEY,
     "charges": _MONEY,
     "charge_lines": _MONEY,

@@ -23,6 +23,7 @@ from miniapp_api.patient import (
     payments,
     schedules,
     sessions,
+    strikes,
     time,
     waitlist,
 )
@@ -59,6 +60,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     schedules.blueprint,
     sessions.blueprint,
     sessions.current,
+    strikes.blueprint,
     time.blueprint,
     waitlist.blueprint,
 )

@@ -11,7 +11,8 @@ import plants.grants
 import plants.hospital
 import plants.limits
 import plants.money
-import plants.rest  # noqa: F401 - importing registers the plants
+import plants.rest
+import plants.strikes  # noqa: F401 - importing registers the plants
 import pytest
 from fakes import FakeAdapters, ManualClock
 from plants import PLANTS, QUIET, Plant, World, make_world, shadowed, undone

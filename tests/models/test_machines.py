@@ -24,6 +24,7 @@ from models.offer import Offer, OfferStatus
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind, StateEvent
+from models.strike import AppealStatus, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistStatus
 
 AT = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -79,6 +80,9 @@ ACCOUNT_JOIN = """
 OFFER = """
     open > accepted declined expired withdrawn
 """
+STRIKE_APPEAL = """
+    open > granted rejected
+"""
 
 
 def read_table(plan: str) -> dict[str, set[str]]:
@@ -103,6 +107,7 @@ KINDS = {
     "waitlist_entry": Kind(WaitlistEntry, WaitlistStatus, read_table(WAITLIST_ENTRY)),
     "account_join": Kind(AccountJoin, JoinStatus, read_table(ACCOUNT_JOIN)),
     "offer": Kind(Offer, OfferStatus, read_table(OFFER)),
+    "strike_appeal": Kind(StrikeAppeal, AppealStatus, read_table(STRIKE_APPEAL)),
 }
 
 
@@ -178,6 +183,8 @@ VERBS = {
     "decline": Verb("offer", "declined", lambda one, session: one.decline(session, **HOW)),
     "lapse": Verb("offer", "expired", lambda one, session: one.expire(session, **HOW)),
     "take back": Verb("offer", "withdrawn", lambda one, session: one.withdraw(session, reason="x", **HOW)),
+    "grant": Verb("strike_appeal", "granted", lambda one, session: one.grant(session, reason="x", **HOW)),
+    "reject": Verb("strike_appeal", "rejected", lambda one, session: one.reject(session, **HOW)),
     "undo": Verb("account_join", "undone", lambda one, session: one.undo(session, **HOW)),
 }
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from factories import make_grant, make_waitlist_entry
+from factories import make_appeal, make_grant, make_strike, make_waitlist_entry
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
 from hospital_acts import make_offer
@@ -136,6 +136,8 @@ def _make_others(session: Session, patient: Patient, appointment_id: UUID, now: 
     check.succeed(session, level=2, matched=["name"], at=now, cause=REQUEST)
     _wait_and_leave(session, patient, appointment_id, now)
     vault = patient.workbench.vault
+    appeal = make_appeal(session, vault, make_strike(session, session.get_one(Appointment, appointment_id)), now=now)
+    appeal.reject(session, at=now, cause=REQUEST)
     key = take_key(session, vault, KeyedRequest(patient.account_id, "k" * 16, "POST /x\n{}"), now=now)
     assert not isinstance(key, StoredReply)
     keep_reply(key, vault, StoredReply(200, b"{}"), now=now)

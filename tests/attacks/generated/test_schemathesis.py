@@ -27,6 +27,7 @@ EXAMPLES, STEPS = 8, 5
 ACCEPTED = ["2xx", "3xx", "401", "404", "409"]
 KEY = re.compile(r"[!-~]{16,128}", re.ASCII)
 BEYOND_SHAPE = {
+    "appeal_strike": "words, not blanks alone",
     "change_dependent": "a phone in use, an area code that there is; who somebody is never changes",
     "complete_identity_check": "numbers that every reader of JSON keeps exact, however free the object is",
     "create_account_grant": "oneself, and an end that lies ahead and within a year",

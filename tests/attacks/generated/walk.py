@@ -26,6 +26,7 @@ PLACES = {
     "alipay_app_event": {"path.app": MERCHANT},
     "alipay_event": {"path.merchant": MERCHANT},
     "alipay_identity_return": {"path.app": MERCHANT},
+    "appeal_strike": {"path.strike_id": OWNED},
     "cancel_own_appointment": {"path.appointment_id": OWNED},
     "change_dependent": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},
     "create_dependent": {"body.guardian_dependent_id": OWNED},
@@ -88,6 +89,7 @@ PLACES = {
 
 BODIES: dict[str, dict[str, Any]] = {
     "accept_account_grant": {"code": "AAAA-AAAA-AAAA"},
+    "appeal_strike": {"text": "当天已到院就诊"},
     "cancel_own_appointment": {},
     "change_dependent": {"phone": "13900000001"},
     "check_in": {"lat": 32.05, "lng": 118.78},

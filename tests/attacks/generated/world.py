@@ -20,6 +20,7 @@ from factories import (
     make_face_check,
     make_hospital,
     make_schedule,
+    make_strike,
     serial,
 )
 from fakes import START, FakeAdapters, FakeGateway, FakePhones, FakeSms, ManualClock
@@ -47,6 +48,7 @@ from models import Base
 from models.account import Account, LoginSession, Provider
 from models.account_join import AccountJoin
 from models.agreement import Agreement
+from models.appointment import Appointment
 from models.database import Database, Timeouts
 from models.hospital import Department, Doctor
 from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier, Relationship
@@ -169,12 +171,18 @@ class World(Clinic):
             **self.offered(patient, dependent),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
+        own["strike"] = self._strike(own["booked"])
         full, entry = self._full(), self._full()
         own["entry"] = self.wait(patient, dependent, entry["full_department"])
         own |= self._grants(patient) | self._joins(patient) | self._agreements(patient)
         found = own | place | full | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
+
+    def _strike(self, appointment_id: str) -> str:
+        """The id of a strike for it."""
+        with self.database.write() as session:
+            return str(make_strike(session, session.get_one(Appointment, UUID(appointment_id))).id)
 
     def _full(self) -> dict[str, str]:
         """A department whose one doctor has no number, on the day three days ahead."""

@@ -77,6 +77,22 @@ def test_working_days_are_counted_back(day: str, count: int, found: str) -> None
     assert CALENDAR.working_days_before(date.fromisoformat(day), count) == date.fromisoformat(found)
 
 
+@pytest.mark.parametrize(
+    ("day", "count", "found"),
+    [
+        ("2026-11-25", 0, "2026-11-25"),
+        ("2026-11-25", 2, "2026-11-27"),
+        ("2026-11-27", 2, "2026-12-01"),  # over a weekend
+        ("2026-09-30", 2, "2026-10-09"),  # over the National Day
+        ("2026-10-09", 1, "2026-10-10"),  # to a Saturday that is worked
+        ("2026-12-31", 1, "2027-01-01"),  # a year of which nothing is told yet: the weekday says it
+        ("2028-02-28", 1, "2028-02-29"),
+    ],
+)
+def test_working_days_are_counted_on(day: str, count: int, found: str) -> None:
+    assert CALENDAR.working_days_after(date.fromisoformat(day), count) == date.fromisoformat(found)
+
+
 def test_the_table_answers_in_a_session(transactions: Transactions) -> None:
     national_day = date(2026, 10, 1)
     assert transactions.read(lambda session, _now: is_working_day(session, national_day))
