@@ -90,7 +90,7 @@ class HoldOpen(Conflict):
 
 
 class NotEligible(Conflict):
-    """Sex, age or visit kind do not fit the department."""
+    """Sex, age or visit kind do not fit the clinic. The facts say which of them and what it asks for."""
 
     code = "not_eligible"
 

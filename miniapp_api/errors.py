@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from core.ports import LoginRefused, ProviderError
+from core.refusals import NotEligible
 from core.registry import NotConfigured
 from miniapp_api.body import escape_pointer
 from miniapp_api.field_words import FIELD_WORDS
@@ -30,6 +31,7 @@ from miniapp_api.services import services
 from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
 from models.sealing import SealBroken
 from schemas.base import instant_text
+from schemas.guards_in_words import why_not_eligible
 
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGES = ("zh-CN", "zh", "en")
@@ -66,9 +68,12 @@ def code_of(refusal: type[DomainError] | type[ProviderError]) -> str:
     return next(code for kind, code in _PROVIDER_CODES if issubclass(refusal, kind))
 
 
-def title_of(code: str) -> str:
-    """The code's title in the language of this request."""
-    return _words(code).title
+def title_of(error: DomainError) -> str:
+    """One plain sentence in the language of this request: the code's title, or what the facts come to."""
+    if isinstance(error, NotEligible):
+        said = why_not_eligible(error.facts)
+        return said.en if _speaks_english() else said.zh
+    return _words(error.code).title
 
 
 def problem(

@@ -133,8 +133,8 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "有一个号还未支付", "请先支付或取消那个号。",
         "A number is waiting for payment", "Please pay for it or cancel it first."),
     "not_eligible": _p(
-        409, "不符合该科室的就诊条件", "请核对就诊人的年龄、性别，或换一个科室。",
-        "Not eligible here", "Please check age and sex, or choose another department."),
+        409, "不符合该科室的就诊条件", "请核对就诊人的年龄、性别和初诊复诊，换一个科室，或到医院窗口咨询。",
+        "Not eligible here", "Check age, sex and first or return visit. Try another department, or ask the desk."),
     "identity_required": _p(
         409, "需要先完成实名核验", "请先为就诊人完成核验，也可以到医院窗口办理。",
         "Identity check needed", "Please complete a check first. The hospital desk can do it too."),

@@ -40,6 +40,20 @@ class RescheduleScope(StrEnum):
     HOSPITAL = "hospital"
 
 
+class VisitKind(StrEnum):
+    """初诊, 复诊: whether the person was seen there lately."""
+
+    FIRST = "first"
+    RETURN = "return"
+
+
+class VisitScope(StrEnum):
+    """Where an earlier visit was that makes the next one a return visit."""
+
+    DEPARTMENT = "department"
+    HOSPITAL = "hospital"
+
+
 class BookingPolicyRow(Base):
     """The document in force for one subject; `subject` is its code, empty for the platform."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.booking.policy import BookingPolicy
 from schemas.deadlines_in_words import cancelling, last_booking, until
+from schemas.guards_in_words import guards
 from schemas.words import Words, count
 
 
@@ -242,6 +243,19 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
         last_booking,
     ),
     ("hours", ("closed_from", "closed_until"), _hours),
+    (
+        "patients",
+        (
+            "sexes",
+            "age_from",
+            "age_to",
+            "age_to_days",
+            "visit_kinds",
+            "return_visit_days",
+            "return_visit_scope",
+        ),
+        guards,
+    ),
     ("identity", ("min_identity_level",), _identity),
     ("agreement", ("agreement_from_age", "agreement_to_age"), _agreement),
     ("fields", ("required_fields",), _fields),

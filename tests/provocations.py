@@ -44,7 +44,7 @@ from models.schedule import ScheduleStatus
 from models.strike import Lift, Strike
 
 Provoke = Callable[[Ward], Reply]
-NOT_YET = {"maintenance", "not_eligible"}
+NOT_YET = {"maintenance"}
 """Codes of the registry whose routes are not open: as soon as one is documented, it needs a provocation here."""
 
 PROVOCATIONS: dict[str, Provoke] = {}
@@ -255,6 +255,7 @@ def with_one_elsewhere(**rule: Any) -> Provoke:
 PROVOCATIONS |= {
     "period_limit": with_one_elsewhere(max_per_person_7_days=1),
     "overlaps": with_one_elsewhere(may_overlap=False),
+    "not_eligible": refused_by(terms=ANYBODY | {"age_from": 60}),
     "closed_hours": refused_by(terms=ANYBODY | {"closed_from": "00:00", "closed_until": "23:59"}),
 }
 

@@ -14,6 +14,7 @@ from core.booking.look import Surroundings, Whom, own_dependent
 from core.booking.overlap import elsewhere_during, first_clear_segment
 from core.booking.required import card_to_bring
 from core.booking.restricted import UNRESTRICTED, Restriction
+from core.booking.seen_before import SeenBefore, seen_before
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.terms import Terms
 from core.dependents.minors import minor_consent_missing
@@ -29,7 +30,7 @@ from models.schedule import Schedule
 @dataclass(frozen=True)
 class Case:
     """Everything the rules look at, at one instant. `elsewhere`: what the person has at the time of the half day, and
-    `clear_segment` the first one with a number that leaves that alone."""
+    `clear_segment` the first one with a number that leaves that alone. `seen_before` is None where no rule asks."""
 
     schedule: Schedule
     terms: Terms
@@ -47,6 +48,7 @@ class Case:
     restriction: Restriction = UNRESTRICTED
     elsewhere: list[Standing] = field(default_factory=list)
     clear_segment: datetime | None = None
+    seen_before: SeenBefore | None = None
 
     @property
     def of_person(self) -> list[Standing]:
@@ -111,6 +113,7 @@ def gather(
         restriction=whom.restriction,
         elsewhere=elsewhere,
         clear_segment=None if wanted is None or not elsewhere else first_clear_segment(session, wanted, elsewhere),
+        seen_before=seen_before(session, schedule, terms, person_id=person_id, accounts={account_id, booker_id}),
     )
 
 

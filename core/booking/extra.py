@@ -1,8 +1,8 @@
 """Extra numbers (加号): a doctor gives one person a number beside those of the half day (rules.md 2.12).
 
-It becomes an ordinary appointment, charged as usual and judged by the same rules but three: nothing needs to be free,
-nothing released, and the hour does not matter. It belongs to this person and this half day; let go, it is not sold to
-anybody.
+It becomes an ordinary appointment, charged as usual and judged by the same rules but four: nothing needs to be free,
+nothing released, the hour does not matter, and the doctor who knows the patient says whom the clinic is for. It belongs
+to this person and this half day; let go, it is not sold to anybody.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
 from core.locks import lock_account_and_person, lock_schedules
-from core.refusals import NotReleased
+from core.refusals import NotEligible, NotReleased
 from core.rights.access import AccessAction, AccessPurpose, note_access
 from core.transactions import Changed
 from models.appointment import PayMode
@@ -68,8 +68,8 @@ class Order:
 def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
     """Book the dependent beside the schedule's numbers.
 
-    Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity, release and
-    hours."""
+    Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity, release, hours,
+    sex, age and visit kind."""
     account_id = session.scalar(
         select(Dependent.account_id).where(Dependent.id == order.dependent_id, Dependent.archived_at.is_(None))
     )
@@ -107,7 +107,7 @@ def _judged(
         session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
     )
     for refusal in refusals(case):
-        if not isinstance(refusal, NotReleased | ClosedHours):
+        if not isinstance(refusal, NotReleased | ClosedHours | NotEligible):
             raise refusal
     return case
 

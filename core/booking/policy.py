@@ -28,7 +28,8 @@ from core.booking.policy_checks import (
 from core.dependents.agreements import Ages
 from models.appointment import PayMode
 from models.base import canonical_json
-from models.policy import RequiredField, RescheduleScope
+from models.kinds import Sex
+from models.policy import RequiredField, RescheduleScope, VisitKind, VisitScope
 
 __all__ = [
     "MOST_DEPENDENTS",
@@ -107,6 +108,9 @@ class BookingPolicy:
     answer, behind `passed_places`. Who has not come `no_show_grace_minutes` after the end of the half day is a no-show.
     `no_show_ladder`, `cancel_ladder` (by the patient, in time), `late_cancel_ladder` (at the desk, too late): what so
     many of a person cost (`core/booking/ladders.py`), counted by hospital or `strikes_platform_wide`.
+    `sexes`, `visit_kinds`: whom a clinic is for, empty: everybody. `age_from`, `age_to` in full years on the day of the
+    visit, both included; `age_to_days`: for newborns, so many days after birth at most, 0: not so. A visit is a return
+    visit (复诊) where the person was seen in the `return_visit_scope` within `return_visit_days` before it.
     `required_fields`: what a patient must have filled in, beside what everybody must (rules.md L-09).
     """
 
@@ -168,6 +172,13 @@ class BookingPolicy:
     max_in_bundle: int | None = _key(whole(0, MOST_IN_BUNDLE), default=MOST_IN_BUNDLE)
 
     # --- who may book, and what of them must be known
+    sexes: tuple[str, ...] | None = _key(words((str(one) for one in Sex), at_least=0), default=())
+    age_from: int | None = _key(whole(0, 150), default=0)
+    age_to: int | None = _key(whole(0, 150), default=150)
+    age_to_days: int | None = _key(whole(0, 366), default=0)
+    visit_kinds: tuple[str, ...] | None = _key(words((str(kind) for kind in VisitKind), at_least=0), default=())
+    return_visit_days: int | None = _key(whole(1, 3660), default=91)
+    return_visit_scope: str | None = _key(one_of(VisitScope), default="department")
     min_identity_level: int | None = _key(whole(0, 2), default=1)
     agreement_from_age: int | None = _key(whole(0, 150), default=18)
     agreement_to_age: int | None = _key(whole(0, 150), default=59)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.booking.case import Case
 from core.booking.claim import Left
+from core.booking.guards import guarded
 from core.booking.limits import closed_hours, of_the_day, over_time, overlapping, too_soon
 from core.booking.required import missing_fields
 from core.booking.standing import Standing, count
@@ -41,6 +42,7 @@ _LOOK_AGAIN = timedelta(minutes=1)
 def refusals(case: Case) -> Iterator[DomainError]:
     """Every rule that refuses, the most telling first; nothing where the number may be had."""
     yield from _schedule_refusals(case)
+    yield from guarded(case)
     yield from _consent_refusals(case)
     yield from _agreement_refusals(case)
     if case.answers.cool_down_until is not None:

@@ -95,6 +95,13 @@ class Terms:
     offer_until_time: str
     substitute_refunds_difference: bool
     leave_minutes: int
+    sexes: tuple[str, ...]
+    age_from: int
+    age_to: int
+    age_to_days: int
+    visit_kinds: tuple[str, ...]
+    return_visit_days: int
+    return_visit_scope: str
 
     @property
     def agreement_ages(self) -> Ages:

@@ -41,7 +41,7 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
         reasons = [
             {
                 "code": reason.error.code,
-                "title": title_of(reason.error.code),
+                "title": title_of(reason.error),
                 "until": reason.error.retry_at,
                 "facts": dict(reason.error.facts),
                 "alternatives": reason.alternatives,

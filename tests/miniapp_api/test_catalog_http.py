@@ -131,8 +131,8 @@ def test_a_hospital_tells_its_rules_in_words_and_as_data(catalog: Catalog) -> No
     assert [campus["name"] for campus in hospital["campuses"]] == ["本部"]
     rules = {rule["key"]: rule for rule in hospital["rules"]}
     assert list(rules) == [
-        "release", "closing", "last_booking", "hours", "identity", "agreement", "fields", "limits", "over_time",
-        "overlap", "rebooking", "holds", "payment", "cancelling", "check_in", "queue", "strikes",
+        "release", "closing", "last_booking", "hours", "patients", "identity", "agreement", "fields", "limits",
+        "over_time", "overlap", "rebooking", "holds", "payment", "cancelling", "check_in", "queue", "strikes",
     ]  # fmt: skip
     assert rules["strikes"]["value"]["no_show_ladder"] == [{"count": 3, "within": "90d", "ban": "90d"}]
     assert rules["release"]["value"] == {

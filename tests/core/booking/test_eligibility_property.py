@@ -99,6 +99,9 @@ situations = st.builds(
             "max_open_holds_account": limits,
             "min_identity_level": some([0, 1, 1, 2]),
             "required_fields": some([[], [], [], ["email"], ["hospital_card", "email"]]),
+            "sexes": some([[], [], [], ["female"], ["male"]]),
+            "age_from": some([0, 0, 0, 18]),
+            "visit_kinds": some([[], [], [], ["first"], ["return"]]),
         }
     ),
     numbers=some(["free", "free", "free", "one free", "held", "booked"]),
