@@ -1,7 +1,7 @@
 """Row locks, one helper per record, always in this order:
 
-idempotency key → account → person (its alias root) → charge → appointment → hospital claim → waitlist entry → slot →
-payment → refund → grant → the payer's identity → login; several of one kind in id order. Gates of codes
+idempotency key → account → person (its alias root) → dependent → charge → appointment → hospital claim → waitlist entry
+→ slot → payment → refund → grant → the payer's identity → login; several of one kind in id order. Gates of codes
 (`core/identity/code_limits.py`) come after the account. A booking under a grant holds it before its slot: those who
 hold a grant share it, and whoever ends it waits for nothing else meanwhile.
 

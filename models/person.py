@@ -117,6 +117,7 @@ class Dependent(Base):
             sqlite_where=text("archived_at IS NULL AND is_default"),
         ),
         Index("ix_dependents_person_id", "person_id"),
+        Index("ix_dependents_phone", "phone_hash"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -12,6 +12,7 @@ from core.booking.answers import Answers
 from core.booking.claim import Left, Taker, Wanted
 from core.booking.look import Surroundings, Whom, own_dependent
 from core.booking.overlap import elsewhere_during, first_clear_segment
+from core.booking.phone_limit import booked_by_phone, hold_phone
 from core.booking.required import card_to_bring
 from core.booking.restricted import UNRESTRICTED, Restriction
 from core.booking.seen_before import SeenBefore, seen_before
@@ -49,6 +50,7 @@ class Case:
     elsewhere: list[Standing] = field(default_factory=list)
     clear_segment: datetime | None = None
     seen_before: SeenBefore | None = None
+    booked_by_phone: int = 0
 
     @property
     def of_person(self) -> list[Standing]:
@@ -114,6 +116,7 @@ def gather(
         elsewhere=elsewhere,
         clear_segment=None if wanted is None or not elsewhere else first_clear_segment(session, wanted, elsewhere),
         seen_before=seen_before(session, schedule, terms, person_id=person_id, accounts={account_id, booker_id}),
+        booked_by_phone=booked_by_phone(session, terms, whom.dependent, now=now, in_place_of=in_place_of),
     )
 
 
@@ -137,6 +140,7 @@ def own_case(
     )
     if whom.dependent.person_id != around.person_id:
         raise Changed()
+    hold_phone(session, terms, whom.dependent)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
     return gather(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None

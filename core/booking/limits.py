@@ -70,6 +70,13 @@ def is_day_full(terms: Terms, standing: Iterable[Standing], schedule: Schedule) 
     return len(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day
 
 
+def by_phone(case: Case) -> Iterator[DomainError]:
+    """Whose numbers they are is not told: it may be any account that gave the same phone."""
+    most = case.terms.max_per_phone_month
+    if most and case.booked_by_phone >= most:
+        yield PersonLimit()
+
+
 def too_soon(case: Case) -> Iterator[DomainError]:
     """Whoever let a number of this half day go waits before they have one again."""
     for one in case.let_go:

@@ -82,6 +82,7 @@ class BookingPolicy:
     earlier; the same twice: never.
     `max_per_person_7_days`, `max_per_person_3_months`: visits that are booked or have been, in any 7 and any 91 days
     with the wanted one in them. `max_departments_per_person_day`: of one hospital.
+    `max_per_phone_month`: numbers booked in a calendar month for patients with one phone, 0: not counted.
     `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital.
     `rebook_after_cancel_minutes`, `rebook_after_refund_minutes`: how long whoever gave a number of a half day back,
     unpaid or paid, waits before they have one of it again.
@@ -164,6 +165,7 @@ class BookingPolicy:
     max_departments_per_person_day: int | None = _key(_limit, default=100)
     max_per_person_7_days: int | None = _key(_limit, default=5)
     max_per_person_3_months: int | None = _key(_limit, default=15)
+    max_per_phone_month: int | None = _key(whole(0, 100), default=0)
     may_overlap: bool | None = _key(flag, default=False)
     rebook_after_cancel_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=2)
     rebook_after_refund_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=120)

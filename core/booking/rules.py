@@ -9,7 +9,7 @@ from uuid import UUID
 from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.guards import guarded
-from core.booking.limits import closed_hours, of_the_day, over_time, overlapping, too_soon
+from core.booking.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, too_soon
 from core.booking.required import missing_fields
 from core.booking.standing import Standing, count
 from core.booking.terms import Terms
@@ -63,6 +63,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _person_refusals(case)
     yield from of_the_day(case)
     yield from over_time(case)
+    yield from by_phone(case)
     yield from too_soon(case)
     yield from overlapping(case)
     yield from _hold_refusals(case)

@@ -102,6 +102,7 @@ class Terms:
     visit_kinds: tuple[str, ...]
     return_visit_days: int
     return_visit_scope: str
+    max_per_phone_month: int
 
     @property
     def agreement_ages(self) -> Ages:
