@@ -18,7 +18,7 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.phone_limit import hold_phone
+from core.booking.phone_limit import hold_phones
 from core.booking.required import card_to_bring
 from core.booking.rules import full, refusals, sold_until
 from core.booking.terms import Terms
@@ -114,7 +114,7 @@ def locked_case(
         )
         if whom.dependent.person_id != around.person_id:  # changed before we had the lock
             person_id = lock_person(session, whom.dependent.person_id).id
-    hold_phone(session, terms, whom.dependent)
+    hold_phones(session, [(terms, whom.dependent.id)])
     if whom.grant is not None and wish.visit_card_id is not None:  # one answer, whosever card it is, or nobody's
         raise ValidationFailed(FieldError("#/visit_card_id", "not_allowed"))
     card = card_to_bring(

@@ -7,6 +7,7 @@ once; afterwards each appointment lives by itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Taken, Wanted, count_left
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.neighbours import take_neighbours
+from core.booking.phone_limit import hold_phones
 from core.booking.required import card_to_bring
 from core.booking.rules import full, refusals, sold_until
 from core.booking.terms import Terms
@@ -149,15 +151,22 @@ def _judged(session: Session, parts: Sequence[_Part], *, account_id: UUID, now: 
         raise Changed()
     if len(locked) < len(parts):
         raise ValidationFailed(FieldError("#/items", "repeated"))
-    judged = []
+    hold_phones(session, [(one.terms, one.wish.dependent_id) for one in parts])
+    judged, phones = [], Counter[bytes]()
     for at, (part, root) in enumerate(zip(parts, roots, strict=True)):
         with _in_item(at, part.wish):
-            judged.append(replace(part, case=_case(session, part, root, account_id=account_id, now=now)))
+            case = _case(session, part, root, phones, account_id=account_id, now=now)
+            judged.append(replace(part, case=case))
+            phones[case.dependent.phone_hash] += 1
     return judged
 
 
-def _case(session: Session, part: _Part, person_id: UUID, *, account_id: UUID, now: datetime) -> Case:
-    """Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
+def _case(
+    session: Session, part: _Part, person_id: UUID, phones: Counter[bytes], *, account_id: UUID, now: datetime
+) -> Case:
+    """`phones` are those of the parts before it, whose numbers stand nowhere yet.
+
+    Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
     schedule, wish = part.around.schedule, part.wish
     whom = own_dependent(
         session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=schedule.hospital_id, now=now
@@ -179,6 +188,7 @@ def _case(session: Session, part: _Part, person_id: UUID, *, account_id: UUID, n
         left=None if part.around.may_be_free else count_left(session, wanted),
         wanted=wanted,
     )
+    case = replace(case, booked_by_phone=case.booked_by_phone + phones[case.dependent.phone_hash])
     for refusal in refusals(case):
         raise refusal
     if wish.told is not None:

@@ -12,7 +12,7 @@ from core.booking.answers import Answers
 from core.booking.claim import Left, Taker, Wanted
 from core.booking.look import Surroundings, Whom, own_dependent
 from core.booking.overlap import elsewhere_during, first_clear_segment
-from core.booking.phone_limit import booked_by_phone, hold_phone
+from core.booking.phone_limit import booked_by_phone, hold_phones
 from core.booking.required import card_to_bring
 from core.booking.restricted import UNRESTRICTED, Restriction
 from core.booking.seen_before import SeenBefore, seen_before
@@ -140,7 +140,7 @@ def own_case(
     )
     if whom.dependent.person_id != around.person_id:
         raise Changed()
-    hold_phone(session, terms, whom.dependent)
+    hold_phones(session, [(terms, dependent_id)])
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
     return gather(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None

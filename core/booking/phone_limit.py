@@ -6,6 +6,7 @@ still hashed by the old one counts apart.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from models.appointment import HOLDS_SLOT, Appointment
 from models.person import Dependent
 
 
-def hold_phone(session: Session, terms: Terms, dependent: Dependent) -> None:
-    """Whoever books for the same phone elsewhere waits until this transaction ends, so that what is counted is exact.
-    Account and person are locked, at a waitlist also the resting number, which no booking wants."""
-    if terms.max_per_phone_month:
-        same = select(Dependent.id).where(_same_phone(dependent)).order_by(Dependent.id)
+def hold_phones(session: Session, whom: Iterable[tuple[Terms, UUID]]) -> None:
+    """Whoever books for the phones of these dependents elsewhere waits until this transaction ends, so that what is
+    counted is exact. Accounts and persons are locked, at a waitlist also the resting number, which no booking wants."""
+    limited = [dependent_id for terms, dependent_id in whom if terms.max_per_phone_month]
+    if limited:
+        phones = select(Dependent.phone_hash).where(Dependent.id.in_(limited))
+        same = select(Dependent.id).where(Dependent.phone_hash.in_(phones)).order_by(Dependent.id)
         session.execute(same.with_for_update(key_share=True)).all()
 
 

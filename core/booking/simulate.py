@@ -29,6 +29,7 @@ from core.refusals import (
     FieldsRequired,
     HoldOpen,
     IdentityRequired,
+    NotEligible,
     NotReleased,
     PersonLimit,
     ScheduleClosed,
@@ -50,6 +51,7 @@ REPLAYED = sorted(
         AlreadyBooked,
         ClosedHours,
         HoldOpen,
+        NotEligible,
         NotReleased,
         Overlaps,
         PeriodLimit,
@@ -204,7 +206,7 @@ def _refusals(one: PastBooking, case: Case) -> list[DomainError]:
     anybody who has been removed since."""
     found = _by_type(case)
     if one.is_extra:
-        found = {kind: error for kind, error in found.items() if kind not in {NotReleased, ClosedHours}}
+        found = {kind: error for kind, error in found.items() if kind not in {NotReleased, ClosedHours, NotEligible}}
     if any(kind in _AS_TODAY for kind in found):
         is_gone = one.dependent.archived_at is not None
         excused = _AS_TODAY if is_gone else tuple(_by_type(as_sold(case, one.appointment)))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from eligible import codes, elsewhere, set_schedule, why
+from families import bundled, family, ids_of, states
 from harness import Patient, join, race
 from sqlalchemy import func, select, update
 
@@ -73,6 +74,14 @@ def test_a_month_is_that_of_the_hospitals_calendar(patient: Patient, month: tupl
 
         patient.write(step)
         assert (codes(patient) == ["person_limit"]) is counts
+
+
+def test_those_of_a_bundle_count_one_after_the_other(patient: Patient) -> None:
+    limit(patient, 2)
+    with pytest.raises(PersonLimit):
+        bundled(patient, family(patient, 3))
+    assert states(patient, ids_of(bundled(patient, family(patient, 2)))) == ["pending"] * 2
+    assert codes(another(patient)) == ["person_limit"]
 
 
 def test_of_many_accounts_with_one_phone_that_book_at_once_as_many_as_are_allowed_do(patient: Patient) -> None:

@@ -116,6 +116,13 @@ def codes(told: list[Refused]) -> list[list[str]]:
     return [[error.code for error in one.errors] for one in told]
 
 
+def test_2_14_whom_a_clinic_is_not_for_is_told(town: Town) -> None:
+    town.first.book(PayMode.ON_SITE)
+    told, totals = town.simulate({"sexes": ["male"], "age_to": 18})
+    assert (codes(told), totals.refused) == ([["not_eligible"]], 1)
+    assert town.simulate({"sexes": ["female"], "age_from": 18})[0] == []
+
+
 # --- any history
 
 
