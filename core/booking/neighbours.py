@@ -14,7 +14,7 @@ from models.base import table_of
 from models.schedule import Slot, SlotStatus
 from models.states import Cause
 
-_TRIES = 5
+_TRIES = 20
 _SLOT = table_of(Slot).c
 
 
@@ -22,16 +22,29 @@ def take_neighbours(
     session: Session, wanted: Sequence[Wanted], *, to: SlotStatus, at: datetime, cause: Cause
 ) -> list[Taken] | None:
     """One number for each of those who want one of the same schedule, in their order, or None where there are not
-    enough. The caller writes the event rows. What somebody else is taking is passed over, and at last waited for."""
-    for attempt in range(1, _TRIES + 1):
-        free = [free_numbers(session, one) for one in wanted]
-        for_all = set(free[0]).intersection(*free)
-        ids = nearest({one: free[0][one] for one in for_all}, len(wanted))
+    enough. The caller writes the event rows. What others are taking is passed over, and waited for where without it
+    there are not enough: they may yet give it back."""
+    passed = set[UUID]()
+    for _ in range(_TRIES):
+        free = _free_for_all(session, wanted)
+        ids = nearest({one: free[one] for one in free.keys() - passed}, len(wanted))
+        waits = ids is None
+        ids = ids or nearest(free, len(wanted))
         if ids is None:
             return None
-        if _lock(session, ids, waits=attempt == _TRIES):
-            return [_take(session, one, to=to, at=at, cause=cause) for one in ids]
+        with session.begin_nested() as attempt:
+            ours = _lock(session, ids, waits=waits)
+            if len(ours) == len(ids):
+                return [_take(session, one, to=to, at=at, cause=cause) for one in ids]
+            attempt.rollback()  # who holds some while waiting for others would be waited for in turn
+        passed = set() if waits else passed | (set(ids) - ours)
     return None
+
+
+def _free_for_all(session: Session, wanted: Sequence[Wanted]) -> dict[UUID, int]:
+    """The numbers that each of them may have, with their sequence."""
+    free = [free_numbers(session, one) for one in wanted]
+    return {one: free[0][one] for one in set(free[0]).intersection(*free)}
 
 
 def nearest(free: dict[UUID, int], many: int) -> list[UUID] | None:
@@ -41,10 +54,10 @@ def nearest(free: dict[UUID, int], many: int) -> list[UUID] | None:
     return min(runs, key=lambda run: free[run[-1]] - free[run[0]], default=None)
 
 
-def _lock(session: Session, ids: Sequence[UUID], *, waits: bool) -> bool:
-    """Whether all of them are still free, and ours now."""
+def _lock(session: Session, ids: Sequence[UUID], *, waits: bool) -> set[UUID]:
+    """Those of them that are still free, and ours now."""
     query = select(_SLOT.id).where(_SLOT.id.in_(ids), _SLOT.status == SlotStatus.FREE).order_by(_SLOT.id)
-    return len(session.execute(query.with_for_update(skip_locked=not waits)).all()) == len(ids)
+    return set(session.scalars(query.with_for_update(skip_locked=not waits)))
 
 
 def _take(session: Session, slot_id: UUID, *, to: SlotStatus, at: datetime, cause: Cause) -> Taken:
