@@ -6,8 +6,6 @@ the fairness report that anybody may read must agree.
 
 from __future__ import annotations
 
-import csv
-import json
 import random
 import secrets
 import tempfile
@@ -16,32 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from journey_client import API, ZONE, Client, Teller, call, check, control, eventually, operator_says
+from journey_clinic import DAYS_AHEAD, FEE_FEN, INSTEAD, NUMBERS, write_directory
 from journey_household import Foreigner
 
-PEOPLE, SEGMENTS, EACH = 300, 6, 10
-NUMBERS = SEGMENTS * EACH
-DAYS_AHEAD = 3
+PEOPLE = 300
 PAYING, DROPPING = 40, 10
 """Of those who got a number; the rest let theirs lapse."""
-FEE_FEN = 2500
-HOLD_MINUTES = 2
+WAITING, LEAVING = 30, 5
+"""Of those who got none; and who give up the number that waiting brought them."""
 _AT_ONCE = 24
-_HEADERS = {
-    "hospitals": "code,name,alias,grade,kind,adcode,address,lat,lng,merchant,booking_notice,synthetic",
-    "campuses": "hospital_code,code,name,address,lat,lng",
-    "departments": "hospital_code,code,parent_code,name,alias,subject_code,sex,min_age,max_age,online,synthetic",
-    "doctors": "hospital_code,code,department_code,name,title,sex,introduction,synthetic",
-    "rosters": "hospital_code,department_code,doctor_code,campus_code,weekday,period,starts,ends,clinic_type,fee_fen,"
-    "segment_minutes,numbers_per_segment,synthetic",
-    "schedules": "hospital_code,department_code,doctor_code,campus_code,visit_date,period,starts,ends,clinic_type,"
-    "fee_fen,segment_minutes,numbers_per_segment",
-}
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -59,6 +45,7 @@ class Person:
     client: Client = field(default_factory=Client)
     dependent_id: str = ""
     appointment: dict[str, Any] | None = None
+    entry_id: str = ""
     answers: Counter[str] = field(default_factory=Counter)
 
     def arrive(self) -> None:
@@ -78,6 +65,24 @@ class Person:
         """Whatever comes back."""
         headers = {"Authorization": f"Bearer {self.client.token}", "Idempotency-Key": secrets.token_hex(16)}
         return call(method, f"{API}/api/v1{path}", body, headers)
+
+    def wait(self, department_id: str, day: str) -> None:
+        """For a number of that morning."""
+        wish = {"dependent_ids": [self.dependent_id], "department_id": department_id, "periods": ["morning"]}
+        body = wish | {"date_from": day, "date_to": day, "pay": "online"}
+        self.entry_id = self.client("POST", "/waitlist-entries", body, expect=201, keyed=True)["id"]
+
+    def entry(self) -> dict[str, Any]:
+        """What she is told of her waiting."""
+        (entry,) = self.client("GET", "/waitlist-entries")["items"]
+        return dict(entry)
+
+    def found(self) -> bool:
+        """Whether waiting brought a number; it is hers from then on."""
+        appointment_id = self.entry()["dependents"][0]["appointment_id"]
+        if appointment_id is not None:
+            self.appointment = self.client("GET", f"/appointments/{appointment_id}")
+        return appointment_id is not None
 
     def book(self, schedule_id: str) -> str:
         """What she was told."""
@@ -112,6 +117,9 @@ class Rush:
     tell: Teller
     people: list[Person] = field(default_factory=list)
     schedule_id: str = ""
+    department_id: str = ""
+    day: str = ""
+    waiting: list[Person] = field(default_factory=list)
     release_at: datetime = field(init=False)
 
     def walk(self) -> None:
@@ -119,9 +127,12 @@ class Rush:
         self.open_hospital()
         self.come_too_early()
         self.release()
+        self.wait()
         self.pay_drop_or_lapse()
-        self.see_the_numbers_return()
+        self.give_what_came_back()
         self.read_the_report()
+        self.suspend()
+        self.answer_the_offers()
 
     def gather(self) -> None:
         self.people = [Person() for _ in range(PEOPLE)]
@@ -136,11 +147,12 @@ class Rush:
         code = "RUSH" + secrets.token_hex(4).upper()
         day = (self.release_at.astimezone(ZONE) + timedelta(days=DAYS_AHEAD)).date()
         with tempfile.TemporaryDirectory() as folder:
-            _write(Path(folder), code, day, self.release_at)
+            write_directory(Path(folder), code, day, self.release_at)
             operator_says("load-directory", folder)
         hospital = self.people[0].client("GET", f"/hospitals?q={code}")["items"][0]
-        (schedule,) = self.people[0].client("GET", f"/hospitals/{hospital['id']}/schedules?date={day}")["items"]
-        self.schedule_id = schedule["id"]
+        found = self.people[0].client("GET", f"/hospitals/{hospital['id']}/schedules?date={day}")["items"]
+        schedule = next(one for one in found if one["period"] == "morning")
+        self.schedule_id, self.department_id, self.day = schedule["id"], schedule["department"]["id"], str(day)
         told = datetime.fromisoformat(schedule["release_at"])
         check(told == self.release_at, f"announced {told}, not {self.release_at}")
         self.tell("a half day of 60 numbers is announced", f"{schedule['status']}, release at {schedule['release_at']}")
@@ -177,16 +189,32 @@ class Rush:
             eventually(one.see, lambda seen: seen["status"] == "cancelled", "a hold that nobody paid has ended")
         self.tell("the unpaid holds ended", "after their prepay was closed or known not to be")
 
-    def see_the_numbers_return(self) -> None:
+    def wait(self) -> None:
+        """One after the other, so that everybody knows who comes before whom."""
+        self.waiting = [one for one in self.people if one.appointment is None][:WAITING]
+        for one in self.waiting:
+            one.wait(self.department_id, self.day)
+        ahead = [one.entry()["ahead"] for one in self.waiting]
+        check(ahead == list(range(WAITING)), f"ahead of those who wait: {ahead}")
+        self.tell("thirty of the others wait", f"from {ahead[0]} to {ahead[-1]} ahead of them")
+
+    def give_what_came_back(self) -> None:
+        """Twenty numbers go to the first twenty who wait; five of those give theirs up, and the next five have them."""
         back = NUMBERS - PAYING
-        segments = f"/schedules/{self.schedule_id}/slots"
-        look = self.people[0].client
-        left = eventually(
-            lambda: sum(one["remaining"] for one in look("GET", segments)["items"]),
-            lambda remaining: remaining == back,
-            f"{back} numbers are on sale again",
-        )
-        self.tell("what was let go came back", f"{left} numbers")
+        first, second, rest = self.waiting[:back], self.waiting[back : back + LEAVING], self.waiting[back + LEAVING :]
+        for one in first:
+            eventually(one.found, bool, "waiting has brought a number")
+        check(not any(one.found() for one in [*second, *rest]), "somebody was served before their turn")
+        self.tell("what was let go went to those who waited", f"the first {len(first)}, in their order")
+        at_once(Person.cancel, first[:LEAVING])
+        for one in second:
+            eventually(one.found, bool, "a number that was given up has gone to the next")
+        at_once(Person.pay, [*first[LEAVING:], *second])
+        for one in [*first[LEAVING:], *second]:
+            eventually(one.see, lambda seen: seen["status"] == "booked", "a paid number is booked")
+        told = [(one.entry()["ahead"], one.entry()["dependents"][0]["reasons"]) for one in rest]
+        check([ahead for ahead, _ in told] == list(range(len(rest))), f"those who still wait are told {told}")
+        self.tell("five gave theirs up, and it went to the next five", f"{len(rest)} still wait: {told[0][1]}")
 
     def read_the_report(self) -> None:
         """Counted by the clients, and read off the report that anybody may see."""
@@ -201,41 +229,51 @@ class Rush:
             look, lambda one: _refused(one) == refused, f"the report counts what was refused: {refused}"
         )
         check(report["sold_out_at"] is not None, "the report does not say that the numbers ran out")
-        check(report["channels"] == [{"channel": "wechat_miniapp", "numbers": PAYING, "share": 100}], f"{report}")
+        shares = {one["channel"]: one["numbers"] for one in report["channels"]}
+        check(shares == {"wechat_miniapp": PAYING, "other": NUMBERS - PAYING}, f"{report}")
         self.tell("the fairness report agrees", f"sold out after {report['seconds_to_sold_out']} s, refused {refused}")
+
+    def suspend(self) -> None:
+        """The doctor falls ill."""
+        holders = self.holders()
+        check(len(holders) == NUMBERS, f"{len(holders)} hold one of {NUMBERS} numbers")
+        said = operator_says("suspend-schedule", self.schedule_id, "--operator", "clerk-7", "--reason", "doctor ill")
+        for one in holders:
+            eventually(one.see, lambda seen: seen["offers"] or seen["status"] == "cancelled", "the suspension is felt")
+        offered = [one for one in holders if one.see()["offers"]]
+        check(len(offered) == INSTEAD, f"{len(offered)} of {INSTEAD} numbers of the afternoon are held for somebody")
+        self.tell("the morning is suspended", said.strip())
+        self.tell("what there is in the afternoon is held", f"for {len(offered)}; everybody else has their money back")
+
+    def answer_the_offers(self) -> None:
+        """Half of them take what is offered, the others do not."""
+        asked = [one for one in self.holders() if one.see()["offers"]]
+        taking, leaving = asked[: INSTEAD // 2], asked[INSTEAD // 2 :]
+        for one in taking:
+            offer = one.see()["offers"][0]
+            one.appointment = one.client("POST", f"/offers/{offer['id']}/acceptance", None, keyed=True)
+        for one in leaving:
+            one.client("POST", f"/offers/{one.see()['offers'][0]['id']}/refusal", None, keyed=True)
+        for one in self.people:
+            if one in taking:
+                check(one.see()["status"] == "booked", "a number that was taken instead is not booked")
+            elif one.appointment is not None and one.see()["payment"] is not None:
+                eventually(one.see, _has_its_money_back, "what was paid has gone back")
+        back = sum(one["amount_fen"] for one in control("GET", "/ledger")["items"] if one["kind"] == "refund")
+        self.tell("five took the afternoon, five did not", f"{back / 100:.2f} yuan went back at this platform so far")
+
+    def holders(self) -> list[Person]:
+        return [one for one in self.people if one.appointment is not None and one.see()["status"] == "booked"]
+
+
+def _has_its_money_back(seen: Mapping[str, Any]) -> bool:
+    refund = seen["refund"]
+    return seen["status"] == "cancelled" and (seen["payment"]["status"] != "succeeded" or _is_back(refund))
+
+
+def _is_back(refund: Mapping[str, Any] | None) -> bool:
+    return refund is not None and refund["status"] == "succeeded" and refund["amount_fen"] == FEE_FEN
 
 
 def _refused(report: Mapping[str, Any]) -> dict[str, int]:
     return {one["code"]: one["times"] for one in report["refused"]}
-
-
-def _write(folder: Path, code: str, day: date, release_at: datetime) -> None:
-    """The directory of one hospital with one clinic on one day."""
-    local = release_at.astimezone(ZONE)
-    rows: Mapping[str, list[list[Any]]] = {
-        "hospitals": [[code, f"放号演示医院{code}", "", "三级甲等", "综合", "320106", "演示路1号", "", "", "", "",
-                       "true"]],
-        "campuses": [[code, f"{code}-A", "本部", "演示路1号", "", ""]],
-        "departments": [[code, f"{code}-D", "", "演示科", "", "", "", "", "", "true", "true"]],
-        "doctors": [[code, f"{code}-T", f"{code}-D", "虚拟抢", "主任医师", "F", "虚拟医生，仅供演示。", "true"]],
-        "rosters": [],
-        "schedules": [
-            [code, f"{code}-D", f"{code}-T", f"{code}-A", day.isoformat(), "morning", "08:00", "11:00", "EXPERT",
-             FEE_FEN, 180 // SEGMENTS, EACH]
-        ],
-    }  # fmt: skip
-    for name, header in _HEADERS.items():
-        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out)
-            writer.writerow(header.split(","))
-            writer.writerows(rows[name])
-    policy = {
-        "release_days_before": DAYS_AHEAD,
-        "release_time": f"{local:%H:%M}",
-        "hold_minutes": HOLD_MINUTES,
-        "return_after_seconds": 0,
-        "return_spread_seconds": 0,
-        "min_identity_level": 0,
-    }
-    entries = [{"level": "hospital", "code": code, "policy": policy}]
-    (folder / "policies.json").write_text(json.dumps(entries), encoding="utf-8")
