@@ -101,6 +101,12 @@ class IdentityRequired(Conflict):
     code = "identity_required"
 
 
+class NoticeUnread(Conflict):
+    """The hospital wants its booking notice read first, in the version that the facts tell."""
+
+    code = "notice_unread"
+
+
 class FieldsRequired(Conflict):
     """The hospital wants to know more of the patient. The facts name what is missing, but not to whoever books under a
     grant: only the patient's own account can fill it in."""

@@ -138,6 +138,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "identity_required": _p(
         409, "需要先完成实名核验", "请先为就诊人完成核验，也可以到医院窗口办理。",
         "Identity check needed", "Please complete a check first. The hospital desk can do it too."),
+    "notice_unread": _p(
+        409, "请先阅读预约须知", "请阅读医院现行的预约须知后再提交。",
+        "Please read the booking notice first", "Read the hospital's booking notice as it is now, then book."),
     "fields_required": _p(
         409, "就诊人信息不完整", "该医院要求补充就诊人信息，在就诊人所在的账号补充后即可预约，也可以到医院窗口办理。",
         "The hospital needs more details",

@@ -87,6 +87,7 @@ class Appointment(Stateful, Base):
     Unpaid, it is held until `hold_expires_at`, and while a platform does not answer until `close_by` at the latest.
     `free_to_leave_until`: until then it may be cancelled whatever its deadline was, for the hospital has changed it.
     `visit_card_id` is the hospital's card that the patient will bring; it goes when the card is removed.
+    `notice_version` is the booking notice that was read before, as whoever booked said, None where nothing was said.
     `booked_through` is the way of the login that booked it, None where no login did.
     `hospital_system` is the hospital's own system that must agree, `hospital_sequence` the number that it calls out;
     both are empty where the numbers are ours.
@@ -175,6 +176,7 @@ class Appointment(Stateful, Base):
     hospital_system: Mapped[str | None]
     hospital_sequence: Mapped[int | None]
     free_to_leave_until: Mapped[datetime | None]
+    notice_version: Mapped[str | None]
 
     @property
     def awaiting(self) -> list[str]:

@@ -23,7 +23,8 @@ class Period(StrEnum):
 class Hospital(Base):
     """`code` is the directory's stable name; `merchant` the payment account its money goes to. `system` is its own
     system, which must agree to every booking; without one the numbers are ours. `visits_cursor`: up to where it told us
-    of its patients."""
+    of its patients. `notice_version` is that of its booking notice (`core/booking/notice.py`), None until one is worked
+    out."""
 
     __tablename__ = "hospitals"
 
@@ -44,6 +45,7 @@ class Hospital(Base):
     updated_at: Mapped[datetime]
     system: Mapped[str | None]
     visits_cursor: Mapped[str | None]
+    notice_version: Mapped[str | None]
 
 
 class Campus(Base):

@@ -11,6 +11,7 @@ from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
 from schemas.base import CURSOR, Count, Day, Degrees, Id, Instant, ReplySchema, Strict, Text, Whole
 from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferReply
+from schemas.notice_version import NoticeVersion
 
 
 class BookAppointmentSchema(Strict):
@@ -30,6 +31,9 @@ class BookAppointmentSchema(Strict):
             "description": "optional; 供接诊医生提前了解病情: for the doctor to know beforehand. Needs the `health` "
             "consent of this dependent, and is erased when that is withdrawn"
         },
+    )
+    notice_version = NoticeVersion(
+        metadata={"description": "optional; 已阅读的预约须知版本: the `notice_version` of the hospital that was read"}
     )
     visit_card_id = Id(
         metadata={
@@ -196,6 +200,12 @@ class AppointmentReply(ReplySchema):
     cancel_before = Instant(
         attribute="appointment.cancel_before", required=True, metadata={"example": "2026-11-24T16:00:00.000Z"}
     )
+    notice_version = fields.String(
+        attribute="appointment.notice_version",
+        allow_none=True,
+        required=True,
+        metadata={"description": "of the booking notice that was read before", "example": "3f9a1c0b7e5d2a48"},
+    )
     free_to_leave_until = Instant(
         attribute="appointment.free_to_leave_until",
         allow_none=True,
@@ -275,20 +285,3 @@ class VisitPassReply(ReplySchema):
     code = fields.String(required=True, metadata={"example": "eyJzIjoiMDE5YWJmNGQifQ.aSUQgA.Yk3m0q"})
     qr_svg = fields.String(required=True, metadata={"example": '<svg xmlns="http://www.w3.org/2000/svg"/>'})
     expires_at = Instant(required=True, metadata={"example": "2026-11-25T02:05:00.000Z"})
-
-
-class EligibilityQuery(Strict):
-    dependent_id = fields.UUID(required=True)
-
-
-class ReasonReply(ReplySchema):
-    code = fields.String(required=True, metadata={"example": "not_released"})
-    title = fields.String(required=True, metadata={"example": "还没到放号时间"})
-    until = Instant(allow_none=True, required=True)
-    facts = fields.Dict(keys=fields.String(), required=True)
-    alternatives = fields.List(fields.String(), required=True, metadata={"example": []})
-
-
-class EligibilityReply(ReplySchema):
-    allowed = fields.Boolean(required=True, metadata={"example": False})
-    reasons = fields.List(fields.Nested(ReasonReply), required=True)

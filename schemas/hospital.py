@@ -162,6 +162,13 @@ class HospitalSchema(ReplySchema):
     synthetic = fields.Boolean()
     campuses = fields.List(fields.Nested(CampusSchema))
     booking_notice = fields.Nested(WordsSchema)
+    notice_version = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "of `booking_notice`: named in a booking, it says that this was read",
+            "example": "3f9a1c0b7e5d2a48",
+        },
+    )
     rules = fields.List(fields.Nested(RuleSchema))
     fee_terms = fields.Nested(FeeTermsSchema)
     refund_terms = fields.Nested(RefundTermsSchema)
@@ -174,6 +181,7 @@ class HospitalSchema(ReplySchema):
             "aliases": detail.aliases,
             "campuses": detail.campuses,
             "booking_notice": booking_notice(policy, hospital.booking_notice),
+            "notice_version": hospital.notice_version,
             "rules": rules_of(policy),
             "fee_terms": {
                 "currency": "CNY",

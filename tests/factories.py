@@ -245,6 +245,7 @@ def make_hospital(session: Session, *, code: str | None = None, name: str = "测
     facts: dict[str, Any] = {
         "alias": "", "grade": "三级甲等", "kind": "综合", "adcode": "320106", "address": "测试路1号",
         "merchant": None, "booking_notice": "", "search_text": name, "synthetic": True, "updated_at": START,
+        "notice_version": "0123456789abcdef",
     }  # fmt: skip
     hospital = Hospital(id=new_id(), code=code, name=name, **(facts | more))
     session.add(hospital)

@@ -161,6 +161,7 @@ PROVOCATIONS |= {
     "schedule_closed": refused_by(closes_at=after_now(seconds=0)),
     "schedule_suspended": refused_by(status=ScheduleStatus.SUSPENDED),
     "identity_required": refused_by(terms={"min_identity_level": 2}),
+    "notice_unread": refused_by(terms=ANYBODY | {"notice_must_be_read": True}),
     "fields_required": refused_by(terms=ANYBODY | {"required_fields": ["address"]}),
     "consent_required": lambda ward: ward.log_in("a", agreed=False).post("/dependents", SELF),
 }

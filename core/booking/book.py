@@ -18,6 +18,7 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.notice import unread_notice
 from core.booking.phone_limit import hold_phones
 from core.booking.required import card_to_bring
 from core.booking.rules import full, refusals, sold_until
@@ -131,4 +132,7 @@ def locked_case(
         left=left,
         in_place_of=in_place_of,
         wanted=wanted,
+        unread_notice=None
+        if in_place_of is not None
+        else unread_notice(terms, around.notice_version, read=wish.notice_version),
     )

@@ -20,6 +20,7 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Taken, Wanted, count_left
 from core.booking.look import Surroundings, look_around, own_dependent
 from core.booking.neighbours import take_neighbours
+from core.booking.notice import unread_notice
 from core.booking.phone_limit import hold_phones
 from core.booking.required import card_to_bring
 from core.booking.rules import full, refusals, sold_until
@@ -187,6 +188,7 @@ def _case(
         now=now,
         left=None if part.around.may_be_free else count_left(session, wanted),
         wanted=wanted,
+        unread_notice=unread_notice(part.terms, part.around.notice_version, read=wish.notice_version),
     )
     case = replace(case, booked_by_phone=case.booked_by_phone + phones[case.dependent.phone_hash])
     for refusal in refusals(case):

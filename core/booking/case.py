@@ -31,7 +31,8 @@ from models.schedule import Schedule
 @dataclass(frozen=True)
 class Case:
     """Everything the rules look at, at one instant. `elsewhere`: what the person has at the time of the half day, and
-    `clear_segment` the first one with a number that leaves that alone. `seen_before` is None where no rule asks."""
+    `clear_segment` the first one with a number that leaves that alone. `seen_before` is None where no rule asks.
+    `unread_notice` is the version of the booking notice that had to be read and was not."""
 
     schedule: Schedule
     terms: Terms
@@ -51,6 +52,7 @@ class Case:
     clear_segment: datetime | None = None
     seen_before: SeenBefore | None = None
     booked_by_phone: int = 0
+    unread_notice: str | None = None
 
     @property
     def of_person(self) -> list[Standing]:
@@ -90,6 +92,7 @@ def gather(
     left: Left | None,
     in_place_of: UUID | None = None,
     wanted: Wanted | None = None,
+    unread_notice: str | None = None,
 ) -> Case:
     """Collect the case. Limits are exact only while accounts and person are locked. An appointment in whose place the
     number is wanted counts against none. Without `wanted` nobody looks for a segment beside what the person has."""
@@ -117,6 +120,7 @@ def gather(
         clear_segment=None if wanted is None or not elsewhere else first_clear_segment(session, wanted, elsewhere),
         seen_before=seen_before(session, schedule, terms, person_id=person_id, accounts={account_id, booker_id}),
         booked_by_phone=booked_by_phone(session, terms, whom.dependent, now=now, in_place_of=in_place_of),
+        unread_notice=unread_notice,
     )
 
 

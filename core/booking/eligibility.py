@@ -19,6 +19,7 @@ from core.booking.case import gather
 from core.booking.claim import Taker, Wanted, count_left
 from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.look import Whom
+from core.booking.notice import unread_of
 from core.booking.required import card_to_bring
 from core.booking.restricted import restriction_of
 from core.booking.rules import refusals, sold_until
@@ -35,6 +36,7 @@ from core.refusals import (
     HoldOpen,
     IdentityRequired,
     NotEligible,
+    NoticeUnread,
     NotReleased,
     NumbersInFlight,
     PersonLimit,
@@ -71,8 +73,10 @@ def explain(
     person_id: UUID,
     now: datetime,
     grant: Grant | None = None,
+    notice_version: str | None = None,
 ) -> Eligibility:
-    """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant."""
+    """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant,
+    with the same `notice_version` read."""
     terms = Terms.from_document(schedule.terms)
     booker_id = dependent.account_id if grant is None else booker_of(grant)
     taker = Taker(person_id, dependent.account_id, booker_id, now - terms.let_go_rest)
@@ -97,6 +101,7 @@ def explain(
         now=now,
         left=left,
         wanted=wanted,
+        unread_notice=unread_of(session, terms, schedule.hospital_id, read=notice_version),
     )
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
@@ -115,6 +120,7 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     ScheduleSuspended: ["other_day", "other_doctor"],
     NotEligible: ["other_department", "desk"],
     IdentityRequired: ["identity_check", "desk"],
+    NoticeUnread: ["read_notice"],
     FieldsRequired: ["complete_fields", "desk"],
     ConsentRequired: ["give_consent"],
     AgreementRequired: ["ask_agreement", "desk"],
@@ -143,6 +149,7 @@ def explain_for(
     account_id: UUID,
     now: datetime,
     grant: Grant | None = None,
+    notice_version: str | None = None,
 ) -> Eligibility:
     """`explain` for a dependent of the account. Raises: NotFound."""
     schedule = session.get(Schedule, schedule_id)
@@ -154,4 +161,12 @@ def explain_for(
     if schedule is None or dependent is None:
         raise NotFound()
     root = root_of(session, dependent.person_id)
-    return explain(session, schedule=schedule, dependent=dependent, person_id=root, now=now, grant=grant)
+    return explain(
+        session,
+        schedule=schedule,
+        dependent=dependent,
+        person_id=root,
+        now=now,
+        grant=grant,
+        notice_version=notice_version,
+    )

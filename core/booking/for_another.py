@@ -54,11 +54,24 @@ def lock_for_another(
 
 
 def explain_to(
-    session: Session, *, schedule_id: UUID, dependent_id: UUID, account_id: UUID, now: datetime
+    session: Session,
+    *,
+    schedule_id: UUID,
+    dependent_id: UUID,
+    account_id: UUID,
+    now: datetime,
+    notice_version: str | None = None,
 ) -> tuple[Eligibility, list[Use]]:
     """Eligibility of a dependent that the account may book for. Raises: NotFound."""
     with suppress(NotFound):
-        said = explain_for(session, schedule_id=schedule_id, dependent_id=dependent_id, account_id=account_id, now=now)
+        said = explain_for(
+            session,
+            schedule_id=schedule_id,
+            dependent_id=dependent_id,
+            account_id=account_id,
+            now=now,
+            notice_version=notice_version,
+        )
         return said, []
     granted = granted_dependent(session, account_id=account_id, dependent_id=dependent_id, scope=Scope.BOOK, now=now)
     said = explain_for(
@@ -68,6 +81,7 @@ def explain_to(
         account_id=granted.dependent.account_id,
         now=now,
         grant=granted.grant,
+        notice_version=notice_version,
     )
     return said, [Use(granted.grant, AccessAction.ELIGIBILITY_ASKED, schedule_id)]
 

@@ -41,7 +41,8 @@ class DoctorSeen:
 @dataclass(frozen=True)
 class Surroundings:
     """The schedule and where it takes place. `person_id` is whom the dependent names, None where there is no such
-    dependent; `may_be_free` is False only where no number is; `hospital_system` must agree, where there is one."""
+    dependent; `may_be_free` is False only where no number is; `hospital_system` must agree, where there is one.
+    `notice_version` is that of the hospital's booking notice."""
 
     schedule: Schedule
     hospital: Place
@@ -50,6 +51,7 @@ class Surroundings:
     person_id: UUID | None
     may_be_free: bool
     hospital_system: str | None = None
+    notice_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def look_around(
     row = session.execute(_surroundings(segment_starts_at is not None), given).one_or_none()
     if row is None:
         raise NotFound()
-    schedule, hospital, system, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
+    schedule, hospital, system, notice, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
     if not has_segment:
         raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
     return Surroundings(
@@ -92,6 +94,7 @@ def look_around(
         person_id=person_id,
         may_be_free=may_be_free,
         hospital_system=system,
+        notice_version=notice,
     )
 
 
@@ -118,6 +121,7 @@ def _surroundings(in_segment: bool) -> Select[*tuple[Any, ...]]:
             Schedule,
             Hospital.name,
             Hospital.system,
+            Hospital.notice_version,
             Department.name,
             Doctor.id,
             Doctor.name,

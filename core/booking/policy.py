@@ -113,6 +113,7 @@ class BookingPolicy:
     visit, both included; `age_to_days`: for newborns, so many days after birth at most, 0: not so. A visit is a return
     visit (复诊) where the person was seen in the `return_visit_scope` within `return_visit_days` before it.
     `required_fields`: what a patient must have filled in, beside what everybody must (rules.md L-09).
+    `notice_must_be_read`: whether a booking must name the version of the booking notice that holds.
     """
 
     # --- when numbers are sold
@@ -185,6 +186,7 @@ class BookingPolicy:
     agreement_from_age: int | None = _key(whole(0, 150), default=18)
     agreement_to_age: int | None = _key(whole(0, 150), default=59)
     required_fields: tuple[str, ...] | None = _key(words((str(name) for name in RequiredField), at_least=0), default=())
+    notice_must_be_read: bool | None = _key(flag, default=False)
 
     # --- the day
     check_in_opens_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)

@@ -64,6 +64,7 @@ def reschedule_appointment(
     old = _still_own(account, appointment_id, found.case)
     _refuse_unless_reschedulable(session, account, old, found.around.schedule, to, now=now)
     wish = replace(found.wish, pay=old.pay_mode, payer_kind=old.payer_kind, complaint=old.complaint(vault))
+    wish = replace(wish, notice_version=old.notice_version)
     _refuse_unless_offered(wish, found.around.schedule, found.terms)
     costs_more = _costs_more(account, old, found.around.schedule)
     for refusal in refusals(found.case):

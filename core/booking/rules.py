@@ -21,6 +21,7 @@ from core.refusals import (
     FieldsRequired,
     HoldOpen,
     IdentityRequired,
+    NoticeUnread,
     NotReleased,
     NumbersInFlight,
     PersonLimit,
@@ -60,6 +61,8 @@ def refusals(case: Case) -> Iterator[DomainError]:
             if case.grant is None
             else FieldsRequired(dependent_id=whose)
         )
+    if case.unread_notice is not None:
+        yield NoticeUnread(notice_version=case.unread_notice, hospital_id=str(case.schedule.hospital_id))
     yield from _person_refusals(case)
     yield from of_the_day(case)
     yield from over_time(case)

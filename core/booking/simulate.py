@@ -42,7 +42,7 @@ from models.hospital import Department, Hospital
 from models.policy import PolicyLevel
 
 _AT_ONCE = 500
-_AS_TODAY: tuple[type[DomainError], ...] = (AgreementRequired, FieldsRequired, IdentityRequired)
+_AS_TODAY: tuple[type[DomainError], ...] = (AgreementRequired, FieldsRequired, IdentityRequired, NotEligible)
 AS_TODAY = sorted(one.code for one in _AS_TODAY)
 """Judged by what is known of the patient today, and only where it is the policy that makes the difference."""
 REPLAYED = sorted(
@@ -51,7 +51,6 @@ REPLAYED = sorted(
         AlreadyBooked,
         ClosedHours,
         HoldOpen,
-        NotEligible,
         NotReleased,
         Overlaps,
         PeriodLimit,
@@ -62,7 +61,7 @@ REPLAYED = sorted(
     )
 )
 """Judged as it was. `sold_out` is a segment that would not have been sold any more."""
-LEFT_OUT = ["consent_required", "restricted", "schedule_suspended"]
+LEFT_OUT = ["consent_required", "notice_unread", "restricted", "schedule_suspended"]
 """No policy makes them, or nobody knows what they would have come to."""
 
 

@@ -187,6 +187,7 @@ def _appointment(
         created_at=now,
         grant_id=None if grant is None else grant.id,
         booked_through=old.booked_through,
+        notice_version=old.notice_version,
         hospital_system=None,
         hospital_sequence=None,
     )

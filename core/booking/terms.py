@@ -75,6 +75,7 @@ class Terms:
     agreement_from_age: int
     agreement_to_age: int
     required_fields: tuple[str, ...]
+    notice_must_be_read: bool
     max_extra_numbers: int
     check_in_opens_minutes: int
     check_in_closes_minutes: int

@@ -17,7 +17,7 @@ from models.schedule import Schedule
 
 @dataclass(frozen=True)
 class Wish:
-    """What a patient asks for, and the way of the login that asks."""
+    """What a patient asks for, the booking notice that they have read, and the way of the login that asks."""
 
     schedule_id: UUID
     dependent_id: UUID
@@ -28,6 +28,7 @@ class Wish:
     complaint: str | None = field(default=None, repr=False)
     visit_card_id: UUID | None = None
     booked_through: Provider | None = None
+    notice_version: str | None = None
 
     @property
     def told(self) -> str | None:

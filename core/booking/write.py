@@ -212,6 +212,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         grant_id=None if sale.grant is None else sale.grant.id,
         free_to_leave_until=None,
         booked_through=sale.wish.booked_through,
+        notice_version=sale.wish.notice_version,
         hospital_system=sale.around.hospital_system,
         hospital_sequence=None,
     )

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from core.booking.notice import renew_notices
 from core.catalog.clinics import load_policies, load_rosters, load_single_days
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.folder import CAMPUSES, DEPARTMENTS, DOCTORS, HOSPITALS, POLICIES, ROSTERS, SCHEDULES, Directory
@@ -59,6 +60,7 @@ def load_directory(session: Session, directory: Directory, *, texts: SearchTexts
     done.files[ROSTERS], done.withdrawn = load_rosters(session, directory, load.ids, now=now)
     if directory.policies is not None:
         done.files[POLICIES] = load_policies(session, directory, directory.policies, load.ids, now=now)
+    renew_notices(session)
     if directory.schedules:
         done.files[SCHEDULES] = load_single_days(session, directory, load.ids, now=now)
     return done

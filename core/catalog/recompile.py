@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from core.booking.notice import renew_notices, stale_notices
 from core.booking.policy import BookingPolicy, policy_version
 from core.booking.policy_book import PolicyBook
 from core.booking.terms import compile_terms
@@ -24,7 +25,10 @@ _AT_ONCE = 200
 
 
 def recompile_terms(transactions: Transactions) -> int:
-    """Compile anew every schedule from today on whose terms are not those of the policies in force; how many."""
+    """Compile anew every schedule from today on whose terms are not those of the policies in force; how many. Booking
+    notices, which tell of policies, get their versions as well."""
+    if transactions.read(lambda session, _now: stale_notices(session)):
+        transactions.write(lambda session, _now: renew_notices(session))
     stale = transactions.read(lambda session, now: _stale(session, now=now))
     changed = 0
     for one in stale:

@@ -56,7 +56,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "agreements": _of(PERSONAL, general="version", personal="witnessed_by"),
     "appointments": _of(
         PERSONAL,
-        general="number terms hospital_system",
+        general="number terms hospital_system notice_version",
         sensitive="complaint_sealed",
         important="person_id department_id hospital_id visit_date",
     ),

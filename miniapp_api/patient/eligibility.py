@@ -15,7 +15,7 @@ from miniapp_api.command import reading_and_noting
 from miniapp_api.errors import title_of
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
-from schemas.appointment import EligibilityQuery, EligibilityReply
+from schemas.eligibility import EligibilityQuery, EligibilityReply
 
 blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
 
@@ -30,13 +30,19 @@ blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
     summary="Every rule that refuses",
 )
 def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
-    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant. The dependent is
+    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant, with
+    the same `notice_version`. The dependent is
     one's own, or another account's under a grant to book."""
     account_id, dependent_id = current_caller().account_id, query["dependent_id"]
 
     def look(session: Any, now: Any) -> tuple[dict[str, Any], list[Use]]:
         said, uses = explain_to(
-            session, schedule_id=schedule_id, dependent_id=dependent_id, account_id=account_id, now=now
+            session,
+            schedule_id=schedule_id,
+            dependent_id=dependent_id,
+            account_id=account_id,
+            now=now,
+            notice_version=query.get("notice_version"),
         )
         reasons = [
             {

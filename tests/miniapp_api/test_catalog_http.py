@@ -151,6 +151,7 @@ def test_a_hospital_tells_its_rules_in_words_and_as_data(catalog: Catalog) -> No
     assert "real name" in hospital["booking_notice"]["en"]
     other = catalog.get(f"/hospitals/{catalog.ids['H2']}")
     assert other["booking_notice"]["zh"] == "请带齐证件。"
+    assert len({hospital["notice_version"], other["notice_version"], None}) == 3
     assert all(rule["words"]["zh"] and rule["words"]["en"] for rule in other["rules"])
 
 

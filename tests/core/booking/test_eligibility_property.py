@@ -98,6 +98,7 @@ situations = st.builds(
             "max_open_holds_person": limits,
             "max_open_holds_account": limits,
             "min_identity_level": some([0, 1, 1, 2]),
+            "notice_must_be_read": some([False, False, True]),
             "required_fields": some([[], [], [], ["email"], ["hospital_card", "email"]]),
             "sexes": some([[], [], [], ["female"], ["male"]]),
             "age_from": some([0, 0, 0, 18]),
