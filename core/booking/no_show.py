@@ -1,4 +1,5 @@
-"""No-shows (爽约): whoever is still only booked when the half day has ended and the grace is over did not come.
+"""The end of the day, when the half day and the grace after it are over: whoever is still only booked did not come
+(爽约), and whoever was there, with nobody saying more of them, has been seen.
 
 A frozen number waits for the desk's word, and those of a suspended half day are the hospital's. `fulfil` puts it right.
 """
@@ -29,6 +30,7 @@ from models.states import Actor, Cause, CauseKind
 from models.strike import StrikeKind
 
 _CHUNK = 500
+_UNDECIDED = (AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED)
 
 
 def mark_no_shows(workbench: Workbench, job: LeasedJob) -> None:
@@ -58,7 +60,7 @@ def _next(session: Session, now: datetime, *, after: UUID) -> list[tuple[UUID, A
         select(Appointment.id, Appointment.terms, Schedule.ends_at)
         .join(Schedule, Schedule.id == Appointment.schedule_id)
         .where(
-            Appointment.status == AppointmentStatus.BOOKED,
+            Appointment.status.in_(_UNDECIDED),
             Schedule.ends_at <= now,
             Schedule.status != ScheduleStatus.SUSPENDED,
             Appointment.id > after,
@@ -71,12 +73,15 @@ def _next(session: Session, now: datetime, *, after: UUID) -> list[tuple[UUID, A
 
 
 def _mark(session: Session, now: datetime, *, appointment_id: UUID, cause: Cause) -> None:
-    """Unless they came, or it ended otherwise, before we had the lock."""
+    """Unless it ended otherwise before we had the lock."""
     appointment = lock_appointment(session, appointment_id)
     schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
     ends_at = missed_from(Terms.from_document(appointment.terms), schedule.ends_at)
-    stands = appointment.status is AppointmentStatus.BOOKED and schedule.status is not ScheduleStatus.SUSPENDED
+    stands = appointment.status in _UNDECIDED and schedule.status is not ScheduleStatus.SUSPENDED
     if not stands or now < ends_at or is_frozen(session, appointment_id):
+        return
+    if appointment.status is AppointmentStatus.ARRIVED:
+        appointment.fulfil(session, at=now, cause=cause)
         return
     appointment.miss(session, at=now, cause=cause)
     count_later(session, appointment, StrikeKind.NO_SHOW, now=now)
