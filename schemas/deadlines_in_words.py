@@ -1,4 +1,4 @@
-"""Until when a number is sold, and until when it can be given back, for people."""
+"""Until when a number is sold, until when it can be given back, and when one checks in, for people."""
 
 from __future__ import annotations
 
@@ -42,3 +42,25 @@ def cancelling(policy: BookingPolicy) -> Words:
         return Words("支付后不可在线取消。", "Cannot be cancelled online once it is paid.")
     deadline = until(policy)
     return Words(f"{deadline.zh}可在线取消。", f"Can be cancelled online {deadline.en}.")
+
+
+def checking_in(policy: BookingPolicy) -> Words:
+    """From when and until when one is at the hospital, and where."""
+    opens, radius = policy.check_in_opens_minutes, policy.check_in_radius_m
+    near = Words(
+        f"可在医院{radius}米内自助签到，也可到窗口签到。", f" within {radius} m of the hospital or at the desk."
+    )
+    desk = Words("请到窗口签到。", " at the desk.")
+    how = near if radius else desk
+    at, later = policy.check_in_ends_time, policy.check_in_ends_time_afternoon
+    ends = Words("", "")
+    if at or later:
+        known = [Words(f"上午{at}", f"{at} for mornings")] if at else []
+        known.append(Words(f"下午{later or at}", f"{later or at} for afternoons"))
+        ends = Words(
+            f"最迟{'、'.join(one.zh for one in known)}。", f" Check-in ends at {' and '.join(one.en for one in known)}."
+        )
+    return Words(
+        f"就诊时段开始前{opens}分钟起{how.zh}{ends.zh}",
+        f"Check in from {count(opens, 'minute')} before your time segment begins,{how.en}{ends.en}",
+    )

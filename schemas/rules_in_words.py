@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.booking.policy import BookingPolicy
-from schemas.deadlines_in_words import cancelling, last_booking, until
+from schemas.deadlines_in_words import cancelling, checking_in, last_booking, until
 from schemas.guards_in_words import guards
 from schemas.words import Words, count
 
@@ -196,19 +196,6 @@ def _holds(policy: BookingPolicy) -> Words:
     )
 
 
-def _check_in(policy: BookingPolicy) -> Words:
-    opens, radius = policy.check_in_opens_minutes, policy.check_in_radius_m
-    near = Words(
-        f"可在医院{radius}米内自助签到，也可到窗口签到。", f" within {radius} m of the hospital or at the desk."
-    )
-    desk = Words("请到窗口签到。", " at the desk.")
-    how = near if radius else desk
-    return Words(
-        f"就诊时段开始前{opens}分钟起{how.zh}",
-        f"Check in from {count(opens, 'minute')} before your time segment begins,{how.en}",
-    )
-
-
 def _queue(policy: BookingPolicy) -> Words:
     minutes, late, passed = policy.late_after_minutes, policy.late_places, policy.passed_places
     return Words(
@@ -281,7 +268,17 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
         ),
         cancelling,
     ),
-    ("check_in", ("check_in_opens_minutes", "check_in_closes_minutes", "check_in_radius_m"), _check_in),
+    (
+        "check_in",
+        (
+            "check_in_opens_minutes",
+            "check_in_closes_minutes",
+            "check_in_ends_time",
+            "check_in_ends_time_afternoon",
+            "check_in_radius_m",
+        ),
+        checking_in,
+    ),
     ("queue", ("late_after_minutes", "late_places", "passed_places"), _queue),
     ("strikes", ("no_show_ladder", "strikes_platform_wide"), _strikes),
 )

@@ -104,7 +104,8 @@ class BookingPolicy:
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
     word alone counts, for an account belongs to no hospital.
     `check_in_opens_minutes` before the start of one's segment, `check_in_closes_minutes` before the end of the half
-    day; `check_in_radius_m` round the campus one may check in by place, 0: at the desk alone.
+    day, or at `check_in_ends_time`, for half days from noon on `…_afternoon` where it has another;
+    `check_in_radius_m` round the campus one may check in by place, 0: at the desk alone.
     `late_after_minutes` after that start one goes behind `late_places` of those who wait; who was called and did not
     answer, behind `passed_places`. Who has not come `no_show_grace_minutes` after the end of the half day is a no-show.
     `no_show_ladder`, `cancel_ladder` (by the patient, in time), `late_cancel_ladder` (at the desk, too late): what so
@@ -191,6 +192,8 @@ class BookingPolicy:
     # --- the day
     check_in_opens_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)
     check_in_closes_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=0)
+    check_in_ends_time: str | None = _key(time_of_day_or_none, default="")
+    check_in_ends_time_afternoon: str | None = _key(time_of_day_or_none, default="")
     check_in_radius_m: int | None = _key(whole(0, 50_000), default=1000)
     late_after_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=30)
     late_places: int | None = _key(whole(0, 100), default=3)

@@ -104,6 +104,8 @@ class Terms:
     return_visit_days: int
     return_visit_scope: str
     max_per_phone_month: int
+    check_in_ends_time: str
+    check_in_ends_time_afternoon: str
 
     @property
     def agreement_ages(self) -> Ages:
@@ -135,6 +137,10 @@ class Terms:
     def check_in_window(self, segment_starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]:
         """Of a segment in a half day that ends at `ends_at`; half-open."""
         opens_at = segment_starts_at - timedelta(minutes=self.check_in_opens_minutes)
+        here = segment_starts_at.astimezone(HOSPITAL_ZONE)
+        at = (self.check_in_ends_time_afternoon if here.time() >= _NOON else "") or self.check_in_ends_time
+        if at:
+            return opens_at, _instant(here.date(), 0, at)
         return opens_at, ends_at - timedelta(minutes=self.check_in_closes_minutes)
 
     def is_late(self, segment_starts_at: datetime, *, now: datetime) -> bool:

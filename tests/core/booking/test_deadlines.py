@@ -1,4 +1,5 @@
-"""Until when a number is sold and until when it can be given back, as real hospitals have it, around awkward days."""
+"""Until when a number is sold and until when it can be given back, as real hospitals have it (`tests/profiles.py`),
+around awkward days."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ import os
 import time as clock
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
+from profiles import PROFILES, Keys
 
 from core.booking.policy import BookingPolicy
 from core.booking.terms import CompiledTerms, compile_terms
@@ -36,10 +37,10 @@ def _server_zone(request: pytest.FixtureRequest) -> Iterator[None]:
     clock.tzset()
 
 
-def compiled(day: date, *, starts: str = "08:00", **keys: Any) -> CompiledTerms:
+def compiled(day: date, *, starts: str, keys: Keys) -> CompiledTerms:
     starts_at = datetime.combine(day, time.fromisoformat(starts), HOSPITAL_ZONE).astimezone(UTC)
     return compile_terms(
-        [BookingPolicy(**keys)],
+        [BookingPolicy.parse(dict(keys))],
         department_id=UUID(int=7),
         visit_date=day,
         starts_at=starts_at,
@@ -52,58 +53,57 @@ def here(said: datetime) -> str:
     return f"{said.astimezone(HOSPITAL_ZONE):%Y-%m-%d %H:%M}"
 
 
-WORKING: dict[str, Any] = {"cancel_in_working_days": True}
-AT_14, AT_15, AT_16 = (WORKING | {"cancel_days_before": 1, "cancel_time": at} for at in ("14:00", "15:00", "16:00"))
-AT_11_AND_16 = {"cancel_time": "11:00", "cancel_time_afternoon": "16:00"}
+@pytest.mark.parametrize(
+    ("profile", "day", "starts", "until"),
+    [
+        ("SEED", "2026-12-01", "08:00", "2026-12-01 00:00"),
+        ("SEED", "2027-01-01", "08:00", "2027-01-01 00:00"),
+        ("SEED", "2028-02-29", "08:00", "2028-02-29 00:00"),
+        ("JS_1M", "2028-03-01", "08:00", "2028-03-01 00:00"),
+        ("JLTCM", "2027-01-01", "13:00", "2027-01-01 00:00"),
+        ("BJ114", "2028-03-01", "08:00", "2028-02-29 15:00"),
+        ("BJ_SELF", "2027-01-01", "08:00", "2026-12-31 17:00"),
+        ("SZ_PLAT", "2027-03-01", "08:00", "2027-02-28 15:00"),
+        ("HUAXI", "2028-03-01", "08:00", "2028-02-28 00:00"),
+        ("PUMCH114", "2026-09-28", "08:00", "2026-09-25 14:00"),
+        ("PUMCH114", "2026-10-08", "08:00", "2026-09-30 14:00"),
+        ("BJ_LADDER", "2026-10-12", "08:00", "2026-10-10 16:00"),
+        ("CZ", "2026-09-22", "08:00", "2026-09-21 15:00"),
+        ("ZSYY_SH", "2026-10-09", "08:00", "2026-10-08 00:00"),
+        ("SH_2CAMPUS", "2026-10-09", "08:00", "2026-09-30 00:00"),
+        ("JSFY", "2026-12-01", "08:00", "2026-12-01 11:00"),
+        ("JSFY", "2026-12-01", "11:59", "2026-12-01 11:00"),
+        ("JSFY", "2026-12-01", "12:00", "2026-12-01 16:00"),
+        ("JS_28", "2028-02-29", "00:10", "2028-02-28 23:40"),
+        ("JS_28/expert", "2026-12-01", "08:00", "2026-11-30 20:00"),
+        ("NB", "2026-12-01", "08:00", "2026-11-30 00:00"),
+        ("NB/own WeChat", "2026-12-01", "08:00", "2026-12-01 00:00"),
+        ("NB/some doctors", "2026-12-01", "08:00", "2026-11-23 12:00"),  # as soon as it is released
+        ("NJ12320/南医大眼科", "2026-12-01", "08:00", "2026-11-24 00:00"),
+    ],
+)  # fmt: skip
+def test_until_when_it_can_be_given_back(profile: str, day: str, starts: str, until: str) -> None:
+    assert here(compiled(date.fromisoformat(day), starts=starts, keys=PROFILES[profile]).cancel_before) == until, (
+        profile
+    )
 
 
 @pytest.mark.parametrize(
-    ("profile", "day", "starts", "keys", "until"),
+    ("profile", "day", "starts", "until"),
     [
-        ("SEED", "2026-12-01", "08:00", {}, "2026-12-01 00:00"),
-        ("SEED", "2027-01-01", "08:00", {}, "2027-01-01 00:00"),
-        ("SEED", "2028-02-29", "08:00", {}, "2028-02-29 00:00"),
-        ("JS_1M", "2028-03-01", "08:00", {}, "2028-03-01 00:00"),
-        ("JLTCM", "2027-01-01", "13:00", {}, "2027-01-01 00:00"),
-        ("BJ114", "2028-03-01", "08:00", {"cancel_days_before": 1, "cancel_time": "15:00"}, "2028-02-29 15:00"),
-        ("BJ_SELF", "2027-01-01", "08:00", {"cancel_days_before": 1, "cancel_time": "17:00"}, "2026-12-31 17:00"),
-        ("SZ_PLAT", "2027-03-01", "08:00", {"cancel_days_before": 1, "cancel_time": "15:00"}, "2027-02-28 15:00"),
-        ("HUAXI", "2028-03-01", "08:00", {"cancel_days_before": 2}, "2028-02-28 00:00"),
-        ("PUMCH114", "2026-09-28", "08:00", AT_14, "2026-09-25 14:00"),
-        ("PUMCH114", "2026-10-08", "08:00", AT_14, "2026-09-30 14:00"),
-        ("BJ_LADDER", "2026-10-12", "08:00", AT_16, "2026-10-10 16:00"),
-        ("CZ", "2026-09-22", "08:00", AT_15, "2026-09-21 15:00"),
-        ("ZSYY_SH", "2026-10-09", "08:00", {"cancel_days_before": 1} | WORKING, "2026-10-08 00:00"),
-        ("SH_2CAMPUS", "2026-10-09", "08:00", {"cancel_days_before": 2} | WORKING, "2026-09-30 00:00"),
-        ("JSFY", "2026-12-01", "08:00", AT_11_AND_16, "2026-12-01 11:00"),
-        ("JSFY", "2026-12-01", "11:59", AT_11_AND_16, "2026-12-01 11:00"),
-        ("JSFY", "2026-12-01", "12:00", AT_11_AND_16, "2026-12-01 16:00"),
-        ("JS_28", "2028-02-29", "00:10", {"cancel_minutes_before_segment": 30}, "2028-02-28 23:40"),
-        ("NJ12320", "2026-12-01", "08:00", {"may_cancel": False}, "2026-11-17 07:00"),  # as soon as it is released
+        ("SEED", "2026-12-01", "08:00", "2026-12-01 10:30"),
+        ("CZ", "2027-01-01", "08:00", "2027-01-01 00:00"),
+        ("BJ_SELF", "2026-12-01", "08:00", "2026-12-01 10:30"),
+        ("BJ_SELF", "2026-12-01", "14:00", "2026-12-01 16:00"),
+        ("NJ12320", "2028-03-01", "08:00", "2028-02-29 12:00"),
+        ("NJ12320/鼓楼医院", "2026-12-01", "08:00", "2026-11-30 16:30"),
+        ("NJ12320/儿童医院", "2026-12-01", "08:00", "2026-11-30 18:00"),
+        ("BJ114", "2027-01-01", "08:00", "2026-12-31 15:00"),
+        ("PUMCH114", "2026-09-28", "08:00", "2026-09-25 14:00"),  # Friday for Monday
+        ("BJ_LADDER", "2026-12-01", "08:00", "2026-11-30 16:00"),
+        ("ZJ_HOSP", "2026-12-01", "08:00", "2026-11-30 17:00"),
+        ("ZJ_HOSP/province", "2026-12-01", "08:00", "2026-11-30 15:00"),
     ],
 )  # fmt: skip
-def test_until_when_it_can_be_given_back(profile: str, day: str, starts: str, keys: dict[str, Any], until: str) -> None:
-    assert here(compiled(date.fromisoformat(day), starts=starts, **keys).cancel_before) == until, profile
-
-
-@pytest.mark.parametrize(
-    ("profile", "day", "starts", "keys", "until"),
-    [
-        ("SEED", "2026-12-01", "08:00", {}, "2026-12-01 10:30"),
-        ("CZ", "2027-01-01", "08:00", {"booking_ends_time": "00:00"}, "2027-01-01 00:00"),
-        ("BJ_SELF", "2026-12-01", "08:00", {"booking_ends_time": "11:00", "booking_ends_time_afternoon": "16:00"},
-            "2026-12-01 10:30"),
-        ("BJ_SELF", "2026-12-01", "14:00", {"booking_ends_time": "11:00", "booking_ends_time_afternoon": "16:00"},
-            "2026-12-01 16:00"),
-        ("NJ12320", "2028-03-01", "08:00", {"booking_ends_days_before": 1, "booking_ends_time": "12:00"},
-            "2028-02-29 12:00"),
-        ("BJ114", "2027-01-01", "08:00", {"booking_ends_days_before": 1, "booking_ends_time": "15:00"},
-            "2026-12-31 15:00"),
-        ("PUMCH114", "2026-09-28", "08:00", {"booking_ends_days_before": 1, "booking_ends_time": "14:00",
-            "booking_ends_in_working_days": True}, "2026-09-25 14:00"),  # Friday for Monday
-        ("ZJ_HOSP", "2026-12-01", "08:00", {"booking_ends_days_before": 1, "booking_ends_time": "17:00"},
-            "2026-11-30 17:00"),
-    ],
-)  # fmt: skip
-def test_until_when_it_is_sold(profile: str, day: str, starts: str, keys: dict[str, Any], until: str) -> None:
-    assert here(compiled(date.fromisoformat(day), starts=starts, **keys).closes_at) == until, profile
+def test_until_when_it_is_sold(profile: str, day: str, starts: str, until: str) -> None:
+    assert here(compiled(date.fromisoformat(day), starts=starts, keys=PROFILES[profile]).closes_at) == until, profile
