@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, load_only
 
 from core.booking.standing import LONGEST_PERIOD, LONGEST_REST, Standing
 from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
@@ -145,6 +145,24 @@ def _met_by(session: Session, booked: Sequence[Booked]) -> Iterator[Booked]:
         yield from _booked(session, Grant.account_id.in_(some), lately, until=rows[-1])
 
 
+# There are many for each that is judged: nothing else of them is read.
+_COUNTED = (
+    Appointment.account_id,
+    Appointment.schedule_id,
+    Appointment.department_id,
+    Appointment.hospital_id,
+    Appointment.charge_id,
+    Appointment.visit_date,
+    Appointment.created_at,
+    Appointment.ended_at,
+    Appointment.cancel_reason,
+    Appointment.replaces_id,
+    Appointment.pay_mode,
+    Appointment.fee_fen,
+    Appointment.awaiting_payment,
+)
+
+
 def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointment) -> Iterator[Booked]:
     query = (
         select(Appointment, Slot, _HUMAN, Grant.account_id)
@@ -152,6 +170,7 @@ def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointme
         .join(Person, Person.id == Appointment.person_id)
         .outerjoin(Grant, Grant.id == Appointment.grant_id)
         .where(and_(Appointment.created_at <= until.created_at, *conditions))
+        .options(load_only(*_COUNTED), load_only(Slot.starts_at, Slot.ends_at))
     )
     return (Booked(*row) for row in session.execute(query))
 
