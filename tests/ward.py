@@ -335,6 +335,7 @@ def _around(ward: Ward, schedule_id: str) -> dict[str, str]:
     return ward.workbench.transactions.write(step)
 
 
+_NOBODY = "01900000-0000-7000-8000-000000000000"
 _SOON = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
 
 BODIES: Mapping[str, dict[str, Any]] = {
@@ -363,7 +364,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "complete_identity_check": {},
     "create_appointment": {"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}", "pay": "on_site"},
     "create_bundle": {
-        "items": [{"schedule_id": "{schedule_id}", "dependent_id": "{dependent_id}"}] * 2,
+        "items": [{"schedule_id": "{schedule_id}", "dependent_id": one} for one in ("{dependent_id}", _NOBODY)],
         "pay": "on_site",
     },
     "cancel_own_appointment": {},
