@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from factories import make_strike
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, make_patient, make_runner
 from key_rings import with_newer, without
@@ -29,6 +30,7 @@ from models.idempotency import IdempotencyKey
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.platform import EventState, PlatformEvent, PlatformToken
 from models.sealing import Vault
+from models.strike import StrikeAppeal
 from models.vault_key import KeyRotation
 
 PHONE = "+8613000000001"
@@ -94,9 +96,12 @@ class Cabinet:
         _add_event(session, vault, now, body=b"sealed")
         _add_event(session, vault, now, clear=CLEAR)
         _add_event(session, vault, now, clear=b"")
+        strike = make_strike(session, appointment, at=now)
+        appeal = StrikeAppeal(id=new_id(), hospital_id=strike.hospital_id, strike_id=strike.id, decide_by=now)
+        appeal.file(session, vault, "the road was closed", at=now, cause=REQUEST)
         token = PlatformToken(id=new_id(), name="token", expires_at=now)
         token.token_sealed = vault.seal("platform_tokens.token", token.id, "access")
-        session.add_all([check, token])
+        session.add_all([check, appeal, token])
         session.flush()
         _fill_what_is_empty(session, vault)
 
