@@ -9,27 +9,34 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
-from harness import beside, join, make_patient, make_workbench, same_person
+from families import bundled
+from harness import REQUEST, beside, join, make_patient, make_workbench, relatives, same_person
 from hospital_acts import suspend
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from core.booking.reschedule import Move, reschedule_appointment
+from core.booking.take_offer import accept_offer, refuse_offer
+from core.booking.waitlist import WaitWish, wait_for_number
 from core.clock import hospital_day
 from core.ports import RefundState, TradeState
 from core.transactions import Transactions
 from models import Base
-from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, PayMode
+from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, PayMode
 from models.database import Database
 from models.errors import DomainError
+from models.offer import Offer, OfferStatus
 from models.payment import PaymentStatus, RefundStatus
-from models.schedule import SlotStatus
+from models.schedule import Schedule, SlotStatus
 from models.sealing import Vault
 
 people, halves = st.integers(0, 4), st.integers(0, 1)
@@ -61,10 +68,11 @@ class LifeOfAClinic(RuleBasedStateMachine):
         ]
         others = [join(bench, self.clock, self.adapters, self.first.schedule_id) for _ in range(3)]
         self.patients = [self.first, *others, same_person(self.first)]
+        self.relatives = {one.account_id: relatives(one, 1) for one in self.patients}
 
     def teardown(self) -> None:
         self.gateway.down = None
-        for _ in range(8):
+        for _ in range(16):  # longer than a number that was waited for is kept
             self.first.work(after=timedelta(hours=2), threads=1)
             for name, one in self.gateway.refunds.items():
                 if one.state is RefundState.PROCESSING:
@@ -75,6 +83,17 @@ class LifeOfAClinic(RuleBasedStateMachine):
         self.every_fen_is_where_it_belongs()
 
     # --- patients
+
+    @initialize(begins=st.sampled_from(["empty", "one", "full", "full"]))
+    def it_begins(self, begins: str) -> None:
+        """One has paid; or also one pays at the desk and one has yet to pay, and nothing is left."""
+        if begins != "empty":
+            paid = self.first.book()
+            assert self.first.open_payment(paid) is None
+            self.pay(0, heard=True)
+        if begins == "full":
+            self.patients[1].book(PayMode.ON_SITE)
+            self.patients[2].book(schedule_id=self.halves[1])
 
     def newest(self, who: int) -> UUID | None:
         query = select(Appointment.id).where(Appointment.account_id == self.patients[who].account_id)
@@ -109,7 +128,71 @@ class LifeOfAClinic(RuleBasedStateMachine):
             with suppress(DomainError):
                 self.patients[who].cancel(appointment_id)
 
+    @rule(who=people, half=halves)
+    def book_for_two(self, who: int, half: int) -> None:
+        by = self.patients[who]
+        whom = [by.dependent_id, *self.relatives[by.account_id]]
+        with suppress(DomainError):
+            bundled(by, [(one, self.halves[half]) for one in whom])
+
+    def one_that_stands(self, number: int) -> Appointment | None:
+        standing = [one for one in self.appointments() if one.status in OPEN and one.status != "pending"]
+        return standing[number % len(standing)] if standing else None
+
+    @rule(number=st.integers(0, 5), half=halves)
+    def exchange(self, number: int, half: int) -> None:
+        old = self.one_that_stands(number)
+        if old is None:
+            return
+        by, appointment_id = next(one for one in self.patients if one.account_id == old.account_id), old.id
+
+        def step(session: Session, now: datetime) -> UUID:
+            to = Move(self.halves[half])
+            how = {"appointment_id": appointment_id, "account_id": by.account_id, "cause": REQUEST}
+            return reschedule_appointment(session, to=to, now=now, vault=by.workbench.vault, **how)
+
+        with suppress(DomainError):
+            by.write(step)
+
+    @rule(who=people, half=halves, pay=st.sampled_from([PayMode.ONLINE, PayMode.ON_SITE]))
+    def wait(self, who: int, half: int, pay: PayMode) -> None:
+        by = self.patients[who]
+
+        def step(session: Session, now: datetime) -> UUID:
+            schedule = session.get_one(Schedule, self.halves[half])
+            day, whom = schedule.visit_date, [by.dependent_id, *self.relatives[by.account_id]]
+            wish = WaitWish(whom, schedule.department_id, day, day, pay)
+            return wait_for_number(session, account_id=by.account_id, wish=wish, now=now, cause=REQUEST).id
+
+        with suppress(DomainError):
+            by.write(step)
+
+    @rule(number=st.integers(0, 5), takes=st.booleans())
+    def answer(self, number: int, takes: bool) -> None:
+        """Somebody says yes or no to a number that is held for them."""
+        query = select(Offer.id, Appointment.account_id).join(Appointment, Appointment.id == Offer.appointment_id)
+        open_ones = self.first.read(
+            lambda session: session.execute(query.where(Offer.status == OfferStatus.OPEN).order_by(Offer.id)).all()
+        )
+        if not open_ones:
+            return
+        offer_id, account_id = open_ones[number % len(open_ones)]
+        said = {"offer_id": offer_id, "account_id": account_id, "cause": REQUEST}
+        with suppress(DomainError):
+            if takes:
+                vault = self.first.workbench.vault
+                self.first.write(lambda session, now: accept_offer(session, now=now, vault=vault, **said).id)
+            else:
+                self.first.write(lambda session, now: refuse_offer(session, now=now, **said).id)
+
     # --- the platform, the hospital, and time
+
+    @rule(number=st.integers(0, 5), act=st.sampled_from(["check_in_at_desk", "fulfil", "cancel_at_desk"]))
+    def happens_at_the_desk(self, number: int, act: str) -> None:
+        one = self.one_that_stands(number)
+        if one is not None:
+            with suppress(DomainError):
+                at_the_desk(self.first, act, one.id, **({"overrule": True} if act == "check_in_at_desk" else {}))
 
     @rule(mood=st.sampled_from([None, None, "before", "after"]))
     def platform_is(self, mood: str | None) -> None:
