@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
 from core.booking.cancel import cancel_appointment
+from core.booking.reschedule import Move, reschedule_appointment
 from core.invariants import Broken, check_invariants
 from core.jobs.runner import Runner
 from core.payments.inbox import receive_event
@@ -131,6 +132,22 @@ class Patient:
     def finish_opening(self, intent: PaymentIntent) -> Exception | None:
         opened = open_at_platform(self.workbench, intent, cause=REQUEST)
         return self.write(lambda session, now: note_opened(session, opened, now=now, cause=REQUEST))[1]
+
+    def reschedule(self, appointment_id: UUID, schedule_id: UUID, **to: Any) -> UUID:
+        return self.write(lambda session, now: self.reschedule_in(session, appointment_id, schedule_id, now, **to))
+
+    def reschedule_in(
+        self, session: Session, appointment_id: UUID, schedule_id: UUID, now: datetime, **to: Any
+    ) -> UUID:
+        return reschedule_appointment(
+            session,
+            appointment_id=appointment_id,
+            account_id=self.account_id,
+            to=Move(schedule_id, **to),
+            now=now,
+            cause=REQUEST,
+            vault=self.workbench.vault,
+        )
 
     def cancel(self, appointment_id: UUID) -> None:
         self.write(lambda session, now: self.cancel_in(session, appointment_id, now))

@@ -55,22 +55,12 @@ def book_and_view(
     session: Session, *, account_id: UUID, wish: Wish, now: datetime, cause: Cause, vault: Vault
 ) -> AppointmentView:
     """As `book_appointment`, with everything a patient is shown: it was at hand. Raises: the same."""
-    around = look_around(
-        session,
-        schedule_id=wish.schedule_id,
-        segment_starts_at=wish.segment_starts_at,
-        account_id=account_id,
-        dependent_id=wish.dependent_id,
-        now=now,
-    )
+    around = look_for(session, wish, account_id=account_id, now=now)
     terms = Terms.from_document(around.schedule.terms)
     wish.refuse_unless_offered(around.schedule, terms)
     wanted = Wanted(around.schedule.id, sold_until(terms, now=now), wish.segment_starts_at)
     case = locked_case(session, around, wanted, account_id=account_id, wish=wish, terms=terms, now=now)
-    for refusal in refusals(case):
-        raise refusal
-    if wish.told is not None:
-        require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
+    refuse_unless_allowed(session, case, wish)
     wanted = replace(wanted, taker=taker_in(case))
     if case.elsewhere:
         wanted = replace(wanted, segment_starts_at=case.clear_segment)
@@ -84,6 +74,26 @@ def book_and_view(
     if case.grant is not None:
         note_uses(session, [Use(case.grant, AccessAction.APPOINTMENT_BOOKED, made.appointment.id)], now=now)
     return made
+
+
+def look_for(session: Session, wish: Wish, *, account_id: UUID, now: datetime) -> Surroundings:
+    """Where the wish would take place. Raises: NotFound, ValidationFailed."""
+    return look_around(
+        session,
+        schedule_id=wish.schedule_id,
+        segment_starts_at=wish.segment_starts_at,
+        account_id=account_id,
+        dependent_id=wish.dependent_id,
+        now=now,
+    )
+
+
+def refuse_unless_allowed(session: Session, case: Case, wish: Wish) -> None:
+    """Raises: the most telling refusal of the rules, ConsentRequired where something is told of their health."""
+    for refusal in refusals(case):
+        raise refusal
+    if wish.told is not None:
+        require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
 
 
 def locked_case(

@@ -16,22 +16,21 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.book import look_for, refuse_unless_allowed
 from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Taken, Wanted, count_left
-from core.booking.look import Surroundings, look_around, own_dependent
+from core.booking.look import Surroundings, own_dependent
 from core.booking.neighbours import take_neighbours
 from core.booking.notice import unread_notice
 from core.booking.phone_limit import hold_phones
 from core.booking.required import card_to_bring
-from core.booking.rules import full, refusals, sold_until
+from core.booking.rules import full, sold_until
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView, Money
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_bundle
-from core.identity.consents import require_consent
 from core.locks import lock_account, lock_persons, root_of
 from core.transactions import Changed
-from models.account import Purpose
 from models.errors import DomainError, FieldError, NotFound, ValidationFailed
 from models.schedule import SlotStatus
 from models.sealing import Vault
@@ -110,14 +109,7 @@ def book_bundle(
 def _looked_at(session: Session, wish: Wish, at: int, *, account_id: UUID, now: datetime) -> _Part:
     """Raises: NotFound, ValidationFailed, FeeChanged."""
     with _in_item(at, wish):
-        around = look_around(
-            session,
-            schedule_id=wish.schedule_id,
-            segment_starts_at=wish.segment_starts_at,
-            account_id=account_id,
-            dependent_id=wish.dependent_id,
-            now=now,
-        )
+        around = look_for(session, wish, account_id=account_id, now=now)
         if around.person_id is None:  # a grant is for one person, and a charge belongs to one account
             raise NotFound()
         terms = Terms.from_document(around.schedule.terms)
@@ -191,10 +183,7 @@ def _case(
         unread_notice=unread_notice(part.terms, part.around.notice_version, read=wish.notice_version),
     )
     case = replace(case, booked_by_phone=case.booked_by_phone + phones[case.dependent.phone_hash])
-    for refusal in refusals(case):
-        raise refusal
-    if wish.told is not None:
-        require_consent(session, account_id, Purpose.HEALTH, wish.dependent_id)
+    refuse_unless_allowed(session, case, wish)
     return case
 
 

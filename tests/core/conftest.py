@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
+
 import pytest
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, make_patient, make_workbench
@@ -32,3 +36,17 @@ def workbench(transactions: Transactions, vault: Vault, adapters: FakeAdapters) 
 @pytest.fixture
 def patient(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> Patient:
     return make_patient(workbench, clock, adapters)
+
+
+@pytest.fixture(params=["UTC", "America/New_York", "Asia/Shanghai"])
+def server_zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The zone that the machine is set to."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = request.param
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()

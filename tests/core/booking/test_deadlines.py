@@ -3,9 +3,6 @@ around awkward days."""
 
 from __future__ import annotations
 
-import os
-import time as clock
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
@@ -24,17 +21,7 @@ CALENDAR = WorkCalendar(
 )
 
 
-@pytest.fixture(params=["UTC", "America/New_York", "Asia/Shanghai"], autouse=True)
-def _server_zone(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = request.param
-    clock.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    clock.tzset()
+pytestmark = pytest.mark.usefixtures("server_zone")
 
 
 def compiled(day: date, *, starts: str, keys: Keys) -> CompiledTerms:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time as clock
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -35,19 +32,6 @@ from schemas.guards_in_words import guards, why_not_eligible
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=["UTC", "America/New_York", "Asia/Shanghai"])
-def _server_zone(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = request.param
-    clock.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    clock.tzset()
-
-
 class Somebody:
     """A dependent, as far as the guards look."""
 
@@ -73,7 +57,7 @@ def refused(born: str, visit: str, sex: Sex = Sex.FEMALE, **keys: Any) -> list[d
 CHILD, ADULT, OLD, NEWBORN = {"age_to": 14}, {"age_from": 14}, {"age_from": 60}, {"age_to_days": 28}
 
 
-@pytest.mark.usefixtures("_server_zone")
+@pytest.mark.usefixtures("server_zone")
 @pytest.mark.parametrize(
     ("keys", "born", "visit", "may"),
     [

@@ -24,7 +24,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.reschedule import Move, reschedule_appointment
 from core.booking.take_offer import accept_offer, refuse_offer
 from core.booking.waitlist import WaitWish, wait_for_number
 from core.clock import hospital_day
@@ -144,15 +143,9 @@ class LifeOfAClinic(RuleBasedStateMachine):
         old = self.one_that_stands(number)
         if old is None:
             return
-        by, appointment_id = next(one for one in self.patients if one.account_id == old.account_id), old.id
-
-        def step(session: Session, now: datetime) -> UUID:
-            to = Move(self.halves[half])
-            how = {"appointment_id": appointment_id, "account_id": by.account_id, "cause": REQUEST}
-            return reschedule_appointment(session, to=to, now=now, vault=by.workbench.vault, **how)
-
+        by = next(one for one in self.patients if one.account_id == old.account_id)
         with suppress(DomainError):
-            by.write(step)
+            by.reschedule(old.id, self.halves[half])
 
     @rule(who=people, half=halves, pay=st.sampled_from([PayMode.ONLINE, PayMode.ON_SITE]))
     def wait(self, who: int, half: int, pay: PayMode) -> None:

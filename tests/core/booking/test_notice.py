@@ -18,7 +18,6 @@ from core.booking.bundle import book_bundle
 from core.booking.eligibility import explain_for
 from core.booking.notice import notice_version, renew_notices
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, merged
-from core.booking.reschedule import Move, reschedule_appointment
 from core.catalog.recompile import recompile_terms
 from core.refusals import NoticeUnread
 from models.appointment import PayMode
@@ -162,17 +161,7 @@ def test_a_changed_number_keeps_what_was_read(strict: Patient) -> None:
     old = strict.book(PayMode.ON_SITE, notice_version=HOLDS)
     strict.write(lambda session, _now: set_hospital(session, strict, notice_version=OUTDATED))
     to = beside(strict, terms={"notice_must_be_read": True}, starts=time(14))
-    new = strict.write(
-        lambda session, now: reschedule_appointment(
-            session,
-            appointment_id=old,
-            account_id=strict.account_id,
-            to=Move(to),
-            now=now,
-            cause=REQUEST,
-            vault=strict.workbench.vault,
-        )
-    )
+    new = strict.reschedule(old, to)
     assert strict.appointment(new).notice_version == HOLDS
     assert "notice_unread" in codes(strict)
 

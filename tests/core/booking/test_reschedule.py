@@ -15,7 +15,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.booking.eligibility import explain_for
-from core.booking.reschedule import Move, reschedule_appointment
 from core.booking.views import AppointmentView, view_appointment
 from core.locks import lock_appointment, lock_slot
 from core.refusals import (
@@ -56,24 +55,6 @@ def of_doctor(patient: Patient, code: str, schedule_id: UUID) -> UUID:
     return schedule_id
 
 
-def move(patient: Patient, appointment_id: UUID, schedule_id: UUID, **to: Any) -> UUID:
-    return patient.write(lambda session, now: move_in(patient, session, appointment_id, schedule_id, now, **to))
-
-
-def move_in(
-    patient: Patient, session: Session, appointment_id: UUID, schedule_id: UUID, now: datetime, **to: Any
-) -> UUID:
-    return reschedule_appointment(
-        session,
-        appointment_id=appointment_id,
-        account_id=patient.account_id,
-        to=Move(schedule_id, **to),
-        now=now,
-        cause=REQUEST,
-        vault=patient.workbench.vault,
-    )
-
-
 def states(patient: Patient, *appointments: UUID) -> list[str]:
     return [patient.appointment(one).cancel_reason or patient.appointment(one).status for one in appointments]
 
@@ -93,14 +74,14 @@ def pay_difference(patient: Patient, appointment_id: UUID) -> None:
 def dearer(patient: Patient) -> tuple[UUID, UUID]:
     """A paid number, and one of 80 yuan that is to take its place."""
     old = patient.paid()
-    return old, move(patient, old, later(patient, fee_fen=8000))
+    return old, patient.reschedule(old, later(patient, fee_fen=8000))
 
 
 @pytest.mark.parametrize(("pay", "fee"), [(PayMode.ONLINE, 5000), (PayMode.ON_SITE, 5000), (PayMode.ONLINE, 0)])
 def test_at_the_same_fee_the_numbers_are_swapped_at_once(patient: Patient, pay: PayMode, fee: int) -> None:
     patient.schedule_id = beside(patient, fee_fen=fee)
     old = patient.paid() if pay is PayMode.ONLINE and fee else patient.book(pay)
-    new = move(patient, old, later(patient, fee_fen=fee))
+    new = patient.reschedule(old, later(patient, fee_fen=fee))
     assert states(patient, old, new) == [CancelReason.RESCHEDULED, AppointmentStatus.BOOKED]
     assert patient.slot(new).status is SlotStatus.BOOKED
     assert (patient.appointment(new).pay_mode, patient.appointment(new).replaces_id) == (pay, old)
@@ -119,7 +100,7 @@ def test_at_the_same_fee_the_numbers_are_swapped_at_once(patient: Patient, pay: 
 
 def test_what_a_cheaper_one_costs_less_goes_back_and_later_the_rest(patient: Patient) -> None:
     old = patient.paid()
-    new = move(patient, old, later(patient, fee_fen=3000))
+    new = patient.reschedule(old, later(patient, fee_fen=3000))
     assert states(patient, old, new) == [CancelReason.RESCHEDULED, AppointmentStatus.BOOKED]
     (back,) = patient.refunds()
     assert (back.amount_fen, back.reason) == (2000, RefundReason.RESCHEDULED)
@@ -167,7 +148,7 @@ def test_an_unpaid_new_one_lapses_and_the_old_one_stays_untouched(patient: Patie
     with pytest.raises(AlreadyPaid):
         patient.intend(old)
     patient.assert_sound()
-    again = move(patient, old, later(patient, fee_fen=5000))  # what lapsed does not count as an exchange
+    again = patient.reschedule(old, later(patient, fee_fen=5000))  # what lapsed does not count as an exchange
     assert states(patient, old, again) == [CancelReason.RESCHEDULED, AppointmentStatus.BOOKED]
     patient.assert_sound()
 
@@ -263,9 +244,9 @@ def test_until_just_before_the_deadline_of_the_old_terms(patient: Patient) -> No
     deadline = patient.appointment(old).cancel_before
     patient.clock.set(deadline)
     with pytest.raises(CancelDeadlinePassed):
-        move(patient, old, to)
+        patient.reschedule(old, to)
     patient.clock.set(deadline - MILLISECOND)
-    move(patient, old, to)
+    patient.reschedule(old, to)
     patient.assert_sound()
 
 
@@ -298,32 +279,32 @@ def test_how_often_and_how_far_the_terms_say(patient: Patient) -> None:
         patient.schedule_id = of_doctor(patient, "same", beside(patient, terms=terms, visit_date=on))
         old = patient.book(PayMode.ON_SITE)
         if reason is None:
-            new = move(patient, old, to(patient))
+            new = patient.reschedule(old, to(patient))
             assert states(patient, old, new) == ["rescheduled", "booked"]
         else:
             with pytest.raises(NotReschedulable) as refused:
-                move(patient, old, to(patient))
+                patient.reschedule(old, to(patient))
             assert refused.value.facts["reason"] == reason
     patient.assert_sound()
 
 
 def test_once_per_order(patient: Patient) -> None:
     old = patient.book(PayMode.ON_SITE)
-    new = move(patient, old, later(patient))
+    new = patient.reschedule(old, later(patient))
     with pytest.raises(NotReschedulable) as refused:
-        move(patient, new, patient.schedule_id)
+        patient.reschedule(new, patient.schedule_id)
     assert refused.value.facts == {"reason": "limit", "max_reschedules": 1}
     with pytest.raises(NotReschedulable) as refused:
-        move(patient, old, later(patient))
+        patient.reschedule(old, later(patient))
     assert refused.value.facts == {"reason": "status", "status": "cancelled"}
 
 
 def test_two_exchanges_keep_what_each_line_gave_back_apart(patient: Patient) -> None:
     patient.schedule_id = beside(patient, terms={"max_reschedules": 2})
     old = patient.paid()
-    new = move(patient, old, later(patient, fee_fen=8000, terms={"max_reschedules": 2}))
+    new = patient.reschedule(old, later(patient, fee_fen=8000, terms={"max_reschedules": 2}))
     pay_difference(patient, new)
-    last = move(patient, new, beside(patient, fee_fen=1000))
+    last = patient.reschedule(new, beside(patient, fee_fen=1000))
     assert states(patient, old, new, last) == ["rescheduled", "rescheduled", "booked"]
     assert sorted(one.amount_fen for one in patient.refunds()) == [3000, 4000]
     patient.assert_sound()
@@ -337,7 +318,7 @@ def test_another_time_of_the_same_schedule(patient: Patient) -> None:
     old = patient.book(PayMode.ON_SITE)
     for same in ({}, {"segment_starts_at": patient.slot(old).starts_at}):
         with pytest.raises(ValidationFailed) as refused:
-            move(patient, old, patient.schedule_id, **same)
+            patient.reschedule(old, patient.schedule_id, **same)
         assert [one.code for one in refused.value.errors] == ["same_segment"]
     elsewhere = max(one.starts_at for one in patient.slots())
     if elsewhere == patient.slot(old).starts_at:  # all in one segment: nothing to move to
@@ -349,7 +330,7 @@ def test_another_time_of_the_same_schedule(patient: Patient) -> None:
             )
         )
         elsewhere += timedelta(minutes=30)
-    new = move(patient, old, patient.schedule_id, segment_starts_at=elsewhere)
+    new = patient.reschedule(old, patient.schedule_id, segment_starts_at=elsewhere)
     assert patient.slot(new).starts_at == elsewhere
     patient.assert_sound()
 
@@ -358,7 +339,7 @@ def test_the_old_number_counts_against_no_limit_of_the_new_one(patient: Patient)
     """On the same day in the same department, where one is allowed; and the two count once while both stand."""
     patient.schedule_id = beside(patient, terms={"max_open_holds_person": 9})
     old = patient.paid()
-    new = move(patient, old, beside(patient, fee_fen=8000))
+    new = patient.reschedule(old, beside(patient, fee_fen=8000))
     assert states(patient, old, new) == ["booked", "pending"]
     patient.assert_sound()
     other = far(patient)
@@ -410,7 +391,7 @@ def test_what_refuses_a_booking_refuses_an_exchange_and_nothing_has_moved(patien
     before = [len(patient.moves(one)) for one in (old, patient.appointment(old).slot_id)]
     for schedule_id, to, error in table:
         with pytest.raises(error):
-            move(patient, old, schedule_id, **to)
+            patient.reschedule(old, schedule_id, **to)
     assert [len(patient.moves(one)) for one in (old, patient.appointment(old).slot_id)] == before
     assert patient.read(lambda session: len(session.scalars(select(Appointment)).all())) == 1
 
@@ -418,7 +399,7 @@ def test_what_refuses_a_booking_refuses_an_exchange_and_nothing_has_moved(patien
 def test_while_one_exchange_waits_there_is_no_other(patient: Patient) -> None:
     old, _ = dearer(patient)
     with pytest.raises(NotReschedulable) as refused:
-        move(patient, old, later(patient))
+        patient.reschedule(old, later(patient))
     assert refused.value.facts == {"reason": "waiting"}
     with pytest.raises(HoldOpen):
         patient.book(PayMode.ON_SITE, schedule_id=later(patient, visit_date=a_week_later(patient)))

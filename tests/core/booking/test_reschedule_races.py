@@ -8,11 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from harness import REQUEST, Patient, beside, join, race
+from harness import Patient, beside, join, race
 from hospital_acts import suspend
 from sqlalchemy import select
 
-from core.booking.reschedule import Move, reschedule_appointment
 from core.refusals import NotCancellable, NotReschedulable, ScheduleSuspended, SoldOut
 from core.transactions import Overloaded
 from models.appointment import OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
@@ -50,20 +49,6 @@ def later(patient: Patient, **schedule: Any) -> UUID:
     return beside(patient, **{"visit_date": day + timedelta(days=1)} | schedule)
 
 
-def move(patient: Patient, appointment_id: UUID, schedule_id: UUID) -> UUID:
-    return patient.write(
-        lambda session, now: reschedule_appointment(
-            session,
-            appointment_id=appointment_id,
-            account_id=patient.account_id,
-            to=Move(schedule_id),
-            now=now,
-            cause=REQUEST,
-            vault=patient.workbench.vault,
-        )
-    )
-
-
 def standing(patient: Patient) -> list[Appointment]:
     query = select(Appointment).where(Appointment.person_id.is_not(None), Appointment.status.in_(OPEN))
     return patient.read(lambda session: list(session.scalars(query.order_by(Appointment.id))))
@@ -78,7 +63,7 @@ def money_kept(patient: Patient) -> int:
 def test_two_exchanges_of_one_number_at_once(patient: Patient, _: int) -> None:
     old = patient.paid()
     targets = [later(patient), later(patient, fee_fen=8000), later(patient, fee_fen=1000)]
-    results = run(*(lambda to=to: move(patient, old, to) for to in targets))  # type: ignore[misc]
+    results = run(*(lambda to=to: patient.reschedule(old, to) for to in targets))  # type: ignore[misc]
     (new,) = [one for one in results if isinstance(one, UUID)]
     assert {type(one) for one in results if one is not new} == {NotReschedulable}
     patient.assert_sound()
@@ -93,7 +78,7 @@ def test_two_exchanges_of_one_number_at_once(patient: Patient, _: int) -> None:
 @pytest.mark.parametrize("_", TIMES)
 def test_an_exchange_and_the_cancelling_of_the_old_number(patient: Patient, fee: int, _: int) -> None:
     old, to = patient.paid(), later(patient, fee_fen=fee)
-    moved, cancelled = run(lambda: move(patient, old, to), lambda: patient.cancel(old))
+    moved, cancelled = run(lambda: patient.reschedule(old, to), lambda: patient.cancel(old))
     if isinstance(moved, NotReschedulable):
         assert cancelled is None
     elif fee == 5000:  # swapped at once: there was nothing of the old one left to cancel
@@ -110,7 +95,7 @@ def test_an_exchange_and_the_cancelling_of_the_old_number(patient: Patient, fee:
 @pytest.mark.parametrize("_", TIMES)
 def test_the_payment_of_the_difference_and_the_cancelling_of_either(patient: Patient, _: int) -> None:
     old = patient.paid()
-    new = move(patient, old, later(patient, fee_fen=8000))
+    new = patient.reschedule(old, later(patient, fee_fen=8000))
     assert patient.open_payment(new) is None
     patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
     gone = (old, new)[_ % 2]
@@ -126,7 +111,7 @@ def test_the_payment_of_the_difference_and_the_cancelling_of_either(patient: Pat
 def test_the_payment_of_the_difference_and_the_end_of_its_hold(patient: Patient, _: int) -> None:
     """A payment found on the way wins."""
     old = patient.paid()
-    new = move(patient, old, later(patient, fee_fen=8000))
+    new = patient.reschedule(old, later(patient, fee_fen=8000))
     assert patient.open_payment(new) is None
     patient.clock.advance(timedelta(minutes=15))
     patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
@@ -142,7 +127,7 @@ def test_the_payment_of_the_difference_and_the_end_of_its_hold(patient: Patient,
 def test_an_exchange_and_the_calling_off_of_either_clinic(patient: Patient, whose: str, fee: int) -> None:
     old, to = patient.paid(), later(patient, fee_fen=fee)
     called_off = patient.schedule_id if whose == "old" else to
-    moved, done = run(lambda: move(patient, old, to), lambda: suspend(patient, called_off))
+    moved, done = run(lambda: patient.reschedule(old, to), lambda: suspend(patient, called_off))
     assert done.news
     assert isinstance(moved, UUID | ScheduleSuspended | SoldOut | NotReschedulable)
     patient.work(after=timedelta(minutes=16))
@@ -159,7 +144,7 @@ def test_many_exchange_into_the_last_number(patient: Patient, _: int) -> None:
     crowd = [join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id) for _ in range(3)]
     olds = [one.book(PayMode.ON_SITE) for one in crowd]
     to = later(patient, numbers=1)
-    results = run(*(lambda one=one, old=old: move(one, old, to) for one, old in zip(crowd, olds, strict=True)))  # type: ignore[misc]
+    results = run(*(lambda one=one, old=old: one.reschedule(old, to) for one, old in zip(crowd, olds, strict=True)))  # type: ignore[misc]
     assert sum(isinstance(one, UUID) for one in results) == 1
     assert len(standing(patient)) == 3
     patient.assert_sound()

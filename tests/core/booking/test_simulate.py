@@ -23,7 +23,6 @@ from core.booking import simulate as simulating
 from core.booking.change_clinic import move_schedule, substitute_doctor
 from core.booking.extra import ExtraReason, Order, issue_extra_number
 from core.booking.policy import BookingPolicy
-from core.booking.reschedule import Move, reschedule_appointment
 from core.booking.schedule_changes import ChangeRefused
 from core.booking.simulate import Asked, Refused, Totals, UnknownCode, simulate
 from core.catalog.recompile import recompile_terms
@@ -148,7 +147,7 @@ def play(town: Town, step: tuple[Any, ...]) -> None:
         case "cancel", int(number), int(back):
             town.patients[number].cancel(one_of(town, number, back))
         case "change", int(number), int(at), int(back):
-            change(town.patients[number], one_of(town, number, back), town.halves[at])
+            town.patients[number].reschedule(one_of(town, number, back), town.halves[at])
         case "wait", int(minutes):
             town.first.work(after=timedelta(minutes=minutes), threads=1)
         case "move", int(at):
@@ -166,20 +165,6 @@ def pay_for(patient: Patient, appointment_id: UUID) -> None:
     if patient.open_payment(appointment_id) is None:
         patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
         patient.work(threads=1)
-
-
-def change(patient: Patient, appointment_id: UUID, schedule_id: UUID) -> None:
-    patient.write(
-        lambda session, now: reschedule_appointment(
-            session,
-            appointment_id=appointment_id,
-            account_id=patient.account_id,
-            to=Move(schedule_id),
-            now=now,
-            cause=REQUEST,
-            vault=patient.workbench.vault,
-        )
-    )
 
 
 def move(town: Town, schedule_id: UUID) -> None:
