@@ -10,8 +10,8 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
+from core.booking.day.visit_pass import check_visit_pass
 from core.booking.history import show_history
-from core.booking.visit_pass import check_visit_pass
 from core.invariants import check_invariants
 from core.tickets import BadTicket
 from migrations import upgrade

@@ -10,8 +10,8 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
-from core.booking.clusters import clear_signal, signals_in_force
-from core.booking.fairness import fairness_of
+from core.booking.watch.clusters import clear_signal, signals_in_force
+from core.booking.watch.fairness import fairness_of
 from miniapp_api.cli_operator import operator_option
 from miniapp_api.services import services
 from models.errors import NotFound

@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from core.booking.appeals import Decision, OpenAppeal, decide_appeal, read_open_appeals, strike_named
+from core.booking.strikes.appeals import Decision, OpenAppeal, decide_appeal, read_open_appeals, strike_named
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.errors import DomainError

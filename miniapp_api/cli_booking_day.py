@@ -16,8 +16,8 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from core.booking import at_desk
-from core.booking.queue import queue_of
+from core.booking.day import at_desk
+from core.booking.day.queue import queue_of
 from core.tickets import BadTicket
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services

@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from core.booking.policy import BookingPolicy, InvalidPolicy
-from core.booking.simulate import AS_TODAY, LEFT_OUT, REPLAYED, Asked, Refused, Totals, UnknownCode, simulate
+from core.booking.replay.simulate import AS_TODAY, LEFT_OUT, REPLAYED, Asked, Refused, Totals, UnknownCode, simulate
 from miniapp_api.services import services
 from models.errors import Unavailable
 

@@ -15,9 +15,9 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from core.booking.change_clinic import close_schedule, move_schedule, reopen_schedule, substitute_doctor
-from core.booking.schedule_changes import ChangeRefused, Order
-from core.booking.suspend import preview_suspension, suspend_schedule
+from core.booking.clinic.change_clinic import close_schedule, move_schedule, reopen_schedule, substitute_doctor
+from core.booking.clinic.schedule_changes import ChangeRefused, Order
+from core.booking.clinic.suspend import preview_suspension, suspend_schedule
 from core.clock import HOSPITAL_ZONE
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services

@@ -15,7 +15,7 @@ import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy.orm import Session
 
-from core.booking.fairness import Tally, add_refusals, known_schedules
+from core.booking.watch.fairness import Tally, add_refusals, known_schedules
 from core.transactions import Transactions
 from miniapp_api.patient.appointments import BOOKING_REFUSALS
 from miniapp_api.services import EXTENSION as SERVICES

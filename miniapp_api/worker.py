@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.booking.affected import settle_suspension
-from core.booking.appeals import PAUSE, pause_strike
-from core.booking.changed import FOLLOW_CHANGE, follow_change
-from core.booking.clusters import watch_bookings
-from core.booking.no_show import mark_no_shows
-from core.booking.release import close_payments, end_hold
-from core.booking.returning import return_slot
-from core.booking.strikes import COUNT, LIFT, count_strike, lift_strike
-from core.booking.suspended import SETTLE
-from core.booking.sweep import sweep
-from core.booking.waitlist_follow import FOLLOW_OFFER, expire_waitlist, follow_offer
+from core.booking.clinic.affected import settle_suspension
+from core.booking.clinic.changed import FOLLOW_CHANGE, follow_change
+from core.booking.clinic.suspended import SETTLE
+from core.booking.day.no_show import mark_no_shows
+from core.booking.endings.release import close_payments, end_hold
+from core.booking.endings.returning import return_slot
+from core.booking.endings.sweep import sweep
+from core.booking.strikes.appeals import PAUSE, pause_strike
+from core.booking.strikes.ledger import COUNT, LIFT, count_strike, lift_strike
+from core.booking.waitlist.follow import FOLLOW_OFFER, expire_waitlist, follow_offer
+from core.booking.watch.clusters import watch_bookings
 from core.catalog.channels import return_channels
 from core.catalog.publish import extend_schedules_job
 from core.conversation.receive import forget_messages

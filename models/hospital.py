@@ -23,8 +23,8 @@ class Period(StrEnum):
 class Hospital(Base):
     """`code` is the directory's stable name; `merchant` the payment account its money goes to. `system` is its own
     system, which must agree to every booking; without one the numbers are ours. `visits_cursor`: up to where it told us
-    of its patients. `notice_version` is that of its booking notice (`core/booking/notice.py`), None until one is worked
-    out."""
+    of its patients. `notice_version` is that of its booking notice (`core/booking/rules/notice.py`), None until one is
+    worked out."""
 
     __tablename__ = "hospitals"
 

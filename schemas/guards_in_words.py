@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.booking.guards import OLDEST
 from core.booking.policy import BookingPolicy
+from core.booking.rules.guards import OLDEST
 from models.policy import VisitKind, VisitScope
 from schemas.words import Words, count
 

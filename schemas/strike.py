@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, pre_dump
 
-from core.booking.strike_views import StrikeView
+from core.booking.strikes.views import StrikeView
 from models.strike import AppealStatus, Lift, StrikeKind
 from schemas.appointment import HospitalReply
 from schemas.base import Day, Instant, ReplySchema, Strict, Text
@@ -41,7 +41,7 @@ class AppealReply(ReplySchema):
 
 
 class StrikeReply(ReplySchema):
-    """Dumps a core.booking.strike_views.StrikeView."""
+    """Dumps a core.booking.strikes.views.StrikeView."""
 
     id = fields.UUID(attribute="strike.id", required=True)
     appointment_id = fields.UUID(attribute="appointment.id", required=True)

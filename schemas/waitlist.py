@@ -48,7 +48,7 @@ class WaitForNumberSchema(Strict):
 
 
 class WaitingDependentReply(ReplySchema):
-    """Dumps a core.booking.waitlist_views.PlaceView."""
+    """Dumps a core.booking.waitlist.views.PlaceView."""
 
     dependent_id = fields.UUID(attribute="place.dependent_id", required=True)
     name_masked = fields.String(attribute="dependent.name_masked", required=True, metadata={"example": "测**"})
@@ -71,7 +71,7 @@ class WaitingDependentReply(ReplySchema):
 
 
 class WaitlistEntryReply(ReplySchema):
-    """Dumps a core.booking.waitlist_views.EntryView."""
+    """Dumps a core.booking.waitlist.views.EntryView."""
 
     id = fields.UUID(attribute="entry.id", required=True)
     status = fields.Enum(WaitlistStatus, by_value=True, attribute="entry.status", required=True)

@@ -9,9 +9,9 @@ from uuid import UUID
 from harness import REQUEST, Patient
 from sqlalchemy import update
 
-from core.booking import at_desk
-from core.booking.check_in import Whereabouts, check_in_by_place
-from core.booking.queue import queue_of
+from core.booking.day import at_desk
+from core.booking.day.check_in import Whereabouts, check_in_by_place
+from core.booking.day.queue import queue_of
 from core.catalog.hospitals import Point
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital import Campus
@@ -48,7 +48,7 @@ def come(patient: Patient, appointment_id: UUID, where: Whereabouts | None = Non
 
 
 def at_the_desk(patient: Patient, act: str, appointment_id: UUID, **how: Any) -> Any:
-    """An act of `core.booking.at_desk` by its name."""
+    """An act of `core.booking.day.at_desk` by its name."""
     if act not in ("pass_number", "report_at_desk"):
         how["cause"] = REQUEST
     return patient.write(

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
-from core.booking.cancel import cancel_appointment
+from core.booking.endings.cancel import cancel_appointment
 from core.booking.reschedule import Move, reschedule_appointment
 from core.invariants import Broken, check_invariants
 from core.jobs.runner import Runner

@@ -9,8 +9,8 @@ from harness import Patient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.schedule_changes import Order
-from core.booking.suspend import Suspended, suspend_schedule
+from core.booking.clinic.schedule_changes import Order
+from core.booking.clinic.suspend import Suspended, suspend_schedule
 from models.appointment import Appointment
 from models.base import new_id
 from models.offer import Offer, OfferKind

@@ -9,16 +9,16 @@ from uuid import UUID
 
 from profiles import Keys
 
-from core.booking import returning
-from core.booking.answers import Answers
 from core.booking.case import Case
-from core.booking.ladders import restricted_until
+from core.booking.endings import returning
 from core.booking.policy import BookingPolicy
-from core.booking.rules import refusals
-from core.booking.seen_before import SeenBefore
+from core.booking.rules.answers import Answers
+from core.booking.rules.evaluation import refusals
+from core.booking.rules.seen_before import SeenBefore
 from core.booking.standing import Standing
+from core.booking.strikes.ladders import restricted_until
 from core.booking.terms import CompiledTerms, compile_terms
-from core.booking.waitlist_queue import closes_at, pay_until
+from core.booking.waitlist.queue import closes_at, pay_until
 from core.clock import HOSPITAL_ZONE
 from models.account import Purpose
 from models.appointment import AppointmentStatus

@@ -29,7 +29,7 @@ from ward import (
 from werkzeug import exceptions
 from wire import Phone, Reply, new_key
 
-from core.booking.not_me import freeze
+from core.booking.day.not_me import freeze
 from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.ports import ProviderUnavailable

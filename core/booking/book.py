@@ -18,10 +18,10 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.notice import unread_notice
-from core.booking.phone_limit import hold_phones
-from core.booking.required import card_to_bring
-from core.booking.rules import full, refusals, sold_until
+from core.booking.rules.evaluation import full, refusals, sold_until
+from core.booking.rules.notice import unread_notice
+from core.booking.rules.phone_limit import hold_phones
+from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish

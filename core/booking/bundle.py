@@ -21,10 +21,10 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Taken, Wanted, count_left
 from core.booking.look import Surroundings, own_dependent
 from core.booking.neighbours import take_neighbours
-from core.booking.notice import unread_notice
-from core.booking.phone_limit import hold_phones
-from core.booking.required import card_to_bring
-from core.booking.rules import full, sold_until
+from core.booking.rules.evaluation import full, sold_until
+from core.booking.rules.notice import unread_notice
+from core.booking.rules.phone_limit import hold_phones
+from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView, Money
 from core.booking.wish import Wish

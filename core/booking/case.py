@@ -8,15 +8,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.answers import Answers
 from core.booking.claim import Left, Taker, Wanted
 from core.booking.look import Surroundings, Whom, own_dependent
-from core.booking.overlap import elsewhere_during, first_clear_segment
-from core.booking.phone_limit import booked_by_phone, hold_phones
-from core.booking.required import card_to_bring
-from core.booking.restricted import UNRESTRICTED, Restriction
-from core.booking.seen_before import SeenBefore, seen_before
+from core.booking.rules.answers import Answers
+from core.booking.rules.overlap import elsewhere_during, first_clear_segment
+from core.booking.rules.phone_limit import booked_by_phone, hold_phones
+from core.booking.rules.required import card_to_bring
+from core.booking.rules.seen_before import SeenBefore, seen_before
 from core.booking.standing import Standing, booker_of, standing_of
+from core.booking.strikes.restricted import UNRESTRICTED, Restriction
 from core.booking.terms import Terms
 from core.dependents.minors import minor_consent_missing
 from core.transactions import Changed

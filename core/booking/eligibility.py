@@ -14,16 +14,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.answers import answers_to
 from core.booking.case import gather
 from core.booking.claim import Taker, Wanted, count_left
-from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.look import Whom
-from core.booking.notice import unread_of
-from core.booking.required import card_to_bring
-from core.booking.restricted import restriction_of
-from core.booking.rules import refusals, sold_until
+from core.booking.rules.answers import answers_to
+from core.booking.rules.evaluation import refusals, sold_until
+from core.booking.rules.notice import unread_of
+from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
+from core.booking.rules.required import card_to_bring
 from core.booking.standing import booker_of
+from core.booking.strikes.restricted import restriction_of
 from core.booking.terms import Terms
 from core.dependents.agreements import has_agreed
 from core.identity.consents import granted_purposes

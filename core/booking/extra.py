@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from core.booking.case import Case, own_case
 from core.booking.claim import Taken
-from core.booking.limit_refusals import ClosedHours
 from core.booking.look import Surroundings, look_around
-from core.booking.rules import refusals
+from core.booking.rules.evaluation import refusals
+from core.booking.rules.refusals import ClosedHours
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish

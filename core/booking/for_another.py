@@ -14,12 +14,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
-from core.booking.answers import answers_to
+from core.booking.day.queue import place_of
+from core.booking.day.visit_pass import VisitPass, issue_visit_pass
 from core.booking.eligibility import Eligibility, explain_for
 from core.booking.look import Whom, own_dependent
-from core.booking.queue import place_of
+from core.booking.rules.answers import answers_to
 from core.booking.views import AppointmentView, list_appointments, views_of
-from core.booking.visit_pass import VisitPass, issue_visit_pass
 from core.dependents.granted import Granted, Use, granted_dependent, granted_to, hold_live, with_twins
 from core.locks import lock_accounts, lock_person
 from core.paging import Page

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, literal, select
 from sqlalchemy.orm import Session
 
-from core.booking.answers import Answers, cool_down_until, is_stepped_up
-from core.booking.restricted import UNRESTRICTED, Restriction, restricts_until
+from core.booking.rules.answers import Answers, cool_down_until, is_stepped_up
+from core.booking.strikes.restricted import UNRESTRICTED, Restriction, restricts_until
 from core.dependents.agreements import stands_for
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose

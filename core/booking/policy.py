@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from core.booking.ladders import ladder
 from core.booking.policy_checks import (
     Check,
     InvalidPolicy,
@@ -25,6 +24,7 @@ from core.booking.policy_checks import (
     whole,
     words,
 )
+from core.booking.strikes.ladders import ladder
 from core.dependents.agreements import Ages
 from models.appointment import PayMode
 from models.base import canonical_json
@@ -109,7 +109,7 @@ class BookingPolicy:
     `late_after_minutes` after that start one goes behind `late_places` of those who wait; who was called and did not
     answer, behind `passed_places`. Who has not come `no_show_grace_minutes` after the end of the half day is a no-show.
     `no_show_ladder`, `cancel_ladder` (by the patient, in time), `late_cancel_ladder` (at the desk, too late): what so
-    many of a person cost (`core/booking/ladders.py`), counted by hospital or `strikes_platform_wide`.
+    many of a person cost (`core/booking/strikes/ladders.py`), counted by hospital or `strikes_platform_wide`.
     `sexes`, `visit_kinds`: whom a clinic is for, empty: everybody. `age_from`, `age_to` in full years on the day of the
     visit, both included; `age_to_days`: for newborns, so many days after birth at most, 0: not so. A visit is a return
     visit (复诊) where the person was seen in the `return_visit_scope` within `return_visit_days` before it.

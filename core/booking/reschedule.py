@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from core.booking.book import locked_case
 from core.booking.case import Case, taker_in
 from core.booking.claim import Wanted, count_left, take_slot
-from core.booking.let_go import let_replaced_go
+from core.booking.day.not_me import is_frozen
+from core.booking.endings.let_go import let_replaced_go
 from core.booking.look import Surroundings, look_around
-from core.booking.not_me import is_frozen
-from core.booking.rules import full, refusals, sold_until
+from core.booking.rules.evaluation import full, refusals, sold_until
 from core.booking.terms import Terms
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_replacement

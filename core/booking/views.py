@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from core.booking.offer_views import OfferView, open_offers
-from core.booking.queue import Place
+from core.booking.clinic.offer_views import OfferView, open_offers
+from core.booking.day.queue import Place
 from core.booking.shared_charge import Shared, shared_of
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from core.booking.notice import renew_notices
+from core.booking.rules.notice import renew_notices
 from core.catalog.clinics import load_policies, load_rosters, load_single_days
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.folder import CAMPUSES, DEPARTMENTS, DOCTORS, HOSPITALS, POLICIES, ROSTERS, SCHEDULES, Directory

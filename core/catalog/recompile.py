@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.booking.notice import renew_notices, stale_notices
 from core.booking.policy import BookingPolicy, policy_version
 from core.booking.policy_book import PolicyBook
+from core.booking.rules.notice import renew_notices, stale_notices
 from core.booking.terms import compile_terms
 from core.catalog.calendar import WorkCalendar
 from core.clock import hospital_day

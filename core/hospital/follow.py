@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from core.booking.ending import end_appointment
+from core.booking.endings.ending import end_appointment
 from core.hospital.steps import waits_until
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount

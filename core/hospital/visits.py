@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core.booking.check_in import arrive
+from core.booking.day.check_in import arrive
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
 from core.payments.charge_account import lock_charge_account

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
-from core.booking.let_go import let_replaced_go
+from core.booking.endings.let_go import let_replaced_go
 from core.hospital.soon import settle_soon
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount

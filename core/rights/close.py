@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.booking.appealed import forget_appeals
-from core.booking.waitlist import leave_all
+from core.booking.strikes.open_appeal import forget_appeals
+from core.booking.waitlist.wait import leave_all
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
 from core.identity.outcomes import fail_pending

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.booking.appealed import forget_appeals
+from core.booking.strikes.open_appeal import forget_appeals
 from core.clock import hospital_day
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health

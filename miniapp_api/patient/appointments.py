@@ -8,10 +8,10 @@ from uuid import UUID
 from flask import Response
 
 from core.booking.book import Wish, book_and_view
-from core.booking.cancel import cancel_appointment
+from core.booking.endings.cancel import cancel_appointment
 from core.booking.for_another import see_appointment, see_appointments, show_appointment, show_pass
-from core.booking.limit_refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.reschedule import Move, reschedule_appointment
+from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.refusals import (
     AgreementRequired,
     AlreadyBooked,

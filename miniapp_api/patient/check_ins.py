@@ -7,9 +7,9 @@ from uuid import UUID
 
 from flask import Response
 
-from core.booking.check_in import Whereabouts, check_in_by_place
+from core.booking.day.check_in import Whereabouts, check_in_by_place
+from core.booking.day.not_me import report_not_me
 from core.booking.for_another import see_appointment
-from core.booking.not_me import report_not_me
 from core.catalog.hospitals import Point
 from core.refusals import (
     AppointmentFrozen,

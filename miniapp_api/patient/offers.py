@@ -7,8 +7,8 @@ from uuid import UUID
 
 from flask import Response
 
+from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.booking.for_another import see_appointment
-from core.booking.take_offer import accept_offer, refuse_offer
 from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
 from miniapp_api.command import Command, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Response
 
-from core.booking.fairness import fairness_of
+from core.booking.watch.fairness import fairness_of
 from core.catalog.timetable import schedule_segments
 from core.paging import Page
 from miniapp_api.cacheable import reading_shared

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from flask import Response
 
-from core.booking.appeal_refusals import AlreadyAppealed, NotAppealable
-from core.booking.appeals import file_appeal
-from core.booking.strike_views import StrikeView, list_strikes, view_strike
+from core.booking.strikes.appeals import file_appeal
+from core.booking.strikes.refusals import AlreadyAppealed, NotAppealable
+from core.booking.strikes.views import StrikeView, list_strikes, view_strike
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint

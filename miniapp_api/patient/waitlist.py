@@ -7,9 +7,9 @@ from uuid import UUID
 
 from flask import Response
 
-from core.booking.waitlist import WaitWish, leave_waitlist, wait_for_number
-from core.booking.waitlist_refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
-from core.booking.waitlist_views import EntryView, list_entries, view_of_entry
+from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
+from core.booking.waitlist.views import EntryView, list_entries, view_of_entry
+from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint

@@ -16,7 +16,7 @@ from people_http import SELF
 from ward import Ward, add, agree, book, open_ward
 from wire import Phone, Reply, in_process
 
-from core.booking.visit_pass import read_visit_pass
+from core.booking.day.visit_pass import read_visit_pass
 from core.clock import hospital_day
 from core.invariants import check_invariants
 from core.ports import PaymentGateway, PlatformUser

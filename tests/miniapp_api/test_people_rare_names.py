@@ -11,7 +11,7 @@ import structlog
 from people_http import SELF
 from ward import Ward, add, agree, book, open_ward
 
-from core.booking.visit_pass import read_visit_pass
+from core.booking.day.visit_pass import read_visit_pass
 from miniapp_api import logs
 from models.appointment import Appointment
 from models.database import Database

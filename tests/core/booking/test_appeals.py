@@ -16,10 +16,17 @@ from harness import REQUEST, Patient, beside, make_patient, race, same_person
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.appeal_refusals import AlreadyAppealed, NotAppealable
-from core.booking.appeals import Decision, answer_due, decide_appeal, file_appeal, read_open_appeals, strike_named
 from core.booking.eligibility import explain_for
-from core.booking.strike_views import StrikeView, list_strikes
+from core.booking.strikes.appeals import (
+    Decision,
+    answer_due,
+    decide_appeal,
+    file_appeal,
+    read_open_appeals,
+    strike_named,
+)
+from core.booking.strikes.refusals import AlreadyAppealed, NotAppealable
+from core.booking.strikes.views import StrikeView, list_strikes
 from core.catalog.calendar import WorkCalendar
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.transactions import Overloaded

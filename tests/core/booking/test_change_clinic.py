@@ -14,14 +14,14 @@ from hospital_acts import ORDER, suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.change_clinic import (
+from core.booking.clinic.change_clinic import (
     Changed,
     close_schedule,
     move_schedule,
     reopen_schedule,
     substitute_doctor,
 )
-from core.booking.schedule_changes import ChangeRefused
+from core.booking.clinic.schedule_changes import ChangeRefused
 from core.catalog.halfdays import standing_keys
 from core.clock import HOSPITAL_ZONE
 from core.refusals import CancelDeadlinePassed, NumbersInFlight, ScheduleClosed, SoldOut

@@ -10,7 +10,8 @@ from factories import make_signal
 from harness import Patient, beside, join, same_person
 from sqlalchemy import select
 
-from core.booking.clusters import (
+from core.booking.eligibility import explain
+from core.booking.watch.clusters import (
     AGAIN,
     COOL_DOWN,
     DROPPED,
@@ -22,7 +23,6 @@ from core.booking.clusters import (
     note_signs,
     signals_in_force,
 )
-from core.booking.eligibility import explain
 from core.refusals import IdentityRequired, Restricted
 from models.appointment import PayMode
 from models.booking_signal import BookingSignal, SignalAnswer, SignalKind

@@ -18,8 +18,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
-from core.booking.cancel import cancel_appointment
 from core.booking.eligibility import explain
+from core.booking.endings.cancel import cancel_appointment
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
 from core.invariants import check_invariants

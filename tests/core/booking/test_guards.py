@@ -17,8 +17,8 @@ from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
 from core.booking.extra import ExtraReason, Order, issue_extra_number
-from core.booking.guards import guarded
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy, merged
+from core.booking.rules.guards import guarded
 from core.booking.terms import Terms
 from core.refusals import NotEligible, PersonLimit
 from models.appointment import Appointment, AppointmentStatus, PayMode

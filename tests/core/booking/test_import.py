@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.booking.extra import ExtraReason, Order, issue_extra_number
-from core.booking.fairness import add_refusals
+from core.booking.watch.fairness import add_refusals
 from core.catalog.publish import extend_schedules
 from core.catalog.timetable import schedule_segments
 from core.refusals import SoldOut

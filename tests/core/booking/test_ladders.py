@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.booking.ladders import ban_ends, ladder, restricted_until, window_begins
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy
+from core.booking.strikes.ladders import ban_ends, ladder, restricted_until, window_begins
 from core.clock import HOSPITAL_ZONE
 from models.strike import UNTIL_APPEAL
 

@@ -24,8 +24,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.take_offer import accept_offer, refuse_offer
-from core.booking.waitlist import WaitWish, wait_for_number
+from core.booking.clinic.take_offer import accept_offer, refuse_offer
+from core.booking.waitlist.wait import WaitWish, wait_for_number
 from core.clock import hospital_day
 from core.ports import RefundState, TradeState
 from core.transactions import Transactions

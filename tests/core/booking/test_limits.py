@@ -13,8 +13,8 @@ from harness import REQUEST, Patient, beside, join, same_person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.booking.limit_refusals import Overlaps, RebookTooSoon
-from core.booking.limits import closed_hours, fullest
+from core.booking.rules.limits import closed_hours, fullest
+from core.booking.rules.refusals import Overlaps, RebookTooSoon
 from core.booking.standing import Standing
 from core.clock import HOSPITAL_ZONE
 from core.refusals import PersonLimit

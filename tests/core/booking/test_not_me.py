@@ -7,7 +7,7 @@ from arriving import at_segment, at_the_desk, build_campus, come
 from harness import Patient, join, same_person
 from sqlalchemy import select
 
-from core.booking.not_me import report_not_me
+from core.booking.day.not_me import report_not_me
 from core.refusals import AppointmentFrozen, IdentityRequired
 from models.appointment import AppointmentStatus, CancelReason, PayMode
 from models.arrival import NotMeReport

@@ -13,11 +13,11 @@ from harness import REQUEST, Patient, beside, relatives
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from core.booking import notice
 from core.booking.bundle import book_bundle
 from core.booking.eligibility import explain_for
-from core.booking.notice import notice_version, renew_notices
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, merged
+from core.booking.rules import notice
+from core.booking.rules.notice import notice_version, renew_notices
 from core.catalog.recompile import recompile_terms
 from core.refusals import NoticeUnread
 from models.appointment import PayMode

@@ -16,9 +16,9 @@ from hospital_acts import suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.affected import settle_suspension
-from core.booking.suspend import preview_suspension
-from core.booking.take_offer import accept_offer, refuse_offer
+from core.booking.clinic.affected import settle_suspension
+from core.booking.clinic.suspend import preview_suspension
+from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.clock import hospital_day
 from core.jobs.queue import LeasedJob
 from core.refusals import AlreadyBooked, OfferEnded, PersonLimit

@@ -29,7 +29,7 @@ from outcomes import (
 from profiles import PROFILES
 
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, merged
-from core.booking.seen_before import SeenBefore
+from core.booking.rules.seen_before import SeenBefore
 from models.kinds import IdentityLevel
 from schemas.deadlines_in_words import checking_in
 

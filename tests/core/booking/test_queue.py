@@ -13,7 +13,7 @@ from harness import Patient, join, make_patient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.booking.queue import Place, Waiting, place_of
+from core.booking.day.queue import Place, Waiting, place_of
 from core.refusals import CheckInRefused
 from core.workbench import Workbench
 from models.appointment import PayMode

@@ -12,7 +12,7 @@ from factories import make_department, make_hospital, make_schedule
 from harness import REQUEST, Patient, beside, join, make_patient, race, relatives, same_person
 from sqlalchemy.orm import Session
 
-from core.booking.cancel import cancel_appointment
+from core.booking.endings.cancel import cancel_appointment
 from core.refusals import AlreadyBooked, HoldOpen, NumbersInFlight, PersonLimit, SoldOut
 from core.transactions import Overloaded
 from models.appointment import PayMode

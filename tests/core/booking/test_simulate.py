@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
-from core.booking import simulate as simulating
-from core.booking.change_clinic import move_schedule, substitute_doctor
+from core.booking.clinic.change_clinic import move_schedule, substitute_doctor
+from core.booking.clinic.schedule_changes import ChangeRefused
 from core.booking.extra import ExtraReason, Order, issue_extra_number
 from core.booking.policy import BookingPolicy
-from core.booking.schedule_changes import ChangeRefused
-from core.booking.simulate import Asked, Refused, Totals, UnknownCode, simulate
+from core.booking.replay import simulate as simulating
+from core.booking.replay.simulate import Asked, Refused, Totals, UnknownCode, simulate
 from core.catalog.recompile import recompile_terms
 from core.clock import hospital_day
 from core.transactions import Transactions

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.eligibility import explain_for
-from core.booking.strikes import count_later
+from core.booking.strikes.ledger import count_later
 from core.clock import hospital_day
 from core.refusals import PersonLimit, Restricted
 from core.workbench import Workbench

@@ -10,7 +10,7 @@ from harness import REQUEST, Patient, beside, join, race
 from hospital_acts import suspend
 from sqlalchemy import delete, select
 
-from core.booking.affected import settle_suspension
+from core.booking.clinic.affected import settle_suspension
 from core.jobs.queue import LeasedJob
 from core.payments.inbox import apply_event
 from core.refusals import NotPayable, NumbersInFlight, ScheduleSuspended, SoldOut

@@ -9,7 +9,7 @@ import pytest
 from fakes import START
 from harness import Patient, join
 
-from core.booking.visit_pass import GOOD_FOR, PURPOSE, VisitPass, issue_visit_pass, read_visit_pass
+from core.booking.day.visit_pass import GOOD_FOR, PURPOSE, VisitPass, issue_visit_pass, read_visit_pass
 from core.refusals import NotPayable
 from core.tickets import BadTicket, Tickets
 from models.appointment import PayMode

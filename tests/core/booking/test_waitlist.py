@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking import waitlist_offers
-from core.booking.waitlist import WaitWish, leave_waitlist, wait_for_number
-from core.booking.waitlist_refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
-from core.booking.waitlist_views import EntryView, list_entries
+from core.booking.waitlist import offers as waitlist_offers
+from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
+from core.booking.waitlist.views import EntryView, list_entries
+from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
 from core.refusals import NumbersInFlight
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, PayMode

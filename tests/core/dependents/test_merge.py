@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
-from core.booking.cancel import cancel_appointment
+from core.booking.endings.cancel import cancel_appointment
 from core.dependents.add import NewDependent, add_dependent
 from core.dependents.give_document import GivenDocument, give_document
 from core.invariants import check_invariants

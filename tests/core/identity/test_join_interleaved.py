@@ -16,7 +16,7 @@ from people import resident_id
 from sqlalchemy.orm import Session
 from wallets import Couple, Side, make_couple
 
-from core.booking.cancel import cancel_appointment
+from core.booking.endings.cancel import cancel_appointment
 from core.dependents.add import NewDependent, add_dependent
 from core.identity.join import undo_join
 from core.identity.login import LoggedIn, log_in

@@ -13,7 +13,7 @@ from key_rings import with_newer
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from core.booking.visit_pass import GOOD_FOR
+from core.booking.day.visit_pass import GOOD_FOR
 from core.idempotency import KEPT
 from core.jobs.queue import LeasedJob
 from core.keys import rotate

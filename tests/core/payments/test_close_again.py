@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
 
-from core.booking.release import close_payments
+from core.booking.endings.release import close_payments
 from core.jobs.queue import LeasedJob
 from core.payments.ask import look_at_payment
 from core.ports import PaymentGateway, TradeState

@@ -11,7 +11,7 @@ import pytest
 from harness import Patient, make_runner, race
 from sqlalchemy import select, update
 
-from core.booking.release import end_hold
+from core.booking.endings.release import end_hold
 from core.jobs.queue import LeasedJob
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event

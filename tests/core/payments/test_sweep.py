@@ -10,7 +10,7 @@ from harness import Patient, beside
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core.booking.sweep import sweep
+from core.booking.endings.sweep import sweep
 from core.jobs.queue import LeasedJob
 from core.ports import ProviderRefused, RefundState
 from models.appointment import AppointmentStatus

@@ -1,0 +1,176 @@
+"""What the desk does on the day, by the number that a patient reads out or by their visit pass.
+
+Every act names the operator, and the patient can read it. What was done already is done once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.day.check_in import arrive, refuse_unless_in_time, refuse_unless_theirs
+from core.booking.day.not_me import decide, freeze
+from core.booking.day.queue import pass_over
+from core.booking.day.visit_pass import read_visit_pass
+from core.booking.endings.ending import end_appointment
+from core.booking.strikes.ledger import count_later, lift, lift_later
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.refusals import CheckInRefused, NotCancellable
+from core.rights.access import AccessAction, AccessPurpose, note_access
+from core.tickets import Tickets
+from models.appointment import Appointment, AppointmentStatus, CancelReason
+from models.arrival import Arrival, ReportedBy
+from models.errors import IllegalTransition, NotFound
+from models.states import Cause
+from models.strike import Lift, Strike, StrikeKind
+
+
+def appointment_named(session: Session, tickets: Tickets, named: str, *, now: datetime) -> UUID:
+    """By number, or by the code of a visit pass. Raises: NotFound, core.tickets.BadTicket."""
+    if not named.isdecimal():
+        return read_visit_pass(session, tickets, named, now=now).id
+    found = session.scalars(select(Appointment.id).where(Appointment.number == named)).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def check_in_at_desk(
+    session: Session, *, appointment_id: UUID, operator: str, overrule: bool = False, now: datetime, cause: Cause
+) -> Appointment:
+    """They are there. The desk may `overrule` the window. Whoever is there already stays there.
+
+    Raises: NotFound, CheckInRefused, AppointmentFrozen, ScheduleSuspended, CheckInTooEarly, CheckInTooLate."""
+    account, appointment = _locked(session, appointment_id)
+    if appointment.status is AppointmentStatus.ARRIVED:
+        return appointment
+    slot = account.slots[appointment.slot_id]
+    refuse_unless_theirs(session, appointment)
+    if not overrule:
+        refuse_unless_in_time(session, appointment, slot, now=now)
+    arrive(session, appointment, slot, now=now, cause=cause)
+    result = "overruled" if overrule else "done"
+    _note(session, appointment, AccessAction.CHECKED_IN, operator, result=result, now=now)
+    return appointment
+
+
+def pass_number(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> Arrival:
+    """Called in vain (过号). Raises: NotFound, CheckInRefused."""
+    _, appointment = _locked(session, appointment_id)
+    arrival = pass_over(session, appointment, now=now)
+    _note(session, appointment, AccessAction.PASSED_OVER, operator, result=f"passed {arrival.passed}", now=now)
+    return arrival
+
+
+def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause) -> Appointment:
+    """The doctor has seen them. Of a no-show it is the correction: they were there after all.
+
+    Raises: NotFound, CheckInRefused."""
+    _, appointment = _locked(session, appointment_id)
+    if appointment.status is AppointmentStatus.FULFILLED:
+        return appointment
+    if appointment.status is AppointmentStatus.NOSHOW:
+        lift_later(session, appointment.id, Lift.SEEN, now=now)
+    try:
+        appointment.fulfil(session, at=now, cause=cause)
+    except IllegalTransition as error:
+        raise CheckInRefused(status=str(appointment.status)) from error
+    _note(session, appointment, AccessAction.SEEN, operator, result="done", now=now)
+    return appointment
+
+
+def cancel_at_desk(
+    session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause
+) -> Appointment:
+    """After the deadline, or when they have arrived, only the desk takes a number back. What was paid becomes due for
+    return; what was cancelled stays cancelled.
+
+    Raises: NotFound, NotCancellable."""
+    account, appointment = _locked(session, appointment_id)
+    if appointment.status is not AppointmentStatus.CANCELLED:
+        was_late = appointment.status is not AppointmentStatus.PENDING and now >= appointment.cancel_before
+        _take_back(session, account, appointment, now=now, cause=cause)
+        if was_late:
+            count_later(session, appointment, StrikeKind.LATE_CANCEL, now=now)
+        _note(session, appointment, AccessAction.CANCELLED_AT_DESK, operator, result="done", now=now)
+    return appointment
+
+
+def report_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> bool:
+    """The document that the desk was shown is not that of whom the number names (L-24). Raises: NotFound."""
+    frozen = freeze(session, appointment_id, by=ReportedBy.DESK, now=now)
+    appointment = session.get_one(Appointment, appointment_id)
+    result = "frozen" if frozen else "unchanged"
+    _note(session, appointment, AccessAction.NOT_ME_REPORTED, operator, result=result, now=now)
+    return frozen
+
+
+def decide_at_desk(
+    session: Session, *, appointment_id: UUID, confirmed: bool, operator: str, now: datetime, cause: Cause
+) -> bool:
+    """True, and the number is taken back; or not, and it is as good as before. Whether there was anything to decide.
+
+    Raises: NotFound, NotCancellable where the claim cannot be ended."""
+    account, appointment = _locked(session, appointment_id)
+    if not decide(session, appointment_id, confirmed=confirmed, now=now):
+        return False
+    if confirmed and appointment.status is not AppointmentStatus.CANCELLED:
+        _take_back(session, account, appointment, now=now, cause=cause)
+    result = "confirmed" if confirmed else "cleared"
+    _note(session, appointment, AccessAction.NOT_ME_DECIDED, operator, result=result, now=now)
+    return True
+
+
+def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause) -> bool:
+    """The hospital has heard the patient, and the strike of this appointment counts no longer; an open appeal is
+    granted by it. Whether there is one.
+
+    Raises: NotFound."""
+    appointment = session.get(Appointment, appointment_id)
+    if appointment is None:
+        raise NotFound()
+    strike = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
+    if strike is None:
+        return False
+    lift(session, strike, Lift.APPEAL, now=now, cause=cause)
+    _note(session, appointment, AccessAction.STRIKE_LIFTED, operator, result="lifted", now=now)
+    return True
+
+
+def _locked(session: Session, appointment_id: UUID) -> tuple[ChargeAccount, Appointment]:
+    """Raises: NotFound."""
+    charge_id = session.scalars(select(Appointment.charge_id).where(Appointment.id == appointment_id)).one_or_none()
+    if charge_id is None:
+        raise NotFound()
+    account = lock_charge_account(session, charge_id)
+    return account, next(one for one in account.appointments if one.id == appointment_id)
+
+
+def _take_back(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """An unpaid number is the patient's own to cancel; of the desk it is an error of ours that it is there."""
+    pending = appointment.status is AppointmentStatus.PENDING
+    why = CancelReason.ERROR if pending else CancelReason.DESK
+    try:
+        end_appointment(session, account, appointment, why=why, now=now, cause=cause)
+    except IllegalTransition as error:
+        raise NotCancellable(status=str(appointment.status)) from error
+
+
+def _note(
+    session: Session, appointment: Appointment, action: AccessAction, operator: str, *, result: str, now: datetime
+) -> None:
+    note_access(
+        session,
+        actor=operator,
+        action=action,
+        purpose=AccessPurpose.VISIT,
+        dependent_id=appointment.dependent_id,
+        result=result,
+        facts={"appointment_id": str(appointment.id)},
+        now=now,
+    )

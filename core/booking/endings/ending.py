@@ -1,0 +1,34 @@
+"""The end of an appointment, whoever ends it: the claim first, the money and the number by jobs of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from core.booking.endings.let_go import let_slot_go
+from core.notices.write import tell
+from core.payments.charge_account import ChargeAccount
+from core.payments.surplus import return_surplus
+from models.appointment import Appointment, CancelReason
+from models.notice import NoticeKind
+from models.payment import RefundReason
+from models.states import Cause
+
+
+def end_appointment(
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    *,
+    why: CancelReason,
+    refund: RefundReason = RefundReason.CANCELLED,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    """What was paid for it becomes due for return, and the patient is told. Raises: IllegalTransition."""
+    appointment.cancel(session, why=why, at=now, cause=cause)
+    account.charge.void(appointment.id, at=now)
+    return_surplus(session, account, reason=refund, now=now, cause=cause)
+    let_slot_go(session, account, appointment, now=now, cause=cause)
+    tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=why)

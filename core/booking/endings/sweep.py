@@ -1,0 +1,136 @@
+"""A second net under the job table: whatever is still open and has no job gets one again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.booking.clinic.affected import unsettled
+from core.booking.clinic.suspended import SETTLE
+from core.booking.strikes.appeals import PAUSE
+from core.booking.waitlist.offers import FOLLOW_OFFER
+from core.jobs.queue import LeasedJob, enqueue
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus
+from models.hospital_claim import HospitalClaim, HospitalClaimStatus
+from models.job import Job
+from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
+from models.platform import EventState, PlatformEvent
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.strike import AppealStatus, Strike, StrikeAppeal
+from models.waitlist import WaitlistEntry, WaitlistStatus
+
+_PATIENCE = timedelta(minutes=2)
+_CHUNK = 500
+_LEFT_THERE = (HospitalClaimStatus.HELD, HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.UNKNOWN)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Work that is due and that nobody has in hand."""
+
+    kind: str
+    name: str
+    subject: UUID
+
+    @property
+    def dedup(self) -> str:
+        """As whoever makes this work due names it."""
+        return f"{_NAMES.get(self.kind, self.kind)}:{self.subject}"
+
+
+_NAMES = {"ask_payment": "ask"}
+
+
+def sweep(workbench: Workbench, _job: LeasedJob) -> None:
+    """Find holds past their end, payments, refunds and hospitals' claims nobody asks about, messages nobody applied,
+    withheld numbers nobody will free, and appeals that nobody answered in time."""
+    workbench.transactions.write(_sweep)
+
+
+def _sweep(session: Session, now: datetime) -> None:
+    for due in _all_due(session, late=now - _PATIENCE):
+        for lost in _without_job(session, due):
+            log.warning("work_was_lost", kind=lost.kind, subject=str(lost.subject), alarm=True)
+            enqueue(
+                session,
+                lost.kind,
+                run_at=now,
+                now=now,
+                dedup=lost.dedup,
+                bring_forward=False,
+                **{lost.name: str(lost.subject)},
+            )
+
+
+def _without_job(session: Session, due: list[Lost]) -> Iterator[Lost]:
+    names = [one.dedup for one in due]
+    open_jobs = select(Job.dedup).where(Job.dedup.in_(names), Job.done_at.is_(None), Job.dead_at.is_(None))
+    standing = set(session.scalars(open_jobs))
+    yield from (one for one in due if one.dedup not in standing)
+
+
+def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
+    open_refund = [RefundStatus.DUE, RefundStatus.UNKNOWN, RefundStatus.PROCESSING, RefundStatus.ABNORMAL]
+    unpaid = (Appointment.status == AppointmentStatus.PENDING) & Appointment.awaiting_payment
+    overdue = unpaid & (Appointment.hold_expires_at < late)
+    unread = (PlatformEvent.state == EventState.RECEIVED) & (PlatformEvent.received_at < late)
+    cooling = (Slot.status == SlotStatus.WITHHELD) & (Slot.withheld_reason == WithheldReason.COOLING)
+    yield from _chunks(session, "end_hold", "appointment_id", Appointment.id, overdue)
+    yield from _chunks(
+        session, "ask_payment", "payment_id", Payment.id, Payment.status.in_(LIVE_PAYMENT) & (Payment.created_at < late)
+    )
+    yield from _chunks(
+        session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
+    )
+    unclaimed = _is_unsettled() & (HospitalClaim.created_at < late)
+    yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
+    yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
+    yield from _chunks(session, "return_slot", "slot_id", Slot.id, cooling)
+    offered = WaitlistEntry.status == WaitlistStatus.OFFERED
+    yield from _chunks(session, FOLLOW_OFFER, "entry_id", WaitlistEntry.id, offered)
+    unanswered = (StrikeAppeal.status == AppealStatus.OPEN) & (StrikeAppeal.decide_by < late)
+    counts = exists().where(Strike.id == StrikeAppeal.strike_id, Strike.paused_at.is_(None))
+    yield from _chunks(session, PAUSE, "strike_id", StrikeAppeal.strike_id, unanswered & counts)
+    left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
+    yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
+    yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]
+
+
+def _is_unsettled() -> ColumnElement[bool]:
+    """Its appointment waits for it, or has ended before it."""
+    was_sent = and_(HospitalClaim.status == HospitalClaimStatus.NONE, HospitalClaim.called_times > 0)
+    there = HospitalClaim.status.in_(_LEFT_THERE) & HospitalClaim.kept.is_not(True)
+    waiting = and_(Appointment.status == AppointmentStatus.PENDING, Appointment.awaiting_hospital)
+    left = and_(Appointment.status == AppointmentStatus.CANCELLED, or_(was_sent, there))
+    return exists().where(Appointment.id == HospitalClaim.appointment_id, or_(waiting, left))
+
+
+def _chunks(
+    session: Session, kind: str, name: str, id_column: InstrumentedAttribute[UUID], due: ColumnElement[bool]
+) -> Iterator[list[Lost]]:
+    """Every row, in the order of ids: what stands behind many healthy ones is found, too."""
+    query = select(id_column).where(due).order_by(id_column).limit(_CHUNK)
+    found: list[UUID] = list(session.scalars(query))
+    while found:
+        yield [Lost(kind, name, one) for one in found]
+        found = list(session.scalars(query.where(id_column > found[-1])))
+
+
+def _closing(session: Session) -> Iterable[UUID]:
+    """The charges whose numbers wait for a prepay to be closed: of the last appointment that had each of them."""
+    rows = session.execute(
+        select(Slot.id, Appointment.charge_id)
+        .join(Appointment, Appointment.slot_id == Slot.id)
+        .where(Slot.status == SlotStatus.WITHHELD, Slot.withheld_reason == WithheldReason.CLOSING)
+        .order_by(Appointment.id)
+    )
+    return {slot_id: charge_id for slot_id, charge_id in rows}.values()  # noqa: C416 - the last one of each slot stays

@@ -1,0 +1,1 @@
+"""Past bookings judged by a changed policy."""

@@ -1,0 +1,159 @@
+"""The rules that refuse a booking, each a function of the case; the most telling comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from core.booking.case import Case
+from core.booking.claim import Left
+from core.booking.rules.guards import guarded
+from core.booking.rules.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, too_soon
+from core.booking.rules.required import missing_fields
+from core.booking.standing import Standing, count
+from core.booking.terms import Terms
+from core.dependents.agreements import needs_agreement
+from core.refusals import (
+    AgreementRequired,
+    AlreadyBooked,
+    ConsentRequired,
+    FieldsRequired,
+    HoldOpen,
+    IdentityRequired,
+    NoticeUnread,
+    NotReleased,
+    NumbersInFlight,
+    PersonLimit,
+    Restricted,
+    ScheduleClosed,
+    ScheduleSuspended,
+    SoldOut,
+)
+from models.account import Purpose
+from models.agreement import AgreementWay
+from models.appointment import AppointmentStatus
+from models.errors import DomainError
+from models.schedule import ScheduleStatus
+from models.strike import UNTIL_APPEAL
+
+_LOOK_AGAIN = timedelta(minutes=1)
+
+
+def refusals(case: Case) -> Iterator[DomainError]:
+    """Every rule that refuses, the most telling first; nothing where the number may be had."""
+    yield from _schedule_refusals(case)
+    yield from guarded(case)
+    yield from _consent_refusals(case)
+    yield from _agreement_refusals(case)
+    if case.answers.cool_down_until is not None:
+        yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
+    yield from _strike_refusals(case)
+    level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
+    if level < wanted:
+        yield IdentityRequired(required_level=wanted, level=level)
+    missing = missing_fields(case.terms, case.dependent, case.card)
+    if missing:
+        whose = str(case.dependent.id)
+        # What a granter has left out is nothing of the holder's.
+        yield (
+            FieldsRequired(dependent_id=whose, fields=missing)
+            if case.grant is None
+            else FieldsRequired(dependent_id=whose)
+        )
+    if case.unread_notice is not None:
+        yield NoticeUnread(notice_version=case.unread_notice, hospital_id=str(case.schedule.hospital_id))
+    yield from _person_refusals(case)
+    yield from of_the_day(case)
+    yield from over_time(case)
+    yield from by_phone(case)
+    yield from too_soon(case)
+    yield from overlapping(case)
+    yield from _hold_refusals(case)
+    if case.left is not None and not case.left.free:
+        yield full(case.left, now=case.now)
+
+
+def _strike_refusals(case: Case) -> Iterator[DomainError]:
+    """What is at the desk, an emergency and what is booked stay open."""
+    until = case.restriction.own_until
+    if until is not None:
+        ends = None if until == UNTIL_APPEAL else until
+        yield Restricted(retry_at=ends, kind="strikes", open=["desk", "emergency"])
+    elif case.restriction.others_until is not None:
+        yield PersonLimit()
+
+
+def full(left: Left, *, now: datetime) -> DomainError:
+    """Sold out is said only when nothing can come back."""
+    if left.free or left.returning:  # some were free a moment ago, in other hands while we tried
+        return NumbersInFlight(retry_at=now + _LOOK_AGAIN, returning=left.returning)
+    return SoldOut()
+
+
+def _schedule_refusals(case: Case) -> Iterator[DomainError]:
+    if case.schedule.status is ScheduleStatus.SUSPENDED:
+        yield ScheduleSuspended()
+    elif case.schedule.status is ScheduleStatus.CLOSED or case.now >= case.schedule.closes_at:
+        yield ScheduleClosed()
+    elif case.now < case.schedule.release_at:
+        yield NotReleased(retry_at=case.schedule.release_at)
+    yield from closed_hours(case)
+
+
+def _consent_refusals(case: Case) -> Iterator[DomainError]:
+    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
+        if purpose not in case.consents:
+            yield ConsentRequired(purpose=str(purpose))
+    if case.minor_consent_missing:
+        yield ConsentRequired(purpose=str(Purpose.MINOR), dependent_id=str(case.dependent.id))
+
+
+def _agreement_refusals(case: Case) -> Iterator[DomainError]:
+    """Grown-ups agree themselves, as old as they are on the day of the visit."""
+    if not case.has_agreed and needs_agreement(case.dependent, case.terms.agreement_ages, on=case.schedule.visit_date):
+        yield AgreementRequired(dependent_id=str(case.dependent.id), ways=[str(way) for way in AgreementWay])
+
+
+def _person_refusals(case: Case) -> Iterator[DomainError]:
+    terms, schedule = case.terms, case.schedule
+    here = [one for one in case.of_person if one.schedule_id == schedule.id]
+    if count(here) >= terms.max_open_per_person_schedule:
+        yield _own_or_hidden(case, here, AlreadyBooked)
+    same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
+    beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
+    if count([*here, *beside]) >= terms.max_open_per_person_department_day and not here:
+        yield _own_or_hidden(case, beside, AlreadyBooked)
+    if count(same_day) >= terms.max_per_person_day:
+        yield PersonLimit()
+
+
+def _hold_refusals(case: Case) -> Iterator[DomainError]:
+    of_person = [one for one in case.of_person if one.status is AppointmentStatus.PENDING]
+    if len(of_person) >= case.terms.max_open_holds_person:
+        yield _own_or_hidden(case, of_person, HoldOpen)
+    elif _unpaid_by(case, case.booker_id) >= case.terms.max_open_holds_account:
+        yield HoldOpen()
+    elif _unpaid_by(case, case.dependent.account_id) >= case.terms.max_open_holds_account:
+        yield PersonLimit()  # the granter's, for whomever: nothing that the holder may know of
+
+
+def _unpaid_by(case: Case, account_id: UUID) -> int:
+    """Of the account's own dependents, and for the booker those that it holds for others too. A bundle is one."""
+    unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
+    own = [one for one in unpaid if one.account_id == account_id and not one.for_another]
+    others = [one for one in unpaid if one.for_another and one.account_id != account_id == case.booker_id]
+    return len({one.charge_id for one in [*own, *others]})
+
+
+def _own_or_hidden(case: Case, reached: list[Standing], own: type[DomainError]) -> DomainError:
+    """What another account did is never told: a limit reached through it is the generic one. Who may book under a grant
+    may see what is there."""
+    if all(one.account_id in (case.dependent.account_id, case.booker_id) for one in reached):
+        return own()
+    return PersonLimit()
+
+
+def sold_until(terms: Terms, *, now: datetime) -> datetime:
+    """Numbers whose segment begins at this instant or before are not sold any more."""
+    return now + timedelta(minutes=terms.segment_closes_minutes_before)

@@ -1,0 +1,188 @@
+"""Strikes: counted by person whatever account booked, with evidence, and lifted where they turn out to be none.
+
+A job counts them, one by one under the person's lock: two at once see one another. Each ladder is that under which the
+appointment was sold. Whoever is restricted keeps the desk, the emergency and what they have booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.booking.strikes.ladders import restricted_until
+from core.booking.strikes.open_appeal import grant_open
+from core.booking.terms import Terms
+from core.jobs.queue import LeasedJob, enqueue
+from core.locks import lock_appointment, lock_person
+from core.workbench import Workbench
+from models.appointment import Appointment, AppointmentStatus
+from models.arrival import Arrival
+from models.base import new_id
+from models.person import Person
+from models.schedule import Schedule, ScheduleStatus
+from models.states import Actor, Cause, CauseKind
+from models.strike import Lift, Strike, StrikeKind
+
+COUNT, LIFT = "count_strike", "lift_strike"
+_ENDED = {
+    StrikeKind.NO_SHOW: AppointmentStatus.NOSHOW,
+    StrikeKind.CANCEL: AppointmentStatus.CANCELLED,
+    StrikeKind.LATE_CANCEL: AppointmentStatus.CANCELLED,
+}
+
+log = structlog.get_logger()
+
+
+def count_later(session: Session, appointment: Appointment, kind: StrikeKind, *, now: datetime) -> None:
+    """In the transaction that makes it true. Nothing where no step of the ladder could ever be filled by it."""
+    if not _ladder(Terms.from_document(appointment.terms), kind):
+        return
+    named, dedup = str(appointment.id), f"{COUNT}:{appointment.id}"
+    enqueue(session, COUNT, run_at=now, now=now, dedup=dedup, appointment_id=named, of_kind=str(kind))
+
+
+def lift_later(session: Session, appointment_id: UUID, why: Lift, *, now: datetime) -> None:
+    """Where there is a strike for the appointment, or one under way."""
+    named, dedup = str(appointment_id), f"{LIFT}:{appointment_id}"
+    enqueue(session, LIFT, run_at=now, now=now, dedup=dedup, appointment_id=named, why=str(why))
+
+
+def lift_of_giver(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Whoever gave back late the number that somebody has now come with."""
+    given_back = (
+        select(Strike.appointment_id)
+        .join(Appointment, Appointment.id == Strike.appointment_id)
+        .where(
+            Appointment.slot_id == appointment.slot_id,
+            Strike.kind == StrikeKind.LATE_CANCEL,
+            Strike.lifted_at.is_(None),
+        )
+    )
+    for appointment_id in session.scalars(given_back):
+        lift_later(session, appointment_id, Lift.USED_AGAIN, now=now)
+
+
+def count_strike(workbench: Workbench, job: LeasedJob) -> None:
+    """Once for an appointment, unless it is excused."""
+    appointment_id, kind = UUID(job.payload["appointment_id"]), StrikeKind(job.payload["of_kind"])
+    workbench.transactions.write(lambda session, _now: _count(session, appointment_id, kind))
+
+
+def lift_strike(workbench: Workbench, job: LeasedJob) -> None:
+    """What the others come to without it is worked out anew."""
+    appointment_id, why = UUID(job.payload["appointment_id"]), Lift(job.payload["why"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+
+    def step(session: Session, now: datetime) -> None:
+        found = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
+        if found is not None:
+            lift(session, found, why, now=now, cause=cause)
+
+    workbench.transactions.write(step)
+
+
+def lift(session: Session, strike: Strike, why: Lift, *, now: datetime, cause: Cause) -> None:
+    """It counts no longer, and an appeal that is open is granted by it."""
+    person_id = lock_person(session, strike.person_id).id
+    session.refresh(strike)
+    strike.lift(why, at=now)
+    grant_open(session, strike, why, now=now, cause=cause)
+    session.flush()
+    work_out(session, person_id, strike)
+
+
+def _count(session: Session, appointment_id: UUID, kind: StrikeKind) -> None:
+    seen = session.get_one(Appointment, appointment_id)
+    person_id = lock_person(session, seen.person_id).id
+    appointment = lock_appointment(session, appointment_id)
+    counted = session.scalar(select(exists().where(Strike.appointment_id == appointment_id)))
+    if counted or appointment.status is not _ENDED[kind]:
+        return
+    schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
+    evidence = _evidence(session, appointment, schedule, kind, person_id)
+    if evidence is None:
+        log.info("strike_excused", appointment=str(appointment_id), kind=str(kind))
+        return
+    at = schedule.ends_at if kind is StrikeKind.NO_SHOW else appointment.ended_at
+    strike = Strike(
+        id=new_id(),
+        hospital_id=appointment.hospital_id,
+        person_id=person_id,
+        appointment_id=appointment_id,
+        kind=kind,
+        platform_wide=Terms.from_document(appointment.terms).strikes_platform_wide,
+        at=at or schedule.ends_at,
+        evidence=evidence,
+    )
+    session.add(strike)
+    session.flush()
+    work_out(session, person_id, strike)
+
+
+def _evidence(
+    session: Session, appointment: Appointment, schedule: Schedule, kind: StrikeKind, person_id: UUID
+) -> Mapping[str, Any] | None:
+    """What shows it; None where it is excused. That somebody did not come is shown only where the hospital checked
+    anybody in on that day, and they were not seen there under another number."""
+    if schedule.status is ScheduleStatus.SUSPENDED:
+        return None
+    if kind is not StrikeKind.NO_SHOW:
+        return {"cancel_before": appointment.cancel_before.isoformat()}
+    that_day = and_(
+        Appointment.hospital_id == appointment.hospital_id, Appointment.visit_date == appointment.visit_date
+    )
+    came = func.count().filter(Appointment.id != appointment.id)
+    arrived = session.scalar(select(came).join(Arrival, Arrival.appointment_id == Appointment.id).where(that_day)) or 0
+    under_another = session.scalar(
+        select(
+            exists().where(
+                that_day,
+                Appointment.person_id.in_(_same(person_id)),
+                Appointment.status.in_([AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED]),
+            )
+        )
+    )
+    return None if under_another or not arrived else {"others_arrived_that_day": arrived}
+
+
+def work_out(session: Session, person_id: UUID, changed: Strike) -> None:
+    """What each strike that counts comes to, from the oldest on: those of the same kind that count with `changed`. The
+    caller holds the person."""
+    together = Strike.platform_wide.is_(True) if changed.platform_wide else Strike.hospital_id == changed.hospital_id
+    rows = session.execute(
+        select(Strike, Appointment.terms)
+        .join(Appointment, Appointment.id == Strike.appointment_id)
+        .where(
+            Strike.person_id.in_(_same(person_id)),
+            Strike.kind == changed.kind,
+            Strike.platform_wide.is_(changed.platform_wide),
+            Strike.lifted_at.is_(None),
+            Strike.paused_at.is_(None),
+            together,
+        )
+        .order_by(Strike.at, Strike.id)
+    ).all()
+    earlier: list[datetime] = []
+    for strike, terms in rows:
+        steps = _ladder(Terms.from_document(terms), strike.kind)
+        strike.restricts_until = restricted_until(steps, earlier, strike.at)
+        earlier.append(strike.at)
+    session.flush()
+
+
+def _ladder(terms: Terms, kind: StrikeKind) -> tuple[Mapping[str, Any], ...]:
+    return {
+        StrikeKind.NO_SHOW: terms.no_show_ladder,
+        StrikeKind.CANCEL: terms.cancel_ladder,
+        StrikeKind.LATE_CANCEL: terms.late_cancel_ladder,
+    }[kind]
+
+
+def _same(person_id: UUID) -> Any:
+    return select(Person.id).where(or_(Person.id == person_id, Person.alias_of_id == person_id))

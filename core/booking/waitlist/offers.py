@@ -1,0 +1,189 @@
+"""A freed number is offered to whoever waits for it, one after the other, each in a transaction of its own.
+
+account → person → entry → slot; then the same rules as for every booking, and the same rows. What a rule refuses is
+noted and passed over. The number, the appointment, the notice and the job that follows them are one transaction: cut
+off anywhere, there is all of it or nothing, and the job of the number begins again with the first who waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.case import Case, own_case, taker_in
+from core.booking.claim import Taken, is_kept_from
+from core.booking.look import Surroundings, look_around
+from core.booking.rules.evaluation import refusals
+from core.booking.rules.overlap import elsewhere_during, meets
+from core.booking.rules.refusals import Overlaps
+from core.booking.terms import Terms
+from core.booking.waitlist.queue import Waiting, pay_until, waiting_for
+from core.booking.wish import Wish
+from core.booking.write import Sale, write_booking
+from core.jobs.queue import enqueue
+from core.locks import lock_account_and_person, lock_slot, lock_waitlist_entry
+from core.notices.write import tell
+from core.refusals import ScheduleClosed, ScheduleSuspended
+from core.transactions import Changed
+from core.workbench import Workbench
+from models.appointment import HOLDS_SLOT, Appointment
+from models.errors import NotFound
+from models.notice import NoticeKind
+from models.person import Dependent
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.sealing import Vault
+from models.states import Cause
+from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
+
+FOLLOW_OFFER = "follow_offer"
+_LOOK = timedelta(minutes=1)
+_OWN_NUMBER, _NOT_OFFERED, _GONE = "own_number", "pay_mode_not_offered", "dependent_removed"
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """One number for one of those who wait."""
+
+    slot_id: UUID
+    schedule_id: UUID
+    waiting: Waiting
+    cause: Cause
+    vault: Vault
+
+
+def offer_to_waiting(workbench: Workbench, slot_id: UUID, *, cause: Cause) -> None:
+    """Give a resting number to the first who waits and may have it."""
+    schedule_id, queue = workbench.transactions.read(partial(_queue, slot_id=slot_id))
+    for waiting in queue:
+        offer = _Offer(slot_id, schedule_id, waiting, cause, workbench.vault)
+        try:
+            if workbench.transactions.write(partial(_make, offer=offer)):
+                return
+        except (ScheduleSuspended, ScheduleClosed):
+            return
+
+
+def _queue(session: Session, now: datetime, *, slot_id: UUID) -> tuple[UUID, list[Waiting]]:
+    slot = session.get_one(Slot, slot_id)
+    schedule = session.get_one(Schedule, slot.schedule_id)
+    return schedule.id, waiting_for(session, slot, schedule, now=now) if is_on_offer(slot) else []
+
+
+def is_resting(slot: Slot) -> bool:
+    return slot.status is SlotStatus.WITHHELD and slot.withheld_reason is WithheldReason.COOLING
+
+
+def is_on_offer(slot: Slot) -> bool:
+    """At rest, and not beyond the numbers that the schedule is to have."""
+    return is_resting(slot) and slot.surplus is None
+
+
+def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
+    """Whether the number needs no other taker: it was taken, or is not to be given any more."""
+    seen = session.get_one(WaitlistEntry, offer.waiting.entry_id)
+    place = session.get_one(WaitlistPlace, offer.waiting.place_id)
+    account_id, dependent_id = seen.account_id, _dependent_of(session, place)
+    around = look_around(
+        session,
+        schedule_id=offer.schedule_id,
+        segment_starts_at=None,
+        account_id=account_id,
+        dependent_id=dependent_id,
+        now=now,
+    )
+    if around.person_id is None:
+        place.skip(_GONE, at=now)
+        return False
+    person_id = lock_account_and_person(session, account_id, around.person_id)
+    entry = lock_waitlist_entry(session, seen.id)
+    if entry.account_id != account_id:
+        raise Changed()
+    slot = lock_slot(session, offer.slot_id)
+    if not is_on_offer(slot) or is_held(session, slot):
+        return True
+    session.refresh(place)
+    if entry.status is not WaitlistStatus.WAITING or place.appointment_id is not None:
+        return False
+    wish = Wish(offer.schedule_id, dependent_id, entry.pay_mode)
+    terms = Terms.from_document(around.schedule.terms)
+    try:
+        case = own_case(
+            session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
+        )
+    except NotFound as error:
+        raise Changed() from error
+    why = _refused(session, case, wish, slot)
+    if why is not None:
+        place.skip(why, at=now)
+        return False
+    _sell(session, offer, _Sold(case, around, wish, slot, entry, place), now=now)
+    return True
+
+
+def _dependent_of(session: Session, place: WaitlistPlace) -> UUID:
+    """Accounts that were joined since may have had the same person twice."""
+    dependent = session.get_one(Dependent, place.dependent_id)
+    return dependent.merged_into_id or dependent.id
+
+
+def is_held(session: Session, slot: Slot) -> bool:
+    held = select(Appointment.id).where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT))
+    return session.scalars(held.limit(1)).first() is not None
+
+
+def _refused(session: Session, case: Case, wish: Wish, slot: Slot) -> str | None:
+    """The code of the first rule that refuses."""
+    for refusal in refusals(case):
+        return refusal.code
+    if str(wish.pay) not in case.terms.pay_modes:
+        return _NOT_OFFERED
+    # It is one number that is on offer: nobody looks for another segment of the half day.
+    if not case.terms.may_overlap and meets(elsewhere_during(case.standing, case.schedule), slot):
+        return Overlaps.code
+    return _OWN_NUMBER if is_kept_from(session, slot.id, taker_in(case)) else None
+
+
+@dataclass(frozen=True)
+class _Sold:
+    case: Case
+    around: Surroundings
+    wish: Wish
+    slot: Slot
+    entry: WaitlistEntry
+    place: WaitlistPlace
+
+
+def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> None:
+    """Raises: ScheduleSuspended, ScheduleClosed."""
+    case, slot, cause = sold.case, sold.slot, offer.cause
+    waits = sold.wish.pays_online(case.schedule) or sold.around.hospital_system is not None
+    event = slot.take(SlotStatus.HELD if waits else SlotStatus.BOOKED, at=now, cause=cause)
+    session.flush()
+    taken = Taken.of(slot, event)
+    until = pay_until(case.terms, slot, case.schedule.visit_date, now=now)
+    sale = Sale(
+        sold.wish,
+        sold.around,
+        case.terms,
+        case.dependent,
+        case.person_id,
+        taken,
+        case.card,
+        grant=None,
+        is_held=sold.wish.pays_online(case.schedule),
+        hold_until=until,
+    )
+    made = write_booking(session, sale, now=now, cause=cause, vault=offer.vault).appointment
+    sold.place.appointment_id = made.id
+    sold.entry.offer(session, at=now, cause=cause)
+    tell(session, NoticeKind.WAITLIST_OFFERED, made, now=now)
+    follow(session, sold.entry.id, run_at=now + _LOOK if waits else now, now=now)
+
+
+def follow(session: Session, entry_id: UUID, *, run_at: datetime, now: datetime) -> None:
+    enqueue(session, FOLLOW_OFFER, run_at=run_at, now=now, dedup=f"{FOLLOW_OFFER}:{entry_id}", entry_id=str(entry_id))
