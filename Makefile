@@ -9,6 +9,7 @@ DATA_DIR ?=
 DIRECTORY ?=
 PERSON ?=
 SUITE ?= $(CRYPTO_SUITE)
+BENCHES ?= bench bench.alike
 export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY PERSON
 
 PY := $(VENV)/bin/python
@@ -40,9 +41,10 @@ check: $(VENV)/test.stamp ## format, lint, types, import contracts and Dockerfil
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/hadolint Dockerfile
 
-bench: $(VENV)/test.stamp ## bookings per second over HTTP, beside bare SQL; answers that must take the same time
-	@$(PY) -m bench
-	@exec $(PY) -m bench.alike
+bench: $(VENV)/test.stamp ## what it can do, each figure beside its limit; answers that must take the same time
+	@well=0; for part in $(BENCHES); do \
+		$(PY) -m $$part || well=$$?; [ $$well -lt 128 ] || break; \
+	done; exit $$well
 
 planted: $(VENV)/test.stamp ## each deliberate break must turn its test red
 	@exec $(PY) tools/planted.py

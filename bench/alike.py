@@ -24,6 +24,7 @@ from sqlalchemy import select
 from bench.checks import settle
 from bench.figures import BenchFailed
 from bench.house import House, opened
+from bench.outset import run_through
 from bench.seed import Offer, Patient, add_hospital, add_offers, add_patients
 from core.dependents.documents import check_character
 from models.appointment import Appointment
@@ -186,27 +187,20 @@ def _one(shown: set[Any], name: str) -> None:
         raise BenchFailed(f"{name}: the bodies differ")
 
 
-def main() -> int:
-    """The exit code."""
+def main() -> bool:
+    """Whether all pairs hold. Raises: BenchFailed."""
     print(f"{'medians of ' + format(TRIES, ',') + ' tries, ms':<42}{ANOTHERS:>12}{NOBODYS:>12}{'apart':>10}")
-    try:
-        with opened() as house:
-            well = True
-            for pair in measured(house):
-                well &= pair.holds
-                print(
-                    f"{pair.name:<42}{median(pair.known):>12.2f}{median(pair.unknown):>12.2f}{pair.apart:>+10.2f}"
-                    f"  {'ok' if pair.holds else 'TOO FAR APART'}",
-                    flush=True,
-                )
-        return 0 if well else 1
-    except BenchFailed as reason:
-        print(f"bench: {reason}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("bench: stopped", file=sys.stderr)
-        return 130
+    well = True
+    with opened() as house:
+        for pair in measured(house):
+            well &= pair.holds
+            print(
+                f"{pair.name:<42}{median(pair.known):>12.2f}{median(pair.unknown):>12.2f}{pair.apart:>+10.2f}"
+                f"  {'ok' if pair.holds else 'TOO FAR APART'}",
+                flush=True,
+            )
+    return well
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_through(main))

@@ -1,4 +1,4 @@
-"""The yardstick: the rows of one booking in bare SQL, one transaction each, over a share of the 16 connections.
+"""The yardstick: the rows of one booking in bare SQL, one transaction each, over a share of the connections.
 
 idempotency key → lock account → lock person → take the first free number → charge → appointment → charge line →
 both event rows → job → the key with its reply. Prepared statements, every value made beforehand, nothing else.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -14,15 +14,22 @@ class BenchFailed(Exception):
 
 @dataclass(frozen=True)
 class Stretch:
-    """`seconds` of work; `latencies` of each answer, in seconds; `answers` by status and problem code."""
+    """`seconds` of work; `latencies` of each answer, in seconds; `answers` by status and problem code, and when each of
+    them was heard `last`, in seconds since the beginning."""
 
     seconds: float
     latencies: Sequence[float]
     answers: Counter[str] = field(default_factory=Counter)
+    last: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def per_second(self) -> float:
         return len(self.latencies) / self.seconds
+
+    @property
+    def tail(self) -> float:
+        """How many times as long as the middle one the 99th of a hundred takes."""
+        return percentile(self.latencies, 0.99) / percentile(self.latencies, 0.50)
 
 
 def together(stretches: Sequence[tuple[float, float, Sequence[float]]]) -> Stretch:
@@ -35,6 +42,11 @@ def percentile(values: Iterable[float], share: float) -> float:
     """The value that `share` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def ratio(ones: Sequence[Stretch], others: Sequence[Stretch]) -> float:
+    """Answers per second of the one over those of the other, each pair of one round: the median over the rounds."""
+    return median(one.per_second / other.per_second for one, other in zip(ones, others, strict=True))
 
 
 @dataclass(frozen=True)

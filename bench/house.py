@@ -1,34 +1,32 @@
-"""One throwaway house: a PostgreSQL that waits for its disk, and our web server in front of it, on loopback."""
+"""One throwaway house on loopback: a database that waits for its disk, and our web server in front of it.
+
+The database is a PostgreSQL of its own, or a file of SQLite.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.figures import BenchFailed
 from bench.processes import ROOT, end, spawn
+from bench.web import Web, one_liner_web, our_web
 from migrations import upgrade
 from miniapp_api.keys import read_keys, write_keys
 from models.database import Database, Timeouts
 from models.sealing import Vault
 
-WEB_PROCESSES = 2
-_READY_SECONDS = 60.0
 _GONE_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
 # Seeding and checking read and write more at once than a patient does.
 _UNHURRIED = Timeouts(lock=60_000, statement=120_000, idle_in_transaction=120_000)
-_RATES = {"RATE_LIMIT_ADDRESS": "900000000/minute", "RATE_LIMIT_ACCOUNT": "900000000/minute"}
 _IDLE = "import sys; sys.stdin.read()"
 
 
@@ -36,32 +34,65 @@ _IDLE = "import sys; sys.stdin.read()"
 class House:
     """What the parts of a run need to know. `database` is for looking after it, not for measuring."""
 
-    port: int
+    web: Web
     url: str
     database: Database
     vault: Vault
 
+    @property
+    def port(self) -> int:
+        return self.web.port
+
 
 @contextmanager
-def opened() -> Iterator[House]:
-    """Everything started here is ended and removed when the block ends, however it ends.
+def opened(*, timeouts: Timeouts = _UNHURRIED) -> Iterator[House]:
+    """On PostgreSQL. Everything started here is ended and removed when the block ends, however it ends.
 
     Raises: BenchFailed."""
+    with _house(lambda folder: _postgres(folder / "postgres"), timeouts) as house:
+        yield house
+
+
+@contextmanager
+def opened_on_sqlite() -> Iterator[House]:
+    """As `opened`, on a file. Raises: BenchFailed."""
+    with _house(_sqlite, _UNHURRIED) as house:
+        yield house
+
+
+@contextmanager
+def one_liner(beside: House) -> Iterator[Web]:
+    """The Flask one-liner on as many processes as `beside` has. Raises: BenchFailed."""
     folder = Path(tempfile.mkdtemp(prefix="yuezhen-bench-"))
     try:
-        with _postgres(folder / "postgres") as url:
+        with one_liner_web(folder, beside.url) as web:
+            yield web
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _house(start: Callable[[Path], AbstractContextManager[str]], timeouts: Timeouts) -> Iterator[House]:
+    folder = Path(tempfile.mkdtemp(prefix="yuezhen-bench-"))
+    try:
+        with start(folder) as url:
             upgrade(url)
             write_keys(folder / "keys.json")
             (folder / "platforms.json").write_text("{}")
             keys = read_keys(folder / "keys.json")
-            database = Database(url, timeouts=_UNHURRIED)
+            database = Database(url, timeouts=timeouts)
             try:
-                with _web(folder, url) as port:
-                    yield House(port, url, database, Vault(sealing=keys.sealing, hashing=keys.hashing))
+                with our_web(folder, url) as web:
+                    yield House(web, url, database, Vault(sealing=keys.sealing, hashing=keys.hashing))
             finally:
                 database.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _sqlite(folder: Path) -> Iterator[str]:
+    yield f"sqlite:///{folder / 'bench.db'}"
 
 
 @contextmanager
@@ -85,58 +116,3 @@ def _wait_until_gone(folder: Path) -> None:
     deadline = time.monotonic() + _GONE_SECONDS
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
-
-
-@contextmanager
-def _web(folder: Path, url: str) -> Iterator[int]:
-    port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"]
-    with (folder / "web.log").open("wb") as log:
-        server = spawn(command, output=log, environ=_environ(folder, url, port))
-        try:
-            _wait_until_ready(server, port)
-            yield port
-        finally:
-            end(server)
-
-
-def _environ(folder: Path, url: str, port: int) -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "MODE": "local",
-        "DATA_DIR": str(folder),
-        "DATABASE_URL": url,
-        "BIND": f"127.0.0.1:{port}",
-        "API_PORT": str(port),
-        "WEB_PROCESSES": str(WEB_PROCESSES),
-        **_RATES,  # everybody comes from one address here
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
-    """Raises: BenchFailed."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if _status("/readyz", port) == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(_LOOK_SECONDS)
-    raise BenchFailed("the web server did not become ready: does `make run` work?")
-
-
-def _status(path: str, port: int) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    finally:
-        connection.close()

@@ -2,6 +2,7 @@
 
 One thread and one selector, so that it takes as little as possible from the two cores it shares with what it
 measures. It ends by itself: after the last request, or when its time is over.
+After `ask_for` seconds it asks no more, and waits for what it has asked.
 """
 
 from __future__ import annotations
@@ -62,10 +63,14 @@ def _outcome(answer: bytes) -> str:
 
 
 class _Load:
-    def __init__(self, port: int, connections: int, requests: Iterator[bytes]) -> None:
+    """`last` is when each kind of answer was heard for the last time, in seconds since the beginning."""
+
+    def __init__(self, port: int, connections: int, requests: Iterator[bytes], *, ask_for: float) -> None:
         self.requests = requests
         self.latencies: list[float] = []
         self.answers: Counter[str] = Counter()
+        self.last: dict[str, float] = {}
+        self._ask_for, self._began = ask_for, 0.0
         self._selector = selectors.DefaultSelector()
         self._connections = [_Connection(port) for _ in range(connections)]
         for connection in self._connections:
@@ -73,22 +78,30 @@ class _Load:
 
     def run(self, *, seconds: float) -> float:
         """Work until all is answered or the time is over; how long it took."""
-        began = time.monotonic()
+        self._began = time.monotonic()
         busy = sum(self._next(connection) for connection in self._connections)
-        while busy and time.monotonic() - began < seconds:
+        while busy and self._passed() < seconds:
             for key, _ in self._selector.select(timeout=1):
                 connection: _Connection = key.data
                 if connection.has_whole_answer():
-                    self.latencies.append(time.monotonic() - connection.asked_at)
-                    self.answers[_outcome(connection.answer)] += 1
+                    self._note(connection)
                     busy -= not self._next(connection)
-        return time.monotonic() - began
+        return self._passed()
+
+    def _note(self, connection: _Connection) -> None:
+        outcome = _outcome(connection.answer)
+        self.latencies.append(time.monotonic() - connection.asked_at)
+        self.answers[outcome] += 1
+        self.last[outcome] = self._passed()
 
     def _next(self, connection: _Connection) -> bool:
-        request = next(self.requests, None)
+        request = next(self.requests, None) if self._passed() < self._ask_for else None
         if request is not None:
             connection.ask(request)
         return request is not None
+
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
 
 
 def http_request(method: str, path: str, *, headers: Sequence[tuple[str, str]] = (), body: str = "") -> str:
@@ -100,14 +113,15 @@ def http_request(method: str, path: str, *, headers: Sequence[tuple[str, str]] =
 
 
 def main() -> None:
-    """Job: port, connections, requests, times (how many to send in all, over again), seconds (at most)."""
+    """Job: port, connections, requests, times (how many to send in all, over again), ask_for, seconds (at most)."""
     job = json.loads(sys.stdin.readline())
-    requests = [request.encode() for request in job["requests"]]
-    load = _Load(job["port"], job["connections"], islice(cycle(requests), job["times"]))
+    requests = islice(cycle([request.encode() for request in job["requests"]]), job["times"])
+    load = _Load(job["port"], job["connections"], requests, ask_for=job["ask_for"])
     print("ready", flush=True)
     sys.stdin.readline()
     seconds = load.run(seconds=job["seconds"])
-    print(json.dumps({"seconds": seconds, "latencies": load.latencies, "answers": load.answers}), flush=True)
+    heard = {"seconds": seconds, "latencies": load.latencies, "answers": load.answers, "last": load.last}
+    print(json.dumps(heard), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The stretches of work that are measured, each over the same 16 connections."""
+"""The stretches of work that are measured, each over the same number of connections."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
 
 from sqlalchemy import func, select
@@ -17,12 +18,16 @@ from bench.house import House
 from bench.load import http_request
 from bench.processes import Crew
 from bench.seed import FEE_FEN, Offer, Patient
+from bench.web import Web
 from models.base import new_id
 from models.idempotency import IdempotencyKey
 
-CONNECTIONS = 16
+CONNECTIONS = 32
+SOLD_OUT = ("409 sold_out",)
 _WRITERS = 2
-_SECONDS = 40.0
+_ENDLESS = 10**9
+_ASK_FOR = 2.0
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,18 @@ class Asked:
     offer: Offer
 
 
-def wishes(patients: Iterator[Patient], offers: Sequence[Offer]) -> list[Asked]:
-    """As many as there are numbers, each by another patient, in no order."""
-    places = [offer for offer in offers for _ in range(offer.numbers)]
+def wishes(patients: Iterator[Patient], offers: Sequence[Offer], *, each: int | None = None) -> list[Asked]:
+    """`each` of every offer, or as many as there are numbers, each by another patient, in no order."""
+    places = [offer for offer in offers for _ in range(each or offer.numbers)]
     random.shuffle(places)
     return [Asked(next(patients), offer) for offer in places]
 
 
 def book(house: House, asked: Sequence[Asked], *, pay: str = "online") -> Stretch:
     """Everybody books over HTTP. Raises: BenchFailed unless each of them gets a number."""
-    stretch = _drive(house, [_booking(one, pay) for one in asked], len(asked))
-    _require(stretch, {"201": len(asked)})
+    stretch = drive(house.web, [booking(one, pay) for one in asked], times=len(asked))
+    if stretch.answers != {"201": len(asked)}:
+        raise BenchFailed(f"unexpected answers: {dict(stretch.answers)} instead of {len(asked)} numbers")
     return stretch
 
 
@@ -66,46 +72,81 @@ def book_bare(house: House, asked: Sequence[Asked]) -> Stretch:
     return stretch
 
 
-def be_refused(house: House, patients: Sequence[Patient], offer: Offer, *, times: int) -> Stretch:
+def be_refused(house: House, patients: Sequence[Patient], offer: Offer) -> Stretch:
     """Ask for a number where none is left. Raises: BenchFailed where anybody hears anything but that."""
-    requests = [_booking(Asked(patient, offer), "online") for patient in patients]
-    stretch = _drive(house, requests, times)
-    _require(stretch, {"409 sold_out": times})
-    return stretch
+    requests = [booking(Asked(patient, offer), "online") for patient in patients]
+    return _all(SOLD_OUT, drive(house.web, requests, ask_for=_ASK_FOR))
 
 
-def look_at_schedules(house: House, offers: Sequence[Offer], *, times: int) -> Stretch:
-    """The schedules of a department for a week."""
+def look_at_schedules(house: House, offers: Sequence[Offer]) -> Stretch:
+    """The schedules of a department for a week. Raises: BenchFailed."""
+    requests = [http_request("GET", path) for path in paths_of(offers)]
+    return _all(("200",), drive(house.web, requests, ask_for=_ASK_FOR))
+
+
+def look_again(house: House, offers: Sequence[Offer]) -> Stretch:
+    """The same by somebody who has the answer and asks whether it still holds. Raises: BenchFailed."""
+    requests = [
+        http_request("GET", path, headers=(("If-None-Match", _tag(house.web, path)),)) for path in paths_of(offers)
+    ]
+    return _all(("304",), drive(house.web, requests, ask_for=_ASK_FOR))
+
+
+def ask_for_health(house: House) -> Stretch:
+    """Nothing but the web server, the frame and a constant answer. Raises: BenchFailed."""
+    return _all(("200",), drive(house.web, [http_request("GET", "/healthz")], ask_for=_ASK_FOR))
+
+
+def ask_one_liner(web: Web) -> Stretch:
+    """Nothing but the web server and Flask. Raises: BenchFailed."""
+    return _all(("200",), drive(web, [http_request("GET", "/")], ask_for=_ASK_FOR))
+
+
+def paths_of(offers: Sequence[Offer]) -> list[str]:
+    """The public lists that show them."""
     days = sorted(offer.visit_date for offer in offers)
     first, last = days[0], min(days[-1], days[0] + timedelta(days=6))
     departments = sorted({offer.department_id for offer in offers})
-    paths = [f"/api/v1/departments/{one}/schedules?from={first}&to={last}" for one in departments]
-    stretch = _drive(house, [http_request("GET", path) for path in paths], times)
-    _require(stretch, {"200": times})
-    return stretch
+    return [f"/api/v1/departments/{one}/schedules?from={first}&to={last}" for one in departments]
 
 
-def ask_for_health(house: House, *, times: int) -> Stretch:
-    """Nothing but the web server, the frame and a constant answer."""
-    stretch = _drive(house, [http_request("GET", "/healthz")], times)
-    _require(stretch, {"200": times})
-    return stretch
+def drive(
+    web: Web,
+    requests: Sequence[str],
+    *,
+    times: int = _ENDLESS,
+    ask_for: float = _SECONDS,
+    connections: int = CONNECTIONS,
+    seconds: float = _SECONDS,
+) -> Stretch:
+    """Send them over and over, `times` in all, for `ask_for` seconds; stop hearing after `seconds` in any case.
 
-
-def _drive(house: House, requests: Sequence[str], times: int) -> Stretch:
+    Raises: BenchFailed."""
     job = {
-        "port": house.port, "connections": CONNECTIONS, "requests": requests, "times": times, "seconds": _SECONDS
+        "port": web.port, "connections": connections, "requests": requests, "times": times, "ask_for": ask_for,
+        "seconds": seconds,
     }  # fmt: skip
     (heard,) = Crew("bench.load", [job]).work()
-    return Stretch(heard["seconds"], heard["latencies"], Counter(heard["answers"]))
+    return Stretch(heard["seconds"], heard["latencies"], Counter(heard["answers"]), heard["last"])
 
 
-def _require(stretch: Stretch, expected: dict[str, int]) -> None:
-    if stretch.answers != expected:
+def _all(expected: Collection[str], stretch: Stretch) -> Stretch:
+    if not stretch.answers or set(stretch.answers) - set(expected):
         raise BenchFailed(f"unexpected answers: {dict(stretch.answers)} instead of {expected}")
+    return stretch
 
 
-def _booking(asked: Asked, pay: str) -> str:
+def _tag(web: Web, path: str) -> str:
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=30)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().headers["ETag"] or ""
+    finally:
+        connection.close()
+
+
+def booking(asked: Asked, pay: str) -> str:
+    """The whole text of one patient's request."""
     body = {
         "schedule_id": str(asked.offer.schedule_id),
         "dependent_id": str(asked.patient.dependent_id),
