@@ -9,7 +9,7 @@ DATA_DIR ?=
 DIRECTORY ?=
 PERSON ?=
 SUITE ?= $(CRYPTO_SUITE)
-BENCHES ?= bench bench.alike
+BENCHES ?= bench bench.stored bench.alike
 export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY PERSON
 
 PY := $(VENV)/bin/python

@@ -27,7 +27,7 @@ SOLD_OUT = ("409 sold_out",)
 _WRITERS = 2
 _ENDLESS = 10**9
 _ASK_FOR = 2.0
-_SECONDS = 60.0
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from models.sealing import Vault
 
 FEE_FEN = 5000
 _APP = "main"
-_DEPARTMENTS = 10
+DEPARTMENTS = 10
 _SEGMENT = timedelta(minutes=30)
 _SEGMENTS = 8
 
@@ -67,13 +67,20 @@ def add_hospital(session: Session, *, now: datetime) -> Hospital:
 
 
 def add_offers(
-    session: Session, hospital: Hospital, stage: str, *, schedules: int, numbers: int, now: datetime
+    session: Session,
+    hospital: Hospital,
+    stage: str,
+    *,
+    schedules: int,
+    numbers: int,
+    now: datetime,
+    departments: int = DEPARTMENTS,
 ) -> list[Offer]:
-    """`schedules` half days with `numbers` free numbers each, in up to ten departments of their own."""
+    """`schedules` half days with `numbers` free numbers each, in up to so many `departments` of their own."""
     campus = session.query(Campus).filter_by(hospital_id=hospital.id).one()
-    departments = [_department(hospital, stage, at) for at in range(min(_DEPARTMENTS, schedules))]
-    _write(session, departments)
-    places = [(departments[at % len(departments)], at // len(departments)) for at in range(schedules)]
+    rooms = [_department(hospital, stage, at) for at in range(min(departments, schedules))]
+    _write(session, rooms)
+    places = [(rooms[at % len(rooms)], at // len(rooms)) for at in range(schedules)]
     doctors = [_doctor(department, stage, at) for at, (department, _) in enumerate(places)]
     _write(session, doctors)
     found = [

@@ -14,6 +14,7 @@ NAMES = {
     "spread": "bookings over HTTP, 1,000 schedules",
     "hot": "bookings over HTTP, one hot schedule",
     "bare": "the same rows in bare SQL",
+    "sqlite": "bookings over HTTP, on SQLite",
     "sold_out": "sold-out answers",
     "schedules": "schedules of a department, a week",
     "not_modified": "the same, unchanged since (304)",
@@ -38,6 +39,18 @@ class Row:
     def holds(self) -> bool:
         return self.figure <= self.limit if self.at_most else self.figure >= self.limit
 
+    @classmethod
+    def of_rush(cls, drag: float) -> Row:
+        return cls("a rush: the last of 500 numbers / 500 ordinary bookings", drag, 3.0, at_most=True)
+
+    @classmethod
+    def of_memory(cls, grown: float) -> Row:
+        return cls("memory of the web processes after the rush / before it", grown, 1.3, at_most=True)
+
+    @classmethod
+    def of_stored(cls, many: int, with_many: Sequence[Stretch], with_few: Sequence[Stretch]) -> Row:
+        return cls(f"bookings with {many:,} stored / with 10,000", ratio(with_many, with_few), 0.8)
+
     def __str__(self) -> str:
         bound = f"{'at most' if self.at_most else 'at least'} {self.limit:.2f}"
         return f"{self.name:<58}{self.figure:>9.3f}{bound:>16}  {'ok' if self.holds else 'MISSED'}"
@@ -53,6 +66,7 @@ def rows(figures: Figures) -> list[Row]:
         Row("bookings / pretix's orders, scaled by the one-liner", of_line * PEER_ONE_LINER / PEER_PER_SECOND, 25.0),
         Row("a booking's p99 / its p50", median(one.tail for one in spread), 6.0, at_most=True),
         Row("one hot schedule / 1,000 schedules", ratio(figures["hot"], spread), 0.8),
+        Row("bookings on SQLite / on PostgreSQL", ratio(figures["sqlite"], spread), 0.4),
         Row("sold-out answers / a Flask one-liner", ratio(figures["sold_out"], line), 0.7),
         Row("cached schedules / a Flask one-liner", ratio(figures["schedules"], line), 0.8),
         Row("304 / a Flask one-liner", ratio(figures["not_modified"], line), 0.8),
