@@ -12,7 +12,21 @@ from core.registry import Adapters
 from core.tickets import Tickets
 from core.transactions import Transactions
 from core.workbench import Workbench
-from miniapp_api import callbacks, cli, docs, errors, h5, headers, health, limits, logs, openapi, patient, refused
+from miniapp_api import (
+    callbacks,
+    cli,
+    docs,
+    errors,
+    h5,
+    headers,
+    health,
+    limits,
+    logs,
+    openapi,
+    patient,
+    ready,
+    refused,
+)
 from miniapp_api.adapters import Registry
 from miniapp_api.body import StrictJSON, StrictRequest
 from miniapp_api.config import Config
@@ -43,6 +57,7 @@ def create_app(config: Config | None = None, *, adapters: Adapters | None = None
     logs.register(app)
     headers.register(app, config)
     errors.register(app)
+    ready.register(app)
     limits.register(app, config)
     refused.register(app)
     api = openapi.make_api(app, config.public_base_url)

@@ -22,7 +22,9 @@ from miniapp_api.services import services
 
 _SHARED_SECONDS = 1
 _MOST_ENTRIES = 256
-_EXTENSION = "yuezhen-shared-replies"
+EXTENSION = "yuezhen-shared-replies"
+SHARED = "yuezhen.shared"
+"""Under which name `ready.py` finds in a request's environment what was shared."""
 
 Look = Callable[[Session, datetime], Any]
 
@@ -43,8 +45,10 @@ def reading_shared(key: Hashable, look: Look, schema: Schema) -> Response:
     """As `reading_public`, filled at most once a second in this process, however many ask: the others wait for it.
 
     What it tells is up to a second old, so that nothing may be decided by it. Raises: as `reading_public`."""
-    shared: SingleFlight = current_app.extensions.setdefault(_EXTENSION, SingleFlight())
-    tagged = shared.get(key, lambda: _tagged(look, schema))
+    flight: SingleFlight = current_app.extensions.setdefault(EXTENSION, SingleFlight())
+    tagged, until = flight.find(key, lambda: _tagged(look, schema))
+    route = request.url_rule
+    request.environ[SHARED] = Shared(route.rule if route else "", flight, tagged, until)
     return _conditional(tagged, f"public, max-age={_SHARED_SECONDS}")
 
 
@@ -68,24 +72,29 @@ class SingleFlight:
 
     def get(self, key: Hashable, fill: Callable[[], Tagged]) -> Tagged:
         """Raises: what `fill` raises."""
+        return self.find(key, fill)[0]
+
+    def find(self, key: Hashable, fill: Callable[[], Tagged]) -> tuple[Tagged, float]:
+        """And until when (`time.monotonic()`) others get it. Raises: what `fill` raises."""
         with self._guard:
             until, standing = self._entries.get(key, (0.0, None))
             if standing is not None and time.monotonic() < until:
                 mine = None
             else:
-                mine = standing = self._place(key)
+                until, standing = self._place(key)
+                mine = standing
         if mine is not None:
             self._fill(key, mine, fill)
-        return standing.result()
+        return standing.result(), until
 
-    def _place(self, key: Hashable) -> Future[Tagged]:
+    def _place(self, key: Hashable) -> tuple[float, Future[Tagged]]:
         """Under the guard. The oldest entries make room."""
-        future: Future[Tagged] = Future()
-        self._entries[key] = (time.monotonic() + self._seconds, future)
+        entry = time.monotonic() + self._seconds, Future[Tagged]()
+        self._entries[key] = entry
         self._entries.move_to_end(key)
         while len(self._entries) > self._most:
             self._entries.popitem(last=False)
-        return future
+        return entry
 
     def _fill(self, key: Hashable, future: Future[Tagged], fill: Callable[[], Tagged]) -> None:
         try:
@@ -95,6 +104,16 @@ class SingleFlight:
                 if self._entries.get(key, (0.0, None))[1] is future:
                     del self._entries[key]
             future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What `flight` gives to whoever asks that route before `until` (`time.monotonic()`)."""
+
+    route: str
+    flight: SingleFlight
+    tagged: Tagged
+    until: float
 
 
 def _tagged(look: Look, schema: Schema) -> Tagged:

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from miniapp_api.config import Config
 from models.base import new_id
 
+REQUEST_ID = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY = {
     "Cache-Control": "no-store",
@@ -27,7 +28,7 @@ def register(app: Flask, config: Config) -> None:
     def _finish(response: Response) -> Response:
         for name, value in added.items():
             response.headers.setdefault(name, value)
-        response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers[REQUEST_ID] = g.get("request_id", "")
         return response
 
     app.before_request(_begin)
@@ -35,10 +36,16 @@ def register(app: Flask, config: Config) -> None:
 
 
 def _begin() -> None:
-    """The id is ours; a sane one that was sent along is only logged, so that both sides can be matched."""
-    g.request_id = str(new_id())
+    context = request_context(request.headers.get(REQUEST_ID, ""))
+    g.request_id = context["request_id"]
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    sent = request.headers.get("X-Request-Id", "")
+    structlog.contextvars.bind_contextvars(**context)
+
+
+def request_context(sent: str) -> dict[str, str]:
+    """What every line of a request carries. The id is ours; a sane one that was sent along is only logged, so that both
+    sides can be matched."""
+    context = {"request_id": str(new_id())}
     if _SANE_ID.fullmatch(sent):
-        structlog.contextvars.bind_contextvars(caller_request_id=sent)
+        context["caller_request_id"] = sent
+    return context

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from functools import lru_cache
 
 from flask import Flask, current_app, request
 from limits import parse
@@ -81,6 +82,7 @@ def is_past_limit(provider: str, app: str, follower: str) -> bool:
     return bool(_limits().follower.use(known_by.hex()))
 
 
+@lru_cache(maxsize=4096)
 def address_group(address: str | None) -> str:
     """Whom an address stands for: itself, or its /64 (an IPv4 address written as IPv6 is still that one)."""
     try:
@@ -105,6 +107,10 @@ def network(address: str | None) -> str:
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-def _limits() -> Limits:
-    limits: Limits = current_app.extensions[_EXTENSION]
+def limits_of(app: Flask) -> Limits:
+    limits: Limits = app.extensions[_EXTENSION]
     return limits
+
+
+def _limits() -> Limits:
+    return limits_of(current_app)

@@ -6,11 +6,13 @@ tracebacks were written out, so that nothing slips past inside one. Line breaks 
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -51,7 +53,8 @@ _PATTERNS = (
     re.compile(r"(DETAIL: +)[^\n]*"),
 )
 
-log = structlog.get_logger("miniapp_api.access")
+_ACCESS = "miniapp_api.access"
+_access = logging.getLogger(_ACCESS)
 
 
 def configure(level: str) -> None:
@@ -90,9 +93,22 @@ class _Stderr(logging.StreamHandler[TextIO]):
         """Given by the base class; stays without effect."""
 
 
+class _Written(str):
+    """A whole line, made by `request_line`."""
+
+    __slots__ = ()
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes out what is not written yet."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.msg if isinstance(record.msg, _Written) else super().format(record)
+
+
 def formatter(shared: list[Processor]) -> logging.Formatter:
-    """The one way from an event to a line."""
-    return structlog.stdlib.ProcessorFormatter(
+    """The one way from an event to a line, but for those of `request_line`."""
+    return _Formatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -154,16 +170,48 @@ def _start() -> None:
 
 def _finish(response: Response) -> Response:
     caller = caller_or_none()
-    log.info(
-        "request",
-        method=request.method if request.method in _METHODS else "other",
+    request_line(
+        request.method,
         route=request.url_rule.rule if request.url_rule else None,
         status=response.status_code,
         problem_code=g.get("problem_code"),
-        ms=round((time.monotonic() - g.started) * 1000, 1),
+        started=g.started,
         account_id=str(caller.account_id) if caller else None,
+        context=structlog.contextvars.get_contextvars(),
     )
     return response
+
+
+def request_line(
+    method: str,
+    *,
+    route: str | None,
+    status: int,
+    problem_code: str | None,
+    started: float,
+    account_id: str | None,
+    context: Mapping[str, Any],
+) -> None:
+    """The line of one request. There is one for each, so that it is written out here and masked only where it must be:
+    route, code and id are words of ours, a method of no kind is not repeated, and `context`, which holds what the
+    caller sent, goes through `mask` as everywhere. `started` is a `time.monotonic()`."""
+    if not _access.isEnabledFor(logging.INFO):
+        return
+    line = {
+        "method": method if method in _METHODS else "other",
+        "route": route,
+        "status": status,
+        "problem_code": problem_code,
+        "ms": round((time.monotonic() - started) * 1000, 1),
+        "account_id": account_id,
+        "event": "request",
+        **mask(None, "", dict(context)),
+        "level": "info",
+        "logger": _ACCESS,
+        "timestamp": f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z",
+    }
+    text = _Written(json.dumps(line))
+    _access.handle(_access.makeRecord(_ACCESS, logging.INFO, __file__, 0, text, (), None))
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})

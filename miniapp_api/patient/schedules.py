@@ -16,6 +16,8 @@ from schemas.schedule import FairnessSchema, SegmentsPageSchema
 
 blueprint = open_blueprint("schedules", "/api/v1/schedules")
 
+_SEGMENTS, _FAIRNESS = SegmentsPageSchema(), FairnessSchema()  # making one takes longer than using it
+
 
 @endpoint(
     blueprint,
@@ -31,7 +33,7 @@ def get_schedule_slots(schedule_id: UUID) -> Response:
     return reading_shared(
         ("slots", schedule_id),
         lambda session, now: Page(schedule_segments(session, schedule_id, now=now), None),
-        SegmentsPageSchema(),
+        _SEGMENTS,
     )
 
 
@@ -47,6 +49,4 @@ def get_schedule_slots(schedule_id: UUID) -> Response:
 def get_schedule_fairness(schedule_id: UUID) -> Response:
     """For everybody, and about nobody: counts alone. What was refused is at least this often; the last seconds may be
     missing."""
-    return reading_shared(
-        ("fairness", schedule_id), lambda session, _now: fairness_of(session, schedule_id), FairnessSchema()
-    )
+    return reading_shared(("fairness", schedule_id), lambda session, _now: fairness_of(session, schedule_id), _FAIRNESS)
