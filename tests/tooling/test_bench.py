@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.figures import Stretch, ratio
+from bench.stacks import Profile
 from bench.table import NAMES, Row, rows
 
 
@@ -59,3 +60,22 @@ def test_a_peer_is_scaled_by_what_the_machine_gives_now() -> None:
     slow = rows(figures | {"spread": [_per_second(85)], "line": [_per_second(714)]})
     assert [row.figure for row in fast if "pretix" in row.name] == pytest.approx([25])
     assert [row.figure for row in slow if "pretix" in row.name] == pytest.approx([25], rel=1e-2)
+
+
+def test_a_profile_counts_a_function_once_in_a_stack_and_names_our_rooms() -> None:
+    book, claim, execute = (
+        "book (core/booking/book.py:1)",
+        "claim (core/booking/claim.py:1)",
+        "execute (psycopg/cursor.py:1)",
+    )
+    seen = Profile.of(
+        [
+            f"run (threading.py:1);{book};{claim};{claim};{execute} 6",
+            f"run (threading.py:1);{book} 3",
+            "submit (concurrent/futures/thread.py:1) 1",
+        ]
+    )
+    assert seen.samples == 10
+    assert seen.largest_own(1) == [(execute, 0.6)]
+    assert seen.largest_packages(3) == [("psycopg", 0.6), ("core/", 0.3), ("Python's own library", 0.1)]
+    assert seen.largest_of_ours(10) == [(claim, 0.6)], "what is in nearly every sample tells nothing"
