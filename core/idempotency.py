@@ -20,6 +20,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, make_transient_to_detached, object_session
 
+from core.identity.caller import Caller
+from core.identity.own import update_as_own_login
 from core.refusals import IdempotencyKeyReused, RequestInProgress
 from core.transactions import is_lock_timeout
 from models.base import new_id, table_of
@@ -101,15 +103,23 @@ def release_key(row: IdempotencyKey, *, now: datetime) -> None:
     row.lease_until = now
 
 
-def keep_reply(row: IdempotencyKey, vault: Vault, reply: StoredReply, *, now: datetime) -> None:
-    """The first success, sealed."""
+def keep_reply(
+    row: IdempotencyKey, vault: Vault, reply: StoredReply, *, now: datetime, caller: Caller | None = None
+) -> None:
+    """The first success, sealed; and where a `caller` is given, that their login still leads to their account.
+
+    Raises: as `require_own_login`."""
     content = json.dumps({"status": reply.status, "body": base64.b64encode(reply.body).decode()})
     session = object_session(row)
     if session is None:
         raise LookupError("the row is not in the transaction that took it")
     session.flush()  # what else was changed of the row is written before it is read anew
-    given = {"reply_status": reply.status, "reply_sealed": vault.seal(_PURPOSE, row.id, content)}
-    session.execute(_DONE, {"of_key": row.id, "expires_at": now + KEPT, **given})
+    sealed = vault.seal(_PURPOSE, row.id, content)
+    given = {"of_key": row.id, "expires_at": now + KEPT, "reply_status": reply.status, "reply_sealed": sealed}
+    if caller is None:
+        session.execute(_DONE, given)
+    else:
+        update_as_own_login(session, _DONE, given, login_id=caller.session_id, account_id=caller.account_id)
     session.expire(row)
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import Row, Select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -97,13 +99,23 @@ class Transactions:
 
     def read(self, look: Step[T]) -> T:
         """Raises: what `look` raises, Overloaded."""
-        try:
-            with self.database.read() as session:
-                return look(session, self.clock.now())
-        except PoolTimeout as error:
-            raise Overloaded() from error
-        except DBAPIError as error:
-            raise _translated(error) from error
+        with _in_our_words(), self.database.read() as session:
+            return look(session, self.clock.now())
+
+    def find(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
+        """The one row of a query of columns, or None, in one round trip. Raises: Overloaded."""
+        with _in_our_words():
+            return self.database.find(query, given)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Overloaded() from error
+    except DBAPIError as error:
+        raise _translated(error) from error
 
 
 def sqlstate(error: DBAPIError) -> str | None:

@@ -28,8 +28,9 @@ from core.idempotency import (
     release_key,
     take_key,
 )
+from core.identity.caller import Caller
 from core.identity.own import require_own_login
-from miniapp_api.auth import Caller, caller_or_none, current_caller
+from miniapp_api.auth import caller_or_none, current_caller
 from miniapp_api.services import services
 from models.base import canonical_json
 from models.errors import DomainError
@@ -119,11 +120,11 @@ def run_command(
             return row
         result = step(_command(session, now, workbench.vault))
         session.flush()
-        if not moves_login:
-            _refuse_if_moved(session)
         reply = StoredReply(status, dump(schema, result))
         if row is not None:
-            keep_reply(row, workbench.vault, reply, now=now)
+            keep_reply(row, workbench.vault, reply, now=now, caller=None if moves_login else current_caller())
+        elif not moves_login:
+            _refuse_if_moved(session)
         return reply
 
     return respond(workbench.transactions.write(once))
@@ -186,12 +187,12 @@ class _TwoStepRun(Generic[I, O, R]):
             return row
         result = self.plan.finish(command, intent, outcome)
         command.session.flush()
-        _refuse_if_moved(command.session)
         if isinstance(result, Unsettled):
+            _refuse_if_moved(command.session)
             release_key(row, now=command.now)
             return result
         reply = StoredReply(self.status, dump(self.schema, result))
-        keep_reply(row, command.vault, reply, now=command.now)
+        keep_reply(row, command.vault, reply, now=command.now, caller=current_caller())
         return reply
 
 

@@ -155,9 +155,6 @@ class LoginSession(Base):
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
-    def is_live(self, *, now: datetime) -> bool:
-        return self.revoked_at is None and now < self.expires_at
-
 
 class Consent(Base):
     """One act of consenting or withdrawing, kept for ever; the newest row of a purpose counts.

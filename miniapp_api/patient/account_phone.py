@@ -7,12 +7,13 @@ from typing import Any
 from flask import Response
 
 from core.idempotency import StoredReply
+from core.identity.caller import Caller
 from core.identity.phone import about_to_prove, ask_phone, keep_phone
 from core.identity.phone_codes import Asker, ask_for_code, prove_by_code, read_own_phone, try_code
 from core.ports import PhoneProver
 from core.refusals import ConsentRequired, PhoneNotProven, ProviderDown
 from core.registry import NotConfigured
-from miniapp_api.auth import Caller, current_caller
+from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, dump, respond, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
 from miniapp_api.patient.asking import callers_asker

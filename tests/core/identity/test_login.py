@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from core.identity import join
+from core.identity.caller import Caller, find_caller
 from core.identity.join import undo_join
 from core.identity.join_offers import Viewer
 from core.identity.login import LoggedIn, ask_who, log_in, log_out, token_digest
@@ -27,7 +28,7 @@ from core.ports import LoginRefused, PlatformUser, ProviderRefused, ProviderUnav
 from core.refusals import LoginFailed, ProviderDown
 from core.registry import NotConfigured
 from core.transactions import Overloaded, Transactions
-from models.account import Account, IdKind, LoginSession, PlatformIdentity, Purpose
+from models.account import Account, IdKind, LoginSession, PlatformIdentity, Provider, Purpose
 from models.account_join import AccountJoin, JoinReason, JoinStatus
 from models.person import Relationship
 from models.sealing import Vault
@@ -42,6 +43,11 @@ def enter(transactions: Transactions, vault: Vault, user: PlatformUser = USER) -
     return transactions.write(
         lambda session, now: log_in(session, user=user, vault=vault, lasts=LASTS, now=now, cause=CAUSE)
     )
+
+
+def as_found(entered: LoggedIn) -> Caller:
+    login = entered.login
+    return Caller(login.account_id, login.id, login.platform_identity_id, Provider(USER.provider), USER.app)
 
 
 def count(transactions: Transactions, table: type[Account] | type[PlatformIdentity]) -> int:
@@ -64,9 +70,11 @@ def test_a_token_is_long_and_stored_as_its_digest(transactions: Transactions, va
 
 
 def test_a_login_ends_with_its_time(transactions: Transactions, vault: Vault, clock: ManualClock) -> None:
-    login = enter(transactions, vault).login
-    assert login.is_live(now=clock.advance(LASTS - timedelta(milliseconds=1)))
-    assert not login.is_live(now=clock.advance(timedelta(milliseconds=1)))
+    entered = enter(transactions, vault)
+    clock.advance(LASTS - timedelta(milliseconds=1))
+    assert find_caller(transactions, entered.token) == as_found(entered)
+    clock.advance(timedelta(milliseconds=1))
+    assert find_caller(transactions, entered.token) is None
 
 
 def test_logging_out_ends_this_login_and_no_other(transactions: Transactions, vault: Vault, clock: ManualClock) -> None:
@@ -76,7 +84,8 @@ def test_logging_out_ends_this_login_and_no_other(transactions: Transactions, va
         transactions.write(lambda session, now: log_out(session, session_id=one.login.id, now=now))
     logins = transactions.read(lambda session, _: {row.id: row for row in session.scalars(select(LoginSession))})
     assert logins[one.login.id].revoked_at == START + timedelta(minutes=1)
-    assert logins[two.login.id].is_live(now=clock.now())
+    assert find_caller(transactions, one.token) is None
+    assert find_caller(transactions, two.token) == as_found(two)
 
 
 def test_the_id_is_sealed_and_hashed(transactions: Transactions, vault: Vault) -> None:
