@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import _queries as driver_queries
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, Row, Select, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -27,6 +28,11 @@ _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 # the pool has one for each thread of a web process, and the spare ones are for the clock.
 _SPARE = 4
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+
+# The driver remembers how it took a query apart, but not of one longer than this, since some programs write each of
+# theirs anew. Ours are few and made once, and the longest one, the rows of a booking, is sent with every booking.
+driver_queries.MAX_CACHED_STATEMENT_LENGTH = 32_768
+driver_queries.MAX_CACHED_STATEMENT_PARAMS = 512
 
 
 class CommitUnsure(Exception):

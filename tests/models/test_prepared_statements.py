@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from factories import make_account
+from psycopg import _queries as driver_queries
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -69,3 +70,14 @@ def test_a_statement_that_fails_is_rolled_back_too(one: Database) -> None:
         make_account(session)
     with one.read() as session:
         assert session.scalar(_COUNT) == 1
+
+
+def test_a_long_statement_is_taken_apart_once(one: Database) -> None:
+    given = {f"p{at}": at for at in range(200)}
+    long = text("SELECT " + " + ".join(f"CAST(:{name} AS bigint)" for name in given))
+    with one.read() as session:
+        session.execute(long, given)
+        before = driver_queries._query2pg.cache_info()
+        assert session.execute(long, given).scalar_one() == sum(given.values())
+    after = driver_queries._query2pg.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
