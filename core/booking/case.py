@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -73,6 +73,20 @@ class Case:
     def wanted_level(self) -> int:
         """The schedule's, or that somebody was present where the account has given cause to ask for it."""
         return max(self.terms.min_identity_level, IdentityLevel.PRESENT if self.answers.step_up else 0)
+
+    def seen_by_its_accounts(self) -> Case:
+        """Without anything that other accounts did for the person."""
+        own = {self.dependent.account_id, self.booker_id}
+        elsewhere = [one for one in self.elsewhere if one.account_id in own]
+        return replace(
+            self,
+            standing=[one for one in self.standing if one.account_id in own],
+            # Which segment leaves them alone was looked for with the others in mind.
+            elsewhere=elsewhere if len(elsewhere) == len(self.elsewhere) else [],
+            restriction=replace(self.restriction, others_until=None),
+            seen_before=None if self.seen_before is None else replace(self.seen_before, by_others=False),
+            booked_by_phone=0,
+        )
 
     @property
     def booker_id(self) -> UUID:

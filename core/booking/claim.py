@@ -62,7 +62,9 @@ class Taker:
     let_go_since: datetime
 
 
-_NOBODY = Taker(UUID(int=0), UUID(int=0), UUID(int=0), datetime.max.replace(tzinfo=UTC))
+NOBODY = UUID(int=0)
+"""Who has given nothing back."""
+_NO_TAKER = Taker(NOBODY, NOBODY, NOBODY, datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Wanted:
     schedule_id: UUID
     later_than: datetime
     segment_starts_at: datetime | None = None
-    taker: Taker = _NOBODY
+    taker: Taker = _NO_TAKER
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ person are locked, so that two requests cannot both be the last one allowed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.case import gather
-from core.booking.claim import Taker, Wanted, count_left
+from core.booking.claim import NOBODY, Taker, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.rules.answers import answers_to
-from core.booking.rules.evaluation import refusals, sold_until
+from core.booking.rules.evaluation import refusals, sold_until, unproven
 from core.booking.rules.notice import unread_of
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.rules.required import card_to_bring
@@ -81,7 +81,6 @@ def explain(
     booker_id = dependent.account_id if grant is None else booker_of(grant)
     taker = Taker(person_id, dependent.account_id, booker_id, now - terms.let_go_rest)
     wanted = Wanted(schedule.id, later_than=sold_until(terms, now=now), taker=taker)
-    left = count_left(session, wanted)
     answers = answers_to(session, dependent.account_id, now=now)
     if grant is not None:
         answers |= answers_to(session, booker_of(grant), now=now)
@@ -99,10 +98,13 @@ def explain(
         person_id=person_id,
         card=card,
         now=now,
-        left=left,
+        left=None,
         wanted=wanted,
         unread_notice=unread_of(session, terms, schedule.hospital_id, read=notice_version),
     )
+    if unproven(case):  # what the person gave back under another account is not theirs to know
+        wanted = replace(wanted, taker=replace(taker, person_id=NOBODY))
+    case = replace(case, left=count_left(session, wanted))
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
     return Eligibility(allowed=not reasons, reasons=reasons)
 

@@ -27,8 +27,14 @@ def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
         yield opened
 
 
+@pytest.fixture
+def booked(ward: Ward) -> str:
+    """The half day on which the known one has a number."""
+    return ward.schedule(terms=ANYBODY)
+
+
 @pytest.fixture(autouse=True)
-def elsewhere(ward: Ward) -> Phone:
+def elsewhere(ward: Ward, booked: str) -> Phone:
     """Another account, where the known one is proven by face and desk, has a booking, a phone and a consent."""
     phone = ward.log_in("elsewhere")
     dependent_id = add(phone, address="中山路321号", region_code="320106")
@@ -37,7 +43,7 @@ def elsewhere(ward: Ward) -> Phone:
         args=["verify-on-site", dependent_id, "--operator", "desk", "--document-seen"]
     )
     assert done.exit_code == 0
-    assert book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site").status == 201
+    assert book(phone, booked, dependent_id, "on_site").status == 201
     assert (
         phone.send("PUT", "/account/phone", {"provider": "wechat_miniapp", "code": "phone-13800000000"}).status == 200
     )
@@ -86,7 +92,7 @@ def test_n_4_being_refused_tells_nothing(ward: Ward, relationship: str) -> None:
     assert '"status": 409' in answers[0][0]
 
 
-def test_n_4_looking_changing_and_checking_tell_nothing(ward: Ward) -> None:
+def test_n_4_looking_changing_and_checking_tell_nothing(ward: Ward, booked: str) -> None:
     answers: list[list[str]] = []
     for phone, number, dependent_id in both(ward):
         agree(phone, "face", dependent_id)
@@ -101,6 +107,8 @@ def test_n_4_looking_changing_and_checking_tell_nothing(ward: Ward) -> None:
             phone.send("GET", "/account/joins"),
             phone.send("GET", "/account/access-log"),
             phone.send("GET", f"/schedules/{ward.schedule(terms=ANYBODY)}/eligibility?dependent_id={dependent_id}"),
+            phone.send("GET", f"/schedules/{booked}/eligibility?dependent_id={dependent_id}"),
+            book(phone, booked, dependent_id, "on_site"),
             phone.send("DELETE", path),
             phone.send("GET", path),
         ]

@@ -18,7 +18,7 @@ from core.jobs.queue import LeasedJob, enqueue
 from core.locks import lock_slot
 from core.workbench import Workbench
 from models.appointment import Appointment
-from models.schedule import Slot
+from models.schedule import Schedule, Slot
 from models.states import Actor, Cause, CauseKind
 
 _LOT = SystemRandom()
@@ -30,17 +30,19 @@ log = structlog.get_logger()
 def return_slot_later(session: Session, slot: Slot, appointment: Appointment, *, now: datetime) -> None:
     """Have the number back on sale after a pause that nobody can foretell, of the terms it was sold under: whoever
     lets a number go for somebody else does not know when to be there."""
-    returns_at = _returns_at(slot, Terms.from_document(appointment.terms), now=now)
+    schedule = session.get_one(Schedule, slot.schedule_id)
+    returns_at = _returns_at(slot, schedule, Terms.from_document(appointment.terms), now=now)
     slot.cool(returns_at=returns_at)
     log.info("slot_returns", slot=str(slot.id), returns_at=returns_at.isoformat())
     slot_id = str(slot.id)
     enqueue(session, "return_slot", run_at=now, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
 
 
-def _returns_at(slot: Slot, terms: Terms, *, now: datetime) -> datetime:
-    """Early enough to be of use to somebody."""
+def _returns_at(slot: Slot, schedule: Schedule, terms: Terms, *, now: datetime) -> datetime:
+    """Early enough to be of use to somebody, while it is still sold."""
     pause = terms.return_after_seconds + _LOT.uniform(0, terms.return_spread_seconds)
-    return max(now, min(now + timedelta(seconds=pause), slot.starts_at - _LAST_RETURN))
+    closes_at = min(schedule.closes_at, terms.segment_closes_at(slot.starts_at))
+    return max(now, min(now + timedelta(seconds=pause), closes_at - _LAST_RETURN))
 
 
 def return_slot(workbench: Workbench, job: LeasedJob) -> datetime | None:

@@ -41,17 +41,20 @@ _LOOK_AGAIN = timedelta(minutes=1)
 
 
 def refusals(case: Case) -> Iterator[DomainError]:
-    """Every rule that refuses, the most telling first; nothing where the number may be had."""
+    """Every rule that refuses, the most telling first; nothing where the number may be had.
+
+    Whoever has typed a number, and has not shown yet that they may book for its owner, is told nothing that comes of
+    what other accounts did: they are refused anyway."""
+    doubts = unproven(case)
+    if doubts:
+        case = case.seen_by_its_accounts()
     yield from _schedule_refusals(case)
     yield from guarded(case)
-    yield from _consent_refusals(case)
-    yield from _agreement_refusals(case)
+    yield from (one for one in doubts if not isinstance(one, IdentityRequired))
     if case.answers.cool_down_until is not None:
         yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
     yield from _strike_refusals(case)
-    level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
-    if level < wanted:
-        yield IdentityRequired(required_level=wanted, level=level)
+    yield from (one for one in doubts if isinstance(one, IdentityRequired))
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
         whose = str(case.dependent.id)
@@ -72,6 +75,13 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:
         yield full(case.left, now=case.now)
+
+
+def unproven(case: Case) -> list[DomainError]:
+    """What is missing of the right to book for this person: consent, their agreement, proof of who they are."""
+    level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
+    identity = [IdentityRequired(required_level=wanted, level=level)] if level < wanted else []
+    return [*_consent_refusals(case), *_agreement_refusals(case), *identity]
 
 
 def _strike_refusals(case: Case) -> Iterator[DomainError]:

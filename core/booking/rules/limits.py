@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 from core.booking.case import Case
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
-from core.booking.standing import LONGEST_PERIOD, Standing
+from core.booking.standing import LONGEST_PERIOD, Standing, count
 from core.booking.terms import Terms
 from core.clock import HOSPITAL_ZONE
 from core.refusals import PersonLimit
@@ -48,12 +48,14 @@ def full_periods(terms: Terms, visits: Sequence[Standing], wanted: date) -> Iter
 
 def fullest(visits: Iterable[Standing], wanted: date, *, length: timedelta, most: int) -> date | None:
     """The first day of a run of `length` with `wanted` in it in which there are `most` visits already."""
-    once = {one.stands_for: one.visit_date for one in visits}
-    near = [day for day in once.values() if wanted - length < day < wanted + length]
-    if len(near) < most:
+    near = [one for one in visits if wanted - length < one.visit_date < wanted + length]
+    if count(near) < most:
         return None
     runs = (wanted - _DAY * back for back in range(length.days))
-    return next((first for first in runs if sum(first <= day < first + length for day in near) >= most), None)
+    # Both halves of an exchange under way: which of the two days it will be is not decided.
+    return next(
+        (day for day in runs if count(one for one in near if day <= one.visit_date < day + length) >= most), None
+    )
 
 
 def of_the_day(case: Case) -> Iterator[DomainError]:
@@ -67,7 +69,7 @@ def is_day_full(terms: Terms, standing: Iterable[Standing], schedule: Schedule) 
     day, hospital_id = schedule.visit_date, schedule.hospital_id
     here = [one for one in standing if one.visit_date == day and one.hospital_id == hospital_id]
     departments = {one.department_id for one in here} - {schedule.department_id}
-    return len(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day
+    return count(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day
 
 
 def by_phone(case: Case) -> Iterator[DomainError]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Uuid, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.appointment import Appointment
@@ -28,19 +28,38 @@ UNRESTRICTED = Restriction()
 
 
 def restricts_until(person: ColumnElement[UUID] | Any, *, own: bool) -> ScalarSelect[datetime | None]:
-    """For a statement that binds `now`, `hospital` and `account`: until when the human being is restricted there."""
+    """For a statement that binds `now`, `hospital` and `account`: until when the human being is restricted there. It
+    is the account's own where every strike that may have led to it is."""
     named, human = aliased(Person), aliased(Person)
     root = func.coalesce(named.alias_of_id, named.id)
     instant, account = Strike.restricts_until.type, bindparam("account", type_=Uuid())
     here = or_(Strike.platform_wide, Strike.hospital_id == bindparam("hospital", type_=Uuid()))
+    is_own = and_(Appointment.account_id == account, ~counts_others_too(root, account))
     return (
         select(func.max(Strike.restricts_until, type_=instant))
         .join_from(named, human, or_(human.id == root, human.alias_of_id == root))
         .join(Strike, Strike.person_id == human.id)
         .join(Appointment, Appointment.id == Strike.appointment_id)
         .where(named.id == person, Strike.restricts_until > bindparam("now", type_=instant), here)
-        .where(Appointment.account_id == account if own else Appointment.account_id != account)
+        .where(is_own if own else ~is_own)
         .scalar_subquery()
+    )
+
+
+def counts_others_too(root: ColumnElement[UUID] | Any, account: ColumnElement[UUID] | Any) -> ColumnElement[bool]:
+    """For a statement over strikes of the human being `root`: whether one that another account brought may have been
+    counted with it."""
+    earlier, human, appointment = aliased(Strike), aliased(Person), aliased(Appointment)
+    return exists().where(
+        earlier.person_id == human.id,
+        or_(human.id == root, human.alias_of_id == root),
+        earlier.kind == Strike.kind,
+        earlier.at <= Strike.at,
+        earlier.lifted_at.is_(None),
+        earlier.paused_at.is_(None),
+        or_(and_(Strike.platform_wide, earlier.platform_wide), earlier.hospital_id == Strike.hospital_id),
+        appointment.id == earlier.appointment_id,
+        appointment.account_id != account,
     )
 
 

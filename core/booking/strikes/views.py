@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.appeals import own_strike
+from core.booking.strikes.restricted import counts_others_too
 from core.paging import Page, page_of
 from models.appointment import Appointment
 from models.hospital import Hospital
+from models.person import Person
 from models.sealing import Vault
 from models.strike import UNTIL_APPEAL, Strike, StrikeAppeal
 
@@ -36,15 +38,17 @@ class StrikeView:
     appointment: Appointment
     hospital: Hospital
     appeal: AppealView | None
+    restricts_alone: bool
+    """Without any that another account brought."""
 
     @property
     def restricts_until(self) -> datetime | None:
-        """None also where it has no end of its own."""
-        return None if self.restricts_until_appeal else self.strike.restricts_until
+        """None also where it has no end of its own, and where others were counted with it."""
+        return None if self.restricts_until_appeal or not self.restricts_alone else self.strike.restricts_until
 
     @property
     def restricts_until_appeal(self) -> bool:
-        return self.strike.restricts_until == UNTIL_APPEAL
+        return self.restricts_alone and self.strike.restricts_until == UNTIL_APPEAL
 
     @property
     def may_appeal(self) -> bool:
@@ -68,16 +72,18 @@ def view_strike(session: Session, *, account_id: UUID, strike_id: UUID, vault: V
 
 def _views(session: Session, strikes: Sequence[Strike], vault: Vault) -> list[StrikeView]:
     """In their order."""
+    root = func.coalesce(Person.alias_of_id, Person.id)
     rows = session.execute(
-        select(Strike, Appointment, Hospital, StrikeAppeal)
+        select(Strike, Appointment, Hospital, StrikeAppeal, counts_others_too(root, Appointment.account_id))
+        .join(Person, Person.id == Strike.person_id)
         .join(Appointment, Appointment.id == Strike.appointment_id)
         .join(Hospital, Hospital.id == Strike.hospital_id)
         .outerjoin(StrikeAppeal, StrikeAppeal.strike_id == Strike.id)
         .where(Strike.id.in_([one.id for one in strikes]))
     )
     found = {
-        strike.id: StrikeView(strike, appointment, hospital, _shown(appeal, vault))
-        for strike, appointment, hospital, appeal in rows
+        strike.id: StrikeView(strike, appointment, hospital, _shown(appeal, vault), restricts_alone=not with_others)
+        for strike, appointment, hospital, appeal, with_others in rows
     }
     return [found[one.id] for one in strikes]
 

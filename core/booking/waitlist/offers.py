@@ -7,7 +7,7 @@ off anywhere, there is all of it or nothing, and the job of the number begins ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -16,11 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.case import Case, own_case, taker_in
-from core.booking.claim import Taken, is_kept_from
+from core.booking.claim import NOBODY, Taken, is_kept_from
 from core.booking.look import Surroundings, look_around
 from core.booking.rules.evaluation import refusals
 from core.booking.rules.overlap import elsewhere_during, meets
-from core.booking.rules.refusals import Overlaps
+from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.terms import Terms
 from core.booking.waitlist.queue import Waiting, pay_until, waiting_for
 from core.booking.wish import Wish
@@ -28,7 +28,7 @@ from core.booking.write import Sale, write_booking
 from core.jobs.queue import enqueue
 from core.locks import lock_account_and_person, lock_slot, lock_waitlist_entry
 from core.notices.write import tell
-from core.refusals import ScheduleClosed, ScheduleSuspended
+from core.refusals import PersonLimit, ScheduleClosed, ScheduleSuspended
 from core.transactions import Changed
 from core.workbench import Workbench
 from models.appointment import HOLDS_SLOT, Appointment
@@ -109,6 +109,8 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     session.refresh(place)
     if entry.status is not WaitlistStatus.WAITING or place.appointment_id is not None:
         return False
+    if entry.max_fee_fen is not None and around.schedule.fee_fen > entry.max_fee_fen:  # dearer since they were listed
+        return False
     wish = Wish(offer.schedule_id, dependent_id, entry.pay_mode)
     terms = Terms.from_document(around.schedule.terms)
     try:
@@ -137,15 +139,24 @@ def is_held(session: Session, slot: Slot) -> bool:
 
 
 def _refused(session: Session, case: Case, wish: Wish, slot: Slot) -> str | None:
-    """The code of the first rule that refuses."""
+    """The code of the first rule that refuses, and never what another account did. At night the number is found for
+    them as well: they waited for it by day."""
     for refusal in refusals(case):
-        return refusal.code
+        if not isinstance(refusal, ClosedHours):
+            return refusal.code
     if str(wish.pay) not in case.terms.pay_modes:
         return _NOT_OFFERED
     # It is one number that is on offer: nobody looks for another segment of the half day.
-    if not case.terms.may_overlap and meets(elsewhere_during(case.standing, case.schedule), slot):
-        return Overlaps.code
-    return _OWN_NUMBER if is_kept_from(session, slot.id, taker_in(case)) else None
+    if not case.terms.may_overlap:
+        elsewhere = elsewhere_during(case.standing, case.schedule)
+        if meets([one for one in elsewhere if one.account_id == case.booker_id], slot):
+            return Overlaps.code
+        if meets(elsewhere, slot):
+            return PersonLimit.code
+    taker = taker_in(case)
+    if is_kept_from(session, slot.id, replace(taker, person_id=NOBODY)):
+        return _OWN_NUMBER
+    return PersonLimit.code if is_kept_from(session, slot.id, taker) else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, update
 
 from core.refusals import PersonLimit
 from models.account import Consent
+from models.agreement import Agreement
 from models.appointment import PayMode
 from models.errors import NotFound
 from models.person import Dependent
@@ -51,6 +52,37 @@ def test_each_reason_comes_with_another_way(patient: Patient) -> None:
 
 
 # --- what another account has is not told
+
+
+def typed_only(other: Patient) -> None:
+    change = update(Dependent).where(Dependent.id == other.dependent_id).values(identity_level=0)
+    other.write(lambda session, _now: session.execute(change))
+
+
+def not_agreed(other: Patient) -> None:
+    theirs = delete(Agreement).where(Agreement.dependent_id == other.dependent_id)
+    other.write(lambda session, _now: session.execute(theirs))
+
+
+def without_consent(other: Patient) -> None:
+    theirs = delete(Consent).where(Consent.account_id == other.account_id)
+    other.write(lambda session, _now: session.execute(theirs))
+
+
+@pytest.mark.parametrize("lacks", [typed_only, not_agreed, without_consent])
+def test_whoever_may_not_book_for_somebody_learns_nothing_of_them(
+    patient: Patient, lacks: Callable[[Patient], None]
+) -> None:
+    """However many half days a stranger tries with a number they have got hold of."""
+    stranger = same_person(patient)
+    lacks(stranger)
+    before = codes(stranger)
+    assert before
+    had = patient.book(PayMode.ON_SITE)
+    assert codes(stranger) == before
+    patient.cancel(had)
+    patient.book()
+    assert codes(stranger) == before
 
 
 def book_online(other: Patient) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.booking.rules.limits import closed_hours, fullest
-from core.booking.rules.refusals import Overlaps, RebookTooSoon
+from core.booking.rules.refusals import Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.standing import Standing
 from core.clock import HOSPITAL_ZONE
 from core.refusals import PersonLimit
@@ -207,3 +207,14 @@ def test_a_patient_is_told_when_it_opens(patient: Patient) -> None:
     (reason,) = look(patient).reasons
     assert (reason.error.code, reason.alternatives) == ("closed_hours", ["wait"])
     assert reason.error.retry_at is not None
+
+
+def test_an_exchange_under_way_hides_no_visit(patient: Patient) -> None:
+    """Neither of the two days: which one it will be is open until the difference is paid."""
+    strict = {"max_per_person_7_days": 1, "max_open_holds_person": 2}
+    set_schedule(patient, terms={**patient_terms(patient), **strict})
+    old = patient.paid()
+    near = elsewhere(patient, visit_date=FIRST + DAY, terms=strict)
+    patient.reschedule(old, beside(patient, visit_date=FIRST + 20 * DAY, fee_fen=8000, terms=strict))
+    with pytest.raises(PeriodLimit):
+        patient.book(PayMode.ON_SITE, schedule_id=near)

@@ -20,7 +20,7 @@ from core.refusals import AlreadyBooked, NumbersInFlight, PersonLimit, SoldOut
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.job import Job
-from models.schedule import SlotStatus
+from models.schedule import Schedule, SlotStatus
 
 REST = timedelta(hours=2)
 TERMS = {"return_after_seconds": 600, "return_spread_seconds": 6600, "let_go_rest_minutes": 120}
@@ -102,7 +102,7 @@ def test_a_number_of_soon_is_of_use_to_somebody(patient: Patient) -> None:
     patient.clock.set(starts_at - timedelta(minutes=36))
     patient.work()
     assert patient.appointment(first).status is AppointmentStatus.CANCELLED
-    assert returns_at(patient, first) <= starts_at - timedelta(minutes=30)
+    assert patient.slot(first).status is SlotStatus.FREE
 
 
 @pytest.mark.parametrize("way", ["cancelled", "unpaid"])
@@ -221,3 +221,21 @@ def _nobody_got_back_what_they_let_go(patient: Patient) -> None:
                 rested = later.created_at >= one.ended_at + (REST if related else timedelta(minutes=10))
                 assert rested, (one.cancel_reason, one.ended_at, later.created_at)
                 assert one.cancel_reason in (CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT)
+
+
+@pytest.mark.parametrize("closes_before", [None, timedelta(hours=12)], ids=["by segment", "the evening before"])
+def test_a_freed_number_returns_while_it_can_still_be_had(patient: Patient, closes_before: timedelta | None) -> None:
+    terms = {"return_after_seconds": 7200, "return_spread_seconds": 0, "cancel_minutes_before_segment": 60}
+    patient.schedule_id = beside(patient, numbers=1, terms=terms)
+    first = patient.book(PayMode.ON_SITE)
+    closes_at = patient.slot(first).starts_at - (closes_before or timedelta(minutes=30))
+    if closes_before is not None:
+        patient.write(
+            lambda session, _now: setattr(session.get_one(Schedule, patient.schedule_id), "closes_at", closes_at)
+        )
+    patient.clock.set(closes_at - timedelta(minutes=50))
+    patient.cancel(first)
+    patient.work()
+    patient.clock.set(returns_at(patient, first))
+    patient.work()
+    another(patient).book(PayMode.ON_SITE)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.eligibility import explain_for
 from core.booking.strikes.ledger import count_later
+from core.booking.strikes.views import list_strikes
 from core.clock import hospital_day
 from core.refusals import PersonLimit, Restricted
 from core.workbench import Workbench
@@ -179,3 +180,19 @@ def test_the_hospital_hears_them_and_lifts_it(patient: Patient) -> None:
     at_the_desk(patient, "lift_at_desk", missed[1])
     assert [one.lifted_why for one in strikes(patient)] == [None, Lift.APPEAL, None]
     assert said(patient, day(patient)) == []
+
+
+def test_a_restriction_to_which_strikes_of_others_were_needed_is_the_generic_limit(patient: Patient) -> None:
+    """On one's own single strike it would tell that there are others."""
+    other = same_person(patient)
+    for _ in range(2):
+        miss(other)
+    miss(patient)
+    assert strikes(patient)[-1].restricts_until is not None
+    assert said(patient, day(patient)) == [("person_limit", None)]
+    page = patient.read(
+        lambda session: list_strikes(
+            session, account_id=patient.account_id, vault=patient.workbench.vault, cursor=None, limit=9
+        )
+    )
+    assert [(one.restricts_until, one.restricts_until_appeal) for one in page.items] == [(None, False)]

@@ -20,6 +20,7 @@ from core.booking.waitlist import offers as waitlist_offers
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
 from core.booking.waitlist.views import EntryView, list_entries
 from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
+from core.clock import HOSPITAL_ZONE
 from core.refusals import NumbersInFlight
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, PayMode
@@ -502,6 +503,59 @@ class Story:
             assert status(self.people[who], entry) == "offered"
         for who, entry in self.queue:
             assert status(self.people[who], entry) == "waiting"
+
+
+# --- what another account did is not told, and what was said is kept to
+
+
+def test_an_appointment_through_another_account_is_the_generic_limit(patient: Patient) -> None:
+    one = fresh(patient, numbers=1, terms=SLOW | {"may_overlap": False})
+    had, waiting = one.book(PayMode.ON_SITE), another(one)
+    entry = wait(waiting)
+    same_person(waiting).book(PayMode.ON_SITE, schedule_id=fresh(one).schedule_id)
+    one.cancel(had)
+    one.work()
+    assert view(waiting, entry).places[0].reasons[0] == "person_limit"
+
+
+def test_a_number_given_back_through_another_account_is_the_generic_limit(patient: Patient) -> None:
+    one = fresh(patient, numbers=1, terms=SLOW | {"let_go_rest_minutes": 120})
+    waiting = another(one)
+    other = same_person(waiting)
+    had, entry = other.book(PayMode.ON_SITE), wait(waiting)
+    other.cancel(had)
+    one.work()
+    assert view(waiting, entry).places[0].reasons[0] == "person_limit"
+
+
+def test_a_number_freed_at_night_is_found_for_whoever_waits(patient: Patient) -> None:
+    terms = {"return_after_seconds": 600, "return_spread_seconds": 0, "closed_from": "23:00", "closed_until": "06:00"}
+    one = fresh(patient, numbers=1, terms=terms)
+    had, waiting = one.book(PayMode.ON_SITE), another(one)
+    entry = wait(waiting)
+    one.clock.set(one.clock.now().astimezone(HOSPITAL_ZONE).replace(hour=23, minute=10, second=0, microsecond=0))
+    one.cancel(had)
+    one.work()
+    assert found(waiting, entry) is not None
+
+
+def test_nobody_is_given_a_number_above_the_price_they_named(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where it became dearer after they were listed for it."""
+    one = fresh(patient, numbers=1, terms=SLOW)
+    had, waiting = one.book(PayMode.ON_SITE), another(one)
+    entry = wait(waiting, max_fee_fen=5000)
+    listed = waitlist_offers._queue
+
+    def dearer(session: Session, now: datetime, *, slot_id: UUID) -> Any:
+        queue = listed(session, now, slot_id=slot_id)
+        assert queue[1]
+        one.write(lambda inner, _now: setattr(inner.get_one(Schedule, one.schedule_id), "fee_fen", 9000))
+        return queue
+
+    monkeypatch.setattr(waitlist_offers, "_queue", dearer)
+    one.cancel(had)
+    one.work()
+    assert found(waiting, entry) is None
 
 
 def _keep(session: Session, patient: Patient, until: datetime) -> None:
