@@ -175,7 +175,8 @@ _ALIPAY = _List(
 _SMS = _List(
     "sms",
     SmsAccount,
-    {name: name for name in ("provider", "access_key_id", "access_key_secret", "sign_name", "template_id")},
+    {name: name for name in ("provider", "access_key_id", "access_key_secret", "sign_name")}
+    | {name: name for name in ("template_id", "agreement_template_id")},
     may={name: name for name in ("sdk_app_id", "region", "base_url")},
     own={"base_url": tuple(OWN_URLS.values())},
 )

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 
 from sandbox.crypto import random_digits, random_letters
+from sandbox.new_clouds import agreement_template, new_pair, new_sms
 
 APP_NAMES = ("patient", "other")
 MERCHANT_NAMES = ("demo", "gulou", "xiehe")
@@ -84,17 +85,25 @@ class CloudAccount:
 
 @dataclass(frozen=True)
 class SmsAccount(CloudAccount):
-    """An account that sends text messages, with its approved signature and template. `words` is the template's text."""
+    """An account that sends text messages, with its approved signature and templates. `words` and `agreement_words` are
+    the templates' texts."""
 
     sign_name: str
     template_id: str
     words: str
+    agreement_template_id: str
+    agreement_words: str
     sdk_app_id: str | None = None
     region: str | None = None
 
-    def text(self, code: str) -> str:
+    def has_template(self, template_id: object) -> bool:
+        """Whether a template of this number was approved."""
+        return template_id in (self.template_id, self.agreement_template_id)
+
+    def text(self, template_id: str, code: str) -> str:
         """What stands on the phone behind the signature."""
-        return self.words.replace("${code}", code).replace("{1}", code)
+        words = self.words if template_id == self.template_id else self.agreement_words
+        return words.replace("${code}", code).replace("{1}", code)
 
 
 @dataclass(frozen=True)
@@ -218,42 +227,13 @@ def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     if "wechat_official" not in completed:
         completed["wechat_official"] = [_new_official(name, APP_NAMES[0]) for name in OFFICIAL_NAMES]
     if "sms" not in completed:
-        completed["sms"] = _new_sms()
+        completed["sms"] = new_sms()
+    completed["sms"] = [agreement_template(one["provider"]) | one for one in completed["sms"]]
     if "realname" not in completed:
-        completed["realname"] = [_new_pair("aliyun"), _new_pair("tencent")]
+        completed["realname"] = [new_pair("aliyun"), new_pair("tencent")]
     if "hospital" not in completed:
         completed["hospital"] = {"system": "his", "key_id": f"hk{random_letters(14)}", "secret": random_letters(43)}
     return completed
-
-
-def _new_pair(provider: str) -> dict[str, str]:
-    """The key of an account, in the form that the platform gives it."""
-    key_id, secret = {
-        "aliyun": (f"LTAI5t{random_letters(18)}", random_letters(30)),
-        "tencent": (f"AKID{random_letters(32)}", random_letters(32)),
-    }[provider]
-    return {"provider": provider, "access_key_id": key_id, "access_key_secret": secret}
-
-
-def _new_sms() -> list[dict[str, str]]:
-    """One account at each platform; templates have one variable, named as the platform names it."""
-    words = "您的验证码是{}，5分钟内有效，请勿告诉他人。"
-    return [
-        {
-            **_new_pair("aliyun"),
-            "sign_name": "约诊沙箱",
-            "template_id": f"SMS_{random_digits(9)}",
-            "words": words.replace("{}", "${code}"),
-        },
-        {
-            **_new_pair("tencent"),
-            "sign_name": "约诊沙箱",
-            "template_id": random_digits(7),
-            "words": words.replace("{}", "{1}"),
-            "sdk_app_id": f"1400{random_digits(6)}",
-            "region": "ap-guangzhou",
-        },
-    ]
 
 
 def _new_official(name: str, miniapp: str) -> dict[str, str]:

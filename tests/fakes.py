@@ -33,6 +33,7 @@ from core.ports import (
     RefundState,
     Reply,
     SmsGateway,
+    TextKind,
     TradeAnswer,
     TradeState,
 )
@@ -208,17 +209,20 @@ class FakePhones:
 
 
 class FakeSms:
-    """Port SmsGateway. `sent` is what reached a phone; a failure that is set is raised, once each."""
+    """Port SmsGateway. `sent` is what reached a phone, `kinds` the text each was in; a failure that is set is raised,
+    once each."""
 
     def __init__(self, provider: str = "aliyun") -> None:
         self.provider = provider
         self.sent: list[tuple[str, str]] = []
+        self.kinds: list[TextKind] = []
         self.failures: list[Exception] = []
 
-    def send_code(self, *, phone: str, code: str) -> str:
+    def send_code(self, *, phone: str, code: str, kind: TextKind) -> str:
         if self.failures:
             raise self.failures.pop(0)
         self.sent.append((phone, code))
+        self.kinds.append(kind)
         return f"message-{len(self.sent)}"
 
 

@@ -8,7 +8,7 @@ good, and nothing sends it again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from core.identity.consents import require_consent
 from core.identity.own import require_own_login
 from core.identity.phone import keep_phone
 from core.locks import lock_account
-from core.ports import NumberRefused, ProviderRefused, ProviderUnavailable, SmsGateway
+from core.ports import NumberRefused, ProviderRefused, ProviderUnavailable, SmsGateway, TextKind
 from core.refusals import PhoneNotProven, ProviderDown
 from core.workbench import Workbench
 from models.account import PHONE_HASH, Account, Purpose
@@ -39,6 +39,12 @@ CODE_LIFE = timedelta(minutes=5)
 TRIES = 5
 _DIGITS = 6
 _MAINLAND = "+86"
+_KINDS: Mapping[CodePurpose, TextKind] = {
+    CodePurpose.ACCOUNT_PHONE: TextKind.CODE,
+    CodePurpose.IDENTITY_CHECK: TextKind.CODE,
+    CodePurpose.AGREEMENT: TextKind.AGREEMENT,
+}
+"""The text in which a code of each purpose is sent."""
 
 log = structlog.get_logger()
 
@@ -59,12 +65,13 @@ class Asker:
 
 @dataclass(frozen=True)
 class CodeIntent:
-    """A code that is to be sent. `again_at` is when another one may be asked for."""
+    """A code that is to be sent. `again_at` is when another one may be asked for, `kind` the text that carries it."""
 
     code_id: UUID
     expires_at: datetime
     again_at: datetime
     gone_today: int
+    kind: TextKind
     phone: str = field(repr=False)
     code: str = field(repr=False)
 
@@ -133,7 +140,7 @@ def prepare_code(session: Session, *, asker: Asker, limits: CodeLimits, vault: V
     session.add(row)
     session.flush()
     require_own_login(session, login_id=asker.login_id, account_id=asker.account_id)
-    return CodeIntent(row.id, row.expires_at, limits.again_at(now=now), gone, asker.phone, code)
+    return CodeIntent(row.id, row.expires_at, limits.again_at(now=now), gone, _KINDS[asker.purpose], asker.phone, code)
 
 
 def send_code(gateways: Sequence[SmsGateway], intent: CodeIntent) -> Outcome:
@@ -141,7 +148,7 @@ def send_code(gateways: Sequence[SmsGateway], intent: CodeIntent) -> Outcome:
     for gateway in gateways:
         about = {"phone_code": str(intent.code_id), "provider": gateway.provider}
         try:
-            number = gateway.send_code(phone=intent.phone, code=intent.code)
+            number = gateway.send_code(phone=intent.phone, code=intent.code, kind=intent.kind)
         except NumberRefused as refusal:
             log.info("sms_number_refused", platform_code=refusal.code, **about)
             return Outcome(Sending.REFUSED, gateway.provider)

@@ -71,7 +71,7 @@ from core.ports.money import (
     TradeState,
 )
 from core.ports.realname import MatchAnswer, MatchSubject, NameMatch, NameMatcher
-from core.ports.sms import SmsGateway
+from core.ports.sms import SmsGateway, TextKind
 
 __all__ = [
     "Answer",
@@ -128,6 +128,7 @@ __all__ = [
     "SceneCode",
     "SmsGateway",
     "StandInUser",
+    "TextKind",
     "TokenStore",
     "TradeAnswer",
     "TradeState",

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from core.ports import ProviderUnavailable
+from core.ports import ProviderUnavailable, TextKind
 from integrations.answers import AnswerSchema, load_answer, text
 from integrations.cloud.acs3 import Acs3Key, canonical_query, query_headers
 from integrations.sms._means import failure_of, read_codes
@@ -65,13 +65,13 @@ class AliyunSmsGateway:
         # SendSms takes its parameters in the query: number and code stand in the URL.
         self._transport = Transport(timeouts=timeouts, secret_urls=True)
 
-    def send_code(self, *, phone: str, code: str) -> str:
+    def send_code(self, *, phone: str, code: str, kind: TextKind) -> str:
         """Raises: NumberRefused, ProviderRefused, ProviderUnavailable."""
         query = canonical_query(
             {
                 "PhoneNumbers": phone,
                 "SignName": self._account.sign_name,
-                "TemplateCode": self._account.template_id,
+                "TemplateCode": self._account.template(kind),
                 "TemplateParam": json.dumps({"code": code}, separators=(",", ":")),
             }
         )

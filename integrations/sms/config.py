@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from core.ports import TextKind
 from integrations.accounts import DIGITS, WORD, require_match, require_plain_url
 
 ALIYUN, TENCENT = "aliyun", "tencent"
@@ -23,10 +24,11 @@ _REGION = re.compile(r"[a-z]{2}-[a-z]{1,24}(-[0-9])?")
 
 @dataclass(frozen=True)
 class SmsAccount:
-    """One account, with the signature and the template that were approved for it.
+    """One account, with the signature and the two templates that were approved for it.
 
-    The template has one variable, the code: named `code` at Aliyun, `{1}` at Tencent. `sdk_app_id` and `region` are
-    Tencent's alone. Without `base_url` it is the platform's own. Raises: ValueError.
+    Each template has one variable, the code: named `code` at Aliyun, `{1}` at Tencent. `agreement_template_id` is of
+    the text by which a grown-up agrees to be booked for. `sdk_app_id` and `region` are Tencent's alone. Without
+    `base_url` it is the platform's own. Raises: ValueError.
     """
 
     provider: str
@@ -34,6 +36,7 @@ class SmsAccount:
     access_key_secret: str = field(repr=False)
     sign_name: str
     template_id: str
+    agreement_template_id: str
     sdk_app_id: str | None = None
     region: str | None = None
     base_url: str = ""
@@ -45,6 +48,9 @@ class SmsAccount:
         require_match(WORD, "access_key_secret", self.access_key_secret)
         require_match(_SIGN_NAME, "sign_name", self.sign_name)
         require_match(WORD, "template_id", self.template_id)
+        require_match(WORD, "agreement_template_id", self.agreement_template_id)
+        if self.agreement_template_id == self.template_id:
+            raise ValueError("agreement_template_id is the same as template_id")
         self._require_app()
         if not self.base_url:
             object.__setattr__(self, "base_url", OWN_URLS[self.provider])
@@ -60,6 +66,10 @@ class SmsAccount:
             require_match(_REGION, "region", self.region or "")
         elif self.sdk_app_id is not None or self.region is not None:
             raise ValueError("sdk_app_id and region belong to another provider")
+
+    def template(self, kind: TextKind) -> str:
+        """The platform's number of the text of this kind."""
+        return {TextKind.CODE: self.template_id, TextKind.AGREEMENT: self.agreement_template_id}[kind]
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from core.ports import ProviderUnavailable
+from core.ports import ProviderUnavailable, TextKind
 from integrations.answers import AnswerSchema, load_answer, text
 from integrations.cloud.tc3 import Tc3Key, json_headers
 from integrations.sms._means import failure_of, read_codes
@@ -98,13 +98,13 @@ class TencentSmsGateway:
         # Nothing secret is in the URL; but no error of the library below has a place in a log beside a number either.
         self._transport = Transport(timeouts=timeouts, secret_urls=True)
 
-    def send_code(self, *, phone: str, code: str) -> str:
+    def send_code(self, *, phone: str, code: str, kind: TextKind) -> str:
         """Raises: NumberRefused, ProviderRefused, ProviderUnavailable."""
         wanted = {
             "PhoneNumberSet": [phone],
             "SmsSdkAppId": self._account.sdk_app_id,
             "SignName": self._account.sign_name,
-            "TemplateId": self._account.template_id,
+            "TemplateId": self._account.template(kind),
             "TemplateParamSet": [code],
         }
         body = json.dumps(wanted, ensure_ascii=False, separators=(",", ":")).encode()

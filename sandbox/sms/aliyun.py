@@ -47,7 +47,8 @@ class AliyunExchange(AliyunCall[SmsAccount]):
                 raise AliyunError(f"Missing{name}", status=400)
         if self.params["SignName"] != account.sign_name:
             raise AliyunError("isv.SMS_SIGNATURE_ILLEGAL")
-        if self.params["TemplateCode"] != account.template_id:
+        template = self.params["TemplateCode"]
+        if not account.has_template(template):
             raise AliyunError("isv.SMS_TEMPLATE_ILLEGAL")
         code = _variable(self.params.get("TemplateParam", ""))
         numbers = self.params["PhoneNumbers"].split(",")
@@ -56,7 +57,9 @@ class AliyunExchange(AliyunCall[SmsAccount]):
         found = [mainland(number) for number in numbers]
         sending = f"{real_now()}{secrets.randbelow(10**7):07d}^0"
         messages = [
-            Message(account, phone, {"code": code}, sending, account.text(code)) for phone in found if phone is not None
+            Message(account, template, phone, {"code": code}, sending, account.text(template, code))
+            for phone in found
+            if phone is not None
         ]
         if len(messages) != len(numbers):
             raise AliyunError("isv.MOBILE_NUMBER_ILLEGAL")

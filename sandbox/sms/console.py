@@ -14,6 +14,7 @@ def credentials(sandbox: Sandbox, root: str) -> list[dict[str, Any]]:
             "access_key_secret": account.access_key_secret,
             "sign_name": account.sign_name,
             "template_id": account.template_id,
+            "agreement_template_id": account.agreement_template_id,
             **({} if account.sdk_app_id is None else {"sdk_app_id": account.sdk_app_id, "region": account.region}),
             "base_url": f"{root}/sms/{account.provider}",
         }

@@ -20,6 +20,7 @@ class Message:
     """One message to one phone; `params` as the caller named them."""
 
     account: SmsAccount
+    template: str
     phone: str
     params: dict[str, str]
     number: str
@@ -46,7 +47,7 @@ def deliver(sandbox: Sandbox, messages: list[Message]) -> None:
                 each.account.provider,
                 each.phone,
                 each.account.sign_name,
-                each.account.template_id,
+                each.template,
                 json.dumps(each.params, ensure_ascii=False),
                 f"【{each.account.sign_name}】{each.text}",
                 each.number,

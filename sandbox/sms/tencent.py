@@ -68,13 +68,14 @@ class TencentExchange(TencentCall[SmsAccount]):
         """Each number has a fate of its own. Raises: TencentError."""
         body = _body()
         refused, params = _refused(account, body), body.get("TemplateParamSet", [])
+        template = body["TemplateId"]
         statuses, messages = [], list[Message]()
         for number in body["PhoneNumberSet"]:
             phone, serial = mainland(number), f"{real_now()}:{secrets.token_hex(8)}"
             code = refused or _refused_number(number)
             if code is None and phone is not None:
                 named = {str(place): param for place, param in enumerate(params, 1)}
-                messages.append(Message(account, phone, named, serial, account.text(params[0])))
+                messages.append(Message(account, template, phone, named, serial, account.text(template, params[0])))
             statuses.append(_status(number, code or "Ok", serial=serial if code is None else ""))
         deliver(self.sandbox, messages)
         return {"SendStatusSet": statuses}
@@ -108,7 +109,7 @@ def _refused(account: SmsAccount, body: Mapping[str, Any]) -> str | None:
         return "UnauthorizedOperation.SmsSdkAppIdVerifyFail"
     if body.get("SignName") != account.sign_name:
         return "FailedOperation.SignatureIncorrectOrUnapproved"
-    if body["TemplateId"] != account.template_id:
+    if not account.has_template(body["TemplateId"]):
         return "FailedOperation.TemplateUnapprovedOrNotExist"
     params = body.get("TemplateParamSet", [])
     if len(params) != 1:

@@ -15,7 +15,7 @@ from traces import bytes_of, traces
 from ward import Ward, open_ward
 from wire import Phone, Reply
 
-from core.ports import ProviderRefused, ProviderUnavailable
+from core.ports import ProviderRefused, ProviderUnavailable, TextKind
 from miniapp_api.limits import network
 from models.database import Database
 from schemas.base import instant_text
@@ -203,9 +203,9 @@ def test_the_platform_is_called_outside_of_any_transaction(ward: Ward, phone: Ph
     event.listen(engine, "commit", lambda one: held.remove(one) if one in held else None)
     send = sms.send_code
 
-    def while_sending(*, phone: str, code: str) -> str:
+    def while_sending(*, phone: str, code: str, kind: TextKind) -> str:
         seen.append(len(held))
-        return send(phone=phone, code=code)
+        return send(phone=phone, code=code, kind=kind)
 
     sms.send_code = while_sending  # type: ignore[method-assign]
     assert ask(phone).status == 202

@@ -187,6 +187,7 @@ def test_alipays_certificates_are_shared_through_the_token_store(config: Config,
 
 def test_text_messages_go_in_the_order_of_the_accounts(config: Config) -> None:
     key = {"access_key_id": "id", "access_key_secret": "secret", "sign_name": "约诊", "template_id": "1"}
+    key["agreement_template_id"] = "2"
     accounts = (SmsAccount("tencent", **key, sdk_app_id="1400000001"), SmsAccount("aliyun", **key))
     registry = Registry(replace(config, platforms=Platforms(sms=accounts)), NoTokens())
     assert [one.provider for one in registry.sms_gateways()] == ["tencent", "aliyun"]

@@ -64,11 +64,12 @@ def platforms(rsa_key: RSAPrivateKey) -> dict[str, Any]:
         "sms": [
             {
                 "provider": "aliyun", "access_key_id": "LTAIcanary", "access_key_secret": SECRET, "sign_name": "约诊",
-                "template_id": "SMS_100000001", "more": 1,
+                "template_id": "SMS_100000001", "agreement_template_id": "SMS_100000002", "more": 1,
             },
             {
                 "provider": "tencent", "access_key_id": "AKIDcanary", "access_key_secret": SECRET, "sign_name": "约诊",
-                "template_id": "1000001", "sdk_app_id": "1400000001", "base_url": "https://sms.tencentcloudapi.com",
+                "template_id": "1000001", "agreement_template_id": "1000002", "sdk_app_id": "1400000001",
+                "base_url": "https://sms.tencentcloudapi.com",
             },
         ],
         "hospital_systems": [
@@ -366,6 +367,11 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             "alipay[0]: gateway is not the platform's own https host",
         ),
         (_row("sms", access_key_secret=None), "sms[0]: missing: access_key_secret"),
+        (_row("sms", agreement_template_id=None), "sms[0]: missing: agreement_template_id"),
+        (
+            _row("sms", agreement_template_id="SMS_100000001"),
+            "sms[0]: agreement_template_id is the same as template_id",
+        ),
         (_row("sms", provider="pigeon"), "sms[0]: provider must be one of: aliyun, tencent"),
         (_row("sms", sdk_app_id="1400000001"), "sms[0]: sdk_app_id and region belong to another provider"),
         (

@@ -20,6 +20,7 @@ from wire import Phone, Reply
 from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.invariants import check_invariants
+from core.ports import TextKind
 from models.audit import AuditEntry
 from models.database import Database
 from models.person import Dependent, IdentityLevel
@@ -114,6 +115,14 @@ def test_1_1_6_what_is_agreed_to_is_told_where_it_is_asked(ward: Ward, an: Phone
     assert (asked["phone_masked"], asked["version"]) == ("139****0007", VERSION)
     assert asked["expires_at"] == instant_text(now + timedelta(minutes=5))
     assert "随时撤回" in asked["text"]
+
+
+def test_1_1_6_the_message_is_the_text_about_agreeing_and_no_other_code_is(ward: Ward, an: Phone) -> None:
+    (sms,) = ward.adapters.sms
+    assert isinstance(sms, FakeSms)
+    assert ask(an, spouse(an)).status == 202
+    assert an.send("POST", "/account/phone/otp", {"phone": "13900000008"}).status == 202
+    assert sms.kinds == [TextKind.AGREEMENT, TextKind.CODE]
 
 
 @pytest.mark.parametrize(

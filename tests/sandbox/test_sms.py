@@ -1,13 +1,17 @@
 """Text messages at the sandbox: each call proven by its signature, the phones ring, and every refusal in its words."""
 
+import json
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from paper_browser import Browser
 from sms_clients import PHONE, Aliyun, Tencent
+
+from sandbox.keys import FILE_NAME, open_keyring
 
 
 @pytest.fixture
@@ -31,7 +35,8 @@ def code_of(answer: requests.Response) -> str:
 
 def test_credentials_have_the_form_of_the_product(box: Any) -> None:
     first, second = box.control.get("/credentials")["sms"]
-    assert first.keys() == {"provider", "access_key_id", "access_key_secret", "sign_name", "template_id", "base_url"}
+    templates = {"template_id", "agreement_template_id"}
+    assert first.keys() == {"provider", "access_key_id", "access_key_secret", "sign_name", "base_url"} | templates
     assert second.keys() - first.keys() == {"sdk_app_id", "region"}
     assert [one["base_url"] for one in (first, second)] == [
         f"{box.running.base_url}/sms/aliyun",
@@ -59,6 +64,28 @@ def test_a_message_of_tencent_arrives(box: Any, tencent: Tencent) -> None:
     (message,) = box.control.items("/sms", provider="tencent")
     assert (message["phone"], message["params"], message["number"]) == (PHONE, {"1": "123456"}, status["SerialNo"])
     assert "您的验证码是123456" in message["text"]
+
+
+def test_each_template_has_a_text_of_its_own(box: Any, aliyun: Aliyun, tencent: Tencent) -> None:
+    aliyun.send(TemplateCode=aliyun.account["agreement_template_id"])
+    tencent.send(TemplateId=tencent.account["agreement_template_id"])
+    texts = [one["text"] for one in box.control.items("/sms")]
+    assert set(texts) == {
+        "【约诊沙箱】验证码123456用于本人同意由他人代为预约挂号，5分钟内有效。"
+        "将它告诉对方即表示同意，可随时撤回；不同意请勿告诉对方。"
+    }
+    assert len(texts) == 2
+
+
+def test_an_installation_from_before_the_second_template_gets_one(tmp_path: Path) -> None:
+    open_keyring(tmp_path)
+    file = tmp_path / FILE_NAME
+    stored = json.loads(file.read_text())
+    stored["sms"] = [{k: v for k, v in one.items() if not k.startswith("agreement_")} for one in stored["sms"]]
+    file.write_text(json.dumps(stored))
+    first = open_keyring(tmp_path).sms
+    assert all(one.agreement_template_id not in ("", one.template_id) for one in first)
+    assert open_keyring(tmp_path).sms == first
 
 
 @pytest.mark.parametrize("spelled", ["13800000001", "8613800000001", "008613800000001", PHONE])

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from traces import bytes_of, traces
 
 from core.identity.code_limits import forget_phone_codes
-from core.ports import NumberRefused, ProviderRefused, ProviderUnavailable
+from core.ports import NumberRefused, ProviderRefused, ProviderUnavailable, TextKind
 from core.refusals import ConsentRequired, PhoneNotProven, ProviderDown
 from core.workbench import Workbench
 from models.account import LoginSession
@@ -231,12 +231,12 @@ def test_the_platform_is_called_outside_of_any_transaction_and_after_the_row_sta
     seen: list[Sending] = []
     send = prover.sms.send_code
 
-    def while_sending(*, phone: str, code: str) -> str:
+    def while_sending(*, phone: str, code: str, kind: TextKind) -> str:
         with (
             prover.workbench.transactions.database.write() as _another
         ):  # SQLite has one writer: it would wait for ever
             seen.extend(row.sending for row in prover.rows())
-        return send(phone=phone, code=code)
+        return send(phone=phone, code=code, kind=kind)
 
     prover.sms.send_code = while_sending  # type: ignore[method-assign]
     prover.ask()

@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-from core.ports import NumberRefused, ProviderError, ProviderRefused, ProviderUnavailable, SmsGateway
+from core.ports import NumberRefused, ProviderError, ProviderRefused, ProviderUnavailable, SmsGateway, TextKind
 from integrations.cloud import acs3, tc3
 from integrations.sms import AliyunSmsGateway, SmsAccount, TencentSmsGateway, aliyun, tencent
 
@@ -30,6 +30,7 @@ def wire() -> Iterator[responses.RequestsMock]:
 
 def account(provider: str, **more: Any) -> SmsAccount:
     given = {"access_key_id": "key-id", "access_key_secret": SECRET, "sign_name": "约诊", "template_id": "SMS_1"}
+    given["agreement_template_id"] = "SMS_2"
     return SmsAccount(provider, **given | more)
 
 
@@ -57,7 +58,7 @@ def answers(wire: responses.RequestsMock, gateway: SmsGateway, **how: Any) -> No
 
 def failure(gateway: SmsGateway) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        gateway.send_code(phone=PHONE, code=CODE)
+        gateway.send_code(phone=PHONE, code=CODE, kind=TextKind.CODE)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(vars(caught.value))
     assert [one for one in (PHONE[1:], PHONE[3:], CODE, SECRET) if one in shown] == []
     return caught.value
@@ -80,7 +81,7 @@ def signed_headers(request: requests.PreparedRequest) -> dict[str, str]:
 
 def test_aliyun_is_sent_the_template_signed_over_its_query(wire: responses.RequestsMock) -> None:
     answers(wire, ALIYUN, json=told(ALIYUN, "OK", number="9006^0"))
-    assert ALIYUN.send_code(phone=PHONE, code=CODE) == "9006^0"
+    assert ALIYUN.send_code(phone=PHONE, code=CODE, kind=TextKind.CODE) == "9006^0"
     request = sent(wire)
     query = urlsplit(request.url or "").query
     assert dict(parse_qsl(query)) == {
@@ -110,16 +111,31 @@ def test_aliyun_is_sent_the_template_signed_over_its_query(wire: responses.Reque
     )
 
 
+@BOTH
+def test_1_1_6_an_agreement_goes_out_in_the_template_of_its_own(
+    wire: responses.RequestsMock, gateway: SmsGateway
+) -> None:
+    answers(wire, gateway, json=told(gateway, success(gateway)))
+    gateway.send_code(phone=PHONE, code=CODE, kind=TextKind.AGREEMENT)
+    request = sent(wire)
+    body = request.body
+    if isinstance(body, bytes) and body:
+        assert json.loads(body) | {"TemplateId": "SMS_2", "TemplateParamSet": [CODE]} == json.loads(body)
+    else:
+        asked = dict(parse_qsl(urlsplit(request.url or "").query))
+        assert (asked["TemplateCode"], asked["TemplateParam"]) == ("SMS_2", '{"code":"482913"}')
+
+
 def test_no_nonce_is_used_twice(wire: responses.RequestsMock) -> None:
     answers(wire, ALIYUN, json=told(ALIYUN, "OK"))
     for _ in range(2):
-        ALIYUN.send_code(phone=PHONE, code=CODE)
+        ALIYUN.send_code(phone=PHONE, code=CODE, kind=TextKind.CODE)
     assert len({call.request.headers["x-acs-signature-nonce"] for call in wire.calls}) == 2
 
 
 def test_tencent_is_sent_the_template_signed_over_its_body(wire: responses.RequestsMock) -> None:
     answers(wire, TENCENT, json=told(TENCENT, "Ok", number="2019:1:2"))
-    assert TENCENT.send_code(phone=PHONE, code=CODE) == "2019:1:2"
+    assert TENCENT.send_code(phone=PHONE, code=CODE, kind=TextKind.CODE) == "2019:1:2"
     request = sent(wire)
     body = request.body
     assert isinstance(body, bytes)
@@ -150,7 +166,7 @@ def test_tencent_is_sent_the_template_signed_over_its_body(wire: responses.Reque
 @BOTH
 def test_a_message_without_a_number_was_sent_all_the_same(wire: responses.RequestsMock, gateway: SmsGateway) -> None:
     answers(wire, gateway, json=told(gateway, success(gateway), number=None))
-    assert gateway.send_code(phone=PHONE, code=CODE) == ""
+    assert gateway.send_code(phone=PHONE, code=CODE, kind=TextKind.CODE) == ""
 
 
 MEANINGS = [
