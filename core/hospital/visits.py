@@ -14,6 +14,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.booking.day.check_in import arrive
+from core.booking.day.no_show import miss, missed_from
+from core.booking.day.not_me import is_frozen
+from core.booking.strikes.ledger import lift_later
+from core.booking.terms import Terms
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
 from core.payments.charge_account import lock_charge_account
@@ -21,8 +25,9 @@ from core.ports import HospitalSystem, VisitEvent, VisitKind
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital import Hospital
-from models.schedule import Slot
+from models.schedule import Schedule, Slot, SlotStatus
 from models.states import Actor, Cause, CauseKind
+from models.strike import Lift
 
 log = structlog.get_logger()
 
@@ -70,13 +75,23 @@ def _follow(
 ) -> bool:
     """Whether the appointment moved. Who was seen has been there, also where nobody said so, or said the contrary."""
     was = appointment.status
-    if kind is VisitKind.NOSHOW and was in {AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED}:
-        appointment.miss(session, at=now, cause=cause)
-        return True
     if kind is VisitKind.NOSHOW:
-        return False
+        return _miss(session, appointment, slot, now=now, cause=cause)
     if was is AppointmentStatus.BOOKED:
         arrive(session, appointment, slot, now=now, cause=cause)
     if kind is VisitKind.FULFILLED and appointment.status in {AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW}:
+        if was is AppointmentStatus.NOSHOW:
+            lift_later(session, appointment.id, Lift.SEEN, now=now)
         appointment.fulfil(session, at=now, cause=cause)
     return appointment.status is not was
+
+
+def _miss(session: Session, appointment: Appointment, slot: Slot, *, now: datetime, cause: Cause) -> bool:
+    """A frozen number waits for the desk's word, and nobody misses a clinic that does not take place."""
+    stands = appointment.status in {AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED}
+    if not stands or slot.status is SlotStatus.SUSPENDED or is_frozen(session, appointment.id):
+        return False
+    schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
+    over = missed_from(Terms.from_document(appointment.terms), schedule.ends_at)
+    miss(session, appointment, counts_from=over, now=now, cause=cause)
+    return True

@@ -83,6 +83,14 @@ def _mark(session: Session, now: datetime, *, appointment_id: UUID, cause: Cause
     if appointment.status is AppointmentStatus.ARRIVED:
         appointment.fulfil(session, at=now, cause=cause)
         return
+    miss(session, appointment, counts_from=ends_at, now=now, cause=cause)
+
+
+def miss(session: Session, appointment: Appointment, *, counts_from: datetime, now: datetime, cause: Cause) -> None:
+    """They did not come, whoever says so: they are told, and it counts once everybody's time is over. Whoever had
+    arrived and was not seen is blamed for nothing. The caller holds the appointment."""
+    had_come = appointment.status is AppointmentStatus.ARRIVED
     appointment.miss(session, at=now, cause=cause)
-    count_later(session, appointment, StrikeKind.NO_SHOW, now=now)
+    if not had_come:
+        count_later(session, appointment, StrikeKind.NO_SHOW, now=now, not_before=counts_from)
     tell(session, NoticeKind.APPOINTMENT_MISSED, appointment, now=now)

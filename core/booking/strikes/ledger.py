@@ -39,12 +39,15 @@ _ENDED = {
 log = structlog.get_logger()
 
 
-def count_later(session: Session, appointment: Appointment, kind: StrikeKind, *, now: datetime) -> None:
+def count_later(
+    session: Session, appointment: Appointment, kind: StrikeKind, *, now: datetime, not_before: datetime | None = None
+) -> None:
     """In the transaction that makes it true. Nothing where no step of the ladder could ever be filled by it."""
     if not _ladder(Terms.from_document(appointment.terms), kind):
         return
     named, dedup = str(appointment.id), f"{COUNT}:{appointment.id}"
-    enqueue(session, COUNT, run_at=now, now=now, dedup=dedup, appointment_id=named, of_kind=str(kind))
+    run_at = now if not_before is None else max(now, not_before)
+    enqueue(session, COUNT, run_at=run_at, now=now, dedup=dedup, appointment_id=named, of_kind=str(kind))
 
 
 def lift_later(session: Session, appointment_id: UUID, why: Lift, *, now: datetime) -> None:
