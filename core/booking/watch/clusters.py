@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.jobs.queue import LeasedJob
@@ -29,7 +29,10 @@ from models.person import Dependent, Person
 
 LOOK_BACK = timedelta(days=7)
 DROPPED = 5
-"""So many unpaid numbers that one cluster held and let go within `LOOK_BACK` are a sign."""
+"""So many times that one cluster held without paying, and let go, within `LOOK_BACK` are a sign. A family that books
+together holds once, however many they are."""
+OF_ONES_OWN = 2
+"""So many of these an account must have done itself to be answered for what it did with others."""
 REBOOKED = 3
 """So many numbers of one account that one other took within `SOON` of their being let go are a sign."""
 AGAIN = 3
@@ -139,32 +142,42 @@ def _answer(before: Iterable[BookingSignal], *, now: datetime) -> tuple[SignalAn
 
 def _dropped(session: Session, what: str, common: Any, *, since: datetime) -> Iterator[Sign]:
     """Held for payment and let go without a payment, `DROPPED` times by those who have `common` in common."""
+    # An exchange is on the charge of what it is to replace: each is a hold of its own.
+    hold = case((Appointment.replaces_id.is_not(None), Appointment.id), else_=Appointment.charge_id)
     rows = session.execute(
-        select(common, Appointment.account_id, Appointment.id)
+        select(common, hold, Appointment.account_id, Appointment.id)
         .join(Dependent, Dependent.id == Appointment.dependent_id)
         .join(Person, Person.id == Appointment.person_id)
         .where(_held_and_dropped(since), common.is_not(None))
         .order_by(Appointment.id)
     )
-    clusters: defaultdict[Any, list[tuple[UUID, UUID]]] = defaultdict(list)
-    for key, account_id, appointment_id in rows:
-        clusters[key].append((account_id, appointment_id))
-    for members in clusters.values():
-        accounts = {account_id for account_id, _ in members}
+    clusters: defaultdict[Any, dict[UUID, tuple[UUID, UUID]]] = defaultdict(dict)
+    for key, held, account_id, appointment_id in rows:
+        clusters[key].setdefault(held, (account_id, appointment_id))  # the first shows the others
+    for holds in clusters.values():
+        accounts = {account_id for account_id, _ in holds.values()}
         # One account by itself is told once, as an account.
-        if len(members) >= DROPPED and (what == "account" or len(accounts) > 1):
+        if len(holds) >= DROPPED and (what == "account" or len(accounts) > 1):
             for account_id in accounts:
-                own = tuple(appointment for account, appointment in members if account == account_id)
-                yield Sign(account_id, SignalKind.HOLD_AND_DROP, what, own)
+                own = tuple(appointment for account, appointment in holds.values() if account == account_id)
+                if len(own) >= OF_ONES_OWN:
+                    yield Sign(account_id, SignalKind.HOLD_AND_DROP, what, own)
 
 
 def _held_and_dropped(since: datetime) -> ColumnElement[bool]:
-    paid = exists().where(Payment.charge_id == Appointment.charge_id, Payment.status == PaymentStatus.SUCCEEDED)
+    """Also what was paid too late is paid; what was paid before for the number to be exchanged is not."""
+    paid = exists().where(
+        Payment.charge_id == Appointment.charge_id,
+        Payment.status == PaymentStatus.SUCCEEDED,
+        Payment.created_at >= Appointment.created_at,
+        Payment.created_at <= Appointment.ended_at,
+    )
     return and_(
         Appointment.status == AppointmentStatus.CANCELLED,
         Appointment.cancel_reason.in_(_LET_GO),
         Appointment.pay_mode == PayMode.ONLINE,
         Appointment.hold_expires_at.is_not(None),
+        Appointment.awaiting_payment,
         Appointment.created_at > since,
         ~paid,
     )

@@ -7,7 +7,9 @@ from uuid import UUID
 
 import pytest
 from factories import make_signal
-from harness import Patient, beside, join, same_person
+from fakes import FakeAdapters, ManualClock
+from families import bundled, family
+from harness import Patient, beside, join, make_patient, same_person
 from sqlalchemy import select
 
 from core.booking.eligibility import explain
@@ -23,7 +25,9 @@ from core.booking.watch.clusters import (
     note_signs,
     signals_in_force,
 )
+from core.clock import hospital_day
 from core.refusals import IdentityRequired, Restricted
+from core.workbench import Workbench
 from models.appointment import PayMode
 from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.errors import NotFound
@@ -108,12 +112,46 @@ def test_paid_or_on_site_or_long_ago_is_no_sign(patient: Patient) -> None:
 
 
 def test_one_person_from_many_accounts_is_one_cluster(patient: Patient) -> None:
-    others = [same_person(patient) for _ in range(DROPPED)]
+    others = [same_person(patient) for _ in range(DROPPED // 2 + 1)]
     for one in others:
-        drop(one, 1)
+        one.schedule_id = beside(one)
+        drop(one, 2)
     made = noted(patient)
     assert {one.account_id for one in made} == {one.account_id for one in others}
     assert {one.facts["common"] for one in made} == {"person"}
+
+
+def test_nobody_is_answered_for_what_others_dropped(patient: Patient) -> None:
+    rival = same_person(patient)
+    rival.schedule_id = beside(rival)
+    drop(rival, DROPPED - 1)
+    drop(patient, 1)
+    assert {one.account_id for one in noted(patient)} == {rival.account_id}
+
+
+def test_a_family_that_does_not_pay_once_has_held_once(
+    workbench: Workbench, clock: ManualClock, adapters: FakeAdapters
+) -> None:
+    patient = make_patient(workbench, clock, adapters, numbers=6)
+    for times in range(1, DROPPED + 1):
+        bundled(patient, family(patient, 5) if times == 1 else family(patient, 2))
+        patient.work(after=timedelta(minutes=16))
+        made = noted(patient)
+        assert len(made) == (times == DROPPED)
+    assert len(made[0].facts["appointments"]) == DROPPED
+
+
+def test_holding_and_dropping_by_exchange_is_seen(patient: Patient) -> None:
+    old = patient.paid()
+    day = hospital_day(patient.slot(old).starts_at) + timedelta(days=1)
+    dearer = beside(patient, visit_date=day, fee_fen=8000)
+    for times in range(DROPPED):
+        assert noted(patient) == [], times
+        patient.clock.advance(timedelta(minutes=1))
+        patient.reschedule(old, dearer)
+        patient.work(after=timedelta(minutes=16))
+    (signal,) = noted(patient)
+    assert len(signal.facts["appointments"]) == DROPPED
 
 
 def test_one_takes_what_the_other_lets_go(patient: Patient) -> None:
