@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from factories import make_doctor
 from harness import Patient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.change_clinic import Changed, substitute_doctor
 from core.booking.clinic.schedule_changes import Order
 from core.booking.clinic.suspend import Suspended, suspend_schedule
 from models.appointment import Appointment
 from models.base import new_id
+from models.hospital import Department
 from models.offer import Offer, OfferKind
-from models.schedule import Slot, SlotStatus, WithheldReason
+from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind
 
 CAUSE = Cause(Actor.OPERATOR, CauseKind.COMMAND, "test", actor_id="clerk")
@@ -24,6 +27,19 @@ ORDER = Order("clerk", "医生停诊", CAUSE)
 def suspend(patient: Patient, schedule_id: UUID | None = None) -> Suspended:
     wanted = schedule_id or patient.schedule_id
     return patient.write(lambda session, now: suspend_schedule(session, schedule_id=wanted, order=ORDER, now=now))
+
+
+def substitute(patient: Patient, schedule_id: UUID, *, fee_fen: int | None = None) -> Changed:
+    """A colleague takes the half day."""
+
+    def step(session: Session, now: datetime) -> Changed:
+        department = session.get_one(Department, session.get_one(Schedule, schedule_id).department_id)
+        doctor_id = make_doctor(session, department).id
+        return substitute_doctor(
+            session, schedule_id=schedule_id, doctor_id=doctor_id, fee_fen=fee_fen, order=ORDER, now=now
+        )
+
+    return patient.write(step)
 
 
 def offer_instead(session: Session, appointment_id: UUID, schedule_id: UUID, *, now: datetime) -> Offer:

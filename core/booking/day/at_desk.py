@@ -91,8 +91,10 @@ def cancel_at_desk(
     Raises: NotFound, NotCancellable."""
     account, appointment = _locked(session, appointment_id)
     if appointment.status is not AppointmentStatus.CANCELLED:
-        was_late = appointment.status is not AppointmentStatus.PENDING and now >= appointment.cancel_before
-        _take_back(session, account, appointment, now=now, cause=cause)
+        freely = appointment.may_leave_freely(now=now)  # by the hospital's doing: it never counts
+        # Who had come is not late, and whatever the desk takes back of them is not theirs to answer for.
+        was_late = appointment.status is AppointmentStatus.BOOKED and now >= appointment.cancel_before and not freely
+        _take_back(session, account, appointment, freely=freely, now=now, cause=cause)
         if was_late:
             count_later(session, appointment, StrikeKind.LATE_CANCEL, now=now)
         _note(session, appointment, AccessAction.CANCELLED_AT_DESK, operator, result="done", now=now)
@@ -150,11 +152,17 @@ def _locked(session: Session, appointment_id: UUID) -> tuple[ChargeAccount, Appo
 
 
 def _take_back(
-    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    *,
+    freely: bool = False,
+    now: datetime,
+    cause: Cause,
 ) -> None:
     """An unpaid number is the patient's own to cancel; of the desk it is an error of ours that it is there."""
     pending = appointment.status is AppointmentStatus.PENDING
-    why = CancelReason.ERROR if pending else CancelReason.DESK
+    why = CancelReason.ERROR if pending else CancelReason.SUSPENDED if freely else CancelReason.DESK
     try:
         end_appointment(session, account, appointment, why=why, now=now, cause=cause)
     except IllegalTransition as error:

@@ -9,6 +9,7 @@ import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, beside, join, make_patient, same_person
+from hospital_acts import substitute
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from core.booking.strikes.views import list_strikes
 from core.clock import hospital_day
 from core.refusals import PersonLimit, Restricted
 from core.workbench import Workbench
-from models.appointment import Appointment, AppointmentStatus, PayMode
+from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.person import Dependent, Person
 from models.strike import Lift, Strike, StrikeKind
 
@@ -167,6 +168,36 @@ def test_given_back_late_and_used_by_somebody_else_is_forgiven(patient: Patient)
     assert [one.lifted_why for one in strikes(patient)] == [Lift.USED_AGAIN]
     assert said(patient, day(patient)) == []
     patient.assert_sound()
+
+
+LATE = {"late_cancel_ladder": [{"count": 1, "within": "90d", "ban": "14d"}]}
+
+
+def late(patient: Patient) -> UUID:
+    """Booked for tomorrow, when it can no longer be cancelled in the app."""
+    now = patient.clock.now()
+    tomorrow = hospital_day(now) + timedelta(days=1)
+    schedule_id = beside(patient, fee_fen=0, visit_date=tomorrow, cancel_before=now, terms=ROOMY | LATE)
+    return patient.book(PayMode.ON_SITE, schedule_id=schedule_id)
+
+
+def test_who_may_leave_freely_gets_no_strike_at_the_desk(patient: Patient) -> None:
+    mine = late(patient)
+    substitute(patient, patient.appointment(mine).schedule_id)
+    patient.work()
+    assert patient.appointment(mine).may_leave_freely(now=patient.clock.now())
+    at_the_desk(patient, "cancel_at_desk", mine)
+    patient.work()
+    assert patient.appointment(mine).cancel_reason is CancelReason.SUSPENDED
+    assert strikes(patient) == []
+
+
+def test_who_has_come_gets_no_strike_when_the_desk_takes_the_number_back(patient: Patient) -> None:
+    mine = late(patient)
+    at_the_desk(patient, "check_in_at_desk", mine, overrule=True)
+    at_the_desk(patient, "cancel_at_desk", mine)
+    patient.work()
+    assert strikes(patient) == []
 
 
 def test_no_ladder_no_strike(patient: Patient) -> None:
