@@ -1,4 +1,4 @@
-"""`python -m bench [--rush-minutes 10]`: what one run can do, each figure beside its limit.
+"""`python -m bench [--rounds 5] [--rush-minutes 2]`: what one run can do, each figure beside its limit.
 
 Exit code 0 where every row keeps to its limit, 1 where one does not or the run cannot be judged, 130 after Ctrl-C.
 """
@@ -14,7 +14,7 @@ from bench.house import House, one_liner, opened, opened_on_sqlite
 from bench.measure import CONNECTIONS
 from bench.outset import run_through
 from bench.rush import NUMBERS, PEOPLE, Rush
-from bench.stages import BARE_PER_ROUND, PER_ROUND, Run
+from bench.stages import BARE_PER_ROUND, PER_ROUND, ROUNDS, Run
 from bench.table import Row, print_figures, print_rows, rows
 from bench.web import WEB_PROCESSES
 
@@ -23,7 +23,7 @@ _BEGAN = time.monotonic()
 
 def main() -> bool:
     """Whether every row holds. Raises: BenchFailed."""
-    minutes = _rush_minutes()
+    rounds, minutes = _asked()
     _say("starting databases and web servers")
     with opened() as house, one_liner(house) as line, opened_on_sqlite() as sqlite:
         version = require_durable(house)
@@ -32,7 +32,7 @@ def main() -> bool:
             f"rounds of {PER_ROUND:,} + {PER_ROUND:,} bookings and {BARE_PER_ROUND:,} in bare SQL"
         )
         _say("seeding")
-        run = Run(house, line, sqlite)
+        run = Run(house, line, sqlite, rounds=rounds)
         run.warm_up()
         at_first = house.web.resident_bytes()
         _say("measuring")
@@ -56,11 +56,13 @@ def _grown(run: Run, house: House, at_first: int, minutes: float) -> float:
     return at_last / at_first
 
 
-def _rush_minutes() -> float:
+def _asked() -> tuple[int, float]:
+    """How many rounds, and how many minutes the rush goes on."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"at most (default: {ROUNDS})")
     parser.add_argument("--rush-minutes", type=float, default=2.0, help="how long the rush goes on (default: 2)")
-    minutes: float = parser.parse_args().rush_minutes
-    return minutes
+    asked = parser.parse_args()
+    return asked.rounds, asked.rush_minutes
 
 
 def _print_rush(rush: Rush) -> None:

@@ -32,12 +32,6 @@ class Stretch:
         return percentile(self.latencies, 0.99) / percentile(self.latencies, 0.50)
 
 
-def together(stretches: Sequence[tuple[float, float, Sequence[float]]]) -> Stretch:
-    """One stretch of several processes that worked at the same time: (began, ended, latencies) of each."""
-    began, ended = min(one[0] for one in stretches), max(one[1] for one in stretches)
-    return Stretch(ended - began, [latency for one in stretches for latency in one[2]])
-
-
 def percentile(values: Iterable[float], share: float) -> float:
     """The value that `share` of all values do not exceed."""
     ordered = sorted(values)

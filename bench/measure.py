@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from bench.figures import BenchFailed, Stretch, together
+from bench.bare import write_bare
+from bench.figures import BenchFailed, Stretch
 from bench.house import House
 from bench.load import http_request
 from bench.processes import Crew
@@ -24,7 +25,6 @@ from models.idempotency import IdempotencyKey
 
 CONNECTIONS = 32
 SOLD_OUT = ("409 sold_out",)
-_WRITERS = 2
 _ENDLESS = 10**9
 _ASK_FOR = 2.0
 _SECONDS = 120.0
@@ -54,22 +54,9 @@ def book(house: House, asked: Sequence[Asked], *, pay: str = "online") -> Stretc
 
 
 def book_bare(house: House, asked: Sequence[Asked]) -> Stretch:
-    """The rows of the same bookings in bare SQL."""
-    reply_bytes = _reply_bytes(house)
+    """The rows of the same bookings in bare SQL. Raises: BenchFailed."""
     rows = [_bare_row(one) for one in asked]
-    jobs = [
-        {
-            "url": house.url,
-            "connections": CONNECTIONS // _WRITERS,
-            "bookings": rows[at::_WRITERS],
-            "reply_bytes": reply_bytes,
-        }
-        for at in range(_WRITERS)
-    ]
-    stretch = together(Crew("bench.bare", jobs).work())
-    if len(stretch.latencies) != len(asked):
-        raise BenchFailed("bare SQL did not write every booking")
-    return stretch
+    return write_bare(house.url, rows, connections=CONNECTIONS, reply_bytes=_reply_bytes(house))
 
 
 def be_refused(house: House, patients: Sequence[Patient], offer: Offer) -> Stretch:

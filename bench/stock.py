@@ -39,8 +39,9 @@ class Stock:
                 now=datetime.now(UTC),
             )
 
-    def wishes(self, offers: Sequence[Offer], *, each: int | None = None) -> list[Asked]:
-        """`each` numbers of every offer, or all of them, which are sold then."""
+    def wishes(self, offers: Sequence[Offer], *, each: int | None = None, shares: int = 1) -> list[Asked]:
+        """`each` numbers of every offer, or all of them, which are sold then; as many as make equal `shares`."""
         asked = wishes(self._patients, offers, each=each)
+        asked = asked[: len(asked) - len(asked) % shares]
         self.sold += len(asked)
         return asked

@@ -10,6 +10,8 @@ import argparse
 import sys
 import time
 
+from sqlalchemy import text
+
 from bench.checks import require_durable, require_promises, settle
 from bench.figures import Figure, Stretch
 from bench.history import History
@@ -46,6 +48,7 @@ class Side:
         self._offers = self._stock.offers("S", schedules=_SCHEDULES, numbers=ROUNDS + 1)
         book(house, self._asked(_WARM_UP))
         settle(house)
+        _say(f"{_megabytes(house):,} MB")
         self.stretches: list[Stretch] = []
 
     def measure(self) -> None:
@@ -79,6 +82,12 @@ def main() -> bool:
         one = Figure.of(side.stretches)
         print(f"{'bookings with ' + name:<42}{one.per_second:>12,.0f}{one.p50:>10.1f}{one.p99:>10.1f}")
     return print_rows([Row.of_stored(many, much.stretches, few.stretches)])
+
+
+def _megabytes(house: House) -> int:
+    with house.database.read() as session:
+        size: int = session.scalars(text("SELECT pg_database_size(current_database())")).one()
+    return size >> 20
 
 
 def _appointments() -> int:
