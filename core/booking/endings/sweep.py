@@ -9,17 +9,20 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.booking.clinic.affected import unsettled
+from core.booking.clinic.changed import FOLLOW_CHANGE
 from core.booking.clinic.suspended import SETTLE
 from core.booking.strikes.appeals import PAUSE
+from core.booking.strikes.ledger import COUNT, LIFT
 from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.job import Job
+from models.offer import Offer, OfferStatus
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
@@ -29,6 +32,9 @@ from models.waitlist import WaitlistEntry, WaitlistStatus
 _PATIENCE = timedelta(minutes=2)
 _CHUNK = 500
 _LEFT_THERE = (HospitalClaimStatus.HELD, HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.UNKNOWN)
+
+_KNOWN_BY_JOB = (COUNT, LIFT, FOLLOW_CHANGE)
+"""What has to be done shows in nothing but the job: one that was given up is taken up again."""
 
 log = structlog.get_logger()
 
@@ -52,7 +58,8 @@ _NAMES = {"ask_payment": "ask"}
 
 def sweep(workbench: Workbench, _job: LeasedJob) -> None:
     """Find holds past their end, payments, refunds and hospitals' claims nobody asks about, messages nobody applied,
-    withheld numbers nobody will free, and appeals that nobody answered in time."""
+    withheld numbers nobody will free, offers that nobody takes back, appeals that nobody answered in time, and strikes
+    and changes whose job was given up."""
     workbench.transactions.write(_sweep)
 
 
@@ -69,6 +76,20 @@ def _sweep(session: Session, now: datetime) -> None:
                 bring_forward=False,
                 **{lost.name: str(lost.subject)},
             )
+    _take_up_again(session, now=now)
+
+
+def _take_up_again(session: Session, *, now: datetime) -> None:
+    """With all its tries, unless another one stands for it."""
+    given_up = select(Job).where(Job.kind.in_(_KNOWN_BY_JOB), Job.done_at.is_(None), Job.dead_at < now - _PATIENCE)
+    standing = aliased(Job)
+    stands = exists().where(standing.dedup == Job.dedup, standing.done_at.is_(None), standing.dead_at.is_(None))
+    seen: set[str | None] = set()
+    for job in session.scalars(given_up.where(~stands).order_by(Job.id).with_for_update()):
+        if job.dedup not in seen:
+            log.warning("work_was_lost", kind=job.kind, subject=str(job.id), alarm=True)
+            job.dead_at, job.attempts, job.run_at = None, 0, now
+        seen.add(job.dedup)
 
 
 def _without_job(session: Session, due: list[Lost]) -> Iterator[Lost]:
@@ -102,6 +123,10 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(session, PAUSE, "strike_id", StrikeAppeal.strike_id, unanswered & counts)
     left = exists().where(Appointment.schedule_id == Schedule.id, unsettled())
     yield from _chunks(session, SETTLE, "schedule_id", Schedule.id, left)
+    offering = select(Appointment.schedule_id).join(Offer, Offer.appointment_id == Appointment.id)
+    yield from _chunks(
+        session, SETTLE, "schedule_id", Schedule.id, Schedule.id.in_(offering.where(Offer.status == OfferStatus.OPEN))
+    )
     yield [Lost("close_payments", "charge_id", one) for one in _closing(session)]
 
 
