@@ -36,6 +36,7 @@ from sqlalchemy.orm import Session
 
 from models.appointment import Appointment, CancelReason
 from models.base import new_id, table_of
+from models.grant import Grant
 from models.person import Person
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Cause, Machine, StateEvent
@@ -49,7 +50,8 @@ TAKEN = (_SLOT.id, _SLOT.sequence, _SLOT.starts_at, _SLOT.ends_at, _SLOT.hospita
 
 
 _APPOINTMENT, _PERSON = table_of(Appointment).c, table_of(Person).c
-_LET_GO = [CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT, CancelReason.RESCHEDULED]
+_GRANT = table_of(Grant).c
+_LET_GO = [CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT, CancelReason.RESCHEDULED, CancelReason.DESK]
 
 
 @dataclass(frozen=True)
@@ -183,11 +185,13 @@ def _suited(*, in_segment: bool) -> ColumnElement[bool]:
 
 def _let_go_by_taker() -> ColumnElement[bool]:
     """Whether the number is kept from the taker. Of all the others its own column says so, and nothing else is read."""
+    under_a_grant = select(_GRANT.id).where(_GRANT.account_id == _given("booker"))
     same_human = select(_PERSON.id).where(or_(_PERSON.id == _given("person"), _PERSON.alias_of_id == _given("person")))
     theirs = or_(
         _APPOINTMENT.person_id.in_(same_human),
         _APPOINTMENT.account_id == _given("account"),
         _APPOINTMENT.account_id == _given("booker"),
+        _APPOINTMENT.grant_id.in_(under_a_grant),
     )
     let_go = exists().where(
         _APPOINTMENT.schedule_id == _SLOT.schedule_id,

@@ -7,6 +7,8 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from arriving import at_the_desk
+from factories import make_grant
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, beside, join, make_patient, race, relatives, same_person
 from hypothesis import HealthCheck, given, settings
@@ -20,10 +22,12 @@ from core.refusals import AlreadyBooked, NumbersInFlight, PersonLimit, SoldOut
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.job import Job
+from models.person import Dependent
 from models.schedule import Schedule, SlotStatus
 
 REST = timedelta(hours=2)
 TERMS = {"return_after_seconds": 600, "return_spread_seconds": 6600, "let_go_rest_minutes": 120}
+SOON = {"return_after_seconds": 0, "return_spread_seconds": 0}
 NO_LIMITS = {
     "max_per_person_day": 99,
     "max_open_holds_person": 99,
@@ -138,6 +142,33 @@ def test_a_partner_in_between_does_not_bring_it_back(patient: Patient) -> None:
     assert refused_with(patient) == ["numbers_in_flight"]
     assert another(patient).book(PayMode.ON_SITE)
     assert refused_with(patient) == ["sold_out"]
+
+
+def test_what_the_desk_took_back_rests_as_well(patient: Patient) -> None:
+    patient.schedule_id = beside(patient, numbers=1, terms=TERMS | SOON)
+    at_the_desk(patient, "cancel_at_desk", patient.book(PayMode.ON_SITE))
+    patient.work()
+    (relative,) = relatives(patient, 1)
+    for own in (patient, _of(patient, relative)):
+        assert refused_with(own) == ["numbers_in_flight"]
+    assert another(patient).book(PayMode.ON_SITE)
+
+
+def test_what_was_let_go_under_a_grant_is_kept_from_its_holder(patient: Patient) -> None:
+    patient.schedule_id = beside(patient, numbers=1, terms=TERMS | SOON)
+    holder = another(patient)
+
+    def grant(session: Session, now: datetime) -> None:
+        whom = session.get_one(Dependent, patient.dependent_id)
+        make_grant(session, whom, holder.account_id, identity_id=holder.payer.identity_id, now=now)
+
+    patient.write(grant)
+    had = holder.book(PayMode.ON_SITE, dependent_id=patient.dependent_id)
+    assert patient.appointment(had).account_id == patient.account_id
+    holder.cancel(had)
+    patient.work()
+    assert refused_with(holder) == ["numbers_in_flight"]
+    assert another(patient).book(PayMode.ON_SITE)
 
 
 def _of(patient: Patient, dependent_id: UUID) -> Patient:
