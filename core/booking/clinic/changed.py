@@ -82,9 +82,14 @@ def _tell(
 ) -> None:
     """For as long as the policy says, and after a move until the visit begins, they may leave without a strike."""
     starts_at = account.slots[appointment.slot_id].starts_at
-    minutes = Terms.from_document(appointment.terms).leave_minutes
-    until = starts_at if change.kind is ChangeKind.MOVED else min(starts_at, change.at + timedelta(minutes=minutes))
+    terms = Terms.from_document(appointment.terms)
+    leave = timedelta(minutes=terms.leave_minutes)
+    until = starts_at if change.kind is ChangeKind.MOVED else min(starts_at, change.at + leave)
     appointment.free_to_leave_until = max(appointment.free_to_leave_until or until, until)
+    # A deadline that stands before one's segment is never behind it.
+    appointment.cancel_before = min(
+        appointment.cancel_before, terms.cancel_before(appointment.cancel_before, starts_at)
+    )
     subject = f"{appointment.id}:{change.version}"
     tell(session, _TOLD[change.kind], appointment, now=now, reason=str(change.kind), subject=subject)
 

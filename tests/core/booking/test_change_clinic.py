@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 from factories import make_doctor
-from harness import Patient, beside, join, race
+from fakes import FakeAdapters, ManualClock
+from harness import Patient, beside, join, make_patient, race
 from hospital_acts import ORDER, suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from core.catalog.halfdays import standing_keys
 from core.clock import HOSPITAL_ZONE
 from core.refusals import CancelDeadlinePassed, NumbersInFlight, ScheduleClosed, SoldOut
 from core.transactions import Overloaded
+from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.hospital import Department
 from models.notice import Notice
@@ -138,6 +140,21 @@ def test_whoever_books_while_the_doctor_changes_is_told_or_buys_the_new_one(pati
         if isinstance(one, UUID):
             assert one in seen or patient.appointment(one).fee_fen == 9000
     patient.assert_sound()
+
+
+def test_a_deadline_before_ones_segment_moves_with_it(
+    workbench: Workbench, clock: ManualClock, adapters: FakeAdapters
+) -> None:
+    terms = {"cancel_minutes_before_segment": 60}
+    patient = make_patient(workbench, clock, adapters, starts=time(13), terms=terms)
+    mine = patient.paid()
+    to = datetime.combine(schedule(patient).visit_date, time(8), HOSPITAL_ZONE)
+    act(patient, move_schedule, starts_at=to, campus_id=None)
+    patient.work()
+    assert patient.appointment(mine).cancel_before == to - timedelta(hours=1)
+    patient.clock.set(to)
+    with pytest.raises(CancelDeadlinePassed):
+        patient.cancel(mine)
 
 
 def test_a_moved_clinic_keeps_its_numbers_and_its_roster_makes_no_second_one(patient: Patient) -> None:
