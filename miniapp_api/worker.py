@@ -21,7 +21,7 @@ from core.booking.endings.release import close_payments, end_hold
 from core.booking.endings.returning import return_slot
 from core.booking.endings.sweep import sweep
 from core.booking.strikes.appeals import PAUSE, pause_strike
-from core.booking.strikes.ledger import COUNT, LIFT, count_strike, lift_strike
+from core.booking.strikes.ledger import COUNT, LIFT, WORK_OUT, count_strike, lift_strike, work_out_strikes
 from core.booking.waitlist.follow import FOLLOW_OFFER, expire_waitlist, follow_offer
 from core.booking.watch.clusters import watch_bookings
 from core.catalog.channels import return_channels
@@ -102,6 +102,7 @@ HANDLERS: Mapping[str, Handler] = {
     "sweep": sweep,
     "tell_birthdays": tell_birthdays,
     "watch_bookings": watch_bookings,
+    WORK_OUT: work_out_strikes,
 }
 
 PERIODIC = (

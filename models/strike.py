@@ -32,6 +32,8 @@ class Lift(StrEnum):
     USED_AGAIN = "used_again"
     """Somebody else came with the number that was given back late."""
     APPEAL = "appeal"
+    SUSPENDED = "suspended"
+    """The clinic did not take place, as the hospital said afterwards."""
 
 
 class Strike(Base):

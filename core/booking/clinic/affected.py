@@ -20,6 +20,7 @@ from core.booking.clinic.alternatives import alternatives_to, count_offers
 from core.booking.clinic.offers import Offered, end_lapsed, lock_offered, make_offers, withdraw_offers
 from core.booking.clinic.schedule_changes import version_of
 from core.booking.clinic.suspended import AFFECTED, end_suspended
+from core.booking.strikes.ledger import lift_of_schedule
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob
 from core.notices.write import tell
@@ -85,12 +86,19 @@ def settle_suspension(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """See to them in the order in which they were booked; come back for the rest, and when the next offer is over."""
     schedule_id = UUID(job.payload["schedule_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    workbench.transactions.write(partial(_excuse, schedule_id=schedule_id))
     due = workbench.transactions.read(partial(_due, schedule_id=schedule_id))
     for charge_id, appointment_id in due[:_AT_ONCE]:
         workbench.transactions.write(partial(_settle, charge_id=charge_id, appointment_id=appointment_id, cause=cause))
     if len(due) > _AT_ONCE:
         return workbench.transactions.clock.now()
     return workbench.transactions.read(partial(_next_look, schedule_id=schedule_id))
+
+
+def _excuse(session: Session, now: datetime, *, schedule_id: UUID) -> None:
+    """Said after the clinic's time, it comes too late for those who are no-shows by now, but they are none."""
+    if session.get_one(Schedule, schedule_id).status is ScheduleStatus.SUSPENDED:
+        lift_of_schedule(session, schedule_id, now=now)
 
 
 def _due(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID]]:

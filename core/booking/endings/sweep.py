@@ -15,7 +15,7 @@ from core.booking.clinic.affected import unsettled
 from core.booking.clinic.changed import FOLLOW_CHANGE
 from core.booking.clinic.suspended import SETTLE
 from core.booking.strikes.appeals import PAUSE
-from core.booking.strikes.ledger import COUNT, LIFT
+from core.booking.strikes.ledger import COUNT, LIFT, WORK_OUT
 from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
 from core.workbench import Workbench
@@ -33,7 +33,7 @@ _PATIENCE = timedelta(minutes=2)
 _CHUNK = 500
 _LEFT_THERE = (HospitalClaimStatus.HELD, HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.UNKNOWN)
 
-_KNOWN_BY_JOB = (COUNT, LIFT, FOLLOW_CHANGE)
+_KNOWN_BY_JOB = (COUNT, LIFT, WORK_OUT, FOLLOW_CHANGE)
 """What has to be done shows in nothing but the job: one that was given up is taken up again."""
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ def _take_up_again(session: Session, *, now: datetime) -> None:
     stands = exists().where(standing.dedup == Job.dedup, standing.done_at.is_(None), standing.dead_at.is_(None))
     seen: set[str | None] = set()
     for job in session.scalars(given_up.where(~stands).order_by(Job.id).with_for_update()):
-        if job.dedup not in seen:
+        if job.dedup is None or job.dedup not in seen:
             log.warning("work_was_lost", kind=job.kind, subject=str(job.id), alarm=True)
             job.dead_at, job.attempts, job.run_at = None, 0, now
         seen.add(job.dedup)

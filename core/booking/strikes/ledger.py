@@ -29,7 +29,7 @@ from models.schedule import Schedule, ScheduleStatus
 from models.states import Actor, Cause, CauseKind
 from models.strike import Lift, Strike, StrikeKind
 
-COUNT, LIFT = "count_strike", "lift_strike"
+COUNT, LIFT, WORK_OUT = "count_strike", "lift_strike", "work_out_strikes"
 _ENDED = {
     StrikeKind.NO_SHOW: AppointmentStatus.NOSHOW,
     StrikeKind.CANCEL: AppointmentStatus.CANCELLED,
@@ -69,6 +69,38 @@ def lift_of_giver(session: Session, appointment: Appointment, *, now: datetime) 
     )
     for appointment_id in session.scalars(given_back):
         lift_later(session, appointment_id, Lift.USED_AGAIN, now=now)
+
+
+def lift_of_schedule(session: Session, schedule_id: UUID, *, now: datetime) -> None:
+    """Whoever is blamed for a clinic that did not take place."""
+    blamed = (
+        select(Strike.appointment_id)
+        .join(Appointment, Appointment.id == Strike.appointment_id)
+        .where(Appointment.schedule_id == schedule_id, Strike.lifted_at.is_(None))
+    )
+    for appointment_id in session.scalars(blamed):
+        lift_later(session, appointment_id, Lift.SUSPENDED, now=now)
+
+
+def work_out_later(session: Session, person_id: UUID, *, now: datetime) -> None:
+    """Two records have become one human being, whose strikes count together. The same is written whether there are any:
+    how long it takes tells nothing of them."""
+    enqueue(session, WORK_OUT, run_at=now, now=now, person_id=str(person_id))
+
+
+def work_out_strikes(workbench: Workbench, job: LeasedJob) -> None:
+    """All that a person has, each kind for itself."""
+
+    def step(session: Session, _now: datetime) -> None:
+        person_id = lock_person(session, UUID(job.payload["person_id"])).id
+        one_of_each = {
+            (strike.kind, None if strike.platform_wide else strike.hospital_id): strike
+            for strike in session.scalars(select(Strike).where(Strike.person_id.in_(_same(person_id))))
+        }
+        for strike in one_of_each.values():
+            work_out(session, person_id, strike)
+
+    workbench.transactions.write(step)
 
 
 def count_strike(workbench: Workbench, job: LeasedJob) -> None:

@@ -9,12 +9,12 @@ import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, beside, join, make_patient, same_person
-from hospital_acts import substitute
+from hospital_acts import substitute, suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.eligibility import explain_for
-from core.booking.strikes.ledger import count_later
+from core.booking.strikes.ledger import count_later, work_out_later
 from core.booking.strikes.views import list_strikes
 from core.clock import hospital_day
 from core.refusals import PersonLimit, Restricted
@@ -168,6 +168,33 @@ def test_given_back_late_and_used_by_somebody_else_is_forgiven(patient: Patient)
     assert [one.lifted_why for one in strikes(patient)] == [Lift.USED_AGAIN]
     assert said(patient, day(patient)) == []
     patient.assert_sound()
+
+
+def test_a_suspension_that_is_entered_afterwards_excuses_too(patient: Patient) -> None:
+    missed = [miss(patient) for _ in range(3)]
+    assert [code for code, _ in said(patient, day(patient))] == ["restricted"]
+    suspend(patient, patient.appointment(missed[1]).schedule_id)
+    patient.work()
+    patient.work()
+    assert [one.lifted_why for one in strikes(patient)] == [None, Lift.SUSPENDED, None]
+    assert said(patient, day(patient)) == []
+
+
+def test_strikes_count_together_once_two_records_are_one_person(patient: Patient) -> None:
+    other = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
+    for one in (patient, patient, other):
+        miss(one)
+    assert said(patient, day(patient)) == []
+
+    def become_one(session: Session, now: datetime) -> None:
+        mine, theirs = (session.get_one(Dependent, one.dependent_id).person_id for one in (patient, other))
+        session.get_one(Person, theirs).alias_of_id = mine
+        work_out_later(session, mine, now=now)
+
+    patient.write(become_one)
+    patient.work()
+    assert [one.restricts_until is None for one in strikes(patient)] == [True, True, False]
+    assert said(patient, day(patient)) != []
 
 
 LATE = {"late_cancel_ladder": [{"count": 1, "within": "90d", "ban": "14d"}]}

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
 from core.booking.endings.cancel import cancel_appointment
+from core.booking.strikes.ledger import WORK_OUT
 from core.dependents.add import NewDependent, add_dependent
 from core.dependents.give_document import GivenDocument, give_document
 from core.invariants import check_invariants
@@ -31,6 +32,7 @@ from models.account import Account, Purpose
 from models.appointment import OPEN, Appointment, PayMode
 from models.database import Database
 from models.errors import DomainError
+from models.job import Job
 from models.person import Dependent, IdType, PersonIdentifier, Relationship, Sex
 from models.schedule import Schedule
 from models.sealing import Vault
@@ -122,6 +124,8 @@ def test_1_2_6_both_identifiers_stay_and_lead_to_one_person(nursery: Nursery) ->
         select(PersonIdentifier.id_type).where(PersonIdentifier.person_id.in_([before, newborn.person_id]))
     )
     assert sorted(kinds) == [IdType.GUARDIAN_BOUND, IdType.RESIDENT_ID]
+    reworked = session.scalars(select(Job.payload).where(Job.kind == WORK_OUT)).all()
+    assert reworked == [{"person_id": str(newborn.person_id)}]
 
 
 def test_1_2_6_an_open_appointment_from_before_counts_for_the_number(nursery: Nursery) -> None:
