@@ -10,6 +10,7 @@ The moves are those of `Slot.moves`; a test holds this file and the verbs togeth
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -145,6 +146,13 @@ def free_numbers(session: Session, wanted: Wanted) -> dict[UUID, int]:
 def is_any_free(session: Session, wanted: Wanted) -> bool:
     """Looked at without a lock."""
     return bool(session.scalar(_is_any_free(wanted.segment_starts_at is not None), _values(wanted)))
+
+
+def latest_free(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When the last free number of each begins, of those that have one; looked at without a lock."""
+    query = select(_SLOT.schedule_id, func.max(_SLOT.starts_at, type_=_SLOT.starts_at.type))
+    free = query.where(_SLOT.schedule_id.in_(schedule_ids), _SLOT.status == SlotStatus.FREE)
+    return dict(session.execute(free.group_by(_SLOT.schedule_id)).all())
 
 
 def is_kept_from(session: Session, slot_id: UUID, taker: Taker) -> bool:

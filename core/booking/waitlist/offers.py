@@ -100,6 +100,13 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
         place.skip(_GONE, at=now)
         return False
     person_id = lock_account_and_person(session, account_id, around.person_id)
+    terms = Terms.from_document(around.schedule.terms)
+    try:
+        case = own_case(
+            session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
+        )
+    except NotFound as error:
+        raise Changed() from error
     entry = lock_waitlist_entry(session, seen.id)
     if entry.account_id != account_id:
         raise Changed()
@@ -112,13 +119,6 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     if entry.max_fee_fen is not None and around.schedule.fee_fen > entry.max_fee_fen:  # dearer since they were listed
         return False
     wish = Wish(offer.schedule_id, dependent_id, entry.pay_mode)
-    terms = Terms.from_document(around.schedule.terms)
-    try:
-        case = own_case(
-            session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
-        )
-    except NotFound as error:
-        raise Changed() from error
     why = _refused(session, case, wish, slot)
     if why is not None:
         place.skip(why, at=now)

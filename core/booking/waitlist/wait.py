@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.booking.claim import Wanted, is_any_free
+from core.booking.claim import latest_free
 from core.booking.rules.evaluation import sold_until
 from core.booking.terms import Terms
 from core.booking.waitlist.queue import closes_at, suits
@@ -135,12 +135,13 @@ def _terms_of_full(session: Session, wish: WaitWish, *, now: datetime) -> Terms:
     if wish.max_fee_fen is not None:
         on_sale = on_sale.where(Schedule.fee_fen <= wish.max_fee_fen)
     doctors, periods = [str(one) for one in wish.doctor_ids], [str(one) for one in wish.periods]
+    found = session.scalars(on_sale.order_by(Schedule.starts_at, Schedule.id))
+    wanted = [one for one in found if suits(one, doctor_ids=doctors, periods=periods)]
+    free = latest_free(session, [one.id for one in wanted])
     last: Terms | None = None
-    for schedule in session.scalars(on_sale.order_by(Schedule.starts_at, Schedule.id)):
-        if not suits(schedule, doctor_ids=doctors, periods=periods):
-            continue
+    for schedule in wanted:
         last = Terms.from_document(schedule.terms)
-        if is_any_free(session, Wanted(schedule.id, sold_until(last, now=now))):
+        if schedule.id in free and free[schedule.id] > sold_until(last, now=now):
             raise NumbersFree(schedule_id=str(schedule.id))
     if last is None or not last.waitlist:
         raise WaitlistClosed()

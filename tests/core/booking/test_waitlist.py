@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +13,10 @@ from harness import REQUEST, Patient, beside, join, make_patient, race, relative
 from hospital_acts import suspend
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
+from core.booking import case as booking_case
 from core.booking.waitlist import offers as waitlist_offers
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
 from core.booking.waitlist.views import EntryView, list_entries
@@ -27,7 +28,7 @@ from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.errors import NotFound, ValidationFailed
 from models.hospital import Period
 from models.notice import Notice
-from models.schedule import Schedule, SlotStatus
+from models.schedule import Schedule, Slot, SlotStatus
 from models.waitlist import WaitlistStatus
 
 MINUTE = timedelta(minutes=1)
@@ -503,6 +504,44 @@ class Story:
             assert status(self.people[who], entry) == "offered"
         for who, entry in self.queue:
             assert status(self.people[who], entry) == "waiting"
+
+
+def test_a_wish_asks_as_often_whatever_the_number_of_half_days(patient: Patient) -> None:
+    """It holds account and persons meanwhile."""
+    one, seen = fresh(patient, numbers=1, terms=SLOW), []
+    one.book(PayMode.ON_SITE)
+    engine = one.workbench.transactions.database.engine
+
+    def statements_of(waiting: Patient) -> int:
+        seen.clear()
+        listen = lambda *said: seen.append(said[2])  # noqa: E731 - the same one is taken away again
+        event.listen(engine, "before_cursor_execute", listen)
+        wait(waiting)
+        event.remove(engine, "before_cursor_execute", listen)
+        return len(seen)
+
+    alone = statements_of(another(one))
+    for _ in range(9):
+        full = beside(one, numbers=1, starts=time(13), terms=SLOW)
+        booked = update(Slot).where(Slot.schedule_id == full).values(status=SlotStatus.BOOKED)
+        one.write(lambda session, _now, booked=booked: session.execute(booked))
+    assert statements_of(another(one)) == alone
+
+
+def test_the_dependents_of_a_phone_are_held_before_the_number(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doctor's extra number holds them, and then every number of the half day."""
+    one = fresh(patient, numbers=1, terms=SLOW | {"max_per_phone_month": 9})
+    had, waiting = one.book(PayMode.ON_SITE), another(one)
+    entry, order = wait(waiting), list[str]()
+    hold, lock = booking_case.hold_phones, waitlist_offers.lock_slot
+    monkeypatch.setattr(booking_case, "hold_phones", lambda *said: (order.append("phone"), hold(*said)))
+    monkeypatch.setattr(waitlist_offers, "lock_slot", lambda *said: (order.append("slot"), lock(*said))[1])
+    one.cancel(had)
+    one.work()
+    assert found(waiting, entry) is not None
+    assert order[:2] == ["phone", "slot"]
 
 
 # --- what another account did is not told, and what was said is kept to
