@@ -10,6 +10,7 @@ import sys
 import time
 
 from bench.checks import require_durable
+from bench.figures import Stretch
 from bench.house import House, one_liner, opened, opened_on_sqlite
 from bench.measure import CONNECTIONS
 from bench.outset import run_through
@@ -52,7 +53,7 @@ def main() -> bool:
 def _grown(run: Run, house: House, at_first: int, minutes: float) -> float:
     stretch = run.rush_on(60 * minutes)
     at_last = house.web.resident_bytes()
-    _say(f"{len(stretch.latencies):,} answers; the web processes: {at_first >> 20} MB at first, {at_last >> 20} MB now")
+    _say(f"{_told(stretch)}; the web processes: {at_first >> 20} MB at first, {at_last >> 20} MB now")
     return at_last / at_first
 
 
@@ -66,11 +67,14 @@ def _asked() -> tuple[int, float]:
 
 
 def _print_rush(rush: Rush) -> None:
-    told = ", ".join(f"{count:,} × {answer}" for answer, count in rush.stretch.answers.most_common())
     print(
         f"\nrush: the last number after {rush.last_number_after:.1f} s, everybody answered after "
-        f"{rush.stretch.seconds:.1f} s ({told})"
+        f"{rush.stretch.seconds:.1f} s ({_told(rush.stretch)})"
     )
+
+
+def _told(stretch: Stretch) -> str:
+    return ", ".join(f"{count:,} × {answer}" for answer, count in stretch.answers.most_common())
 
 
 def _say(text: str) -> None:

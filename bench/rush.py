@@ -20,6 +20,8 @@ CONNECTIONS = 256
 _MOST_SECONDS = 400.0
 _GOT_ONE, _LOOKED = "201", "200"
 _TOLD = {_GOT_ONE, _LOOKED, "409 sold_out", "409 numbers_in_flight", "503 overloaded"}
+# Whoever asks again with the key may hear it on a machine that is far too busy, and asks once more.
+_TOLD_LATER = _TOLD | {"503 outcome_unknown"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,6 @@ class Crowd:
         stretch = drive(
             self._stock.house.web, self.requests, connections=CONNECTIONS, ask_for=seconds, seconds=seconds + 60
         )
-        if set(stretch.answers) - _TOLD:
+        if set(stretch.answers) - _TOLD_LATER:
             raise BenchFailed(f"unexpected answers of a rush: {dict(stretch.answers)}")
         return stretch
