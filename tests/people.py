@@ -253,8 +253,9 @@ def job_of(check_id: UUID) -> LeasedJob:
 
 
 def make_desk(
-    transactions: Transactions, vault: Vault, *, birth: date = date(1990, 1, 1), order: int = 997, face: bool = True
-) -> Desk:
+    transactions: Transactions, vault: Vault, *, birth: date = date(1990, 1, 1), order: int = 997, face: bool = True,
+    documents: bool = True,
+) -> Desk:  # fmt: skip
     def make(session: Session, now: datetime) -> tuple[UUID, UUID, UUID, str]:
         account = make_account(session, now=now)
         identity = make_identity(session, vault, account, now=now)
@@ -268,6 +269,9 @@ def make_desk(
             birth_date=birth,
             now=now,
         )
+        agree(session, account.id, Purpose.SERVICE, now=now)
+        if documents:
+            agree(session, account.id, Purpose.SENSITIVE_IDENTITY, now=now)
         if face:
             agree(session, account.id, Purpose.FACE, dependent_id=dependent.id, now=now)
         return account.id, identity.id, dependent.id, identity.subject(vault)

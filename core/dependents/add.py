@@ -23,7 +23,7 @@ from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed import InputFault
-from core.identity.consents import require_consent
+from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
@@ -86,8 +86,7 @@ def add_dependent(
     read = _read(wanted, today=hospital_day(now))
     id_type, number = identifying(read.document)
     lock_account(session, account_id)
-    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
-        require_consent(session, account_id, purpose)
+    require_to_keep_identity(session, account_id)
     if wanted.allergies_and_history is not None:
         require_consent(session, account_id, Purpose.HEALTH)
     standing = session.scalars(dependents_of(account_id)).all()

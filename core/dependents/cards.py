@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.dependents.documents import masked_number
 from core.dependents.documents.numbers import normal_number
 from core.dependents.typed import InputFault
+from core.identity.consents import require_to_keep_identity
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_charges
 from core.refusals import HospitalCardExists, HospitalCardLimit
@@ -72,9 +73,11 @@ def add_card(
 ) -> CardView:
     """Keep the card. The first one of a hospital is its current one in any case.
 
-    Raises: ValidationFailed, NotFound (no such dependent or hospital), HospitalCardExists, HospitalCardLimit."""
+    Raises: ValidationFailed, NotFound (no such dependent or hospital), ConsentRequired, HospitalCardExists,
+    HospitalCardLimit."""
     number = _read(wanted.number)
     lock_account(session, account_id)
+    require_to_keep_identity(session, account_id)
     dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     hospital = session.get(Hospital, wanted.hospital_id)
     if hospital is None:

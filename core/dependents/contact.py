@@ -22,7 +22,7 @@ from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
 from core.dependents.texts import read_text
 from core.dependents.typed import InputFault
-from core.identity.consents import require_consent
+from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import ChangeLimit, IdentityFrozen
@@ -52,10 +52,10 @@ def change_contact(
 ) -> Dependent:
     """Write new contact data, or another guardian; null takes anything but the phone away.
 
-    An agreement that was given by a code to the old phone ends with it.
+    An agreement that was given by a code to the old phone ends with it. Whoever withdrew the consents may still put the
+    phone right, by which a standing appointment reaches them, and take the rest away; nothing more is kept.
     Identity fields never change here: once matched they are frozen, and before that the dependent is added anew.
-    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed, ConsentRequired where something is told of their
-    health.
+    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed, ConsentRequired.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
@@ -65,8 +65,7 @@ def change_contact(
     if change.identity:
         raise ValidationFailed(*(FieldError(f"#/{name}", "not_changeable") for name in change.identity))
     contact = dict(change.contact)
-    if contact.get(HISTORY) is not None:
-        require_consent(session, account_id, Purpose.HEALTH, dependent_id)
+    _require_consents(session, dependent, contact)
     if GUARDIAN in contact:
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
@@ -81,6 +80,16 @@ def change_contact(
     write_contact(dependent, read, vault)
     session.flush()
     return dependent
+
+
+def _require_consents(session: Session, dependent: Dependent, contact: Mapping[str, Any]) -> None:
+    """Raises: ConsentRequired."""
+    told = {name for name, value in contact.items() if value is not None}
+    if told - {"phone", HISTORY}:
+        require_to_keep_identity(session, dependent.account_id)
+    if HISTORY in told:
+        require_consent(session, dependent.account_id, Purpose.SERVICE)
+        require_consent(session, dependent.account_id, Purpose.HEALTH, dependent.id)
 
 
 def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) -> None:

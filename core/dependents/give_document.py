@@ -21,11 +21,10 @@ from core.dependents.fields import Fields
 from core.dependents.merge import merge_persons
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
-from core.identity.consents import require_consent
+from core.identity.consents import require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentExists, IdentityFrozen
-from models.account import Purpose
 from models.agreement import AgreementEnd
 from models.errors import FieldError, ValidationFailed
 from models.person import FULL_AGE, Dependent, IdentityLevel, IdType, PersonIdentifier
@@ -65,8 +64,7 @@ def give_document(
     DependentExists, Changed.
     """
     lock_account(session, account_id)
-    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
-        require_consent(session, account_id, purpose)
+    require_to_keep_identity(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
     read = _read(dependent, given, vault, today=hospital_day(now))

@@ -17,6 +17,7 @@ from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among, needs_minor_consent
 from core.dependents.relations import SEX_OF_GUARDIAN
 from core.dependents.typed import InputFault
+from core.identity.consents import require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.rights.access import AccessAction, AccessPurpose, note_access
@@ -42,8 +43,9 @@ def name_guardian(
 ) -> Dependent:
     """Bind the minor to a grown-up dependent of the same account. What the desk had confirmed of another is over.
 
-    Raises: NotFound, ValidationFailed."""
+    Raises: NotFound, ConsentRequired, ValidationFailed."""
     lock_account(session, account_id)
+    require_to_keep_identity(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     ward, fields = lock_dependent(session, dependent_id), Fields()
     standing = session.scalars(dependents_of(account_id)).all()

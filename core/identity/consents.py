@@ -19,10 +19,12 @@ from core.refusals import ConsentRequired
 from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
 from models.errors import FieldError, ValidationFailed
-from models.identity_check import IdentityMethod
+from models.identity_check import FACE_METHODS, IdentityMethod
 from models.states import Cause
 
 DUE_AT_LOGIN = (Purpose.SERVICE,)
+TO_KEEP_IDENTITY = (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY)
+"""What anything more about who somebody is rests on, whether it is written down or compared (decision 0046)."""
 
 
 def record_consent(
@@ -40,8 +42,8 @@ def record_consent(
 ) -> Consent:
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
-    Withdrawing also ends the open checks that rest on it: those of a face, or of name and number; and the consent to
-    health data takes along what was told.
+    Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers; and
+    the consent to health data takes along what was told.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
@@ -75,10 +77,10 @@ def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Caus
         fail_pending_faces(session, dependent_id=withdrawn.dependent_id, now=now, cause=cause)
     elif withdrawn.purpose is Purpose.HEALTH and withdrawn.dependent_id is not None:
         forget_health(session, lock_dependent(session, withdrawn.dependent_id))
-    elif withdrawn.purpose is Purpose.SENSITIVE_IDENTITY:
-        matches = frozenset({IdentityMethod.NAME_MATCH})
+    elif withdrawn.purpose in TO_KEEP_IDENTITY:
+        told_to_platforms = FACE_METHODS | {IdentityMethod.NAME_MATCH}
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
-            fail_pending(session, dependent_id=dependent.id, methods=matches, now=now, cause=cause)
+            fail_pending(session, dependent_id=dependent.id, methods=told_to_platforms, now=now, cause=cause)
 
 
 def newest_consent(
@@ -128,6 +130,14 @@ def require_consent(session: Session, account_id: UUID, purpose: Purpose, depend
     if not granted(session, account_id, purpose, dependent_id):
         about: dict[str, Any] = {} if dependent_id is None else {"dependent_id": str(dependent_id)}
         raise ConsentRequired(purpose=str(purpose), version=current_version(purpose), **about)
+
+
+def require_to_keep_identity(session: Session, account_id: UUID) -> None:
+    """Before anything more is kept or asked of who somebody is. The caller holds the account's lock.
+
+    Raises: ConsentRequired."""
+    for purpose in TO_KEEP_IDENTITY:
+        require_consent(session, account_id, purpose)
 
 
 def consents_due(session: Session, *, account_id: UUID) -> list[Purpose]:

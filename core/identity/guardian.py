@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
-from core.identity.consents import require_consent
+from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.methods import stands_for
 from core.identity.outcomes import pass_check
 from models.account import Purpose
@@ -36,6 +36,7 @@ def standing_guardian(session: Session, ward: Dependent, *, now: datetime) -> De
         or not stands_for(guardian, ward, on=hospital_day(now))
     ):
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
+    require_to_keep_identity(session, ward.account_id)
     require_consent(session, ward.account_id, Purpose.MINOR, ward.id)
     return guardian
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day, next_day_begins
-from core.identity.consents import require_consent
+from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.guardian import pass_by_guardian, standing_guardian
 from core.identity.methods import (
     FACE_TRIES_PER_DAY,
@@ -60,6 +60,7 @@ def open_face(
     verifier = ways.face_for(method, dependent, on=hospital_day(now))
     if verifier is None:
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
+    require_to_keep_identity(session, dependent.account_id)
     require_consent(session, dependent.account_id, Purpose.FACE, dependent.id)
     tries = tries_of(session, [dependent], now=now)
     if tries.faces.get(dependent.id, 0) >= FACE_TRIES_PER_DAY:
@@ -75,7 +76,7 @@ def open_match(session: Session, dependent: Dependent, ways: Ways, *, now: datet
     """Raises: ValidationFailed, ConsentRequired, CheckLimit."""
     if ways.matcher_for(dependent) is None:
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
-    require_consent(session, dependent.account_id, Purpose.SENSITIVE_IDENTITY)
+    require_to_keep_identity(session, dependent.account_id)
     tries = tries_of(session, [dependent], now=now)
     if tries.matches >= MATCHES_PER_DAY:
         raise _limit_reached(dependent, ways, tries, now=now)

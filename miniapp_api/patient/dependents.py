@@ -107,7 +107,8 @@ def get_dependent(dependent_id: UUID) -> Response:
 )
 def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """Phone (once in half a year), e-mail, address, region, insurance number, guardian, and what was told of their
-    health. Who somebody is does not change here."""
+    health. Who somebody is does not change here. Once `sensitive_identity` is withdrawn the phone may still be put
+    right, and the rest be taken away."""
     identity = tuple(name for name in IDENTITY_FIELDS if name in body)
     change = Change({name: value for name, value in body.items() if name not in identity}, identity)
 
@@ -159,7 +160,7 @@ def give_dependent_document(dependent_id: UUID, body: dict[str, Any]) -> Respons
     "/<uuid:dependent_id>/guardian",
     body=NameGuardianSchema,
     reply=DependentSchema,
-    refusals=(NotFound,),
+    refusals=(NotFound, ConsentRequired),
     summary="A minor's guardian, and what shows it",
 )
 def name_dependent_guardian(dependent_id: UUID, body: dict[str, Any]) -> Response:

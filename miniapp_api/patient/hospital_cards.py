@@ -9,7 +9,7 @@ from flask import Response
 
 from core.dependents.cards import CardView, NewCard, add_card, list_cards, make_current, remove_card
 from core.paging import Page
-from core.refusals import HospitalCardExists, HospitalCardLimit
+from core.refusals import ConsentRequired, HospitalCardExists, HospitalCardLimit
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
@@ -45,7 +45,7 @@ def list_hospital_cards(dependent_id: UUID) -> Response:
     reply=HospitalCardSchema,
     status=201,
     keyed=True,
-    refusals=(NotFound, HospitalCardExists, HospitalCardLimit),
+    refusals=(NotFound, ConsentRequired, HospitalCardExists, HospitalCardLimit),
     summary="Add a card",
 )
 def create_hospital_card(dependent_id: UUID, body: dict[str, Any]) -> Response:

@@ -63,6 +63,9 @@ class Family:
     def begin(self, dependent_id: str, method: str = "wechat_face") -> Reply:
         return self.phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": method})
 
+    def ask(self, method: str, path: str, body: dict[str, Any]) -> Reply:
+        return self.phone.post(path, body) if method == "POST" else self.phone.send(method, path, body)
+
     def add(self) -> Reply:
         return self.phone.post("/dependents", person(951))
 
@@ -171,11 +174,44 @@ def test_l_03_withdrawing_sensitive_identity_stops_what_needs_documents_and_noth
     assert family.phone.post(f"{path}/cancellation").status == 200
     assert len(family.phone.get("/dependents")["items"]) == 3
     assert family.phone.get("/account/export")["dependents"]
+    ended = family.phone.send("POST", f"/identity-checks/{waiting.json['id']}/completion", {})
+    assert (waiting.status, ended.json["status"]) == (201, "failed")
     assert family.phone.send("PATCH", f"/dependents/{family.father}", {"phone": "13900000000"}).status == 200
+    assert family.phone.send("PATCH", f"/dependents/{family.father}", {"address": None}).status == 200
     assert family.phone.send("DELETE", f"/dependents/{family.father}").status == 204
-    assert waiting.status == 201
     family.say("sensitive_identity", granted=True)
     assert family.book(family.own).status == 201
+
+
+@pytest.mark.parametrize("purpose", ["service", "sensitive_identity"])
+def test_l_03_once_withdrawn_nothing_more_is_kept_or_asked_of_who_somebody_is(family: Family, purpose: str) -> None:
+    """Nor told to a platform; each of it was open before."""
+    proof = {"guardian_dependent_id": family.own, "relation": "51", "evidence": "birth_certificate"}
+    card = {"hospital_id": family.ward.hospital(), "number": "0012345678"}
+    father, daughter = f"/dependents/{family.father}", f"/dependents/{family.daughter}"
+    kept: list[tuple[str, str, dict[str, Any]]] = [
+        ("PATCH", father, {"address": "测试路3号"}),
+        ("PATCH", father, {"region_code": "330102"}),
+        ("PATCH", father, {"email": "an@example.com"}),
+        ("PATCH", father, {"insurance_number": "A12345678"}),
+        ("PATCH", daughter, {"guardian_dependent_id": family.own}),
+        ("PUT", f"{daughter}/guardian", proof | {"evidence_number": "S 330 000 001"}),
+        ("POST", f"{father}/hospital-cards", card),
+        ("POST", f"{father}/identity-checks", {"method": "wechat_face"}),
+    ]
+    assert family.phone.send("DELETE", "/dependents/" + family.add().json["id"]).status == 204
+    before = [family.ask(*one) for one in kept]
+    assert [reply.status for reply in before] == [200, 200, 200, 200, 200, 200, 201, 201]
+    waiting = before[-1].json["id"]
+    shown = family.phone.get(father)
+    family.say(purpose, granted=False)
+    assert all(consent_required(family.ask(*one), purpose) for one in kept)
+    ended = family.phone.send("POST", f"/identity-checks/{waiting}/completion", {})
+    assert (ended.json["status"], ended.json["reason"]) == ("failed", "consent_withdrawn")
+    taken = family.phone.send("PATCH", father, {"address": None, "email": None, "insurance_number": None})
+    assert taken.status == 200
+    assert "email_masked" not in taken.json
+    assert family.phone.get(father)["hospital_cards"] == shown["hospital_cards"]
 
 
 def test_l_03_withdrawing_the_service_stops_what_is_new_and_no_way_out(family: Family) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import pytest
 from factories import make_account, make_dependent
 from fakes import START, ManualClock
 from people import FakeVerifier, agree
+from sqlalchemy.orm import Session
 
 from core.dependents.contact import Change, change_contact
 from core.dependents.minors import minor_consent_missing, needs_minor_consent
@@ -30,9 +31,12 @@ def dependent(transactions: Transactions, vault: Vault) -> Dependent:
 
 
 def new_dependent(transactions: Transactions, vault: Vault, **more: Any) -> Dependent:
-    return transactions.write(
-        lambda session, now: make_dependent(session, vault, make_account(session, now=now), **more)
-    )
+    def make(session: Session, now: datetime) -> Dependent:
+        account = make_account(session, now=now)
+        agree(session, account.id, Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY, now=now)
+        return make_dependent(session, vault, account, **more)
+
+    return transactions.write(make)
 
 
 def change(

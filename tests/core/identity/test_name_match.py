@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from fakes import START, ManualClock
 from harness import race
-from people import CAUSE, Desk, FakeMatcher, agree, job_of, make_desk, workbench
+from people import CAUSE, Desk, FakeMatcher, job_of, make_desk, workbench
 from sqlalchemy.orm import Session
 
 from core.identity.completion import settle_identity_check
@@ -32,7 +32,6 @@ MISMATCH, NO_RECORD = MatchAnswer(NameMatch.MISMATCH, "r-1"), MatchAnswer(NameMa
 def desk(transactions: Transactions, vault: Vault) -> Desk:
     made = make_desk(transactions, vault)
     made.adapters.matcher = FakeMatcher()
-    transactions.write(lambda session, now: agree(session, made.account_id, Purpose.SENSITIVE_IDENTITY, now=now))
     return made
 
 
@@ -190,7 +189,7 @@ def test_without_a_register_or_the_right_document_it_is_not_open(desk: Desk) -> 
 
 
 def test_without_the_consent_to_the_number_nobody_is_asked(transactions: Transactions, vault: Vault) -> None:
-    made = make_desk(transactions, vault)
+    made = make_desk(transactions, vault, documents=False)
     made.adapters.matcher = FakeMatcher()
     with pytest.raises(ConsentRequired):
         made.begin(MATCH)
