@@ -62,7 +62,7 @@ def reschedule_appointment(
     found = _find(session, appointment_id, seen, account_id=account_id, to=to, now=now)
     account = lock_charge_account(session, seen.charge_id)
     old = _still_own(account, appointment_id, found.case)
-    _refuse_unless_reschedulable(session, account, old, found.around.schedule, to, now=now)
+    _refuse_unless_reschedulable(session, account, old, found.around, to, now=now)
     wish = replace(found.wish, pay=old.pay_mode, payer_kind=old.payer_kind, complaint=old.complaint(vault))
     wish = replace(wish, notice_version=old.notice_version)
     _refuse_unless_offered(wish, found.around.schedule, found.terms)
@@ -154,7 +154,7 @@ def _still_own(account: ChargeAccount, appointment_id: UUID, case: Case) -> Appo
 
 
 def _refuse_unless_reschedulable(
-    session: Session, account: ChargeAccount, old: Appointment, schedule: Schedule, to: Move, *, now: datetime
+    session: Session, account: ChargeAccount, old: Appointment, around: Surroundings, to: Move, *, now: datetime
 ) -> None:
     """By the terms that the old number was sold under. Raises: NotReschedulable, AppointmentFrozen,
     CancelDeadlinePassed, ValidationFailed."""
@@ -169,8 +169,9 @@ def _refuse_unless_reschedulable(
         raise NotReschedulable(reason="limit", max_reschedules=terms.max_reschedules)
     if account.replacement_of(old) is not None:
         raise NotReschedulable(reason="waiting")
-    if old.hospital_system is not None:  # its own system would have to hold two numbers of one patient
-        raise NotReschedulable(reason="hospital")
+    if old.hospital_system is not None or around.hospital_system is not None:
+        raise NotReschedulable(reason="hospital")  # it would hold two numbers of one patient, or refuse the new one
+    schedule = around.schedule
     if schedule.hospital_id != old.hospital_id or not _is_near(session, terms, old, schedule):
         raise NotReschedulable(reason="scope", scope=terms.reschedule_scope)
     if schedule.id == old.schedule_id and to.segment_starts_at in (None, account.slots[old.slot_id].starts_at):

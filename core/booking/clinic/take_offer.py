@@ -33,6 +33,7 @@ from models.base import new_id
 from models.charge import Charge, FeeKind
 from models.errors import NotFound
 from models.grant import Grant, Scope
+from models.hospital import Hospital
 from models.notice import NoticeKind
 from models.offer import Offer
 from models.payment import RefundReason
@@ -52,7 +53,7 @@ def accept_offer(
     Raises: NotFound, OfferEnded, AlreadyBooked, PersonLimit."""
     offered, offer, grant = _lock(session, offer_id, account_id, now=now)
     old = offered.appointment
-    _refuse_unless_offered(offered, offer, now=now)
+    _refuse_unless_offered(session, offered, offer, now=now)
     schedule = session.get_one(Schedule, offer.schedule_id, populate_existing=True)
     _refuse_over_limit(session, old, schedule)
     was_paid = old.pay_mode is PayMode.ONLINE and not old.awaiting_payment
@@ -119,9 +120,12 @@ def _lock(session: Session, offer_id: UUID, account_id: UUID, *, now: datetime) 
     return offered, next(one for one in offered.offers if one.id == offer_id), grant
 
 
-def _refuse_unless_offered(offered: Offered, offer: Offer, *, now: datetime) -> None:
-    """A clinic that is closed meanwhile keeps what it was offered for. Raises: OfferEnded."""
+def _refuse_unless_offered(session: Session, offered: Offered, offer: Offer, *, now: datetime) -> None:
+    """A clinic that is closed meanwhile keeps what it was offered for; a hospital that has a system of its own by now
+    has not promised the number to anybody. Raises: OfferEnded."""
     if offered.appointment.status not in AFFECTED or not offer.may_be_taken(now=now) or not offered.is_held(offer):
+        raise OfferEnded()
+    if session.scalar(select(Hospital.system).where(Hospital.id == offer.hospital_id)) is not None:
         raise OfferEnded()
 
 
