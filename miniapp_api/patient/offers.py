@@ -9,7 +9,7 @@ from flask import Response
 
 from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.booking.for_another import see_appointment
-from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
+from core.refusals import AlreadyBooked, AppointmentFrozen, OfferEnded, PersonLimit
 from miniapp_api.command import Command, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
@@ -24,7 +24,7 @@ blueprint = patient_blueprint("offers", "/api/v1/offers")
     "/<uuid:offer_id>/acceptance",
     reply=AppointmentReply,
     keyed=True,
-    refusals=(NotFound, OfferEnded, AlreadyBooked, PersonLimit),
+    refusals=(NotFound, OfferEnded, AppointmentFrozen, AlreadyBooked, PersonLimit),
     summary="Take the number that is held",
 )
 def take_offer(offer_id: UUID) -> Response:

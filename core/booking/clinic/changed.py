@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.orm import Session, aliased
 
 from core.booking.charge_lines import charge_line
 from core.booking.clinic.suspended import AFFECTED
@@ -40,7 +40,8 @@ def follow_soon(session: Session, schedule_id: UUID, *, now: datetime) -> None:
 
 
 def follow_change(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """In the order in which they were booked; once more when an unpaid hold is over, whose price is settled then."""
+    """In the order in which they were booked; once more when an unpaid hold, or one that is to take the place of such a
+    number, is over: their price is settled then."""
     schedule_id = UUID(job.payload["schedule_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     standing = workbench.transactions.read(partial(_standing, schedule_id=schedule_id))
@@ -51,12 +52,20 @@ def follow_change(workbench: Workbench, job: LeasedJob) -> datetime | None:
 
 
 def _standing(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID, datetime | None]]:
+    own = case((Appointment.awaiting_payment, Appointment.close_by))
+    beside = aliased(Appointment)
+    takes_its_place = and_(
+        beside.charge_id == Appointment.charge_id,
+        beside.replaces_id == Appointment.id,
+        beside.status == AppointmentStatus.PENDING,
+    )
     rows = session.execute(
-        select(Appointment.charge_id, Appointment.id, Appointment.close_by, Appointment.awaiting_payment)
+        select(Appointment.charge_id, Appointment.id, func.coalesce(beside.close_by, own, type_=own.type))
+        .outerjoin(beside, takes_its_place)
         .where(Appointment.schedule_id == schedule_id, Appointment.status.in_(AFFECTED))
         .order_by(Appointment.id)
     )
-    return [(charge, one, ends if unpaid and ends and ends > now else None) for charge, one, ends, unpaid in rows]
+    return [(charge, one, ends if ends and ends > now else None) for charge, one, ends in rows]
 
 
 def _follow(session: Session, now: datetime, *, charge_id: UUID, appointment_id: UUID, cause: Cause) -> None:
@@ -97,9 +106,10 @@ def _tell(
 def _lower(
     session: Session, account: ChargeAccount, appointment: Appointment, *, to_fen: int, now: datetime, cause: Cause
 ) -> None:
-    """A cheaper doctor gives the difference back. While a payment may be under way its amount stays what was asked."""
+    """A cheaper doctor gives the difference back. While a payment may be under way its amount stays what was asked: for
+    the number itself, or for what is to take its place beyond what this one cost."""
     less = appointment.fee_fen - to_fen
-    if less <= 0 or appointment.status is not AppointmentStatus.BOOKED:
+    if less <= 0 or appointment.status is not AppointmentStatus.BOOKED or account.replacement_of(appointment):
         return
     account.charge.lines.append(charge_line(appointment, FeeKind.DISCOUNT, -less, basis=_CHEAPER))
     appointment.fee_fen = to_fen

@@ -17,6 +17,8 @@ from core.booking.charge_lines import PRICE_LIST, charge_line
 from core.booking.clinic.alternatives import limit_reached, others_than
 from core.booking.clinic.offers import Offered, decline, lock_offered, withdraw_offers
 from core.booking.clinic.suspended import AFFECTED, end_suspended, settle_soon
+from core.booking.day.not_me import is_frozen
+from core.booking.endings.ending import end_replacement
 from core.booking.terms import Terms
 from core.booking.write import end_of_hold
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
@@ -26,7 +28,7 @@ from core.numbers import appointment_number
 from core.payments.charge_account import ChargeAccount
 from core.payments.closing import close_soon
 from core.payments.refunds import due_refund
-from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
+from core.refusals import AlreadyBooked, AppointmentFrozen, OfferEnded, PersonLimit
 from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.base import new_id
@@ -50,12 +52,15 @@ def accept_offer(
 ) -> Appointment:
     """Take the number that is held, one's own or under a grant to book; the new appointment.
 
-    Raises: NotFound, OfferEnded, AlreadyBooked, PersonLimit."""
+    Raises: NotFound, OfferEnded, AppointmentFrozen, AlreadyBooked, PersonLimit."""
     offered, offer, grant = _lock(session, offer_id, account_id, now=now)
     old = offered.appointment
     _refuse_unless_offered(session, offered, offer, now=now)
+    if is_frozen(session, old.id):  # the desk decides whose it is before anything is given for it
+        raise AppointmentFrozen()
     schedule = session.get_one(Schedule, offer.schedule_id, populate_existing=True)
     _refuse_over_limit(session, old, schedule)
+    end_replacement(session, offered.account, old, why=CancelReason.PATIENT, now=now, cause=cause)
     was_paid = old.pay_mode is PayMode.ONLINE and not old.awaiting_payment
     old.cancel(session, why=CancelReason.SUSPENDED, at=now, cause=cause)
     offered.account.charge.void(old.id, at=now)
@@ -159,9 +164,11 @@ def _appointment(
     now: datetime,
     cause: Cause,
 ) -> Appointment:
-    """The same patient, with the same wish, at the other place, under that one's terms."""
+    """The same patient, with the same wish, at the other place, under that one's terms; at its price where that has
+    fallen below the offered one."""
     terms = Terms.from_document(schedule.terms)
-    unpaid = old.awaiting_payment and offer.fee_fen > 0
+    fee_fen = min(offer.fee_fen, schedule.fee_fen)
+    unpaid = old.awaiting_payment and fee_fen > 0
     expires_at = now + terms.hold_for if unpaid else None
     new = Appointment(
         id=new_id(),
@@ -179,7 +186,7 @@ def _appointment(
         awaiting_hospital=False,
         pay_mode=old.pay_mode,
         payer_kind=old.payer_kind,
-        fee_fen=offer.fee_fen,
+        fee_fen=fee_fen,
         hold_expires_at=expires_at,
         close_by=None if expires_at is None else expires_at + terms.close_cap,
         cancel_before=terms.cancel_before(schedule.cancel_before, session.get_one(Slot, offer.slot_id).starts_at),
@@ -200,8 +207,8 @@ def _appointment(
     if expires_at is not None:
         session.add(end_of_hold(new.id, expires_at, now=now))
     charge.lines.append(charge_line(new, FeeKind.REGISTRATION, schedule.fee_fen, basis=PRICE_LIST))
-    if schedule.fee_fen > offer.fee_fen:
-        discount = offer.fee_fen - schedule.fee_fen
+    if schedule.fee_fen > fee_fen:
+        discount = fee_fen - schedule.fee_fen
         charge.lines.append(charge_line(new, FeeKind.DISCOUNT, discount, basis=_NO_SURCHARGE))
     return new
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.suspended import AFFECTED, end_suspended, settle_soon
-from core.booking.endings.ending import end_appointment
+from core.booking.endings.ending import end_appointment, end_replacement
 from core.booking.strikes.ledger import count_later
 from core.dependents.granted import Use, note_uses
 from core.payments.charge_account import lock_charge_account_for
@@ -36,9 +36,7 @@ def cancel_appointment(
     freely = suspended or appointment.may_leave_freely(now=now)
     if not freely:
         _refuse_unless_cancellable(appointment, now=now)
-    beside = account.replacement_of(appointment)
-    if beside is not None:
-        end_appointment(session, account, beside, why=CancelReason.PATIENT, now=now, cause=cause)
+    end_replacement(session, account, appointment, why=CancelReason.PATIENT, now=now, cause=cause)
     was_booked = appointment.status is AppointmentStatus.BOOKED
     if suspended:
         end_suspended(session, account, appointment, now=now, cause=cause)

@@ -32,3 +32,18 @@ def end_appointment(
     return_surplus(session, account, reason=refund, now=now, cause=cause)
     let_slot_go(session, account, appointment, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=why)
+
+
+def end_replacement(
+    session: Session,
+    account: ChargeAccount,
+    appointment: Appointment,
+    *,
+    why: CancelReason,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    """Whatever was to take its place and is not paid yet ends with it. Raises: IllegalTransition."""
+    beside = account.replacement_of(appointment)
+    if beside is not None:
+        end_appointment(session, account, beside, why=why, now=now, cause=cause)

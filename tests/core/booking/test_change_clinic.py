@@ -99,6 +99,28 @@ def test_a_cheaper_doctor_gives_the_difference_back_once_and_whoever_minds_may_l
     patient.assert_sound()
 
 
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_cheaper_doctor_spoils_no_exchange_that_is_being_paid(patient: Patient, doctor_id: UUID, pays: bool) -> None:
+    """The difference stays what was asked; whoever keeps the old number after all has its own once that is sure."""
+    old = patient.paid()
+    there = beside(patient, visit_date=schedule(patient).visit_date + timedelta(days=1), fee_fen=8000)
+    new = patient.reschedule(old, there)
+    assert patient.open_payment(new) is None
+    act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=3000)
+    patient.work()
+    if pays:
+        patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
+    patient.work()
+    for _ in range(2):
+        patient.work(after=timedelta(minutes=50))
+    assert patient.appointment(new).status == ("booked" if pays else "cancelled")
+    assert (patient.appointment(old).status, patient.appointment(old).fee_fen) == (
+        ("cancelled", 5000) if pays else ("booked", 3000)
+    )
+    assert [one.amount_fen for one in patient.refunds()] == ([] if pays else [2000])
+    patient.assert_sound()
+
+
 def test_a_dearer_doctor_costs_those_who_have_a_number_nothing(patient: Patient, doctor_id: UUID) -> None:
     paid = patient.paid()
     act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=9000)

@@ -12,11 +12,12 @@ import pytest
 from factories import make_department, make_doctor, make_hospital, make_schedule
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, beside, join, race
-from hospital_acts import suspend
+from hospital_acts import ORDER, suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.affected import settle_suspension
+from core.booking.clinic.change_clinic import substitute_doctor
 from core.booking.clinic.suspend import preview_suspension
 from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.clock import hospital_day
@@ -161,6 +162,40 @@ def test_what_is_taken_costs_no_more_and_what_it_costs_less_goes_back(
     patient.work()
     assert sum(one.amount_fen for one in patient.refunds()) == 5000
     clinics.assert_all_back()
+
+
+def test_what_has_become_cheaper_since_it_was_offered_costs_that_much(clinics: Clinics) -> None:
+    patient = clinics.patient
+    patient.paid()
+    there = clinics.suspended()[2]
+    patient.clock.advance(timedelta(minutes=5))
+
+    def cheaper(session: Session, now: Any) -> None:
+        schedule = session.get_one(Schedule, there.schedule_id)
+        how: dict[str, Any] = {"schedule_id": schedule.id, "doctor_id": schedule.doctor_id, "fee_fen": 1000}
+        substitute_doctor(session, order=ORDER, now=now, **how)
+
+    patient.write(cheaper)
+    patient.work(after=timedelta(minutes=5))
+    new = clinics.accept(there)
+    patient.work()
+    assert (patient.appointment(new).fee_fen, [one.amount_fen for one in patient.refunds()]) == (1000, [4000])
+    patient.assert_sound()
+
+
+def test_taking_one_ends_an_exchange_that_was_being_paid(clinics: Clinics) -> None:
+    """The sheet over the difference is closed; nobody pays it and has it back."""
+    patient = clinics.patient
+    old = patient.paid()
+    day = patient.read(lambda session: session.get_one(Schedule, patient.schedule_id).visit_date)
+    new = patient.reschedule(old, beside(patient, visit_date=day + timedelta(days=9), fee_fen=9000))
+    assert patient.open_payment(new) is None
+    taken = clinics.accept(clinics.suspended()[0])
+    patient.work()
+    assert [patient.appointment(one).cancel_reason for one in (old, new)] == ["suspended", "patient"]
+    assert (patient.appointment(taken).status, patient.payments()[-1].status) == ("booked", "closed")
+    assert [one.amount_fen for one in patient.refunds()] == [2000]
+    patient.assert_sound()
 
 
 def test_who_has_not_paid_yet_pays_for_the_new_one_and_never_for_the_old(clinics: Clinics) -> None:
