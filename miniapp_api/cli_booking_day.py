@@ -119,7 +119,9 @@ def report_not_me(named: str, operator: str) -> None:
     """Their document is not that of whom the number names: nobody checks in with it until `decide-not-me`."""
 
     def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
-        frozen = at_desk.report_at_desk(session, appointment_id=appointment_id, operator=operator, now=now)
+        frozen = at_desk.report_at_desk(
+            session, appointment_id=appointment_id, operator=operator, now=now, cause=by_operator(operator)
+        )
         return {"appointment_id": appointment_id, "frozen": frozen}
 
     _do(named, step)

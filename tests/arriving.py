@@ -49,7 +49,7 @@ def come(patient: Patient, appointment_id: UUID, where: Whereabouts | None = Non
 
 def at_the_desk(patient: Patient, act: str, appointment_id: UUID, **how: Any) -> Any:
     """An act of `core.booking.day.at_desk` by its name."""
-    if act not in ("pass_number", "report_at_desk"):
+    if act != "pass_number":
         how["cause"] = REQUEST
     return patient.write(
         lambda session, now: getattr(at_desk, act)(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from factories import make_dependent, make_signal
+from factories import CAUSE, make_dependent, make_signal
 from people import resident_id
 from people_http import MOTHER, SELF
 from sqlalchemy import select, update
@@ -368,7 +368,7 @@ def _when_the_clinic_is_over(ward: Ward) -> Reply:
 def _somebody_elses_number(ward: Ward) -> Reply:
     def report(appointment_id: str) -> None:
         ward.workbench.transactions.write(
-            lambda session, now: freeze(session, UUID(appointment_id), by=ReportedBy.DESK, now=now)
+            lambda session, now: freeze(session, UUID(appointment_id), by=ReportedBy.DESK, now=now, cause=CAUSE)
         )
 
     return once_booked(ward, report)

@@ -85,7 +85,9 @@ def report_not_me_of_oneself() -> Response:
     is frozen: nobody checks in with it until the desk has seen whose it is."""
 
     def step(command: Command) -> dict[str, int]:
-        frozen = report_not_me(command.session, account_id=command.caller.account_id, now=command.now)
+        frozen = report_not_me(
+            command.session, account_id=command.caller.account_id, now=command.now, cause=command.cause
+        )
         return {"frozen": frozen}
 
     return run_command(step, NotMeReply())

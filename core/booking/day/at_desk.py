@@ -15,7 +15,7 @@ from core.booking.day.check_in import arrive, refuse_unless_in_time, refuse_unle
 from core.booking.day.not_me import decide, freeze
 from core.booking.day.queue import pass_over
 from core.booking.day.visit_pass import read_visit_pass
-from core.booking.endings.ending import end_appointment
+from core.booking.endings.ending import end_appointment, end_replacement
 from core.booking.strikes.ledger import count_later, lift, lift_later
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.refusals import CheckInRefused, NotCancellable
@@ -101,9 +101,9 @@ def cancel_at_desk(
     return appointment
 
 
-def report_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> bool:
+def report_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause) -> bool:
     """The document that the desk was shown is not that of whom the number names (L-24). Raises: NotFound."""
-    frozen = freeze(session, appointment_id, by=ReportedBy.DESK, now=now)
+    frozen = freeze(session, appointment_id, by=ReportedBy.DESK, now=now, cause=cause)
     appointment = session.get_one(Appointment, appointment_id)
     result = "frozen" if frozen else "unchanged"
     _note(session, appointment, AccessAction.NOT_ME_REPORTED, operator, result=result, now=now)
@@ -164,6 +164,7 @@ def _take_back(
     pending = appointment.status is AppointmentStatus.PENDING
     why = CancelReason.ERROR if pending else CancelReason.SUSPENDED if freely else CancelReason.DESK
     try:
+        end_replacement(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
         end_appointment(session, account, appointment, why=why, now=now, cause=cause)
     except IllegalTransition as error:
         raise NotCancellable(status=str(appointment.status)) from error

@@ -10,16 +10,19 @@ import structlog
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.endings.ending import end_replacement
 from core.dependents.agreed_by_me import proven_self
-from core.locks import lock_account, lock_appointment
+from core.locks import lock_account
 from core.notices.write import tell
+from core.payments.charge_account import lock_charge_account
 from core.refusals import IdentityRequired
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
-from models.appointment import OPEN, Appointment
+from models.appointment import OPEN, Appointment, CancelReason
 from models.arrival import NotMeReport, ReportedBy
 from models.base import new_id
 from models.notice import NoticeKind
 from models.person import IdentityLevel, Person
+from models.states import Cause
 
 log = structlog.get_logger()
 
@@ -28,7 +31,7 @@ def is_frozen(session: Session, appointment_id: UUID) -> bool:
     return bool(session.scalar(select(exists().where(*_open(appointment_id)))))
 
 
-def report_not_me(session: Session, *, account_id: UUID, now: datetime) -> int:
+def report_not_me(session: Session, *, account_id: UUID, now: datetime, cause: Cause) -> int:
     """The account's holder says that what other accounts have booked in their name is not theirs: all of it is frozen.
     How many are frozen now by it.
 
@@ -42,7 +45,7 @@ def report_not_me(session: Session, *, account_id: UUID, now: datetime) -> int:
         Appointment.person_id.in_(same), Appointment.status.in_(sorted(OPEN)), Appointment.account_id != account_id
     )
     found = list(session.scalars(query.order_by(Appointment.id)))
-    frozen = [freeze(session, one, by=ReportedBy.ONESELF, now=now) for one in found]
+    frozen = [freeze(session, one, by=ReportedBy.ONESELF, now=now, cause=cause) for one in found]
     note_access(
         session,
         actor=ONESELF,
@@ -55,11 +58,14 @@ def report_not_me(session: Session, *, account_id: UUID, now: datetime) -> int:
     return sum(frozen)
 
 
-def freeze(session: Session, appointment_id: UUID, *, by: ReportedBy, now: datetime) -> bool:
-    """Until the desk decides. Whether it is by this; one that has ended meanwhile is left as it is.
+def freeze(session: Session, appointment_id: UUID, *, by: ReportedBy, now: datetime, cause: Cause) -> bool:
+    """Until the desk decides. Whether it is by this; one that has ended meanwhile is left as it is. What was to take
+    its place ends: nobody pays their way out of it.
 
     Raises: NotFound."""
-    appointment = lock_appointment(session, appointment_id)
+    named = session.scalars(select(Appointment.charge_id).where(Appointment.id == appointment_id))
+    account = lock_charge_account(session, named.one_or_none() or appointment_id)
+    appointment = next(one for one in account.appointments if one.id == appointment_id)
     if appointment.status not in OPEN or is_frozen(session, appointment_id):
         return False
     report = NotMeReport(
@@ -67,6 +73,7 @@ def freeze(session: Session, appointment_id: UUID, *, by: ReportedBy, now: datet
     )
     session.add(report)
     session.flush()
+    end_replacement(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_FROZEN, appointment, now=now, subject=str(report.id))
     log.warning("appointment_frozen", appointment=str(appointment_id), by=str(by))
     return True

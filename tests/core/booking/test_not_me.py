@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 from arriving import at_segment, at_the_desk, build_campus, come
-from harness import Patient, join, same_person
+from families import states
+from harness import REQUEST, Patient, beside, join, same_person
+from hospital_acts import offer_instead
 from sqlalchemy import select
 
-from core.booking.day.not_me import report_not_me
+from core.booking.clinic.take_offer import accept_offer
+from core.booking.day.not_me import is_frozen, report_not_me
 from core.refusals import AppointmentFrozen, IdentityRequired
 from models.appointment import AppointmentStatus, CancelReason, PayMode
 from models.arrival import NotMeReport
 from models.notice import Notice
 from models.person import Dependent, PersonIdentifier, Relationship
+from models.schedule import Schedule
 
 
 def report(patient: Patient) -> int:
-    return patient.write(lambda session, now: report_not_me(session, account_id=patient.account_id, now=now))
+    return patient.write(
+        lambda session, now: report_not_me(session, account_id=patient.account_id, now=now, cause=REQUEST)
+    )
 
 
 def holder_of(patient: Patient, *, level: int) -> Patient:
@@ -91,4 +100,50 @@ def test_l_24_a_number_that_is_another_persons_is_taken_back_with_the_money(pati
     assert (gone.status, gone.cancel_reason) == (AppointmentStatus.CANCELLED, CancelReason.DESK)
     assert [one.amount_fen for one in patient.refunds()] == [5000]
     assert not at_the_desk(patient, "report_at_desk", booked)  # it has ended
+    patient.assert_sound()
+
+
+def test_l_24_a_frozen_number_is_given_for_no_other_one(patient: Patient) -> None:
+    booked, there = patient.paid(), beside(patient)
+    at_the_desk(patient, "report_at_desk", booked)
+    offer = patient.write(lambda session, now: offer_instead(session, booked, there, now=now))
+    of = {"offer_id": offer.id, "account_id": patient.account_id, "cause": REQUEST, "vault": patient.workbench.vault}
+    with pytest.raises(AppointmentFrozen):
+        patient.write(lambda session, now: accept_offer(session, now=now, **of))
+    at_the_desk(patient, "decide_at_desk", booked, confirmed=False)
+    patient.write(lambda session, now: accept_offer(session, now=now, **of))
+    patient.assert_sound()
+
+
+def exchanging(patient: Patient) -> tuple[UUID, UUID]:
+    """A paid number, and a dearer one beside it whose difference is open at the platform."""
+    old = patient.paid()
+    day = patient.read(lambda session: session.get_one(Schedule, patient.schedule_id).visit_date)
+    new = patient.reschedule(old, beside(patient, visit_date=day + timedelta(days=1), fee_fen=8000))
+    assert patient.open_payment(new) is None
+    return old, new
+
+
+def test_l_24_nobody_pays_their_way_out_of_it_by_an_exchange(patient: Patient) -> None:
+    old, new = exchanging(patient)
+    assert at_the_desk(patient, "report_at_desk", old)
+    patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
+    patient.work()
+    assert states(patient, [old, new]) == ["booked", "error"]
+    assert patient.read(lambda session: is_frozen(session, old))
+    assert [one.amount_fen for one in patient.refunds()] == [3000]
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("frozen_first", [True, False])
+def test_what_the_desk_takes_back_ends_with_what_was_to_take_its_place(patient: Patient, frozen_first: bool) -> None:
+    old, new = exchanging(patient)
+    if frozen_first:
+        at_the_desk(patient, "report_at_desk", old)
+        assert at_the_desk(patient, "decide_at_desk", old, confirmed=True)
+    else:
+        at_the_desk(patient, "cancel_at_desk", old)
+    patient.work()
+    assert states(patient, [old, new]) == ["desk", "error"]
+    assert (sum(one.amount_fen for one in patient.refunds()), patient.payments()[-1].status) == (5000, "closed")
     patient.assert_sound()
