@@ -64,8 +64,10 @@ class ChargeAccount:
     @property
     def waiting(self) -> list[Appointment]:
         """Those that their money makes the patient's. One in the place of another waits in vain once that one was
-        used, for nobody sees a doctor twice for one number, or once its own clinic is suspended."""
-        return [one for one in self.appointments if one.waits_for_payment and self._may_take_its_place(one)]
+        used, for nobody sees a doctor twice for one number, or once its own clinic is suspended. Beside one whose
+        clinic takes place, nobody pays for one whose clinic does not."""
+        unpaid = [one for one in self.appointments if one.waits_for_payment and self._may_take_its_place(one)]
+        return [one for one in unpaid if self._takes_place(one)] or unpaid
 
     @property
     def to_pay_fen(self) -> int:
@@ -102,8 +104,10 @@ class ChargeAccount:
         old = self.replaced_by(appointment)
         if old is None:
             return True
-        is_there = self.slots[appointment.slot_id].status is not SlotStatus.SUSPENDED
-        return is_there and old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
+        return self._takes_place(appointment) and old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
+
+    def _takes_place(self, appointment: Appointment) -> bool:
+        return self.slots[appointment.slot_id].status is not SlotStatus.SUSPENDED
 
     def _credit_fen(self, appointment: Appointment) -> int:
         old = self.replaced_by(appointment)

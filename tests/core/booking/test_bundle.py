@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from families import Asked, at_another_hospital, bundled, elsewhere, family, ids_of, pay, states
 from harness import Patient, beside, relatives
+from hospital_acts import suspend
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.neighbours import nearest
 from core.booking.views import view_appointment
-from core.refusals import AlreadyBooked, HoldOpen, SoldOut
+from core.refusals import AlreadyBooked, HoldOpen, NotPayable, SoldOut
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.base import new_id
 from models.charge import Charge
@@ -119,6 +120,27 @@ def test_one_that_is_cancelled_before_the_payment_is_not_paid_for(patient: Patie
     patient.work()
     assert states(patient, ids) == [AppointmentStatus.BOOKED, CancelReason.PATIENT]
     assert [one.amount_fen for one in patient.refunds()] == [5000]
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("sheet_is_open", [False, True])
+def test_nobody_pays_for_the_part_whose_clinic_is_suspended(patient: Patient, sheet_is_open: bool) -> None:
+    """Also not on a sheet that was opened before, over all of it: what is too much goes back at once."""
+    first, (other, _) = family(patient)
+    called_off = elsewhere(patient, fee_fen=3000)
+    ids = ids_of(bundled(patient, [first, (other, called_off)]))
+    assert not sheet_is_open or patient.open_payment(ids[0]) is None
+    suspend(patient, called_off)
+    with pytest.raises(NotPayable):
+        patient.open_payment(ids[1])
+    if sheet_is_open:
+        patient.hear(patient.gateway.pay(patient.payments()[0].out_trade_no))
+        patient.work()
+    else:
+        pay(patient, ids[0])
+    assert [one.amount_fen for one in patient.payments()] == [8000 if sheet_is_open else 5000]
+    assert [one.amount_fen for one in patient.refunds()] == ([3000] if sheet_is_open else [])
+    assert states(patient, ids) == ["booked", "suspended"]
     patient.assert_sound()
 
 

@@ -1,4 +1,4 @@
-"""A hospital that has a system of its own from now on: what was sold before stands, and nothing is exchanged past it."""
+"""A hospital that has a system of its own from now on: what was sold before stands, nothing is exchanged past it."""
 
 from __future__ import annotations
 
