@@ -32,7 +32,7 @@ from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.refusals import AppointmentFrozen, CancelDeadlinePassed, HoldOpen, NotReschedulable
 from core.rights.access import AccessAction
 from models.account import Provider
-from models.appointment import Appointment, AppointmentStatus, PayMode
+from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.person import Dependent
 from models.policy import RescheduleScope
@@ -179,9 +179,12 @@ def _refuse_unless_reschedulable(
 
 
 def _times_changed(account: ChargeAccount, appointment: Appointment) -> int:
-    """Since the first number of the order."""
+    """By the patient, since the first number of the order: what the hospital offered for a suspended one is no wish of
+    theirs."""
     before = account.replaced_by(appointment)
-    return 0 if before is None else 1 + _times_changed(account, before)
+    if before is None:
+        return 0
+    return (before.cancel_reason is CancelReason.RESCHEDULED) + _times_changed(account, before)
 
 
 def _is_near(session: Session, terms: Terms, old: Appointment, schedule: Schedule) -> bool:

@@ -22,7 +22,7 @@ from core.booking.clinic.suspend import preview_suspension
 from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.clock import hospital_day
 from core.jobs.queue import LeasedJob
-from core.refusals import AlreadyBooked, OfferEnded, PersonLimit
+from core.refusals import AlreadyBooked, NotReschedulable, OfferEnded, PersonLimit
 from core.transactions import Overloaded
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
@@ -195,6 +195,20 @@ def test_taking_one_ends_an_exchange_that_was_being_paid(clinics: Clinics) -> No
     assert [patient.appointment(one).cancel_reason for one in (old, new)] == ["suspended", "patient"]
     assert (patient.appointment(taken).status, patient.payments()[-1].status) == ("booked", "closed")
     assert [one.amount_fen for one in patient.refunds()] == [2000]
+    patient.assert_sound()
+
+
+def test_what_the_hospital_gave_instead_uses_up_no_exchange_of_the_patients(clinics: Clinics) -> None:
+    patient = clinics.patient
+    patient.paid()
+    there = clinics.suspended()[0]
+    new = clinics.accept(there)
+    day = patient.read(lambda session: session.get_one(Schedule, there.schedule_id).visit_date)
+    next_days = [beside(patient, visit_date=day + timedelta(days=more), fee_fen=3000) for more in (1, 2)]
+    newest = patient.reschedule(new, next_days[0])
+    assert patient.appointment(newest).status is AppointmentStatus.BOOKED
+    with pytest.raises(NotReschedulable):
+        patient.reschedule(newest, next_days[1])
     patient.assert_sound()
 
 
