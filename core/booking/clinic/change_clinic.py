@@ -112,15 +112,19 @@ def close_schedule(session: Session, *, schedule_id: UUID, order: Order, now: da
 
 def reopen_schedule(session: Session, *, schedule_id: UUID, order: Order, now: datetime) -> Changed:
     """It takes place after all. Whoever still has a number keeps it, and what was held for them elsewhere is let go; a
-    number whose patient has lost it by the suspension stays out of sale.
+    number whose patient has lost it by the suspension stays out of sale, and one of a channel is the channel's again
+    for as long as it would have been.
 
     Raises: NotFound."""
     schedule, slots = _lock(session, schedule_id)
     if schedule.status is ScheduleStatus.OPEN:
         return _told(session, schedule, news=False)
-    suspended = _suspended_with_it(session, schedule, slots)
+    since = _suspended_at(session, schedule) or now
+    suspended = _suspended_with_it(session, slots, since)
     change_schedule(session, schedule, ChangeKind.REOPENED, order, now=now, status=ScheduleStatus.OPEN)
-    back = [slot for slot in suspended if _reopen(session, slot, order, now=now)]
+    returns_at = schedule.channels_return_at
+    kept = returns_at is not None and now < returns_at
+    back = [slot for slot in suspended if _reopen(session, slot, order, since=since, channels_kept=kept, now=now)]
     if suspended:
         settle_soon(session, schedule_id, now=now)
     return _told(session, schedule, news=True, slots=len(back))
@@ -169,12 +173,16 @@ def _period(was: Period, starts_at: datetime) -> Period:
     return Period.MORNING if hour < 12 else Period.AFTERNOON if hour < 18 else Period.EVENING
 
 
-def _suspended_with_it(session: Session, schedule: Schedule, slots: Sequence[Slot]) -> list[Slot]:
-    """Not those that are out of sale for a reason of their own."""
+def _suspended_at(session: Session, schedule: Schedule) -> datetime | None:
+    """The last time, None where it never was."""
     last = select(ScheduleChange.at).where(
         ScheduleChange.schedule_id == schedule.id, ScheduleChange.kind == ChangeKind.SUSPENDED
     )
-    at = session.scalars(last.order_by(ScheduleChange.version.desc()).limit(1)).one_or_none()
+    return session.scalars(last.order_by(ScheduleChange.version.desc()).limit(1)).one_or_none()
+
+
+def _suspended_with_it(session: Session, slots: Sequence[Slot], at: datetime) -> list[Slot]:
+    """Not those that are out of sale for a reason of their own."""
     ids = [slot.id for slot in slots if slot.status is SlotStatus.SUSPENDED]
     moves = select(StateEvent.record_id).where(
         StateEvent.machine == Machine.SLOT,
@@ -182,18 +190,22 @@ def _suspended_with_it(session: Session, schedule: Schedule, slots: Sequence[Slo
         StateEvent.to_status == str(SlotStatus.SUSPENDED),
         StateEvent.at == at,
     )
-    with_it = set(session.scalars(moves)) if at is not None else set()
+    with_it = set(session.scalars(moves))
     return [slot for slot in slots if slot.id in with_it and slot.status is SlotStatus.SUSPENDED]
 
 
-def _reopen(session: Session, slot: Slot, order: Order, *, now: datetime) -> bool:
-    """Whoever changes an appointment has locked its slot before: it stands still while we look."""
+def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, channels_kept: bool, now: datetime) -> bool:
+    """Whoever changes an appointment has locked its slot before: it stands still while we look. Who left it freely
+    before it was suspended `since` has lost nothing by that."""
     holder = session.scalars(
         select(Appointment).where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT))
     ).one_or_none()
     lost = and_(Appointment.slot_id == slot.id, Appointment.cancel_reason == CancelReason.SUSPENDED)
-    if holder is None and session.scalar(select(exists().where(lost))):
+    if holder is None and session.scalar(select(exists().where(lost, Appointment.ended_at >= since))):
         return False
+    if holder is None and slot.channel is not None and channels_kept:
+        slot.withhold(session, why=WithheldReason.CHANNEL, at=now, cause=order.cause)
+        return True
     if holder is None:
         slot.free(session, at=now, cause=order.cause)
         return True

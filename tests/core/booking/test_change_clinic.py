@@ -31,7 +31,7 @@ from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.hospital import Department
 from models.notice import Notice
-from models.schedule import Schedule, Slot, SlotStatus
+from models.schedule import PoolChannel, Schedule, Slot, SlotStatus, WithheldReason
 
 R = TypeVar("R")
 
@@ -249,4 +249,42 @@ def test_opened_again_before_anybody_was_seen_to_nothing_has_happened(patient: P
     assert [patient.appointment(one).status for one in (paid, held)] == ["booked", "pending"]
     assert [one.status for one in patient.slots()] == [SlotStatus.BOOKED, SlotStatus.HELD, SlotStatus.FREE]
     assert patient.refunds() == []
+    patient.assert_sound()
+
+
+def test_opened_again_a_number_that_was_left_freely_before_is_sold_again(patient: Patient, doctor_id: UUID) -> None:
+    """Its patient went because of another doctor, and lost nothing by the suspension."""
+    left = patient.book(PayMode.ON_SITE)
+    act(patient, substitute_doctor, doctor_id=doctor_id, fee_fen=None)
+    patient.work()
+    patient.cancel(left)
+    assert patient.appointment(left).cancel_reason is CancelReason.SUSPENDED
+    patient.work()
+    patient.work(after=timedelta(minutes=1))
+    assert patient.slot(left).status is SlotStatus.FREE
+    suspend(patient)
+    patient.clock.advance(timedelta(minutes=1))
+    act(patient, reopen_schedule)
+    assert {one.status for one in patient.slots()} == {SlotStatus.FREE}
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("until", [timedelta(minutes=2), timedelta(minutes=1)])
+def test_opened_again_a_channel_has_its_number_until_it_is_everybodys(patient: Patient, until: timedelta) -> None:
+    def keep(session: Session, now: datetime) -> None:
+        session.get_one(Schedule, patient.schedule_id).channels_return_at = now + until
+        slot = session.get_one(Slot, patient.slots()[0].id)
+        slot.channel = PoolChannel.ELDERS
+        slot.withhold(session, why=WithheldReason.CHANNEL, at=now, cause=ORDER.cause)
+
+    patient.write(keep)
+    suspend(patient)
+    patient.clock.advance(timedelta(minutes=1))
+    act(patient, reopen_schedule)
+    kept, *others = patient.slots()
+    held = (SlotStatus.WITHHELD, WithheldReason.CHANNEL)
+    assert (kept.status, kept.withheld_reason) == (held if until > timedelta(minutes=1) else (SlotStatus.FREE, None))
+    assert {one.status for one in others} == {SlotStatus.FREE}
+    patient.work(after=timedelta(minutes=10))
+    assert {one.status for one in patient.slots()} == {SlotStatus.FREE}
     patient.assert_sound()
