@@ -21,7 +21,7 @@ from core.rights.catalogue import listing
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.agreement import Agreement
-from models.errors import NotFound
+from models.errors import NotFound, ValidationFailed
 from models.guardian import GuardianEvidence, GuardianRelation
 
 T = TypeVar("T")
@@ -139,6 +139,8 @@ def _write(step: Callable[[Session, datetime], T]) -> T:
         return services().workbench.transactions.write(step)
     except NotFound:
         sys.exit("no such dependent")
+    except ValidationFailed as refusal:
+        sys.exit(", ".join(f"{error.pointer.removeprefix('#/')}: {error.code}" for error in refusal.errors))
 
 
 commands: list[click.Command] = [

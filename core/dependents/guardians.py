@@ -21,7 +21,7 @@ from core.identity.consents import require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.rights.access import AccessAction, AccessPurpose, note_access
-from models.errors import NotFound
+from models.errors import FieldError, NotFound, ValidationFailed
 from models.guardian import GuardianEvidence, GuardianRelation
 from models.person import Dependent
 from models.sealing import Vault
@@ -79,7 +79,10 @@ def confirm_guardian(
     now: datetime,
     cause: Cause,
 ) -> Dependent:
-    """An operator has seen what shows that the guardian is one. Raises: NotFound where there is no minor with one."""
+    """An operator has seen what shows that the guardian is one.
+
+    Raises: NotFound where there is no minor with one, ValidationFailed where the guardian's sex is not the relation's.
+    """
     found = session.get(Dependent, dependent_id)
     if found is None or found.archived_at is not None:
         raise NotFound()
@@ -87,6 +90,8 @@ def confirm_guardian(
     ward = lock_dependent(session, dependent_id)
     if ward.guardian_dependent_id is None or not needs_minor_consent(ward, hospital_day(now)):
         raise NotFound()
+    if session.get_one(Dependent, ward.guardian_dependent_id).sex is not SEX_OF_GUARDIAN[relation]:
+        raise ValidationFailed(FieldError("#/relation", "contradicts_guardian"))
     ward.note_guardianship(relation, evidence, at=ward.guardian_told_at or now)
     ward.confirm_guardianship(by=operator, at=now)
     note_access(

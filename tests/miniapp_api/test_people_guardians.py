@@ -151,6 +151,9 @@ def test_l_04_the_desk_confirms_what_it_has_seen(ward: Ward, an: Phone) -> None:
     seen = ["--operator", "desk-1", "--relation", "52", "--evidence", "court_order", "--evidence-seen"]
     assert cli.invoke(args=["confirm-guardian", minor, *seen]).exit_code == 1
     name(an, minor, guardian, evidence="declared")
+    father = cli.invoke(args=["confirm-guardian", minor, *seen, "--relation", "51"])
+    assert (father.exit_code, father.output) == (1, "relation: contradicts_guardian\n")
+    assert "confirmed_at" not in an.get(f"/dependents/{minor}")["guardianship"]
     assert cli.invoke(args=["confirm-guardian", minor, *seen]).exit_code == 0
     guardianship = an.get(f"/dependents/{minor}")["guardianship"]
     assert guardianship["evidence"] == "court_order"
