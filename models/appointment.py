@@ -122,6 +122,12 @@ class Appointment(Stateful, Base):
             postgresql_where=text("grant_id IS NOT NULL"),
             sqlite_where=text("grant_id IS NOT NULL"),
         ),
+        Index(
+            "ix_appointments_ended",
+            "ended_at",
+            postgresql_where=text("ended_at IS NOT NULL"),
+            sqlite_where=text("ended_at IS NOT NULL"),
+        ),
         CheckConstraint("fee_fen >= 0", name="fee"),
         CheckConstraint(
             "(awaiting_payment OR awaiting_hospital) = (status = 'pending') OR status = 'cancelled'", name="awaiting"

@@ -64,16 +64,19 @@ class Sign:
 
 def watch_bookings(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     """The periodic job: what is new becomes a signal."""
-    made = workbench.transactions.write(lambda session, now: note_signs(session, now=now))
+    found = workbench.transactions.read(lambda session, now: list(signs(session, now=now)))
+    if not found:
+        return None
+    made = workbench.transactions.write(lambda session, now: note_signs(session, found, now=now))
     for one in made:
         log.info("booking_signal", account=str(one.account_id), signal=one.kind, answer=one.answer)
     return None
 
 
-def note_signs(session: Session, *, now: datetime) -> list[BookingSignal]:
+def note_signs(session: Session, found: Iterable[Sign], *, now: datetime) -> list[BookingSignal]:
     """Write down the signs whose appointments no signal of the account has shown yet, and answer them."""
     made: list[BookingSignal] = []
-    for sign in sorted(signs(session, now=now), key=lambda one: (one.account_id.bytes, one.kind, one.common)):
+    for sign in sorted(found, key=lambda one: (one.account_id.bytes, one.kind, one.common)):
         before = _remembered(session, sign.account_id, now=now)
         shown = {one for signal in before if signal.kind is sign.kind for one in signal.facts["appointments"]}
         fresh = set(sign.facts["appointments"]) - shown
@@ -179,6 +182,7 @@ def _held_and_dropped(since: datetime) -> ColumnElement[bool]:
         Appointment.hold_expires_at.is_not(None),
         Appointment.awaiting_payment,
         Appointment.created_at > since,
+        Appointment.ended_at > since,  # as it must be, for the index
         ~paid,
     )
 
@@ -188,7 +192,7 @@ def _rebooked(session: Session, *, since: datetime) -> Iterator[Sign]:
     taker = aliased(Appointment)
     rows = session.execute(
         select(Appointment.account_id, taker.account_id, Appointment.id, taker.id)
-        .join(taker, taker.slot_id == Appointment.slot_id)
+        .join(taker, and_(taker.schedule_id == Appointment.schedule_id, taker.slot_id == Appointment.slot_id))
         .where(
             Appointment.status == AppointmentStatus.CANCELLED,
             Appointment.cancel_reason.in_(_LET_GO),

@@ -24,6 +24,7 @@ from core.booking.watch.clusters import (
     clear_signal,
     note_signs,
     signals_in_force,
+    signs,
 )
 from core.clock import hospital_day
 from core.refusals import IdentityRequired, Restricted
@@ -44,7 +45,7 @@ def drop(patient: Patient, times: int) -> None:
 
 
 def noted(patient: Patient) -> list[BookingSignal]:
-    return patient.write(lambda session, now: note_signs(session, now=now))
+    return patient.write(lambda session, now: note_signs(session, signs(session, now=now), now=now))
 
 
 def signals_of(patient: Patient) -> list[BookingSignal]:
