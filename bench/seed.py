@@ -198,7 +198,7 @@ def _identifier(vault: Vault, person: Person, at: int, *, now: datetime) -> Pers
 def _dependent(vault: Vault, account: Account, identifier: PersonIdentifier, *, now: datetime) -> Dependent:
     dependent = Dependent(
         id=new_id(), account_id=account.id, person_id=identifier.person_id, identifier_id=identifier.id,
-        relationship_=Relationship.SELF, id_type=identifier.id_type, id_number_masked="9***************0",
+        relationship_=Relationship.SELF, id_type=identifier.id_type,
         sex=Sex.FEMALE, birth_date=date(1990, 1, 1), is_default=True, identity_status=IdentityStatus.VERIFIED,
         identity_level=IdentityLevel.PRESENT, identity_method="on_site", identity_checked_at=now, created_at=now,
     )  # fmt: skip

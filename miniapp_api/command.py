@@ -36,6 +36,7 @@ from models.base import canonical_json
 from models.errors import DomainError
 from models.sealing import Vault
 from models.states import Actor, Cause, CauseKind
+from schemas.masked import opened_with
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -226,7 +227,9 @@ def dump(schema: Schema | None, result: Any) -> bytes:
     """The reply's bytes; the same bytes are stored and sent."""
     if schema is None:
         return b""
-    return json.dumps(schema.dump(result), ensure_ascii=False, separators=(",", ":")).encode()
+    with opened_with(services().workbench.vault):
+        told = schema.dump(result)
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def respond(reply: StoredReply) -> Response:

@@ -39,12 +39,13 @@ class HospitalCard(Base):
     number_sealed: Mapped[bytes]
     number_hash: Mapped[bytes]
     number_hash_key: Mapped[int]
-    number_masked: Mapped[str]
     is_current: Mapped[bool]
     created_at: Mapped[datetime]
 
-    def seal_number(self, vault: Vault, number: str, *, masked: str) -> None:
+    def seal_number(self, vault: Vault, number: str) -> None:
         digest = vault.keyed_hash(CARD_HASH, number)
         self.number_hash, self.number_hash_key = digest.digest, digest.key_id
         self.number_sealed = vault.seal("hospital_cards.number", self.id, number)
-        self.number_masked = masked
+
+    def number(self, vault: Vault) -> str:
+        return vault.open_text("hospital_cards.number", self.id, self.number_sealed)

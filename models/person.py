@@ -128,7 +128,6 @@ class Dependent(Base):
     name_sealed: Mapped[bytes]
     name_masked: Mapped[str]
     id_type: Mapped[IdType] = mapped_column(word(IdType))
-    id_number_masked: Mapped[str]
     sex: Mapped[Sex] = mapped_column(word(Sex))
     birth_date: Mapped[date]
     phone_sealed: Mapped[bytes]
@@ -160,9 +159,7 @@ class Dependent(Base):
     handed_over_at: Mapped[datetime | None]
     phone_changed_at: Mapped[datetime | None]
     email_sealed: Mapped[bytes | None]
-    email_masked: Mapped[str | None]
     insurance_number_sealed: Mapped[bytes | None]
-    insurance_number_masked: Mapped[str | None]
     allergies_and_history_sealed: Mapped[bytes | None]
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
@@ -174,10 +171,9 @@ class Dependent(Base):
     def name(self, vault: Vault) -> str:
         return vault.open_text("dependents.name", self.id, self.name_sealed)
 
-    def seal_number(self, vault: Vault, number: str, *, masked: str, identifying: str) -> None:
+    def seal_number(self, vault: Vault, number: str, *, identifying: str) -> None:
         """`number` as printed; it is kept here only where it is not what the identifier has."""
-        own = None if number == identifying else vault.seal("dependents.id_number", self.id, number)
-        self.id_number_sealed, self.id_number_masked = own, masked
+        self.id_number_sealed = None if number == identifying else vault.seal("dependents.id_number", self.id, number)
 
     def number(self, vault: Vault, identifier: PersonIdentifier) -> str:
         """The document's number as printed; empty where the kind has none. `identifier` is this dependent's."""
@@ -220,13 +216,20 @@ class Dependent(Base):
         """True, or nothing to be said."""
         return None if self.address_sealed is None else True
 
-    def seal_email(self, vault: Vault, email: str | None, *, masked: str | None) -> None:
+    def seal_email(self, vault: Vault, email: str | None) -> None:
         self.email_sealed = None if email is None else vault.seal("dependents.email", self.id, email)
-        self.email_masked = masked
 
-    def seal_insurance_number(self, vault: Vault, number: str | None, *, masked: str | None) -> None:
+    def email(self, vault: Vault) -> str | None:
+        sealed = self.email_sealed
+        return None if sealed is None else vault.open_text("dependents.email", self.id, sealed)
+
+    def seal_insurance_number(self, vault: Vault, number: str | None) -> None:
         sealed = None if number is None else vault.seal("dependents.insurance_number", self.id, number)
-        self.insurance_number_sealed, self.insurance_number_masked = sealed, masked
+        self.insurance_number_sealed = sealed
+
+    def insurance_number(self, vault: Vault) -> str | None:
+        sealed = self.insurance_number_sealed
+        return None if sealed is None else vault.open_text("dependents.insurance_number", self.id, sealed)
 
     def seal_history(self, vault: Vault, said: str | None) -> None:
         """What the patient says of allergies and earlier illness."""
@@ -240,13 +243,12 @@ class Dependent(Base):
     def forget_contact(self) -> None:
         """All that nobody needs for a visit that has been: how they are reached, and what they told of themselves."""
         self.phone_sealed, self.phone_hash, self.phone_masked = ERASED, ERASED, ""
-        self.region_code = self.address_sealed = self.email_sealed = self.email_masked = None
-        self.insurance_number_sealed = self.insurance_number_masked = None
-        self.allergies_and_history_sealed = None
+        self.region_code = self.address_sealed = self.email_sealed = None
+        self.insurance_number_sealed = self.allergies_and_history_sealed = None
 
     def forget_identity(self) -> None:
         """Who it was is erased; an empty `name_masked` says so."""
-        self.name_sealed, self.name_masked, self.id_number_masked = ERASED, "", ""
+        self.name_sealed, self.name_masked = ERASED, ""
         self.id_number_sealed = self.country = self.id_expires_on = self.earlier_identifier_id = None
         self.birth_date, self.erase_after = date(1900, 1, 1), None
         self.forget_guardianship()

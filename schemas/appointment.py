@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from core.dependents.documents import masked_number
 from models.appointment import AppointmentStatus, PayerKind, PayMode
 from models.charge import FeeKind, Leg
 from models.hospital import Period
+from models.hospital_card import HospitalCard
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
 from schemas.base import CURSOR, Count, Day, Degrees, Id, Instant, ReplySchema, Strict, Text, Whole
 from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferReply
+from schemas.masked import Masked
 from schemas.notice_version import NoticeVersion
 
 
@@ -115,7 +118,7 @@ class AppointmentDependentReply(ReplySchema):
 
 class VisitCardReply(ReplySchema):
     id = fields.UUID(required=True)
-    number_masked = fields.String(required=True, metadata={"example": "00******78"})
+    number_masked = Masked(masked_number, HospitalCard.number, required=True, metadata={"example": "00******78"})
 
 
 class ChargeLineReply(ReplySchema):

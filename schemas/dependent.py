@@ -6,12 +6,16 @@ from typing import Any, ClassVar
 
 from marshmallow import fields
 
+from core.dependents.documents import masked_number
+from core.dependents.emails import masked_email
+from core.dependents.views import DependentView
 from models.guardian import GuardianEvidence, GuardianRelation
 from models.identity_check import IdentityMethod
 from models.person import IdentityStatus, IdType, Relationship, Sex
 from schemas.agreement import AgreementSchema
 from schemas.base import Day, Id, Instant, Strict, Text, Word
 from schemas.hospital_card import HospitalCardSchema
+from schemas.masked import Masked
 from schemas.sparse import SparseReply
 
 _FROZEN = {
@@ -179,8 +183,9 @@ class DependentSchema(SparseReply):
     id = fields.UUID(attribute="dependent.id")
     name_masked = fields.String(attribute="dependent.name_masked", metadata={"example": "测**"})
     id_type = Word(IdType, attribute="dependent.id_type")
-    id_number_masked = fields.String(
-        attribute="dependent.id_number_masked",
+    id_number_masked = Masked(
+        masked_number,
+        DependentView.number,
         metadata={"description": "empty for `guardian_bound`", "example": "330***********9973"},
     )
     country = fields.String(
@@ -219,10 +224,14 @@ class DependentSchema(SparseReply):
         metadata={"optional": True, "description": "true where one is kept; its words stand in the account's export"},
     )
     region_code = fields.String(attribute="dependent.region_code", metadata={"optional": True})
-    email_masked = fields.String(
-        attribute="dependent.email_masked", metadata={"optional": True, "example": "z***@example.com"}
+    email_masked = Masked(
+        masked_email,
+        lambda view, vault: view.dependent.email(vault),
+        metadata={"optional": True, "example": "z***@example.com"},
     )
-    insurance_number_masked = fields.String(attribute="dependent.insurance_number_masked", metadata={"optional": True})
+    insurance_number_masked = Masked(
+        masked_number, lambda view, vault: view.dependent.insurance_number(vault), metadata={"optional": True}
+    )
 
 
 class DependentInFullSchema(DependentSchema):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from core.dependents.documents import masked_number
 from schemas.base import Flag, Id, Instant, ReplySchema, Strict, Text
+from schemas.masked import Masked
 
 
 class AddHospitalCardSchema(Strict):
@@ -33,6 +35,8 @@ class HospitalCardSchema(ReplySchema):
 
     id = fields.UUID(attribute="card.id")
     hospital = fields.Nested(CardHospitalSchema)
-    number_masked = fields.String(attribute="card.number_masked", metadata={"example": "00******78"})
+    number_masked = Masked(
+        masked_number, lambda view, vault: view.card.number(vault), metadata={"example": "00******78"}
+    )
     is_current = fields.Boolean(attribute="card.is_current", metadata={"description": "one of each hospital is"})
     created_at = Instant(attribute="card.created_at")

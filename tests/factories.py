@@ -174,7 +174,6 @@ def make_dependent(
         identifier_id=identifier.id,
         relationship_=relationship,
         id_type=identifier.id_type,
-        id_number_masked="9***************0",
         sex=sex,
         birth_date=birth_date,
         is_default=is_default,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
-from core.dependents.documents import PASSING, Document, TypedDocument, masked_number, read_document
+from core.dependents.documents import PASSING, Document, TypedDocument, read_document
 from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
@@ -112,8 +112,7 @@ def add_dependent(
         created_at=now,
     )
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
-    printed = read.document.number
-    dependent.seal_number(vault, printed, masked=masked_number(printed), identifying=number)
+    dependent.seal_number(vault, read.document.number, identifying=number)
     write_contact(dependent, read.contact, vault)
     session.add(dependent)
     session.flush()

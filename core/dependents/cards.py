@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.dependents.documents import masked_number
 from core.dependents.documents.numbers import normal_number
 from core.dependents.typed import InputFault
 from core.identity.consents import require_to_keep_identity
@@ -89,7 +88,7 @@ def add_card(
     card = HospitalCard(
         id=new_id(), dependent_id=dependent.id, hospital_id=hospital.id, is_current=False, created_at=now
     )
-    card.seal_number(vault, number, masked=masked_number(number))
+    card.seal_number(vault, number)
     others = _same_hospital(session, card)
     session.add(card)
     if wanted.is_current or not others:

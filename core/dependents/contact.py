@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
-from core.dependents.documents import masked_number
-from core.dependents.emails import masked_email, read_email
+from core.dependents.emails import read_email
 from core.dependents.fields import Fields
 from core.dependents.insurance import read_insurance_number
 from core.dependents.minors import guardian_among
@@ -138,11 +137,9 @@ def write_contact(dependent: Dependent, contact: Mapping[str, str | None], vault
     if "region_code" in contact:
         dependent.region_code = contact["region_code"]
     if "email" in contact:
-        email = contact["email"]
-        dependent.seal_email(vault, email, masked=email and masked_email(email))
+        dependent.seal_email(vault, contact["email"])
     if "insurance_number" in contact:
-        number = contact["insurance_number"]
-        dependent.seal_insurance_number(vault, number, masked=number and masked_number(number))
+        dependent.seal_insurance_number(vault, contact["insurance_number"])
     if HISTORY in contact:
         dependent.seal_history(vault, contact[HISTORY])
 

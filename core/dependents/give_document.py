@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.booking.strikes.ledger import work_out_later
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
-from core.dependents.documents import PASSING, Document, TypedDocument, masked_number, read_document
+from core.dependents.documents import PASSING, Document, TypedDocument, read_document
 from core.dependents.fields import Fields
 from core.dependents.merge import merge_persons
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
@@ -147,6 +147,6 @@ def _write(dependent: Dependent, read: _Read, person: KnownPerson, vault: Vault)
         document.id_type, document.country, document.id_expires_on,
     )  # fmt: skip
     _, number = identifying(document)
-    dependent.seal_number(vault, document.number, masked=masked_number(document.number), identifying=number)
+    dependent.seal_number(vault, document.number, identifying=number)
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
     dependent.note_other_document()

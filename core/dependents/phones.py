@@ -20,6 +20,7 @@ _LANDLINE = re.compile(r"0[1-9]\d{8,10}")
 _LANDLINE_FROM_ABROAD = re.compile(r"(10|2\d|[3-9]\d\d)\d{7,8}")  # after +86 the zero is left out
 # Contacts outside the mainland whose form is known; elsewhere only the length of E.164 is checked.
 _KNOWN_FORMS = {"852": re.compile(r"[4-9]\d{7}"), "853": re.compile(r"6\d{7}"), "886": re.compile(r"9\d{8}")}
+_TAILS = {"853": 3}  # all of its numbers begin with the same digit
 _KNOWN_LENGTHS = {"852": 8, "853": 8, "886": 9}
 E164_SHORTEST, E164_LONGEST = 8, 15
 
@@ -44,11 +45,11 @@ def read_phone(typed: str) -> str:
 
 
 def masked_phone(e164: str) -> str:
-    """138****0000; abroad the country code and the last four."""
+    """138****0000; abroad the country code and the last four, or three where that would leave a thousand to guess."""
     if e164.startswith("+86"):
         return f"{e164[3:6]}****{e164[-4:]}"
     country = next((code for code in _KNOWN_FORMS if e164.startswith(f"+{code}")), "")
-    return f"+{country}****{e164[-4:]}"
+    return f"+{country}****{e164[-_TAILS.get(country, 4) :]}"
 
 
 def _squeezed(typed: str) -> str:

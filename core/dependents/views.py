@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.policy_book import policies_for
@@ -17,7 +18,7 @@ from core.identity.methods import Ways, open_methods, tries_of
 from core.identity.own import dependents_of, own_dependent
 from core.paging import Page, page_of
 from models.identity_check import IdentityMethod
-from models.person import Dependent, IdentityStatus, IdType
+from models.person import Dependent, IdentityStatus, IdType, PersonIdentifier
 from models.sealing import Vault
 
 NUMBER_ASKED_WITHIN = timedelta(days=60)
@@ -35,16 +36,22 @@ class IdentityView:
 
 @dataclass(frozen=True)
 class DependentView:
-    """`age` in full years today at the hospital. `complete_by`: the day until which a number is asked for. What was
+    """`document` is what the dependent's number stands with. `age` in full years today at the hospital. `complete_by`:
+    the day until which a number is asked for. What was
     told of health is in clear, and only where one is asked for by name: no list shows it, and no reply that is kept."""
 
     dependent: Dependent
+    document: PersonIdentifier = field(repr=False)
     age: int
     identity: IdentityView
     agreement: AgreementView
     complete_by: date | None
     hospital_cards: list[CardView]
     allergies_and_history: str | None = field(default=None, repr=False)
+
+    def number(self, vault: Vault) -> str:
+        """As printed. Raises: SealBroken."""
+        return self.dependent.number(vault, self.document)
 
     @property
     def guardianship(self) -> Dependent | None:
@@ -85,12 +92,20 @@ def _views(session: Session, dependents: Sequence[Dependent], ways: Ways, now: d
     tries = tries_of(session, dependents, now=now)
     agreements = view_agreements(session, dependents, policies_for(session).agreement_ages, on=on)
     cards = cards_of(session, [one.id for one in dependents])
+    documents = _documents(session, dependents)
     views = []
     for one in dependents:
         methods = open_methods(one, ways=ways, tries=tries, on=on)
         identity = IdentityView(one.identity_status, one.level_on(on), methods, one.identity_checked_at)
-        views.append(DependentView(one, one.age(on=on), identity, agreements[one.id], _complete_by(one), cards[one.id]))
+        told = identity, agreements[one.id], _complete_by(one), cards[one.id]
+        views.append(DependentView(one, documents[one.identifier_id], one.age(on=on), *told))
     return views
+
+
+def _documents(session: Session, dependents: Sequence[Dependent]) -> dict[UUID, PersonIdentifier]:
+    """By their ids. Asked for each time: whether one is here already tells that the number was new."""
+    query = select(PersonIdentifier).where(PersonIdentifier.id.in_([one.identifier_id for one in dependents]))
+    return {one.id: one for one in session.scalars(query)}
 
 
 def _complete_by(dependent: Dependent) -> date | None:

@@ -73,15 +73,14 @@ CATALOGUE: Mapping[str, Graded] = {
     "departments": _of(GENERAL),
     "dependents": _of(
         PERSONAL,
-        personal="name_masked phone_masked id_number_masked region_code country identity_method guardian_confirmed_by "
-        "email_masked insurance_number_masked",
+        personal="name_masked phone_masked region_code country identity_method guardian_confirmed_by",
         sensitive="name_sealed phone_sealed phone_hash address_sealed id_number_sealed email_sealed "
         "insurance_number_sealed allergies_and_history_sealed guardian_evidence_number_sealed",
     ),
     "doctors": _of(GENERAL),
     "grants": _of(PERSONAL, sensitive="code_hash"),
     "handoffs": _of(PERSONAL, sensitive="code_hash"),
-    "hospital_cards": _of(PERSONAL, personal="number_masked", sensitive="number_sealed number_hash"),
+    "hospital_cards": _of(PERSONAL, sensitive="number_sealed number_hash"),
     "hospital_claims": _of(PERSONAL, general="refusal", personal="hospital_number"),
     "hospitals": _of(GENERAL),
     "idempotency_keys": _of(PERSONAL, general="key step", sensitive="fingerprint reply_sealed"),

@@ -130,3 +130,16 @@ def test_a_change_that_breaks_references_on_sqlite_is_not_kept(sqlite_url: Any) 
         connection.rollback()
     with connected(sqlite_url) as connection:
         assert connection.scalar(text("SELECT count(*) FROM campuses")) == 0
+
+
+def test_0032_leaves_masks_of_phones_and_hides_one_more_digit_of_macao(blank_url: str, blank: Database) -> None:
+    migrations.upgrade(blank_url, "0031")
+    masks = {"+853****4567": "+853****567", "+852****4567": "+852****4567", "138****0000": "138****0000", "": ""}
+    with blank.write() as session:
+        for mask in masks:
+            new = text("INSERT INTO accounts (id, created_at, phone_masked) VALUES (:id, '2026-01-01', :mask)")
+            session.execute(new, {"id": new_id().hex, "mask": mask})
+    migrations.upgrade(blank_url)
+    with blank.read() as session:
+        stored = session.scalars(text("SELECT phone_masked FROM accounts ORDER BY id")).all()
+    assert list(stored) == list(masks.values())

@@ -9,8 +9,9 @@ LEAST_HIDDEN = 4
 def masked_number(number: str) -> str:
     """As its owner sees it: the first three and the last four characters.
 
-    A short number shows less, so that what is kept in clear does not give it away: at least half of it is hidden, and
-    never fewer than four characters. EA1234567 is shown as EA*****67. No number (`guardian_bound`) gives no mask.
+    Of a short number less is shown: at least half of it is hidden, and never fewer than four characters. EA1234567 is
+    shown as EA*****67. No number (`guardian_bound`) gives no mask. A mask is made when it is shown and stored nowhere:
+    beside a birth date it would leave a handful of numbers to choose from (decision 0043).
     """
     shown = max(0, min(HEAD + TAIL, len(number) // 2, len(number) - LEAST_HIDDEN))
     return _masked(number, shown // 2, shown - shown // 2)

@@ -140,7 +140,7 @@ class Scene:
         mine = self.whom[self.me]
         mine.identity_level, mine.birth_date = said.level, birth
         if said.email:
-            mine.seal_email(vault, "an@example.com", masked="a***@example.com")
+            mine.seal_email(vault, "an@example.com")
         self._set_target()
         for purpose in both - said.consents:
             self._withdraw(purpose)

@@ -68,8 +68,7 @@ def test_a_dependent_is_stored_unverified_and_masked(
 ) -> None:
     wanted = replace(MOTHER, address=" 测试路1号 ", region_code="320106")
     dependent = add(transactions, vault, account_id, wanted)
-    assert (dependent.name_masked, dependent.id_number_masked) == ("测**", "320***********9988")
-    assert dependent.phone_masked == "138****0000"
+    assert (dependent.name_masked, dependent.phone_masked) == ("测**", "138****0000")
     assert (dependent.sex, dependent.birth_date) == (Sex.FEMALE, date(1988, 12, 25))
     assert (dependent.identity_status, dependent.identity_level) == (IdentityStatus.UNVERIFIED, 0)
     assert dependent.name(vault) == "测试乙"
@@ -220,7 +219,6 @@ def test_a_known_person_costs_the_same_work_as_a_new_one(
 def shown(dependent: Dependent) -> tuple[Any, ...]:
     return (
         dependent.name_masked,
-        dependent.id_number_masked,
         dependent.is_default,
         dependent.identity_status,
         dependent.identity_level,
