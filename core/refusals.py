@@ -251,7 +251,7 @@ class DependentExists(Conflict):
 
 
 class DependentInUse(Conflict):
-    """An appointment is open, or somebody has them as a guardian. The facts say how many of each."""
+    """An appointment or a place in a waitlist is open, or somebody has them as a guardian. The facts say how many."""
 
     code = "dependent_in_use"
 
@@ -273,7 +273,7 @@ class IdentityFrozen(Conflict):
 
 
 class ChangeLimit(Conflict):
-    """It was changed lately; `retry_at` tells when it may be again."""
+    """It was changed lately; `retry_at` tells when it may be again, where it may."""
 
     code = "change_limit"
 

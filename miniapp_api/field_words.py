@@ -66,7 +66,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "not_for_this_visit": ("不是该就诊人在该医院的就诊卡", "is no card of this patient at this hospital"),
     "unknown_region": ("没有这个地区代码", "is not an area code"),
-    "not_changeable": ("不能修改，请删除后重新添加", "does not change; remove the dependent and add it anew"),
+    "not_changeable": ("不能在此更换，请更正就诊人信息", "is not replaced here; correct the dependent"),
     "not_needed": ("本人无需此项", "is not needed for oneself"),
     "method_not_open": ("该核验方式暂不可用", "is not open to this dependent now"),
     "unknown_version": ("没有这个版本", "is no version of this text"),

@@ -212,9 +212,10 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "就诊人已存在", "您已添加过这位就诊人。",
         "Already added", "This dependent is on your list."),
     "dependent_in_use": _p(
-        409, "就诊人现在不能删除", "还有未结束的预约，或是其他就诊人的监护人，请处理后再删除。",
-        "The dependent cannot be removed yet",
-        "An appointment is open, or somebody has them as a guardian. Please try again once that has ended."),
+        409, "就诊人正在使用", "还有未结束的预约或候补，或是其他就诊人的监护人，请处理后再删除或更改证件。",
+        "The dependent is in use",
+        "An appointment or a place in a waitlist is open, or somebody has them as a guardian. Once that has ended they "
+        "can be removed, or get another document. The name may be corrected."),
     "hospital_card_exists": _p(
         409, "就诊卡已添加", "该就诊人已有这张卡。",
         "Already added", "This dependent has the card already."),
@@ -225,8 +226,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
     "change_limit": _p(
-        409, "修改太频繁", "手机号每半年可修改一次，也可以删除就诊人后重新添加。",
-        "Changed too lately", "The phone may be changed once in half a year. You can always remove the dependent."),
+        409, "修改太频繁", "手机号、姓名和证件半年内可修改一次，本人的姓名和证件只可更正一次。",
+        "Changed too lately", "A phone, and name or document, may be changed once in half a year; "
+        "of oneself name and document once."),
     "own_phone": _p(
         409, "这是您自己的手机号", "请填写就诊人本人的手机号，或用人脸核验、医院窗口办理。",
         "This is your own phone", "Please give the dependent's own phone, or use their face or the hospital desk."),

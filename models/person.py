@@ -161,6 +161,7 @@ class Dependent(Base):
     email_sealed: Mapped[bytes | None]
     insurance_number_sealed: Mapped[bytes | None]
     allergies_and_history_sealed: Mapped[bytes | None]
+    identity_changed_at: Mapped[datetime | None]
 
     identifier: Mapped[PersonIdentifier] = relationship(lazy="raise_on_sql")
 

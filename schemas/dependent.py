@@ -18,11 +18,10 @@ from schemas.hospital_card import HospitalCardSchema
 from schemas.masked import Masked
 from schemas.sparse import SparseReply
 
-_FROZEN = {
-    "description": "never changes here: 409 `identity_frozen` once matched, 422 `not_changeable` before; remove the "
-    "dependent and add it anew"
-}
-IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country", "id_expires_on")
+_CORRECTED = "409 `identity_frozen` once matched; counted by `change_limit`"
+_NOT_WHILE_BOOKED = f"{_CORRECTED}; 409 `dependent_in_use` while a number stands or is waited for"
+_RELATED = {"description": "to and from `self` as `id_number`; any other at any time"}
+IDENTITY_FIELDS = ("name", "id_type", "id_number", "birth_date", "sex", "country", "id_expires_on", "relationship")
 
 
 _GUARDIAN = "of a minor: a dependent of one's own who is 18 or older, oneself among them"
@@ -123,13 +122,14 @@ class ChangeDependentSchema(Strict):
     allergies_and_history = Text(
         2000, lines=True, allow_none=True, metadata={"description": f"{_HISTORY}; {_TAKEN_AWAY}"}
     )
-    name = fields.Raw(metadata=_FROZEN)
-    id_type = fields.Raw(metadata=_FROZEN)
-    id_number = fields.Raw(metadata=_FROZEN)
-    birth_date = fields.Raw(metadata=_FROZEN)
-    sex = fields.Raw(metadata=_FROZEN)
-    country = fields.Raw(metadata=_FROZEN)
-    id_expires_on = fields.Raw(metadata=_FROZEN)
+    name = Text(200, metadata={"description": _CORRECTED, "example": "测试甲"})
+    id_type = Word(IdType, metadata={"description": _NOT_WHILE_BOOKED})
+    id_number = Text(64, metadata={"description": f"says birth and sex anew where it can; {_NOT_WHILE_BOOKED}"})
+    birth_date = Day(metadata={"description": _NOT_WHILE_BOOKED})
+    sex = Word(Sex, metadata={"description": _NOT_WHILE_BOOKED})
+    country = Text(12, metadata={"description": _NOT_WHILE_BOOKED})
+    id_expires_on = Day(metadata={"description": _NOT_WHILE_BOOKED})
+    relationship = Word(Relationship, metadata=_RELATED)
 
 
 class GiveDocumentSchema(Strict):

@@ -11,7 +11,7 @@ from schemas.sparse import SparseReply
 
 _REASON = {
     "optional": True,
-    "description": "why it failed, a stable word: expired, start_refused, start_lost, consent_withdrawn, "
+    "description": "why it failed, a stable word: expired, start_refused, start_lost, consent_withdrawn, corrected, "
     "not_confirmed, mismatch, no_record, number_mismatch, face_mismatch, cancelled, device, timeout and others",
 }
 _SHOWN = {"description": "pending, passed or failed; an expired check is failed, with the reason expired"}

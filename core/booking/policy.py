@@ -101,8 +101,8 @@ class BookingPolicy:
     `substitute_refunds_difference`: whether a cheaper doctor gives the difference back. `leave_minutes`: how long after
     it was given to another doctor an appointment may be cancelled at any rate.
     `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
-    `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone: the platform's
-    word alone counts, for an account belongs to no hospital.
+    `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone, or two of name
+    or document: the platform's word alone counts, for an account belongs to no hospital.
     `check_in_opens_minutes` before the start of one's segment, `check_in_closes_minutes` before the end of the half
     day, or at `check_in_ends_time`, for half days from noon on `…_afternoon` where it has another;
     `check_in_radius_m` round the campus one may check in by place, 0: at the desk alone.

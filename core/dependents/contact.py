@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
+from core.dependents.correct import correct_identity
 from core.dependents.emails import read_email
 from core.dependents.fields import Fields
 from core.dependents.insurance import read_insurance_number
@@ -24,12 +25,13 @@ from core.dependents.typed import InputFault
 from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
-from core.refusals import ChangeLimit, IdentityFrozen
+from core.refusals import ChangeLimit
 from models.account import Purpose
 from models.agreement import AgreementEnd, AgreementWay
 from models.errors import FieldError, ValidationFailed
-from models.person import Dependent, IdentityLevel
+from models.person import Dependent
 from models.sealing import Vault
+from models.states import Cause
 
 ADDRESS_MAX = 200
 HISTORY_MAX = 1000
@@ -39,30 +41,28 @@ GUARDIAN = "guardian_dependent_id"
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be different: contact fields and the guardian by name, and the identity fields that somebody tried to
-    change."""
+    """What is to be different: contact fields and the guardian by name, and who it is as it was typed anew."""
 
     contact: Mapping[str, Any] = field(repr=False)
-    identity: tuple[str, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def change_contact(
-    session: Session, *, account_id: UUID, dependent_id: UUID, change: Change, vault: Vault, now: datetime
+    session: Session, *, account_id: UUID, dependent_id: UUID, change: Change, vault: Vault, now: datetime, cause: Cause
 ) -> Dependent:
-    """Write new contact data, or another guardian; null takes anything but the phone away.
+    """Write new contact data, or another guardian; null takes anything but the phone away. Who it is may be corrected
+    until it is matched (`core/dependents/correct.py`).
 
     An agreement that was given by a code to the old phone ends with it. Whoever withdrew the consents may still put the
     phone right, by which a standing appointment reaches them, and take the rest away; nothing more is kept.
-    Identity fields never change here: once matched they are frozen, and before that the dependent is added anew.
-    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed, ConsentRequired.
+    Raises: NotFound, IdentityFrozen, ChangeLimit, ValidationFailed, ConsentRequired, DependentInUse, DependentExists,
+    DependentLimit, Changed.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
-    if change.identity and dependent.identity_level >= IdentityLevel.MATCHED:
-        raise IdentityFrozen(fields=list(change.identity))
     if change.identity:
-        raise ValidationFailed(*(FieldError(f"#/{name}", "not_changeable") for name in change.identity))
+        correct_identity(session, dependent, change.identity, vault=vault, now=now, cause=cause)
     contact = dict(change.contact)
     _require_consents(session, dependent, contact)
     if GUARDIAN in contact:

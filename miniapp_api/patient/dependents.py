@@ -102,14 +102,23 @@ def get_dependent(dependent_id: UUID) -> Response:
     "/<uuid:dependent_id>",
     body=ChangeDependentSchema,
     reply=DependentSchema,
-    refusals=(NotFound, ChangeLimit, IdentityFrozen, ConsentRequired),
-    summary="Change how a dependent is reached",
+    refusals=(
+        NotFound,
+        ChangeLimit,
+        IdentityFrozen,
+        ConsentRequired,
+        DependentInUse,
+        DependentExists,
+        DependentLimit,
+    ),
+    summary="Change how a dependent is reached, or correct who it is",
 )
 def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """Phone (once in half a year), e-mail, address, region, insurance number, guardian, and what was told of their
-    health. Who somebody is does not change here. Once `sensitive_identity` is withdrawn the phone may still be put
-    right, and the rest be taken away."""
-    identity = tuple(name for name in IDENTITY_FIELDS if name in body)
+    health. Who somebody is may be corrected until it is matched, once in half a year and oneself once, under the same
+    checks as adding; while a number stands only the name (`dependent_in_use`). Once `sensitive_identity` is withdrawn
+    the phone may still be put right, and the rest be taken away."""
+    identity = {name: body[name] for name in IDENTITY_FIELDS if name in body}
     change = Change({name: value for name, value in body.items() if name not in identity}, identity)
 
     def step(command: Command) -> DependentView:
@@ -121,6 +130,7 @@ def change_dependent(dependent_id: UUID, body: dict[str, Any]) -> Response:
             change=change,
             vault=command.vault,
             now=command.now,
+            cause=command.cause,
         )
         return view_of(command, changed)
 

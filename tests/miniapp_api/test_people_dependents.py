@@ -180,10 +180,12 @@ def test_contact_may_be_changed(clinic: Clinic) -> None:
 UNCHANGEABLE: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"phone": "1"}, [("#/phone", "bad_length")]),
     ({"region_code": "999999"}, [("#/region_code", "unknown_region")]),
-    ({"name": "测试丁"}, [("#/name", "not_changeable")]),
-    ({"country": "USA"}, [("#/country", "not_changeable")]),
-    ({"id_expires_on": "2031-01-01"}, [("#/id_expires_on", "not_changeable")]),
-    ({"relationship": "other"}, [("#/relationship", "unknown_field")]),
+    ({"name": "测试1"}, [("#/name", "bad_charset")]),
+    ({"id_number": "330102199001019972"}, [("#/id_number", "bad_checksum")]),
+    ({"birth_date": "1990-01-02"}, [("#/birth_date", "contradicts_id_number")]),
+    ({"sex": "female"}, [("#/sex", "contradicts_id_number")]),
+    ({"id_expires_on": "2020-01-01"}, [("#/id_expires_on", "expired")]),
+    ({"id_type": "birth_certificate", "id_number": "A123456789"}, [("#/id_type", "not_a_minor")]),
     ({"is_default": True}, [("#/is_default", "unknown_field")]),
 ]
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from eligible import codes, elsewhere, look, set_schedule
 from harness import Patient, beside
+from people import CAUSE
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -47,7 +48,9 @@ def bring(session: Session, patient: Patient, schedule_id: UUID, number: str, no
 
 def fill_in(patient: Patient, names: Iterable[str], schedule_id: UUID) -> None:
     contact = {name: TYPED[name] for name in names if name in TYPED}
-    patient.write(lambda session, now: change_contact(session, **whose(patient), change=Change(contact), now=now))
+    patient.write(
+        lambda session, now: change_contact(session, **whose(patient), change=Change(contact), now=now, cause=CAUSE)
+    )
     if RequiredField.HOSPITAL_CARD in names:
         patient.write(lambda session, now: bring(session, patient, schedule_id, "0012345678", now))
 

@@ -9,19 +9,18 @@ from uuid import UUID
 import pytest
 from factories import make_account, make_dependent
 from fakes import START, ManualClock
-from people import FakeVerifier, agree
+from people import CAUSE, FakeVerifier, agree
 from sqlalchemy.orm import Session
 
 from core.dependents.contact import Change, change_contact
 from core.dependents.minors import minor_consent_missing, needs_minor_consent
 from core.dependents.views import list_dependents, own_dependent_view
 from core.identity.methods import Ways
-from core.refusals import IdentityFrozen
 from core.transactions import Transactions
 from models.account import Purpose
 from models.errors import NotFound, ValidationFailed
 from models.identity_check import IdentityMethod
-from models.person import Dependent, IdentityLevel
+from models.person import Dependent
 from models.sealing import Vault
 
 
@@ -40,17 +39,17 @@ def new_dependent(transactions: Transactions, vault: Vault, **more: Any) -> Depe
 
 
 def change(
-    transactions: Transactions, vault: Vault, dependent: Dependent, *identity: str, account_id: UUID | None = None,
-    **contact: Any,
-) -> Dependent:  # fmt: skip
+    transactions: Transactions, vault: Vault, dependent: Dependent, *, account_id: UUID | None = None, **contact: Any
+) -> Dependent:
     return transactions.write(
         lambda session, now: change_contact(
             session,
             account_id=account_id or dependent.account_id,
             dependent_id=dependent.id,
-            change=Change(contact, identity),
+            change=Change(contact),
             vault=vault,
             now=now,
+            cause=CAUSE,
         )
     )
 
@@ -82,22 +81,6 @@ def test_a_bad_contact_changes_nothing(transactions: Transactions, vault: Vault,
     assert [error.pointer for error in refused.value.errors] == ["#/region_code"]
     stored = transactions.read(lambda session, _: session.get_one(Dependent, dependent.id))
     assert stored.phone_masked == dependent.phone_masked
-
-
-def test_matched_identity_is_frozen(transactions: Transactions, vault: Vault, dependent: Dependent) -> None:
-    with pytest.raises(IdentityFrozen) as refused:
-        change(transactions, vault, dependent, "name", phone="13900000000")
-    assert refused.value.facts == {"fields": ["name"]}
-
-
-def test_typed_identity_does_not_change_here_either(transactions: Transactions, vault: Vault) -> None:
-    typed = new_dependent(transactions, vault, level=IdentityLevel.TYPED)
-    with pytest.raises(ValidationFailed) as refused:
-        change(transactions, vault, typed, "name", "id_number")
-    assert [(error.pointer, error.code) for error in refused.value.errors] == [
-        ("#/name", "not_changeable"),
-        ("#/id_number", "not_changeable"),
-    ]
 
 
 def test_another_accounts_dependent_is_not_found(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from factories import make_account, make_dependent, make_person
 from fakes import ManualClock
-from people import agree, resident_id
+from people import CAUSE, agree, resident_id
 from sqlalchemy.orm import Session
 
 from core.booking.policy import BookingPolicy, InvalidPolicy
@@ -80,6 +80,7 @@ def change_phone(transactions: Transactions, vault: Vault, dependent: Dependent,
             change=Change({"phone": phone}),
             vault=vault,
             now=now,
+            cause=CAUSE,
         )
     )
 
@@ -112,6 +113,8 @@ def test_1_1_5_removing_is_always_possible(transactions: Transactions, vault: Va
             session, account_id=dependent.account_id, dependent_id=dependent.id, now=now, cause=cause
         )
     )
+    gone = transactions.read(lambda session, _now: session.get_one(Dependent, dependent.id))
+    assert (gone.archived_at is not None, gone.phone_masked) == (True, "")
 
 
 def test_1_1_8_more_than_three_accounts_in_thirty_days_are_a_sign(
