@@ -55,6 +55,11 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "contradicts_guardian": ("与监护人的性别不一致", "does not fit the guardian's sex"),
     "too_young": ("须年满18周岁", "is for whoever is 18"),
     "not_a_minor": ("仅限未满18周岁", "is for those under 18"),
+    "number_required": (
+        "须有证件号码，请用出生医学证明、户口簿或身份证添加",
+        "needs a number: add the birth certificate, the household register or the ID",
+    ),
+    "placeholder_name": ("请填写正式姓名", "must be the real name"),
     "not_of_age": ("监护人须年满18周岁", "is not 18 yet"),
     "landline": ("请填写手机号", "must be a mobile number"),
     "satellite": ("不支持该号段", "is a satellite number"),

@@ -209,8 +209,8 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "就诊人数量已满", "请先删除不再需要的就诊人。",
         "No more dependents", "Please remove one that is no longer needed."),
     "dependent_exists": _p(
-        409, "就诊人已存在", "您已添加过这位就诊人。",
-        "Already added", "This dependent is on your list."),
+        409, "就诊人已存在", "您已添加过这位就诊人；双胞胎请用不同的名字，如大宝、二宝。",
+        "Already added", "This dependent is on your list. Twins without a number need names of their own."),
     "dependent_in_use": _p(
         409, "就诊人正在使用", "还有未结束的预约或候补，或是其他就诊人的监护人，请处理后再删除或更改证件。",
         "The dependent is in use",

@@ -80,12 +80,14 @@ class AddDependentSchema(Strict):
         empty=True,
         allow_none=True,
         metadata={
-            "description": "as printed on the document; absent, null or empty for `guardian_bound`",
+            "description": "as printed on the document; absent, null or empty for `guardian_bound`, which is for those "
+            "under 6, and for three born at a time",
             "example": "330102199001019973",
         },
     )
     phone = Text(
         40,
+        empty=True,
         required=True,
         metadata={"description": "the dependent's, or of whoever looks after them", "example": "13800000000"},
     )
@@ -113,7 +115,7 @@ class AddDependentSchema(Strict):
 
 
 class ChangeDependentSchema(Strict):
-    phone = Text(40, metadata={"example": "13800000001"})
+    phone = Text(40, empty=True, metadata={"example": "13800000001"})
     address = Text(400, allow_none=True, metadata={"description": f"{_ADDRESS}; {_TAKEN_AWAY}", "example": None})
     region_code = Text(12, allow_none=True, metadata={"description": f"{_REGION}; {_TAKEN_AWAY}"})
     guardian_dependent_id = Id(allow_none=True, metadata={"description": f"{_GUARDIAN}; null takes it away"})
@@ -212,7 +214,8 @@ class DependentSchema(SparseReply):
     complete_by = Day(
         metadata={
             "optional": True,
-            "description": "of `guardian_bound`: the day until which a number is asked for; it may come later",
+            "description": "of `guardian_bound`: the day until which a number is asked for, sixty days from birth; it "
+            "may come later",
         },
     )
     is_default = fields.Boolean(attribute="dependent.is_default")

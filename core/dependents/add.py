@@ -21,6 +21,7 @@ from core.dependents.documents import PASSING, Document, TypedDocument, read_doc
 from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
+from core.dependents.numberless import instead_of_number, join_removed
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent, require_to_keep_identity
@@ -84,12 +85,21 @@ def add_dependent(
     Raises: ValidationFailed, NotFound (no such guardian), ConsentRequired, DependentExists, DependentLimit.
     """
     read = _read(wanted, today=hospital_day(now))
-    id_type, number = identifying(read.document)
     lock_account(session, account_id)
     require_to_keep_identity(session, account_id)
     if wanted.allergies_and_history is not None:
         require_consent(session, account_id, Purpose.HEALTH)
     standing = session.scalars(dependents_of(account_id)).all()
+    numberless = instead_of_number(
+        session,
+        account_id=account_id,
+        name=read.name,
+        document=read.document,
+        guardian=next((one for one in standing if one.id == wanted.guardian_dependent_id), None),
+        vault=vault,
+        today=hospital_day(now),
+    )
+    id_type, number = identifying(read.document, numberless=numberless)
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
     _refuse_too_many(standing, wanted.relationship, most=policies_for(session).max_dependents or 0)
@@ -116,6 +126,7 @@ def add_dependent(
     write_contact(dependent, read.contact, vault)
     session.add(dependent)
     session.flush()
+    join_removed(session, dependent, vault)
     for warning in (*name_warnings(read.name), *read.document.warnings):
         log.info("dependent_warning", dependent=str(dependent.id), warning=warning)
     return dependent

@@ -18,6 +18,7 @@ from core.dependents.emails import read_email
 from core.dependents.fields import Fields
 from core.dependents.insurance import read_insurance_number
 from core.dependents.minors import guardian_among
+from core.dependents.numberless import follow_guardian
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
 from core.dependents.texts import read_text
@@ -71,6 +72,7 @@ def change_contact(
             dependent.forget_guardians_proof()
             dependent.forget_guardianship()
         dependent.guardian_dependent_id = guardian_id
+        follow_guardian(session, dependent, vault, now=now)
     read = read_contact(contact)
     if read.get("phone") not in (None, dependent.phone(vault)):
         _refuse_too_often(session, dependent, now=now)

@@ -20,7 +20,8 @@ from core.dependents.agreements import end_agreement
 from core.dependents.documents import PASSING, masked_number
 from core.dependents.merge import merge_persons
 from core.dependents.names import masked_name, name_warnings
-from core.dependents.persons import find_or_make_person, identifying
+from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
+from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed_anew import Identity, read_identity
 from core.identity.consents import require_consent
 from core.identity.outcomes import fail_pending
@@ -145,40 +146,45 @@ def _write(
     vault: Vault,
     now: datetime,
 ) -> None:
-    """Raises: DependentExists, Changed."""
-    if read.document != before.document:
-        _write_document(session, standing, dependent, before, read, vault=vault, now=now)
+    """Raises: ValidationFailed, DependentExists, Changed."""
+    session.flush()
+    numberless = instead_of_number(
+        session,
+        account_id=dependent.account_id,
+        name=read.name,
+        document=read.document,
+        guardian=next((one for one in standing if one.id == dependent.guardian_dependent_id), None),
+        vault=vault,
+        today=hospital_day(now),
+        but=dependent.id,
+    )
+    id_type, number = identifying(read.document, numberless=numberless)
+    if numberless or (read.document.id_type, read.document.number) != (before.document.id_type, before.document.number):
+        person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
+        _become(session, standing, dependent, person, now=now)
+        printed = read.document.number
+        dependent.seal_number(vault, printed, masked=masked_number(printed), identifying=number)
+    document = read.document
+    dependent.id_type, dependent.sex, dependent.birth_date, dependent.country, dependent.id_expires_on = (
+        document.id_type, document.sex, document.birth_date, document.country, document.id_expires_on,
+    )  # fmt: skip
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
+    for ward in standing:
+        if ward.guardian_dependent_id == dependent.id:
+            follow_guardian(session, ward, vault, now=now)
     log.info("dependent_corrected", dependent=str(dependent.id), document=read.document != before.document)
     for warning in (*name_warnings(read.name), *read.warnings):
         log.info("dependent_warning", dependent=str(dependent.id), warning=warning)
 
 
-def _write_document(
-    session: Session,
-    standing: Sequence[Dependent],
-    dependent: Dependent,
-    before: Identity,
-    read: Identity,
-    *,
-    vault: Vault,
-    now: datetime,
+def _become(
+    session: Session, standing: Sequence[Dependent], dependent: Dependent, person: KnownPerson, *, now: datetime
 ) -> None:
     """The person is found as when somebody is added. Only a record without a number for life is known to be of the one
     whom the new number names; a number that was typed wrongly may be anybody's."""
-    document = read.document
-    id_type, number = identifying(document)
-    if (document.id_type, document.number) != (before.document.id_type, before.document.number):
-        person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
-        for one in standing:
-            if one.id != dependent.id and one.person_id == person.person_id:
-                raise DependentExists(dependent_id=str(one.id))
-        if dependent.id_type in PASSING:
-            merge_persons(session, earlier=dependent.person_id, later=person.person_id)
-        if dependent.person_id != person.person_id:
-            end_agreement(session, dependent.id, AgreementEnd.OTHER_DOCUMENT, now=now)
-        dependent.person_id, dependent.identifier_id = person.person_id, person.identifier_id
-        dependent.seal_number(vault, document.number, masked=masked_number(document.number), identifying=number)
-    dependent.id_type, dependent.sex, dependent.birth_date, dependent.country, dependent.id_expires_on = (
-        document.id_type, document.sex, document.birth_date, document.country, document.id_expires_on,
-    )  # fmt: skip
+    refuse_double(standing, dependent, person)
+    if dependent.id_type in PASSING:
+        merge_persons(session, earlier=dependent.person_id, later=person.person_id)
+    if dependent.person_id != person.person_id:
+        end_agreement(session, dependent.id, AgreementEnd.OTHER_DOCUMENT, now=now)
+    dependent.person_id, dependent.identifier_id = person.person_id, person.identifier_id

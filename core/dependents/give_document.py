@@ -98,8 +98,8 @@ def _read(dependent: Dependent, given: GivenDocument, vault: Vault, *, today: da
     """Raises: ValidationFailed, with every fault at once."""
     fields, standing = _FieldsOfNumber(), dependent.name(vault)
     name = standing if given.name is None else fields.read("name", read_name, given.name)
-    if given.name is None and given.id_type is not IdType.BIRTH_CERTIFICATE and standing.endswith(CHILD_OF):
-        fields.refuse("name", "missing")
+    if name is not None and given.id_type is not IdType.BIRTH_CERTIFICATE and name.endswith(CHILD_OF):
+        fields.refuse("name", "missing" if given.name is None else "placeholder_name")
     elif name is not None and given.id_type is IdType.PASSPORT and not is_as_passports_print(name):
         fields.refuse("name", "latin_letters_required")
     if given.id_type is IdType.GUARDIAN_BOUND:

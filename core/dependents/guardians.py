@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.clock import hospital_day
 from core.dependents.fields import Fields
 from core.dependents.minors import guardian_among, needs_minor_consent
+from core.dependents.numberless import follow_guardian
 from core.dependents.relations import SEX_OF_GUARDIAN
 from core.dependents.typed import InputFault
 from core.identity.consents import require_to_keep_identity
@@ -43,7 +44,7 @@ def name_guardian(
 ) -> Dependent:
     """Bind the minor to a grown-up dependent of the same account. What the desk had confirmed of another is over.
 
-    Raises: NotFound, ConsentRequired, ValidationFailed."""
+    Raises: NotFound, ConsentRequired, ValidationFailed, DependentExists, Changed."""
     lock_account(session, account_id)
     require_to_keep_identity(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
@@ -63,6 +64,7 @@ def name_guardian(
     if ward.guardian_dependent_id != told.guardian_dependent_id:
         ward.forget_guardians_proof()
     ward.guardian_dependent_id = told.guardian_dependent_id
+    follow_guardian(session, ward, vault, now=now)
     ward.note_guardianship(told.relation, told.evidence, at=now)
     ward.seal_guardian_evidence(vault, number)
     session.flush()

@@ -26,12 +26,12 @@ class KnownPerson:
     identifier_id: UUID
 
 
-def identifying(document: Document) -> tuple[IdType, str]:
+def identifying(document: Document, *, numberless: str = "") -> tuple[IdType, str]:
     """The kind and number by which two documents are known to name one person.
 
     A household register shows the number that the resident ID will have. A permit keeps its first characters for life.
-    A passport's number is unique within its country only. What has no number names nobody else: each such record is a
-    person of its own, until a number comes.
+    A passport's number is unique within its country only. Whoever has no number is known by what stands in its place,
+    `numberless` (`core/dependents/numberless.py`), until a number comes.
     """
     kind, number = document.id_type, document.number
     if kind is IdType.HOUSEHOLD_REGISTER:
@@ -42,7 +42,7 @@ def identifying(document: Document) -> tuple[IdType, str]:
         return kind, number[:TAIWAN_LIFELONG]
     if kind is IdType.PASSPORT:
         return kind, f"{document.country}:{number}"
-    return kind, number or str(new_id())
+    return kind, number or numberless
 
 
 def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault: Vault, now: datetime) -> KnownPerson:

@@ -109,7 +109,8 @@ def _documents(session: Session, dependents: Sequence[Dependent]) -> dict[UUID, 
 
 
 def _complete_by(dependent: Dependent) -> date | None:
-    """A newborn's number is asked for, and never demanded: nothing ends on that day (rules.md 1.2.6)."""
+    """A newborn's number is asked for, and never demanded: nothing ends on that day (rules.md 1.2.6). It does not begin
+    anew with the record."""
     if dependent.id_type is not IdType.GUARDIAN_BOUND:
         return None
-    return hospital_day(dependent.created_at) + NUMBER_ASKED_WITHIN
+    return dependent.birth_date + NUMBER_ASKED_WITHIN

@@ -20,7 +20,7 @@ from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
 from models.hospital_card import HospitalCard
-from models.person import Dependent, PersonIdentifier
+from models.person import Dependent, IdType, Person, PersonIdentifier
 
 _AT_ONCE = 100
 
@@ -71,7 +71,10 @@ def _forget(session: Session, dependent: Dependent) -> None:
     session.flush()
     named = or_(Dependent.identifier_id == PersonIdentifier.id, Dependent.earlier_identifier_id == PersonIdentifier.id)
     others = exists().where(named, Dependent.name_masked != "")
-    query = select(PersonIdentifier).where(PersonIdentifier.id.in_(documents), ~others)
+    # What stood in the place of a number goes with whoever it was, also where another guardian was named later.
+    group = select(Person.id).where(or_(Person.id == dependent.person_id, Person.alias_of_id == dependent.person_id))
+    passed = (PersonIdentifier.id_type == IdType.GUARDIAN_BOUND) & PersonIdentifier.person_id.in_(group)
+    query = select(PersonIdentifier).where(or_(PersonIdentifier.id.in_(documents), passed), ~others)
     for identifier in session.scalars(query):
         identifier.forget()
     session.flush()

@@ -126,9 +126,9 @@ def _delete_dependents(session: Session, ids: Sequence[UUID]) -> None:
     found = session.execute(select(Dependent.identifier_id, Dependent.person_id).where(Dependent.id.in_(ids))).all()
     _delete_rows(session, Dependent, ids)
     erased = select(PersonIdentifier.id).where(PersonIdentifier.number_sealed == ERASED)
-    identifiers = session.scalars(erased.where(PersonIdentifier.id.in_([one.identifier_id for one in found]))).all()
-    _delete_if_unreferenced(session, PersonIdentifier, identifiers)
     persons = [one.person_id for one in found]
+    theirs = PersonIdentifier.id.in_([one.identifier_id for one in found]) | PersonIdentifier.person_id.in_(persons)
+    _delete_if_unreferenced(session, PersonIdentifier, session.scalars(erased.where(theirs)).all())
     _delete_aliases(session, persons)
     _delete_if_unreferenced(session, Person, persons)
 

@@ -170,7 +170,7 @@ def give_dependent_document(dependent_id: UUID, body: dict[str, Any]) -> Respons
     "/<uuid:dependent_id>/guardian",
     body=NameGuardianSchema,
     reply=DependentSchema,
-    refusals=(NotFound, ConsentRequired),
+    refusals=(NotFound, ConsentRequired, DependentExists),
     summary="A minor's guardian, and what shows it",
 )
 def name_dependent_guardian(dependent_id: UUID, body: dict[str, Any]) -> Response:
