@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
-from core.dependents.documents import PASSING, masked_number
+from core.dependents.documents import PASSING
 from core.dependents.merge import merge_persons
 from core.dependents.names import masked_name, name_warnings
 from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
@@ -163,7 +163,7 @@ def _write(
         person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
         _become(session, standing, dependent, person, now=now)
         printed = read.document.number
-        dependent.seal_number(vault, printed, masked=masked_number(printed), identifying=number)
+        dependent.seal_number(vault, printed, identifying=number)
     document = read.document
     dependent.id_type, dependent.sex, dependent.birth_date, dependent.country, dependent.id_expires_on = (
         document.id_type, document.sex, document.birth_date, document.country, document.id_expires_on,

@@ -103,7 +103,7 @@ def follow_guardian(session: Session, ward: Dependent, vault: Vault, *, now: dat
     refuse_double(session.scalars(dependents_of(ward.account_id)).all(), ward, person)
     merge_persons(session, earlier=ward.person_id, later=person.person_id)
     ward.person_id, ward.identifier_id = person.person_id, person.identifier_id
-    ward.seal_number(vault, "", masked="", identifying=number)
+    ward.seal_number(vault, "", identifying=number)
     session.flush()
 
 

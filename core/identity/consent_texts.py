@@ -17,11 +17,11 @@ CHINESE, ENGLISH = "zh-CN", "en"
 
 _VERSIONS = MappingProxyType(
     {
-        Purpose.SERVICE: ("2026-11",),
-        Purpose.SENSITIVE_IDENTITY: ("2026-11", "2026-11-26"),
-        Purpose.FACE: ("2026-11",),
+        Purpose.SERVICE: ("2026-11", "2026-11-26"),
+        Purpose.SENSITIVE_IDENTITY: ("2026-11", "2026-11-26", "2026-11-26-2"),
+        Purpose.FACE: ("2026-11", "2026-11-26"),
         Purpose.HEALTH: ("2026-11",),
-        Purpose.MINOR: ("2026-11",),
+        Purpose.MINOR: ("2026-11", "2026-11-26"),
     }
 )
 """Every version there was, the one in force last."""

@@ -16,6 +16,12 @@ RIGHTS = (
 CONTACT = (
     "Contact: the telephone number and mail address on the mini-program's page, or the service desk of your hospital."
 )
+KEPT_OF_PATIENTS = (
+    "Retention: until {remover} the patient or {closer} the account. Contact data and what was volunteered are deleted "
+    "at once then; so are name, document and birth date, where no appointment was ever made for the patient. Where one "
+    "was, these are locked away for three years from the last day of a visit, as the record of what a hospital was "
+    "told, and then deleted."
+)
 
 
 def _text(*items: str) -> str:
@@ -35,8 +41,11 @@ TEXTS = MappingProxyType(
                 "Data: platform user id, login times and network logs, appointments, order numbers and amounts. We "
                 "never receive your platform password or your card number.",
                 "Retention: a login ends when it expires or you log out; appointments and account data until you close "
-                "the account; network logs at least 6 months; payment records as long as accounting law asks. Then "
-                "they are deleted or made anonymous.",
+                "the account. After that: network and access logs half a year; records of consent, identity checks, "
+                "check-in and strikes three years, as proof; appointments that were paid for or replaced when a clinic "
+                "was called off, with their orders, thirty years under the rules on accounting archives; other "
+                "appointments without a payment three years. None of these records holds a name or a document number. "
+                "Then they are deleted.",
                 "Effect on you: without it you cannot book here, but you can look at hospitals, departments and "
                 "schedules, and register at the hospital's desk.",
             ),
@@ -52,8 +61,7 @@ TEXTS = MappingProxyType(
                 "Data (sensitive): the patient's name, document type and number, the sex and birth date that the "
                 "number says, phone, relationship to you; if you choose to give them, address and region, e-mail, "
                 "insurance number and the numbers of hospital cards (a hospital that asks for one says so beforehand).",
-                "Retention: until you remove the patient or close the account; what belongs to an appointment, as long "
-                "as medical and accounting law asks.",
+                KEPT_OF_PATIENTS.format(remover="you remove", closer="close"),
                 "Effect on you: a leaked document number can be misused, so only what a booking needs is collected. "
                 "Without it no patient can be added; everything else works, and the hospital's desk is open to you. "
                 "When you fill it in for somebody else, make sure that they (or their guardian) agree.",
@@ -68,8 +76,9 @@ TEXTS = MappingProxyType(
                 "give that platform the name, the document number and your user id there, and receive only passed or "
                 "failed, a number and a time. Images, video and templates never reach our servers and are not kept.",
                 "Data (sensitive): the name and document number that are checked, the result, its number and time.",
-                "Retention: the verification itself ends after 1 hour at most; its result is kept as a fact until you "
-                "remove the patient or close the account.",
+                "Retention: the verification itself ends after 1 hour at most; its result, our number and the time are "
+                "kept as proof until three years after you close the account, also where you remove the patient; what "
+                "the platform gave us to ask by is deleted when you close the account.",
                 "Necessity and effect on you: some numbers are only given to patients who have shown that they are "
                 "present. Face verification is not the only way: showing the document at the hospital's desk counts "
                 "the same, and refusing affects nothing else. It is not used below the age of 14, and at most 3 times "
@@ -95,13 +104,12 @@ TEXTS = MappingProxyType(
             "Guardian's consent: data of a minor",
             _text(
                 "Purpose: a parent or other guardian books, pays, cancels and receives messages for a minor.",
-                "How: the guardian fills it in and manages it; it is given to the one hospital booked with; staff need "
-                "an approval, which is logged, to look at it. Stored encrypted, never used for marketing or "
-                "recommendations.",
+                "How: the guardian fills it in and manages it; it is given to the one hospital booked with. Where "
+                "staff look at it, who, when and why is logged, and the guardian can read that log. Stored encrypted, "
+                "never used for marketing or recommendations.",
                 "Data (all of it sensitive below the age of 14): the minor's name, document type and number, sex, "
                 "birth date, relationship to the guardian and its proof, phone, appointments.",
-                "Retention: until the guardian removes the patient or closes the account; what belongs to an "
-                "appointment, as long as the law asks.",
+                KEPT_OF_PATIENTS.format(remover="the guardian removes", closer="closes"),
                 "Effect on the minor: booking needs the guardian's consent; no face of a child below 14 is used. "
                 "Without it no online booking is possible, and the guardian can register at the hospital's desk.",
             ),

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from core.locks import lock_accounts
 from core.rights.holdings import HOLDINGS, OF_OTHERS, AccountId, Holding
-from core.rights.retention import RETENTION, Outcome
+from core.rights.retention import RETENTION, UNPAID_LASTS, Outcome
+from core.rights.unpaid import UNPAID, has_unpaid
 from models import Base
 from models.account import Account, PlatformIdentity
 from models.account_join import AccountJoin
@@ -50,6 +51,12 @@ def delete_expired(session: Session, *, now: datetime) -> bool:
     due = _accounts_due(session, now=now)
     for account in lock_accounts(session, due).values():
         over = [one for one, lasts in _timed() if account.closed_at is not None and account.closed_at + lasts <= now]
+        if (
+            account.closed_at is not None
+            and account.closed_at + UNPAID_LASTS <= now
+            and has_unpaid(session, account.id)
+        ):
+            over = [*UNPAID, *over]
         while sum(_delete_kind(session, one, account.id) for one in (*over, *_SHELLS)):
             pass  # what was referred to goes after what referred to it
         _delete_if_unreferenced(session, Account, [account.id])
@@ -64,7 +71,8 @@ def _timed() -> list[tuple[Holding, timedelta]]:
 
 def _accounts_due(session: Session, *, now: datetime) -> Sequence[UUID]:
     """Closed accounts of which something may go now."""
-    over = [and_(Account.closed_at <= now - lasts, _may_go(one, Account.id).exists()) for one, lasts in _timed()]
+    timed = [*_timed(), *((one, UNPAID_LASTS) for one in UNPAID)]
+    over = [and_(Account.closed_at <= now - lasts, _may_go(one, Account.id).exists()) for one, lasts in timed]
     shells = [_may_go(one, Account.id).exists() for one in _SHELLS]
     query = select(Account.id).where(
         Account.closed_at.is_not(None), or_(*over, *shells, _is_unreferenced(table_of(Account)))

@@ -33,6 +33,11 @@ _MINIMUM = "PIPL 19, 47"
 _LOGS = Retention(Outcome.KEPT, "Cybersecurity Act 23 (network logs, 6 months)", YEAR / 2)
 _EVIDENCE = Retention(Outcome.KEPT, "PIPL 14, 69 (proof of consent, 3 years)", 3 * YEAR)
 _MONEY = Retention(Outcome.KEPT, "Accounting archives rules (vouchers, 30 years)", 30 * YEAR)
+_BOOKING = Retention(
+    Outcome.KEPT, "Accounting archives rules (vouchers, 30 years); 3 years where no money ever came", 30 * YEAR
+)
+UNPAID_LASTS = 3 * YEAR
+"""As long as it may be asked which hospital was told of whom (GIVEN_TO_HOSPITALS): an unpaid booking is no voucher."""
 GIVEN_TO_HOSPITALS = Retention(
     Outcome.RESTRICTED, "Network data rules 12 (what was given to others, 3 years)", 3 * YEAR
 )
@@ -51,15 +56,15 @@ RETENTION: Mapping[str, Retention] = {
     "identity_checks": _EVIDENCE,
     "agreements": _EVIDENCE,
     "booking_signals": _LOGS,
-    "appointments": _MONEY,
+    "appointments": _BOOKING,
     "arrivals": _EVIDENCE,
     "not_me_reports": _EVIDENCE,
     "strikes": _EVIDENCE,
     "strike_appeals": _EVIDENCE,
-    "offers": _MONEY,
-    "charges": _MONEY,
-    "charge_lines": _MONEY,
-    "payments": _MONEY,
+    "offers": _BOOKING,
+    "charges": _BOOKING,
+    "charge_lines": _BOOKING,
+    "payments": _BOOKING,
     "payments_for_others": _MONEY,
     "refunds": _MONEY,
     "refund_lines": _MONEY,

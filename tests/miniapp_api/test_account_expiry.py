@@ -113,9 +113,26 @@ def test_l_07_each_kind_goes_when_its_time_is_over_and_nothing_before(ward: Ward
     assert expire(ward, 2 * YEAR) == half
     three = expire(ward, YEAR)
     assert half.keys() - three.keys() == {"consents", "identity_checks"}
+    assert (whole["appointments"], three["appointments"], three["charges"]) == (2, 1, 1)  # the one that was paid
     assert three["payments"] == whole["payments"]
     assert expire(ward, 25 * YEAR) == three
     assert expire(ward, 2 * YEAR) == before == Counter()
+
+
+def test_l_07_a_booking_without_money_is_no_voucher_and_goes_after_three_years(ward: Ward) -> None:
+    """On site and cancelled, and prepaid but never paid."""
+    phone = ward.log_in("an")
+    dependent_id = add(phone)
+    for mode in ("on_site", "online"):
+        made = book(phone, ward.schedule(terms=ANYBODY), dependent_id, mode).json
+        if mode == "online":
+            phone.post(f"/appointments/{made['id']}/payments", {"channel": "wechat_jsapi"})
+        assert phone.post(f"/appointments/{made['id']}/cancellation").status == 200
+        ward.work(after=timedelta(minutes=5))
+    ward.work(after=timedelta(minutes=30))
+    assert phone.send("DELETE", "/account").status == 200
+    assert expire(ward, 3 * YEAR - timedelta(days=1))["appointments"] == 2
+    assert expire(ward, timedelta(days=9)) == Counter()
 
 
 def test_l_06_who_never_booked_is_gone_to_the_last_row_after_three_years(ward: Ward) -> None:
@@ -181,10 +198,8 @@ def test_every_kind_that_is_kept_has_its_time() -> None:
 def test_l_07_a_grant_stays_as_long_as_what_was_done_under_it(ward: Ward) -> None:
     granter, holder = ward.log_in("granter"), ward.log_in("holder")
     dependent_id = add(granter)
-    give(ward, granter, dependent_id, holder, "book")
-    made = book(holder, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
-    assert holder.post(f"/appointments/{made.json['id']}/cancellation").status == 200
-    ward.work()
+    give(ward, granter, dependent_id, holder, "book", "pay")
+    paid(ward, holder, dependent_id)
     assert holder.send("DELETE", "/account").status == 200
     assert expire(ward, 4 * YEAR)["grants"] == 1
     assert ward.log_in("granter", agreed=False).send("DELETE", "/account").status == 200

@@ -9,7 +9,9 @@ import pytest
 from fakes import ManualClock
 from people_http import MOTHER, Clinic, open_clinic
 
+from core.identity.consent_texts import current_version
 from miniapp_api.config import Config
+from models.account import Purpose
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_a_consent_is_recorded_and_listed(clinic: Clinic) -> None:
     answer = patient.agree("service")
     assert answer.json == {
         "purpose": "service",
-        "version": "2026-11",
+        "version": current_version(Purpose.SERVICE),
         "granted": True,
         "at": "2026-11-22T02:00:00.000Z",
     }
@@ -63,7 +65,10 @@ def test_withdrawing_is_as_easy_as_giving(clinic: Clinic) -> None:
     assert patient.agree("sensitive_identity", granted=False).json["granted"] is False
     answer = patient.post("/dependents", MOTHER)
     assert (answer.status_code, answer.json["code"]) == (409, "consent_required")
-    assert answer.json["facts"] == {"purpose": "sensitive_identity", "version": "2026-11-26"}
+    assert answer.json["facts"] == {
+        "purpose": "sensitive_identity",
+        "version": current_version(Purpose.SENSITIVE_IDENTITY),
+    }
 
 
 BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -80,7 +85,7 @@ BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 def test_a_bad_consent_is_named(clinic: Clinic) -> None:
     patient = clinic.patient("an")
     for said, errors in BAD:
-        body = {"purpose": "service", "version": "2026-11", "granted": True, **said}
+        body = {"purpose": "service", "version": current_version(Purpose.SERVICE), "granted": True, **said}
         answer = patient.send("POST", "/account/consents", body)
         assert answer.status_code == 422, said
         assert [(error["pointer"], error["code"]) for error in answer.json["errors"]] == errors
@@ -88,14 +93,19 @@ def test_a_bad_consent_is_named(clinic: Clinic) -> None:
 
 def test_an_account_purpose_names_no_dependent(clinic: Clinic) -> None:
     patient = clinic.patient("an")
-    body = {"purpose": "service", "version": "2026-11", "granted": True, "dependent_id": patient.add(MOTHER)}
+    body = {
+        "purpose": "service",
+        "version": current_version(Purpose.SERVICE),
+        "granted": True,
+        "dependent_id": patient.add(MOTHER),
+    }
     answer = patient.send("POST", "/account/consents", body)
     assert [(error["pointer"], error["code"]) for error in answer.json["errors"]] == [("#/dependent_id", "not_allowed")]
 
 
 def test_anothers_dependent_is_not_found(clinic: Clinic) -> None:
     dependent_id = clinic.patient("an").add(MOTHER)
-    body = {"purpose": "face", "version": "2026-11", "granted": True, "dependent_id": dependent_id}
+    body = {"purpose": "face", "version": current_version(Purpose.FACE), "granted": True, "dependent_id": dependent_id}
     assert clinic.patient("bo").send("POST", "/account/consents", body).status_code == 404
 
 

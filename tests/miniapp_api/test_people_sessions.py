@@ -11,8 +11,10 @@ from fakes import ManualClock
 from people import PROVIDER
 from people_http import Clinic, open_clinic
 
+from core.identity.consent_texts import current_version
 from core.ports import ProviderRefused, ProviderUnavailable
 from miniapp_api.config import Config
+from models.account import Purpose
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def test_a_login_tells_everything_the_client_needs(clinic: Clinic) -> None:
     assert told["expires_at"] == "2026-12-22T02:00:00.000Z"
     assert set(told["account"]) == {"id", "phone_masked", "has_phone"}
     assert (told["account"]["phone_masked"], told["account"]["has_phone"]) == (None, False)
-    assert told["consents_due"] == [{"purpose": "service", "version": "2026-11", "title": "服务协议与隐私告知"}]
+    version = current_version(Purpose.SERVICE)
+    assert told["consents_due"] == [{"purpose": "service", "version": version, "title": "服务协议与隐私告知"}]
 
 
 def test_titles_come_in_english_where_that_is_asked_for(clinic: Clinic) -> None:

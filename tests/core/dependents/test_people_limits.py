@@ -105,7 +105,7 @@ def test_1_1_5_the_platform_sets_how_often(transactions: Transactions, vault: Va
         change_phone(transactions, vault, dependent, phone)
 
 
-def test_1_1_5_removing_is_always_possible(transactions: Transactions, vault: Vault, dependent: Dependent) -> None:
+def test_1_1_5_removing_waits_for_no_half_year(transactions: Transactions, vault: Vault, dependent: Dependent) -> None:
     change_phone(transactions, vault, dependent, "13900000001")
     cause = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "test")
     transactions.write(

@@ -17,6 +17,7 @@ from core.identity import consent_texts
 from core.identity.consent_texts import CHINESE, ENGLISH, consent_text, current_version
 from core.identity.consents import granted, granted_purposes, record_consent, require_consent, standing_consents
 from core.refusals import ConsentRequired
+from core.rights.retention import RETENTION, UNPAID_LASTS
 from core.transactions import Transactions
 from models.account import DEPENDENT_PURPOSES, Consent, Purpose
 from models.base import new_id
@@ -31,6 +32,10 @@ PINNED = {
     (Purpose.FACE, "2026-11"): "27cae8095962afd3",
     (Purpose.HEALTH, "2026-11"): "e78fea90bed88ef2",
     (Purpose.MINOR, "2026-11"): "953b83904ed84282",
+    (Purpose.SERVICE, "2026-11-26"): "ebc305950fb3a631",
+    (Purpose.SENSITIVE_IDENTITY, "2026-11-26-2"): "640b4f80562b9d8a",
+    (Purpose.FACE, "2026-11-26"): "4cb5813e9fc27bec",
+    (Purpose.MINOR, "2026-11-26"): "c5cdefb17d4a9abc",
 }
 """A text that was agreed to never changes under its version: give it a new one, and a row here."""
 
@@ -77,6 +82,45 @@ def test_a_text_does_not_change_under_its_version(purpose: Purpose) -> None:
 def test_every_text_says_what_the_law_asks_for(purpose: Purpose, language: str) -> None:
     text = consent_text(purpose, language=language).text
     assert [item for item in ITEMS[language] if item not in text] == []
+
+
+TERMS = {
+    timedelta(days=365.25) / 2: ("半年", "half a year"),
+    3 * timedelta(days=365.25): ("三年", "three years"),
+    30 * timedelta(days=365.25): ("三十年", "thirty years"),
+}
+PROMISED = (
+    (Purpose.SERVICE, ("logins", "accesses"), "网络日志和访问记录保存{}", "network and access logs {}"),
+    (Purpose.SERVICE, ("consents", "identity_checks", "arrivals", "strikes"), "作为证明保存{}", "strikes {}, as proof"),
+    (Purpose.SERVICE, ("appointments", "charges", "payments", "refunds"), "会计档案规定保存{}", "orders, {} under"),
+    (Purpose.FACE, ("identity_checks",), "保存到您注销账号后{}", "until {} after you close"),
+    (Purpose.SENSITIVE_IDENTITY, ("dependents",), "封存{}", "locked away for {} from"),
+    (Purpose.MINOR, ("dependents",), "封存{}", "locked away for {} from"),
+)
+"""Which words of which text promise how long something is kept, and what they are about."""
+
+
+@pytest.mark.parametrize(("purpose", "kinds", "chinese", "english"), PROMISED)
+def test_l_01_the_terms_that_a_text_names_are_those_that_are_kept(
+    purpose: Purpose, kinds: tuple[str, ...], chinese: str, english: str
+) -> None:
+    (lasts,) = {RETENTION[kind].lasts for kind in kinds}
+    assert lasts is not None
+    in_chinese, in_english = TERMS[lasts]
+    assert chinese.format(in_chinese) in consent_text(purpose, language=CHINESE).text
+    assert english.format(in_english) in consent_text(purpose, language=ENGLISH).text
+
+
+def test_l_01_the_term_of_what_was_never_paid_is_told() -> None:
+    in_chinese, in_english = TERMS[UNPAID_LASTS]
+    assert f"没有付过款的预约保存{in_chinese}，" in consent_text(Purpose.SERVICE, language=CHINESE).text
+    assert f"without a payment {in_english}." in consent_text(Purpose.SERVICE, language=ENGLISH).text
+
+
+def test_l_04_no_text_promises_an_approval_that_nobody_gives() -> None:
+    """Staff who look are written down; nothing in the software makes them ask first."""
+    assert "批准" not in consent_text(Purpose.MINOR, language=CHINESE).text
+    assert "approval" not in consent_text(Purpose.MINOR, language=ENGLISH).text
 
 
 def test_a_language_we_lack_is_answered_in_chinese() -> None:
@@ -126,13 +170,13 @@ def test_an_older_text_does_not_count(
     transactions: Transactions, account_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say(transactions, account_id, Purpose.SERVICE)
-    versions = dict(consent_texts._VERSIONS) | {Purpose.SERVICE: ("2026-11", "2027-01")}
+    versions = dict(consent_texts._VERSIONS) | {Purpose.SERVICE: ("2026-11-26", "2027-01")}
     monkeypatch.setattr(consent_texts, "_VERSIONS", versions)
     assert not holds(transactions, account_id, Purpose.SERVICE)
     with pytest.raises(ValidationFailed) as refused:
-        say(transactions, account_id, Purpose.SERVICE, version="2026-11")
+        say(transactions, account_id, Purpose.SERVICE, version="2026-11-26")
     assert [error.code for error in refused.value.errors] == ["outdated_version"]
-    assert not say(transactions, account_id, Purpose.SERVICE, version="2026-11", granted=False).granted
+    assert not say(transactions, account_id, Purpose.SERVICE, version="2026-11-26", granted=False).granted
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
