@@ -132,8 +132,8 @@ def test_a_change_that_breaks_references_on_sqlite_is_not_kept(sqlite_url: Any) 
         assert connection.scalar(text("SELECT count(*) FROM campuses")) == 0
 
 
-def test_0032_leaves_masks_of_phones_and_hides_one_more_digit_of_macao(blank_url: str, blank: Database) -> None:
-    migrations.upgrade(blank_url, "0031")
+def test_0033_leaves_masks_of_phones_and_hides_one_more_digit_of_macao(blank_url: str, blank: Database) -> None:
+    migrations.upgrade(blank_url, "0032")
     masks = {"+853****4567": "+853****567", "+852****4567": "+852****4567", "138****0000": "138****0000", "": ""}
     with blank.write() as session:
         for mask in masks:

@@ -1,7 +1,7 @@
 """No mask of a number stands in clear: beside a birth date it tells the number. Masks are made of what is sealed.
 
-Revision ID: 0032
-Revises: 0034
+Revision ID: 0033
+Revises: 0032
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"
-down_revision = "0034"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Appointments that ended lately, and jobs that were given up, are found without reading all others.
 
-Revision ID: 0034
+Revision ID: 0032
 Revises: 0031
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
+revision = "0032"
 down_revision = "0031"
 branch_labels = None
 depends_on = None
