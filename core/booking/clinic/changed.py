@@ -29,6 +29,8 @@ from models.states import Actor, Cause, CauseKind
 FOLLOW_CHANGE = "follow_change"
 _UNDER_WAY = timedelta(minutes=1)
 """A claim that began after the change may have had its number before it: better told once too often."""
+_HOLD_ENDS_LATE = timedelta(minutes=1)
+"""What is past its time and not ended yet ends by a job of its own, perhaps after this one: look again."""
 _TOLD = {ChangeKind.SUBSTITUTED: NoticeKind.DOCTOR_SUBSTITUTED, ChangeKind.MOVED: NoticeKind.CLINIC_MOVED}
 _CHEAPER = "another doctor takes the clinic"
 
@@ -65,7 +67,7 @@ def _standing(session: Session, now: datetime, *, schedule_id: UUID) -> list[tup
         .where(Appointment.schedule_id == schedule_id, Appointment.status.in_(AFFECTED))
         .order_by(Appointment.id)
     )
-    return [(charge, one, ends if ends and ends > now else None) for charge, one, ends in rows]
+    return [(charge, one, None if ends is None else max(ends, now + _HOLD_ENDS_LATE)) for charge, one, ends in rows]
 
 
 def _follow(session: Session, now: datetime, *, charge_id: UUID, appointment_id: UUID, cause: Cause) -> None:
