@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
 from families import bundled
-from harness import REQUEST, beside, join, make_patient, make_workbench, relatives, same_person
+from harness import REQUEST, beside, join, make_patient, make_workbench, race, relatives, same_person
 from hospital_acts import suspend
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -83,10 +84,13 @@ class LifeOfAClinic(RuleBasedStateMachine):
 
     # --- patients
 
-    @initialize(begins=st.sampled_from(["empty", "one", "full", "full"]))
+    @initialize(begins=st.sampled_from(["empty", "one", "full", "full", "rush"]))
     def it_begins(self, begins: str) -> None:
-        """One has paid; or also one pays at the desk and one has yet to pay, and nothing is left."""
-        if begins != "empty":
+        """One has paid; or also one pays at the desk and one has yet to pay, and nothing is left; or one human being
+        takes from two wallets at once."""
+        if begins == "rush":
+            self.book_at_once(0, 4)
+        elif begins != "empty":
             paid = self.first.book()
             assert self.first.open_payment(paid) is None
             self.pay(0, heard=True)
@@ -102,6 +106,14 @@ class LifeOfAClinic(RuleBasedStateMachine):
     def book(self, who: int, half: int, pay: PayMode) -> None:
         with suppress(DomainError):
             self.patients[who].book(pay, schedule_id=self.halves[half])
+
+    @rule(who=people, other=people)
+    def book_at_once(self, who: int, other: int) -> None:
+        """Two wallets at one moment: of strangers, of one human being, or the same one twice."""
+        halves = zip((who, other), self.halves, strict=True)
+        calls = [partial(self.patients[one].book, schedule_id=half) for one, half in halves]
+        for said in race(*calls):
+            assert not isinstance(said, Exception) or isinstance(said, DomainError)
 
     @rule(who=people)
     def open_the_sheet(self, who: int) -> None:
@@ -124,6 +136,18 @@ class LifeOfAClinic(RuleBasedStateMachine):
     def cancel(self, who: int) -> None:
         appointment_id = self.newest(who)
         if appointment_id is not None:
+            with suppress(DomainError):
+                self.patients[who].cancel(appointment_id)
+
+    @rule(who=people)
+    def cancel_at_the_deadline(self, who: int) -> None:
+        """At the very instant, which is too late."""
+        appointment_id = self.newest(who)
+        if appointment_id is None:
+            return
+        waits = self.first.appointment(appointment_id).cancel_before - self.clock.now()
+        if waits > timedelta(0):
+            self.first.work(after=waits, threads=1)
             with suppress(DomainError):
                 self.patients[who].cancel(appointment_id)
 
@@ -238,7 +262,10 @@ class LifeOfAClinic(RuleBasedStateMachine):
         return self.first.read(lambda session: list(session.scalars(select(Appointment))))
 
 
+@pytest.mark.parametrize("server_zone", ["America/New_York"], indirect=True)
+@pytest.mark.usefixtures("server_zone")
 def test_whatever_happens_in_a_clinic_every_invariant_holds(database: Database, vault: Vault) -> None:
+    """On a machine that is set to another zone than the hospitals'."""
     examples = 25 if database.engine.dialect.name == "sqlite" else 8
     run_state_machine_as_test(
         type("Life", (LifeOfAClinic,), {"database": database, "vault": vault}),
