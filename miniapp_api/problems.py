@@ -226,9 +226,9 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
     "change_limit": _p(
-        409, "修改太频繁", "手机号、姓名和证件半年内可修改一次，本人的姓名和证件只可更正一次。",
+        409, "修改太频繁", "手机号、姓名和证件半年内可修改一次，本人的姓名和证件只可更正一次，“本人”半年内可更换一次。",
         "Changed too lately", "A phone, and name or document, may be changed once in half a year; "
-        "of oneself name and document once."),
+        "of oneself name and document once, and who is oneself once in half a year."),
     "own_phone": _p(
         409, "这是您自己的手机号", "请填写就诊人本人的手机号，或用人脸核验、医院窗口办理。",
         "This is your own phone", "Please give the dependent's own phone, or use their face or the hospital desk."),

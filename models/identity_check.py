@@ -39,7 +39,8 @@ class IdentityCheckStatus(StrEnum):
 class IdentityCheck(Stateful, Base):
     """With method, what was matched, by whom and the platform's request id. No image is ever part of it.
 
-    `asked_at` is when the register was asked last, where it is one that costs money for each question.
+    `asked_at` is when the register was asked last, where it is one that costs money for each question; of a face, when
+    a start that the platform has not answered was given up.
     """
 
     __tablename__ = "identity_checks"

@@ -254,6 +254,11 @@ class Dependent(Base):
         self.birth_date, self.erase_after = date(1900, 1, 1), None
         self.forget_guardianship()
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether `forget_identity` has been here."""
+        return self.name_masked == ""
+
     def age(self, *, on: date) -> int:
         """Full years."""
         return age_on(self.birth_date, on)

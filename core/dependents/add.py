@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -19,6 +19,7 @@ from core.clock import hospital_day
 from core.dependents.contact import read_contact, write_contact
 from core.dependents.documents import PASSING, Document, TypedDocument, read_document
 from core.dependents.fields import Fields
+from core.dependents.insurance import contradicts
 from core.dependents.minors import guardian_among
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.numberless import instead_of_number, join_removed
@@ -26,6 +27,7 @@ from core.dependents.persons import KnownPerson, find_or_make_person, identifyin
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of
+from core.identity.removed import phone_changed_before, refuse_another_self, removed_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
@@ -82,7 +84,8 @@ def add_dependent(
 
     A minor is stored too: who books for them is asked at booking (`core/dependents/minors.py`). Of their health nothing
     is taken yet: the consent to that names the dependent, so it can only be given once they are there.
-    Raises: ValidationFailed, NotFound (no such guardian), ConsentRequired, DependentExists, DependentLimit.
+    Raises: ValidationFailed, NotFound (no such guardian), ConsentRequired, DependentExists, DependentLimit,
+    ChangeLimit.
     """
     read = _read(wanted, today=hospital_day(now))
     lock_account(session, account_id)
@@ -102,7 +105,11 @@ def add_dependent(
     id_type, number = identifying(read.document, numberless=numberless)
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
-    _refuse_too_many(standing, wanted.relationship, most=policies_for(session).max_dependents or 0)
+    policy, removed = policies_for(session), removed_of(session, account_id)
+    _refuse_too_many(standing, wanted.relationship, most=policy.max_dependents or 0)
+    if wanted.relationship is Relationship.SELF:
+        within = timedelta(days=policy.phone_change_days or 0)
+        refuse_another_self(removed, person.person_id, within=within, now=now)
     _refuse_unfit_guardian(standing, wanted, read.document, today=hospital_day(now))
     dependent = Dependent(
         id=new_id(),
@@ -120,6 +127,7 @@ def add_dependent(
         identity_status=IdentityStatus.UNVERIFIED,
         identity_level=IdentityLevel.TYPED,
         created_at=now,
+        phone_changed_at=phone_changed_before(removed, person.person_id, read.document.sex),
     )
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
     dependent.seal_number(vault, read.document.number, identifying=number)
@@ -140,6 +148,8 @@ def _read(wanted: NewDependent, *, today: date) -> _Read:
         fields.refuse("name", "latin_letters_required")
     document = read_document(wanted.document, today=today, fields=fields)
     contact = read_contact(wanted.contact, fields)
+    if document is not None and contradicts(contact.get("insurance_number"), document.id_type, document.number):
+        fields.refuse("insurance_number", "contradicts_id_number")
     fields.done()
     assert name is not None  # noqa: S101 - done() has raised otherwise
     assert document is not None  # noqa: S101

@@ -16,7 +16,7 @@ from core.dependents.agreements import end_agreement
 from core.dependents.correct import correct_identity
 from core.dependents.emails import read_email
 from core.dependents.fields import Fields
-from core.dependents.insurance import read_insurance_number
+from core.dependents.insurance import contradicts, read_insurance_number
 from core.dependents.minors import guardian_among
 from core.dependents.numberless import follow_guardian
 from core.dependents.phones import masked_phone, read_phone
@@ -30,7 +30,7 @@ from core.refusals import ChangeLimit
 from models.account import Purpose
 from models.agreement import AgreementEnd, AgreementWay
 from models.errors import FieldError, ValidationFailed
-from models.person import Dependent
+from models.person import Dependent, PersonIdentifier
 from models.sealing import Vault
 from models.states import Cause
 
@@ -74,6 +74,7 @@ def change_contact(
         dependent.guardian_dependent_id = guardian_id
         follow_guardian(session, dependent, vault, now=now)
     read = read_contact(contact)
+    _refuse_anothers_insurance(session, dependent, read.get("insurance_number"), vault)
     if read.get("phone") not in (None, dependent.phone(vault)):
         _refuse_too_often(session, dependent, now=now)
         dependent.phone_changed_at = now
@@ -91,6 +92,15 @@ def _require_consents(session: Session, dependent: Dependent, contact: Mapping[s
     if HISTORY in told:
         require_consent(session, dependent.account_id, Purpose.SERVICE)
         require_consent(session, dependent.account_id, Purpose.HEALTH, dependent.id)
+
+
+def _refuse_anothers_insurance(session: Session, dependent: Dependent, number: str | None, vault: Vault) -> None:
+    """Raises: ValidationFailed."""
+    if number is None:
+        return
+    identifier = session.get_one(PersonIdentifier, dependent.identifier_id)
+    if contradicts(number, dependent.id_type, dependent.number(vault, identifier)):
+        raise ValidationFailed(FieldError("#/insurance_number", "contradicts_id_number"))
 
 
 def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) -> None:

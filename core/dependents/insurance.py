@@ -7,10 +7,19 @@ import re
 from core.dependents.documents.eighteen import LENGTH, require_form
 from core.dependents.documents.numbers import check_character, normal_number, read_day
 from core.dependents.typed import InputFault
+from models.person import IdType
 
 _CARD = re.compile(r"[A-Z][0-9]{8}", re.ASCII)
 _CARD_LENGTH = 9
+_WITH_CITIZEN_NUMBER = frozenset({IdType.RESIDENT_ID, IdType.HOUSEHOLD_REGISTER})
 _LONGEST_NUMBER = 20  # what is longer came out of a scanner
+
+
+def contradicts(insurance_number: str | None, id_type: IdType, id_number: str) -> bool:
+    """Whether it is a citizen number, and of somebody else than whom the document names (Social Insurance Act 58)."""
+    if insurance_number is None or len(insurance_number) != LENGTH:
+        return False
+    return id_type in _WITH_CITIZEN_NUMBER and insurance_number != id_number
 
 
 def read_insurance_number(typed: str) -> str:

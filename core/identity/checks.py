@@ -16,7 +16,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.identity.methods import Ways
+from core.clock import hospital_day
+from core.identity.methods import Ways, open_methods, tries_of
 from core.identity.name_match import MatchQuestion, apply_match, ask_match, match_question
 from core.identity.opening import (
     FIRST_ASKED_AFTER,
@@ -25,6 +26,7 @@ from core.identity.opening import (
     open_desk_check,
     open_face,
     open_match,
+    refuse_too_many_faces,
     stand_in_for,
 )
 from core.identity.outcomes import fail_check
@@ -38,7 +40,7 @@ from core.registry import Adapters
 from core.transactions import Changed
 from models.account import PlatformIdentity
 from models.errors import NotFound
-from models.identity_check import IdentityCheck, IdentityMethod
+from models.identity_check import FACE_METHODS, IdentityCheck, IdentityMethod
 from models.person import Dependent, PersonIdentifier
 from models.sealing import Vault
 from models.states import Cause
@@ -118,11 +120,31 @@ def begin_check(session: Session, *, request: CheckRequest, vault: Vault, now: d
     return _intent(session, check, vault, now=now)
 
 
-def resume_check(session: Session, *, account_id: UUID, step: str, vault: Vault, now: datetime) -> StartIntent:
-    """Go on with an attempt that was cut off, under the same number. Raises: NotFound."""
-    return _intent(
-        session, own_check(session, account_id=account_id, check_id=UUID(step)), vault, now=now, resumed=True
-    )
+def resume_check(
+    session: Session, *, account_id: UUID, step: str, ways: Ways, vault: Vault, now: datetime
+) -> StartIntent:
+    """Go on with an attempt that was cut off, under the same number. One that no platform answered is a try again.
+
+    Raises: NotFound, CheckLimit."""
+    lock_account(session, account_id)
+    check = own_check(session, account_id=account_id, check_id=UUID(step))
+    if check.is_face and check.is_pending and not check.is_started and check.asked_at is not None:
+        dependent, check = lock_check(session, check.id)
+        refuse_too_many_faces(session, dependent, ways, now=now)
+        check.asked_at = None
+    return _intent(session, check, vault, now=now, resumed=True)
+
+
+def note_unanswered(session: Session, *, check_id: UUID, ways: Ways, now: datetime) -> ProviderDown:
+    """The platform is down, so this is no try of the face; what is to be said, with the other ways that are open now.
+
+    Raises: NotFound."""
+    dependent, check = lock_check(session, check_id)
+    if check.is_pending and not check.is_started:
+        check.asked_at = now
+    session.flush()
+    left = open_methods(dependent, ways=ways, tries=tries_of(session, [dependent], now=now), on=hospital_day(now))
+    return ProviderDown(methods=[str(one) for one in left if one not in FACE_METHODS])
 
 
 def ask_start(adapters: Adapters, intent: StartIntent) -> Started:

@@ -5,7 +5,7 @@ A face is one way among others and never the only one (rules.md F-02): the desk 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import day_begins, hospital_day
 from core.identity.phone_check import Codes
+from core.identity.removed import may_be
 from core.ports import FaceVerifier, NameMatcher
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import FULL_AGE, Dependent, IdentityLevel, IdType
@@ -61,7 +62,7 @@ def tries_of(session: Session, dependents: Sequence[Dependent], *, now: datetime
     if not dependents:
         return Tries()
     return Tries(
-        face_tries_today(session, [one.id for one in dependents], now=now),
+        face_tries_today(session, dependents, now=now),
         _guardians(session, dependents),
         matches_today(session, dependents[0].account_id, now=now),
     )
@@ -123,16 +124,28 @@ def matches_today(session: Session, account_id: UUID, *, now: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def face_tries_today(session: Session, dependent_ids: Iterable[UUID], *, now: datetime) -> dict[UUID, int]:
-    """How often each dependent's face was tried on this day. A try that the platform never opened is not counted."""
+def face_tries_today(session: Session, dependents: Sequence[Dependent], *, now: datetime) -> dict[UUID, int]:
+    """How often each dependent's face was tried on this day, on rows too that the account removed before it was added.
+    Not counted is what the platform never opened: it refused, or did not answer (`note_unanswered`)."""
+    opening = (IdentityCheck.status == IdentityCheckStatus.PENDING) & IdentityCheck.asked_at.is_(None)
     query = (
-        select(IdentityCheck.dependent_id, func.count())
+        select(Dependent, func.count(IdentityCheck.id))
+        .join(IdentityCheck, IdentityCheck.dependent_id == Dependent.id)
         .where(
-            IdentityCheck.dependent_id.in_(list(dependent_ids)),
+            Dependent.account_id == dependents[0].account_id,
+            or_(Dependent.id.in_([one.id for one in dependents]), Dependent.archived_at.is_not(None)),
             IdentityCheck.method.in_(FACE_METHODS),
             IdentityCheck.created_at >= day_begins(hospital_day(now)),
-            or_(IdentityCheck.reference_sealed.is_not(None), IdentityCheck.status == IdentityCheckStatus.PENDING),
+            or_(IdentityCheck.reference_sealed.is_not(None), opening),
         )
-        .group_by(IdentityCheck.dependent_id)
+        .group_by(Dependent.id)
     )
-    return dict(session.execute(query).all())
+    tried = session.execute(query).all()
+    return {one.id: sum(count for row, count in tried if _counts_for(row, one)) for one in dependents}
+
+
+def _counts_for(row: Dependent, dependent: Dependent) -> bool:
+    if row.id == dependent.id:
+        return True
+    gone = row.archived_at is not None and row.archived_at <= dependent.created_at
+    return gone and may_be(row, dependent.person_id, dependent.sex)

@@ -62,14 +62,19 @@ def open_face(
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
     require_to_keep_identity(session, dependent.account_id)
     require_consent(session, dependent.account_id, Purpose.FACE, dependent.id)
-    tries = tries_of(session, [dependent], now=now)
-    if tries.faces.get(dependent.id, 0) >= FACE_TRIES_PER_DAY:
-        raise _limit_reached(dependent, ways, tries, now=now)
+    refuse_too_many_faces(session, dependent, ways, now=now)
     check = _new_check(dependent, method, expires_at=now + START_WITHIN, now=now)
     check.app, check.platform_identity_id = verifier.app, identity_id
     check.out_seq_no = secrets.token_hex(16)
     _open(session, check, dependent, ask_at=now + FIRST_ASKED_AFTER, now=now, cause=cause)
     return check
+
+
+def refuse_too_many_faces(session: Session, dependent: Dependent, ways: Ways, *, now: datetime) -> None:
+    """Raises: CheckLimit."""
+    tries = tries_of(session, [dependent], now=now)
+    if tries.faces.get(dependent.id, 0) >= FACE_TRIES_PER_DAY:
+        raise _limit_reached(dependent, ways, tries, now=now)
 
 
 def open_match(session: Session, dependent: Dependent, ways: Ways, *, now: datetime, cause: Cause) -> IdentityCheck:

@@ -65,11 +65,12 @@ def list_own_dependents(query: dict[str, Any]) -> Response:
     reply=DependentSchema,
     status=201,
     keyed=True,
-    refusals=(NotFound, ConsentRequired, DependentExists, DependentLimit),
+    refusals=(NotFound, ConsentRequired, DependentExists, DependentLimit, ChangeLimit),
     summary="Add a dependent",
 )
 def create_dependent(body: dict[str, Any]) -> Response:
-    """Sex and birth date come from the number where it says them. A minor is stored too, and asked about at booking."""
+    """Sex and birth date come from the number where it says them. A minor is stored too, and asked about at booking.
+    `self` may be somebody else once in half a year."""
     wanted = NewDependent(**{"id_number": None, **body})
 
     def step(command: Command) -> DependentView:

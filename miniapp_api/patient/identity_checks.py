@@ -15,6 +15,7 @@ from core.identity.checks import (
     StartIntent,
     ask_start,
     begin_check,
+    note_unanswered,
     resume_check,
     store_start,
 )
@@ -60,11 +61,21 @@ class BeginCheck:
 
     def resume(self, command: Command, step: str) -> StartIntent:
         return resume_check(
-            command.session, account_id=command.caller.account_id, step=step, vault=command.vault, now=command.now
+            command.session,
+            account_id=command.caller.account_id,
+            step=step,
+            ways=self.ways,
+            vault=command.vault,
+            now=command.now,
         )
 
     def call(self, intent: StartIntent) -> Started:
-        return ask_start(self.workbench.adapters, intent)
+        try:
+            return ask_start(self.workbench.adapters, intent)
+        except ProviderDown as down:
+            raise self.workbench.transactions.write(
+                lambda session, now: note_unanswered(session, check_id=intent.check_id, ways=self.ways, now=now)
+            ) from down
 
     def finish(self, command: Command, intent: StartIntent, outcome: Started) -> dict[str, Any]:
         begun = store_start(
@@ -96,7 +107,7 @@ def create_identity_check(dependent_id: UUID, body: dict[str, Any]) -> Response:
     dependent's phone, for the completion; within the limits of `POST /api/v1/account/phone/otp`.
 
     A check that the platform refused to open comes back as `failed` and is kept under its key: try again with a new
-    one, or at the desk.
+    one, or at the desk. `provider_unavailable` names the other ways, and is no try of the three a day.
     """
     plan = BeginCheck(services().workbench, dependent_id, body["method"], callers_ways())
     return run_two_step(plan, IdentityCheckSchema(), status=201)

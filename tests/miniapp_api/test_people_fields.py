@@ -121,6 +121,7 @@ def test_each_is_changed_and_taken_away_again(an: Phone) -> None:
         ({"email": "an@example"}, "bad_format"),
         ({"insurance_number": "8" * 28}, "dynamic_code"),
         ({"insurance_number": "330102199001019974"}, "bad_checksum"),
+        ({"insurance_number": resident_id(order=993)}, "contradicts_id_number"),
         ({"insurance_number": ""}, "too_short"),
     ],
 )

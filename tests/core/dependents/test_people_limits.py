@@ -117,6 +117,57 @@ def test_1_1_5_removing_waits_for_no_half_year(transactions: Transactions, vault
     assert (gone.archived_at is not None, gone.phone_masked) == (True, "")
 
 
+def as_self(transactions: Transactions, vault: Vault, account: Account, order: int) -> Dependent:
+    wanted = NewDependent("测试庚", IdType.RESIDENT_ID, resident_id(order=order), "13800000000", Relationship.SELF)
+    return transactions.write(
+        lambda session, now: add_dependent(session, account_id=account.id, wanted=wanted, vault=vault, now=now)
+    )
+
+
+def remove(transactions: Transactions, dependent: Dependent) -> None:
+    cause = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "test")
+    whose = {"account_id": dependent.account_id, "dependent_id": dependent.id}
+    transactions.write(lambda session, now: remove_dependent(session, **whose, now=now, cause=cause))
+
+
+@pytest.fixture
+def account(transactions: Transactions) -> Account:
+    def make(session: Session, now: datetime) -> Account:
+        account = make_account(session, now=now)
+        agree(session, account.id, Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY, now=now)
+        return account
+
+    return transactions.write(make)
+
+
+def test_1_1_5_a_phones_half_year_outlives_removing(
+    transactions: Transactions, vault: Vault, clock: ManualClock, account: Account
+) -> None:
+    first = as_self(transactions, vault, account, 901)
+    change_phone(transactions, vault, first, "13900000001")
+    changed = clock.now()
+    clock.advance(timedelta(days=1))
+    remove(transactions, first)
+    again = as_self(transactions, vault, account, 901)
+    with pytest.raises(ChangeLimit) as refused:
+        change_phone(transactions, vault, again, "13900000002")
+    assert refused.value.retry_at == changed + HALF_YEAR
+
+
+def test_1_1_5_oneself_is_somebody_else_once_in_half_a_year(
+    transactions: Transactions, vault: Vault, clock: ManualClock, account: Account
+) -> None:
+    for order in (901, 903):
+        remove(transactions, as_self(transactions, vault, account, order))
+        clock.advance(timedelta(days=1))
+    with pytest.raises(ChangeLimit) as refused:
+        as_self(transactions, vault, account, 905)
+    at = refused.value.retry_at
+    assert at == clock.now() - timedelta(days=2) + HALF_YEAR
+    clock.set(at)
+    assert as_self(transactions, vault, account, 905).relationship_ is Relationship.SELF
+
+
 def test_1_1_8_more_than_three_accounts_in_thirty_days_are_a_sign(
     transactions: Transactions, vault: Vault, clock: ManualClock
 ) -> None:

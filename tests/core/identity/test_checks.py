@@ -175,7 +175,9 @@ def test_where_nothing_is_known_the_check_stays_open(desk: Desk, failure: Except
 
 def resume(desk: Desk, step: str) -> Any:
     return desk.transactions.write(
-        lambda session, now: resume_check(session, account_id=desk.account_id, step=step, vault=desk.vault, now=now)
+        lambda session, now: resume_check(
+            session, account_id=desk.account_id, step=step, ways=desk.adapters.ways(), vault=desk.vault, now=now
+        )
     )
 
 

@@ -1,0 +1,50 @@
+"""What an account did with a dependent that it removed, as far as it counts against one that was added since.
+
+A limit that removing and adding anew would lift is none. Who was removed may have been erased, so that nobody can say
+any more whether this is the same person: then whoever of the account has the same sex counts as the same. Of other
+accounts nothing is looked at, and nothing here turns on what they have (decision 0046).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.refusals import ChangeLimit
+from models.person import Dependent, Relationship, Sex
+
+SELVES_REPLACED = 1
+"""How often within the time of a change of phone somebody else may be oneself (rules.md 1.1.5)."""
+
+
+def removed_of(session: Session, account_id: UUID) -> Sequence[Dependent]:
+    """Those that the account removed, and that no join put together with another one."""
+    own = select(Dependent).where(Dependent.account_id == account_id, Dependent.merged_into_id.is_(None))
+    return session.scalars(own.where(Dependent.archived_at.is_not(None))).all()
+
+
+def may_be(removed: Dependent, person_id: UUID, sex: Sex) -> bool:
+    """Whether the removed one can have been this person. The person of a row that was erased says nothing."""
+    return removed.sex is sex if removed.is_erased else removed.person_id == person_id
+
+
+def phone_changed_before(removed: Iterable[Dependent], person_id: UUID, sex: Sex) -> datetime | None:
+    """When their phone was last changed, on a row that is gone."""
+    times = [one.phone_changed_at for one in removed if may_be(one, person_id, sex)]
+    return max((at for at in times if at is not None), default=None)
+
+
+def refuse_another_self(removed: Iterable[Dependent], person_id: UUID, *, within: timedelta, now: datetime) -> None:
+    """Raises: ChangeLimit, with when the account may name another self."""
+    ended = sorted(
+        one.archived_at
+        for one in removed
+        if one.relationship_ is Relationship.SELF and one.archived_at is not None and now < one.archived_at + within
+        if one.is_erased or one.person_id != person_id
+    )
+    if len(ended) > SELVES_REPLACED:
+        raise ChangeLimit(retry_at=ended[-1 - SELVES_REPLACED] + within)
