@@ -39,6 +39,7 @@ def wanted(id_type: IdType, id_number: str | None, country: str | None = None) -
     )
 
 
+NEWBORN = replace(wanted(IdType.GUARDIAN_BOUND, None), birth_date=date(2026, 5, 1))
 HK, TW, PASSPORT = IdType.HK_MACAO_PERMIT, IdType.TAIWAN_PERMIT, IdType.PASSPORT
 ONE_PERSON = [
     pytest.param(wanted(HK, "H1234567801"), wanted(HK, "H1234567802"), id="permit issued again"),
@@ -58,7 +59,7 @@ TWO_PERSONS = [
     pytest.param(wanted(PASSPORT, "AB1234567", "USA"), wanted(PASSPORT, "AB1234567", "FRA"), id="two countries"),
     pytest.param(wanted(PASSPORT, "P330123456", "USA"), wanted(IdType.BIRTH_CERTIFICATE, "P330123456"), id="two kinds"),
     pytest.param(wanted(TW, "12345678"), wanted(PASSPORT, "12345678", "USA"), id="a permit and a passport"),
-    pytest.param(wanted(IdType.GUARDIAN_BOUND, None), wanted(IdType.GUARDIAN_BOUND, None), id="no numbers"),
+    pytest.param(NEWBORN, replace(NEWBORN, name="测试丙"), id="twins without numbers"),
 ]
 
 
