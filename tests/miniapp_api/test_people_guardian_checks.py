@@ -41,7 +41,7 @@ def identity(phone: Phone, dependent_id: str) -> dict[str, Any]:
 
 def confirm(ward: Ward, minor: str) -> None:
     """The desk has seen the birth certificate."""
-    seen = ["--relation", "52", "--evidence", "birth_certificate", "--evidence-seen"]
+    seen = ["--relation", "51", "--evidence", "birth_certificate", "--evidence-seen"]
     ran = ward.app.test_cli_runner().invoke(args=["confirm-guardian", minor, "--operator", "desk-1", *seen])
     assert ran.exit_code == 0, ran.output
 
