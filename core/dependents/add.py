@@ -108,8 +108,7 @@ def add_dependent(
     policy, removed = policies_for(session), removed_of(session, account_id)
     _refuse_too_many(standing, wanted.relationship, most=policy.max_dependents or 0)
     if wanted.relationship is Relationship.SELF:
-        within = timedelta(days=policy.phone_change_days or 0)
-        refuse_another_self(removed, person.person_id, within=within, now=now)
+        refuse_another_self(removed, person.person_id, within=timedelta(policy.phone_change_days or 0), now=now)
     _refuse_unfit_guardian(standing, wanted, read.document, today=hospital_day(now))
     dependent = Dependent(
         id=new_id(),
