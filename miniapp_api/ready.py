@@ -26,7 +26,7 @@ from miniapp_api.limits import address_group, limits_of
 from miniapp_api.logs import request_line
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 Key = tuple[str, str]
 Head = tuple[str, list[tuple[str, str]]]

@@ -129,8 +129,9 @@ def refused(
 
 def rests(keys: Keys) -> tuple[int, int]:
     """Between how many full hours a number that was given back comes again, over many lots."""
-    now, slot = at("2026-11-20 10:00"), Slot(starts_at=at("2026-12-01 08:00"))
-    moments = [returning._returns_at(slot, compiled(keys).terms, now=now) - now for _ in range(300)]
+    now, begins = at("2026-11-20 10:00"), at("2026-12-01 08:00")
+    slot, schedule = Slot(starts_at=begins), Schedule(closes_at=begins)
+    moments = [returning._returns_at(slot, schedule, compiled(keys).terms, now=now) - now for _ in range(300)]
     return int(min(moments) / timedelta(hours=1)), -int(-max(moments) // timedelta(hours=1))
 
 
