@@ -80,11 +80,12 @@ def too_many(attack: Attack) -> TestResponse:
 
 
 def database_away(attack: Attack) -> TestResponse:
-    def refuse(**_: Any) -> Any:
+    def refuse(*_: Any, **__: Any) -> Any:
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
     attack.monkeypatch.delitem(attack.world.app.extensions, "yuezhen-shared-replies", raising=False)  # of a second ago
-    attack.monkeypatch.setattr(attack.world.database, "_sessions", refuse)
+    for way in ("_sessions", "find"):
+        attack.monkeypatch.setattr(attack.world.database, way, refuse)
     if attack.name == "alipay_app_event":  # who proves it reads the token store where no key fits
         read = attack.world.workbench.transactions.read
         attack.monkeypatch.setattr(
