@@ -74,9 +74,14 @@ class Case:
         """The schedule's, or that somebody was present where the account has given cause to ask for it."""
         return max(self.terms.min_identity_level, IdentityLevel.PRESENT if self.answers.step_up else 0)
 
+    @property
+    def own_accounts(self) -> set[UUID]:
+        """The dependent's, and that which books: what they did may be told."""
+        return {self.dependent.account_id, self.booker_id}
+
     def seen_by_its_accounts(self) -> Case:
         """Without anything that other accounts did for the person."""
-        own = {self.dependent.account_id, self.booker_id}
+        own = self.own_accounts
         elsewhere = [one for one in self.elsewhere if one.account_id in own]
         return replace(
             self,

@@ -18,7 +18,7 @@ from core.booking.case import gather
 from core.booking.claim import NOBODY, Taker, Wanted, count_left
 from core.booking.look import Whom
 from core.booking.rules.answers import answers_to
-from core.booking.rules.evaluation import refusals, sold_until, unproven
+from core.booking.rules.evaluation import is_proven, refusals, sold_until
 from core.booking.rules.notice import unread_of
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.rules.required import card_to_bring
@@ -102,7 +102,7 @@ def explain(
         wanted=wanted,
         unread_notice=unread_of(session, terms, schedule.hospital_id, read=notice_version),
     )
-    if unproven(case):  # what the person gave back under another account is not theirs to know
+    if not is_proven(case):  # what the person gave back under another account is not theirs to know
         wanted = replace(wanted, taker=replace(taker, person_id=NOBODY))
     case = replace(case, left=count_left(session, wanted))
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]

@@ -9,9 +9,9 @@ from uuid import UUID
 from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.rules.guards import guarded
-from core.booking.rules.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, too_soon
+from core.booking.rules.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, told, too_soon
 from core.booking.rules.required import missing_fields
-from core.booking.standing import Standing, count
+from core.booking.standing import count
 from core.booking.terms import Terms
 from core.dependents.agreements import needs_agreement
 from core.refusals import (
@@ -45,16 +45,16 @@ def refusals(case: Case) -> Iterator[DomainError]:
 
     Whoever has typed a number, and has not shown yet that they may book for its owner, is told nothing that comes of
     what other accounts did: they are refused anyway."""
-    doubts = unproven(case)
-    if doubts:
+    if not is_proven(case):
         case = case.seen_by_its_accounts()
     yield from _schedule_refusals(case)
     yield from guarded(case)
-    yield from (one for one in doubts if not isinstance(one, IdentityRequired))
+    yield from _consent_refusals(case)
+    yield from _agreement_refusals(case)
     if case.answers.cool_down_until is not None:
         yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
     yield from _strike_refusals(case)
-    yield from (one for one in doubts if isinstance(one, IdentityRequired))
+    yield from _identity_refusals(case)
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
         whose = str(case.dependent.id)
@@ -77,11 +77,15 @@ def refusals(case: Case) -> Iterator[DomainError]:
         yield full(case.left, now=case.now)
 
 
-def unproven(case: Case) -> list[DomainError]:
-    """What is missing of the right to book for this person: consent, their agreement, proof of who they are."""
+def is_proven(case: Case) -> bool:
+    """Whether nothing is missing of the right to book for this person: consent, their agreement, who they are."""
+    return not any((*_consent_refusals(case), *_agreement_refusals(case), *_identity_refusals(case)))
+
+
+def _identity_refusals(case: Case) -> Iterator[DomainError]:
     level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
-    identity = [IdentityRequired(required_level=wanted, level=level)] if level < wanted else []
-    return [*_consent_refusals(case), *_agreement_refusals(case), *identity]
+    if level < wanted:
+        yield IdentityRequired(required_level=wanted, level=level)
 
 
 def _strike_refusals(case: Case) -> Iterator[DomainError]:
@@ -129,11 +133,11 @@ def _person_refusals(case: Case) -> Iterator[DomainError]:
     terms, schedule = case.terms, case.schedule
     here = [one for one in case.of_person if one.schedule_id == schedule.id]
     if count(here) >= terms.max_open_per_person_schedule:
-        yield _own_or_hidden(case, here, AlreadyBooked)
+        yield told(case, here, AlreadyBooked())
     same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
     beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
     if count([*here, *beside]) >= terms.max_open_per_person_department_day and not here:
-        yield _own_or_hidden(case, beside, AlreadyBooked)
+        yield told(case, beside, AlreadyBooked())
     if count(same_day) >= terms.max_per_person_day:
         yield PersonLimit()
 
@@ -141,7 +145,7 @@ def _person_refusals(case: Case) -> Iterator[DomainError]:
 def _hold_refusals(case: Case) -> Iterator[DomainError]:
     of_person = [one for one in case.of_person if one.status is AppointmentStatus.PENDING]
     if len(of_person) >= case.terms.max_open_holds_person:
-        yield _own_or_hidden(case, of_person, HoldOpen)
+        yield told(case, of_person, HoldOpen())
     elif _unpaid_by(case, case.booker_id) >= case.terms.max_open_holds_account:
         yield HoldOpen()
     elif _unpaid_by(case, case.dependent.account_id) >= case.terms.max_open_holds_account:
@@ -154,14 +158,6 @@ def _unpaid_by(case: Case, account_id: UUID) -> int:
     own = [one for one in unpaid if one.account_id == account_id and not one.for_another]
     others = [one for one in unpaid if one.for_another and one.account_id != account_id == case.booker_id]
     return len({one.charge_id for one in [*own, *others]})
-
-
-def _own_or_hidden(case: Case, reached: list[Standing], own: type[DomainError]) -> DomainError:
-    """What another account did is never told: a limit reached through it is the generic one. Who may book under a grant
-    may see what is there."""
-    if all(one.account_id in (case.dependent.account_id, case.booker_id) for one in reached):
-        return own()
-    return PersonLimit()
 
 
 def sold_until(terms: Terms, *, now: datetime) -> datetime:

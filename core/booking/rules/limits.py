@@ -35,7 +35,7 @@ def over_time(case: Case) -> Iterator[DomainError]:
     for first, length, most in full_periods(case.terms, case.visits, case.schedule.visit_date):
         reached = [one for one in case.visits if first <= one.visit_date < first + length]
         last = first + length - _DAY
-        yield _told(case, reached, PeriodLimit(days=length.days, most=most, first_day=first, last_day=last))
+        yield told(case, reached, PeriodLimit(days=length.days, most=most, first_day=first, last_day=last))
 
 
 def full_periods(terms: Terms, visits: Sequence[Standing], wanted: date) -> Iterator[tuple[date, timedelta, int]]:
@@ -85,17 +85,18 @@ def too_soon(case: Case) -> Iterator[DomainError]:
         minutes = case.terms.rebook_after_refund_minutes if one.was_paid else case.terms.rebook_after_cancel_minutes
         until = (one.ended_at or case.now) + timedelta(minutes=minutes)
         if case.now < until:
-            yield _told(case, [one], RebookTooSoon(retry_at=until))
+            yield told(case, [one], RebookTooSoon(retry_at=until))
 
 
 def overlapping(case: Case) -> Iterator[DomainError]:
     """Numbers are left, but each at a time at which the person is elsewhere."""
     if case.elsewhere and case.clear_segment is None and (case.left is None or case.left.free):
-        yield _told(case, case.elsewhere, Overlaps())
+        yield told(case, case.elsewhere, Overlaps())
 
 
-def _told(case: Case, reached: list[Standing], own: DomainError) -> DomainError:
-    """What another account did is never told."""
-    if all(one.account_id in (case.dependent.account_id, case.booker_id) for one in reached):
+def told(case: Case, reached: list[Standing], own: DomainError) -> DomainError:
+    """What another account did is never told: a limit reached through it is the generic one. Who may book under a grant
+    may see what is there."""
+    if case.own_accounts.issuperset(one.account_id for one in reached):
         return own
     return PersonLimit()
