@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 from wallets import make_neighbour
 from wire import Phone, Reply, in_process, new_key
 
-from core.clock import hospital_day
+from core.clock import HOSPITAL_ZONE, hospital_day
 from core.dependents.agreement_words import VERSION as AGREEMENT_VERSION
 from core.identity.consent_texts import current_version
 from core.identity.join import say_yes
@@ -154,12 +154,13 @@ def book(phone: Phone, schedule_id: str, dependent_id: str, pay: str = "online")
 
 @contextmanager
 def open_ward(database_url: str, folder: Path, **changes: Any) -> Iterator[Ward]:
-    """`changes` to the configuration. The clock begins at the present of the machine, like the limits' own."""
+    """`changes` to the configuration. The clock begins in the morning of the present day, so that nothing hangs on the
+    hour at which the tests run: at night nobody begins to wait for a number."""
     if not (folder / "keys.json").exists():
         write_keys(folder / "keys.json")
     (folder / "platforms.json").write_text(json.dumps({}))
     config = Config.from_environ({"MODE": "local", "DATA_DIR": str(folder), "DATABASE_URL": database_url})
-    clock = ManualClock(datetime.now(UTC))
+    clock = ManualClock(datetime.now(HOSPITAL_ZONE).replace(hour=10, minute=0).astimezone(UTC))
     adapters, users, verifier = FakeAdapters(clock), Users(), FakeVerifier()
     adapters.logins[PROVIDER, None] = users
     adapters.faces.append(verifier)
