@@ -14,7 +14,7 @@ from core.catalog.faults import InvalidDirectory
 from core.catalog.folder import read_directory
 from core.catalog.pinyin import InvalidOverrides, Overrides
 from core.catalog.publish import HORIZON_DAYS, extend_schedules
-from core.catalog.recompile import recompile_terms
+from core.catalog.recompile import half_days_not_found, recompile_terms
 from core.catalog.texts import spell_out
 from miniapp_api.services import services
 from models.errors import Unavailable
@@ -82,6 +82,8 @@ def _publish(days: int) -> None:
     try:
         made = extend_schedules(transactions, days=days)
         renewed = recompile_terms(transactions)
+        missing = transactions.read(half_days_not_found)
     except Unavailable as error:
         sys.exit(f"publishing stopped, the database is busy or away ({error.code}): a worker goes on within the hour")
     _say([f"published: {made.schedules} schedules with {made.slots} numbers", f"terms renewed: {renewed} schedules"])
+    _say(f"policy of a half day that is not published: {name}" for name in missing)

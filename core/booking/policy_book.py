@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.half_day_names import HalfDayName
 from core.booking.policy import BookingPolicy, merged
 from models.hospital import Department, Doctor, Hospital
 from models.policy import BookingPolicyRow, PolicyLevel
@@ -20,24 +22,53 @@ class PolicyBook:
     documents: Mapping[tuple[PolicyLevel, str], BookingPolicy]
 
     @classmethod
-    def read(cls, session: Session, codes: Iterable[str]) -> PolicyBook:
-        """The platform's document and those of the hospitals, departments and doctors with these codes."""
+    def read(cls, session: Session, codes: Iterable[str], *, half_days_from: date | None = None) -> PolicyBook:
+        """The platform's document and those of the hospitals, departments and doctors with these codes; from
+        `half_days_from` on also those of the hospitals' single half days."""
+        named = {"", *codes}
+        wanted: ColumnElement[bool] = BookingPolicyRow.subject.in_(named)
+        if half_days_from is not None:
+            hospitals = select(Hospital.id).where(Hospital.code.in_(named))
+            of_half_days = BookingPolicyRow.level == PolicyLevel.SCHEDULE
+            wanted = or_(wanted, and_(of_half_days, BookingPolicyRow.hospital_id.in_(hospitals)))
         rows = session.execute(
-            select(BookingPolicyRow.level, BookingPolicyRow.subject, BookingPolicyRow.document).where(
-                BookingPolicyRow.subject.in_({"", *codes})
-            )
+            select(BookingPolicyRow.level, BookingPolicyRow.subject, BookingPolicyRow.document).where(wanted)
         )
-        return cls({(level, subject): BookingPolicy.parse(document) for level, subject, document in rows})
+        return cls(
+            {
+                (level, subject): BookingPolicy.parse(document)
+                for level, subject, document in rows
+                if level is not PolicyLevel.SCHEDULE or _is_told(subject, document, half_days_from)
+            }
+        )
 
-    def levels(self, *, hospital: str, departments: Iterable[str], doctor: str) -> list[BookingPolicy]:
-        """From wide to narrow. `departments` are codes, the group's first; an empty code stands for none."""
+    @property
+    def half_days(self) -> Mapping[HalfDayName, BookingPolicy]:
+        """The documents of single half days."""
+        return {
+            HalfDayName.parse(subject): policy
+            for (level, subject), policy in self.documents.items()
+            if level is PolicyLevel.SCHEDULE
+        }
+
+    def levels(
+        self, *, hospital: str, departments: Iterable[str], doctor: str, half_day: Iterable[str] = ()
+    ) -> list[BookingPolicy]:
+        """From wide to narrow. `departments` are codes, the group's first; an empty code stands for none. `half_day`
+        are the names of one, the one that wins last."""
         wanted = [
             (PolicyLevel.PLATFORM, ""),
             (PolicyLevel.HOSPITAL, hospital),
             *((PolicyLevel.DEPARTMENT, code) for code in departments),
             (PolicyLevel.DOCTOR, doctor),
+            *((PolicyLevel.SCHEDULE, name) for name in half_day),
         ]
         return [self.documents[subject] for subject in wanted if subject in self.documents]
+
+
+def _is_told(subject: str, document: object, first: date | None) -> bool:
+    """Whether a half day on or after `first` has something of its own; what was taken back stands as an empty one."""
+    return bool(document) and first is not None and HalfDayName.parse(subject).visit_date >= first
 
 
 def policies_for(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.half_day_names import HalfDayName
 from core.booking.policy_book import PolicyBook
 from core.catalog.calendar import WorkCalendar
 from core.catalog.folder import Directory, PolicyEntry
@@ -64,18 +65,25 @@ def load_single_days(session: Session, directory: Directory, ids: Ids, *, now: d
     standing = standing_keys(session, departments, first=min(dates), last=max(dates))
     groups = {row.code: row.parent_code for row in directory.departments}
     codes = {code for _, sitting in half_days for code in (sitting.hospital_code, sitting.doctor_code)}
-    book = PolicyBook.read(session, codes | set(groups))
+    book = PolicyBook.read(session, codes | set(groups), half_days_from=min(dates))
     calendar, due = WorkCalendar.read(session), []
     for half_day, sitting in half_days:
         above = [code for code in (groups[sitting.department_code], sitting.department_code) if code]
-        compiled = half_day.compiled(
-            book.levels(hospital=sitting.hospital_code, departments=above, doctor=sitting.doctor_code),
-            calendar.working_days_before,
+        policies = book.levels(
+            hospital=sitting.hospital_code,
+            departments=above,
+            doctor=sitting.doctor_code,
+            half_day=[_name(half_day.visit_date, sitting)],
         )
+        compiled = half_day.compiled(policies, calendar.working_days_before)
         if half_day.key not in standing and now < compiled.closes_at:
             due.append((half_day, compiled))
     insert_half_days(session, due, now=now)
     return Tally(added=len(due), unchanged=len(half_days) - len(due))
+
+
+def _name(day: date, sitting: Sitting) -> str:
+    return str(HalfDayName(sitting.department_code, sitting.doctor_code, day, sitting.period, sitting.clinic_type))
 
 
 def _single_days(directory: Directory, ids: Ids) -> Iterator[tuple[HalfDay, Sitting]]:
@@ -89,10 +97,15 @@ def load_policies(
     """The file is the truth for the hospitals in it: one of theirs that it does not name any more becomes empty.
 
     The platform's own stays where the file does not name it."""
-    owners = _owners(directory)
-    standing = {(row.level, row.subject): row for row in session.scalars(select(BookingPolicyRow))}
     wanted = {(one.level, one.code): one.policy.to_document() for one in entries}
-    withdrawn = [name for name in standing if name not in wanted and name in owners and standing[name].document]
+    owners = _owners(directory, wanted)
+    standing = {(row.level, row.subject): row for row in session.scalars(select(BookingPolicyRow))}
+    here = set(ids.hospitals.values())
+    withdrawn = [
+        name
+        for name, row in standing.items()
+        if name not in wanted and (name in owners or row.hospital_id in here) and row.document
+    ]
     added = changed = 0
     for name, document in (wanted | {name: {} for name in withdrawn}).items():
         row = standing.get(name)
@@ -107,11 +120,14 @@ def load_policies(
     return Tally(added, changed, len(withdrawn), len(wanted) - added - changed)
 
 
-def _owners(directory: Directory) -> Mapping[Hashable, str]:
-    """The hospital's code for everything of this directory that may have a policy."""
+def _owners(directory: Directory, named: Iterable[tuple[PolicyLevel, str]]) -> Mapping[Hashable, str]:
+    """The hospital's code for everything of this directory that may have a policy, and for the half days `named`."""
+    departments = {row.code: row.hospital_code for row in directory.departments}
     owners: dict[Hashable, str] = {(PolicyLevel.HOSPITAL, row.code): row.code for row in directory.hospitals}
-    owners |= {(PolicyLevel.DEPARTMENT, row.code): row.hospital_code for row in directory.departments}
+    owners |= {(PolicyLevel.DEPARTMENT, code): hospital for code, hospital in departments.items()}
     owners |= {(PolicyLevel.DOCTOR, row.code): row.hospital_code for row in directory.doctors}
+    half_days = [name for name in named if name[0] is PolicyLevel.SCHEDULE]
+    owners |= {(level, code): departments[HalfDayName.parse(code).department] for level, code in half_days}
     return owners
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy
 from core.catalog.calendar import WorkCalendar
 from core.clock import hospital_day
-from models.policy import BookingPolicyRow
+from models.policy import BookingPolicyRow, PolicyLevel
 
 _AHEAD = timedelta(days=30)
 """How long before the first half day beyond the table is published that is said."""
@@ -34,7 +34,9 @@ class Coverage:
 
 def calendar_coverage(session: Session, *, window_days: int, now: datetime) -> Coverage:
     """`window_days` are published ahead at least; a policy may release earlier."""
-    documents = session.scalars(select(BookingPolicyRow.document))
+    documents = session.scalars(
+        select(BookingPolicyRow.document).where(BookingPolicyRow.level != PolicyLevel.SCHEDULE)  # of one day alone
+    )
     policies = [PLATFORM_DEFAULTS, *(BookingPolicy.parse(document) for document in documents)]
     window = max(window_days, *(1 + (policy.release_days_before or 0) for policy in policies))
     today = hospital_day(now)

@@ -47,7 +47,8 @@ C = TypeVar("C", HospitalRow, CampusRow, DepartmentRow, DoctorRow)
 
 @dataclass(frozen=True)
 class PolicyEntry:
-    """`line` is the entry's place in the list, counted from 1. `code` is empty for the platform."""
+    """`line` is the entry's place in the list, counted from 1. `code` is empty for the platform; that of a half day is
+    its `HalfDayName`."""
 
     line: int
     level: PolicyLevel
@@ -171,5 +172,4 @@ def _policy(file: str, number: int, entry: Any, faults: list[Fault]) -> PolicyEn
 
 
 def _levels() -> Iterable[str]:
-    """A single schedule has no code that a file could name."""
-    return [str(level) for level in PolicyLevel if level is not PolicyLevel.SCHEDULE]
+    return [str(level) for level in PolicyLevel]

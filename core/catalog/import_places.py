@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.half_day_names import HalfDayName
 from core.booking.policy import BookingPolicy
 from core.booking.policy_book import PolicyBook
 from core.catalog.faults import Fault
@@ -32,7 +33,7 @@ class Places:
     book: PolicyBook
 
     @classmethod
-    def read(cls, session: Session, rows: Iterable[ImportRow]) -> Places:
+    def read(cls, session: Session, rows: Sequence[ImportRow]) -> Places:
         hospitals = {
             one.code: one
             for one in rows_where(session, Hospital, Hospital.code, {row.sitting.hospital_code for row in rows})
@@ -44,13 +45,14 @@ class Places:
         departments = list(rows_where(session, Department, Department.hospital_id, ids))
         doctors = list(rows_where(session, Doctor, Doctor.hospital_id, ids))
         codes = [*hospitals, *(one.code for one in departments), *(one.code for one in doctors)]
+        first = min((row.visit_date for row in rows), default=None)
         return cls(
             hospitals,
             campuses,
             {(one.hospital_id, one.code): one for one in departments},
             {(one.hospital_id, one.code): one for one in doctors},
             {one.id: one.code for one in departments},
-            PolicyBook.read(session, codes),
+            PolicyBook.read(session, codes, half_days_from=first),
         )
 
     def half_day(self, file: str, row: ImportRow, faults: list[Fault]) -> HalfDay | None:
@@ -97,10 +99,13 @@ class Places:
         """From wide to narrow."""
         department = self.departments[half_day.hospital_id, row.sitting.department_code]
         above = self.groups.get(department.parent_id, "") if department.parent_id else ""
+        doctor, of = half_day.doctor_code, half_day
+        name = HalfDayName(department.code, doctor, of.visit_date, of.period, of.clinic_type)
         return self.book.levels(
             hospital=row.sitting.hospital_code,
             departments=[code for code in (above, department.code) if code],
             doctor=row.sitting.doctor_code,
+            half_day=[str(name)],
         )
 
     def _campus(self, hospital: Hospital, code: str) -> Campus | None:

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, aliased
 
+from core.booking.half_day_names import HalfDayName
 from core.booking.policy import BookingPolicy, merged
 from core.booking.policy_book import PolicyBook
 from core.booking.terms import CompiledTerms
@@ -78,27 +79,43 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Rostered:
+    """`own` are the policies of single days."""
+
     roster: Roster
     policies: list[BookingPolicy]
+    own: Mapping[date, BookingPolicy]
 
     def half_days(self, calendar: WorkCalendar, *, now: datetime, days: int) -> Iterator[tuple[HalfDay, CompiledTerms]]:
         """The days to come on which it can still be booked; public holidays only where the policy says so."""
-        policy = merged(self.policies)
-        today = hospital_day(now)
-        for ahead in range(max(days, (policy.release_days_before or 0) + 1) + 1):
-            day = today + timedelta(days=ahead)
+        for day, policies, policy in self._days(hospital_day(now), days):
             takes_place = policy.rosters_on_holidays or not calendar.is_holiday(day)
             if day.isoweekday() == self.roster.weekday and takes_place:
                 half_day = _half_day(self.roster, day)
-                compiled = half_day.compiled(self.policies, calendar.working_days_before)
+                compiled = half_day.compiled(policies, calendar.working_days_before)
                 if now < compiled.closes_at:
                     yield half_day, compiled
+
+    def _days(self, today: date, days: int) -> Iterator[tuple[date, list[BookingPolicy], BookingPolicy]]:
+        """Each day that is published, with the policies of it, from wide to narrow and merged."""
+        whole = merged(self.policies)
+        usual = {today + timedelta(days=ahead) for ahead in range(_ahead(whole, days) + 1)}
+        for day in sorted(usual | set(self.own)):
+            policies = [*self.policies, self.own[day]] if day in self.own else self.policies
+            policy = merged(policies) if day in self.own else whole
+            if today <= day <= today + timedelta(days=_ahead(policy, days)):
+                yield day, policies, policy
+
+
+def _ahead(policy: BookingPolicy, days: int) -> int:
+    return max(days, (policy.release_days_before or 0) + 1)
 
 
 def _look(session: Session, now: datetime, *, after: UUID, days: int, lock: bool = False) -> _Batch:
     rows = _rosters_after(session, after, lock=lock)
     calendar = WorkCalendar.read(session)
-    planned = [plan for one in _with_policies(session, rows) for plan in one.half_days(calendar, now=now, days=days)]
+    planned = [
+        plan for one in _with_policies(session, rows, now=now) for plan in one.half_days(calendar, now=now, days=days)
+    ]
     last = rows[-1][0].id if len(rows) == _ROSTERS_AT_ONCE else None
     if not planned:
         return _Batch([], last)
@@ -137,17 +154,25 @@ def _rosters_after(session: Session, after: UUID, *, lock: bool) -> Sequence[_Ro
     return session.execute(query).all()
 
 
-def _with_policies(session: Session, rows: Sequence[_RosterRow]) -> list[_Rostered]:
-    book = PolicyBook.read(session, {code for row in rows for code in row[1:] if code})
+def _with_policies(session: Session, rows: Sequence[_RosterRow], *, now: datetime) -> list[_Rostered]:
+    codes = {code for row in rows for code in row[1:] if code}
+    book = PolicyBook.read(session, codes, half_days_from=hospital_day(now))
+    single = book.half_days
     return [
         _Rostered(
             roster,
             book.levels(
                 hospital=hospital, departments=[code for code in (group, department) if code], doctor=doctor or ""
             ),
+            {name.visit_date: policy for name, policy in single.items() if _is_of(roster, department, name)},
         )
         for roster, hospital, department, group, doctor in rows
     ]
+
+
+def _is_of(roster: Roster, department: str, name: HalfDayName) -> bool:
+    here = (department, roster.doctor_code, roster.period, roster.clinic_type)
+    return here == (name.department, name.doctor, name.period, name.clinic_type)
 
 
 def _half_day(roster: Roster, day: date) -> HalfDay:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from core.booking.half_day_names import names_of_half_days
 from core.booking.policy import BookingPolicy, policy_version
 from core.booking.policy_book import PolicyBook
 from core.booking.rules.notice import renew_notices, stale_notices
@@ -47,22 +49,15 @@ class _Stale:
 
 
 def _stale(session: Session, *, now: datetime) -> list[_Stale]:
-    group, today = aliased(Department), hospital_day(now)
-    versions = session.execute(
-        select(Schedule.department_id, Schedule.doctor_id, Schedule.terms_version)
-        .add_columns(Hospital.code, Department.code, group.code, Doctor.code)
-        .join(Hospital, Hospital.id == Schedule.hospital_id)
-        .join(Department, Department.id == Schedule.department_id)
-        .join(group, group.id == Department.parent_id, isouter=True)
-        .join(Doctor, Doctor.id == Schedule.doctor_id, isouter=True)
-        .where(Schedule.visit_date >= today)
-        .distinct()
-    ).all()
-    book = PolicyBook.read(session, {code for row in versions for code in row[3:] if code})
-    found = []
-    for department_id, doctor_id, version, hospital, department, above, doctor in versions:
-        departments = [code for code in (above, department) if code]
-        policies = book.levels(hospital=hospital, departments=departments, doctor=doctor or "")
+    today = hospital_day(now)
+    clinics = select(Schedule.department_id, Schedule.doctor_id, Schedule.terms_version)
+    versions = session.execute(_with_codes(clinics).where(Schedule.visit_date >= today).distinct()).all()
+    codes = {code for row in versions for code in row[3:] if code}
+    book = PolicyBook.read(session, codes, half_days_from=today)
+    single = _single(session, book)
+    found = _stale_single(session, book, single)
+    for department_id, doctor_id, version, *codes_of in versions:
+        policies = _levels(book, codes_of)
         if policy_version(policies) != version:
             ids = session.scalars(
                 select(Schedule.id).where(
@@ -72,8 +67,58 @@ def _stale(session: Session, *, now: datetime) -> list[_Stale]:
                     Schedule.terms_version == version,
                 )
             ).all()
-            found.append(_Stale(policies, ids))
+            found.append(_Stale(policies, [one for one in ids if one not in single]))
     return found
+
+
+def _with_codes(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """With the codes of hospital, department, the department's group and doctor."""
+    group = aliased(Department)
+    return (
+        query.add_columns(Hospital.code, Department.code, group.code, Doctor.code)
+        .join(Hospital, Hospital.id == Schedule.hospital_id)
+        .join(Department, Department.id == Schedule.department_id)
+        .join(group, group.id == Department.parent_id, isouter=True)
+        .join(Doctor, Doctor.id == Schedule.doctor_id, isouter=True)
+    )
+
+
+def _levels(book: PolicyBook, codes: Sequence[str | None], half_day: Sequence[str] = ()) -> list[BookingPolicy]:
+    """`codes` as `_with_codes` has them."""
+    hospital, department, above, doctor = codes
+    departments = [code for code in (above, department) if code]
+    return book.levels(hospital=hospital or "", departments=departments, doctor=doctor or "", half_day=half_day)
+
+
+def _single(session: Session, book: PolicyBook) -> Mapping[UUID, list[str]]:
+    """The half days that have a policy of their own, by id, with their names."""
+    names = book.half_days
+    if not names:
+        return {}
+    days, departments = {one.visit_date for one in names}, {one.department for one in names}
+    here = names_of_half_days(session, Schedule.visit_date.in_(days), Department.code.in_(departments))
+    told = {str(name) for name in names}
+    return {schedule_id: called for schedule_id, called in here.items() if told & set(called)}
+
+
+def _stale_single(session: Session, book: PolicyBook, single: Mapping[UUID, list[str]]) -> list[_Stale]:
+    rows = session.execute(
+        _with_codes(select(Schedule.id, Schedule.terms_version)).where(Schedule.id.in_(list(single)))
+    )
+    found = []
+    for schedule_id, version, *codes in rows:
+        policies = _levels(book, codes, single[schedule_id])
+        if policy_version(policies) != version:
+            found.append(_Stale(policies, [schedule_id]))
+    return found
+
+
+def half_days_not_found(session: Session, now: datetime) -> list[str]:
+    """What policies name from today on, and is no half day yet: not published so far, or misspelt."""
+    codes = session.scalars(select(Hospital.code)).all()
+    book = PolicyBook.read(session, codes, half_days_from=hospital_day(now))
+    known = {name for names in _single(session, book).values() for name in names}
+    return sorted(name for name in map(str, book.half_days) if name not in known)
 
 
 def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy], ids: Sequence[UUID]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from core.booking.half_day_names import HalfDayName
 from core.catalog.faults import Fault
 from core.catalog.rows import CampusRow, DepartmentRow, DoctorRow, HospitalRow, RosterRow, ScheduleRow, Sitting
 from models.policy import PolicyLevel
@@ -104,8 +105,21 @@ class References:
             place = Place(file, line, "code")
             if level in known:
                 self._find(place, code, known[level])
+            elif level is PolicyLevel.SCHEDULE:
+                self._check_half_day(place, code)
             elif code:
                 self._refuse(place, "bad_code", "the platform's is empty")
+
+    def _check_half_day(self, place: Place, code: str) -> None:
+        """Department and doctor are of one hospital. Whether there is such a clinic then is not known yet."""
+        try:
+            name = HalfDayName.parse(code)
+        except ValueError as error:
+            self._refuse(place, "bad_code", str(error))
+            return
+        department = self._find(place, name.department, self.departments)
+        if department is not None and name.doctor:
+            self._owned(place, name.doctor, self.doctors, department.hospital_code)
 
     def _owned(self, place: Place, code: str, known: Known[O], hospital_code: str) -> O | None:
         found = self._find(place, code, known)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.booking.case import Case
 from core.booking.claim import Left
+from core.booking.half_day_names import names_of_half_days
 from core.booking.policy import BookingPolicy
 from core.booking.policy_book import PolicyBook
 from core.booking.replay.past_standing import Booked, PastStanding, in_parts
@@ -142,6 +143,7 @@ class Circumstances:
     calendar: WorkCalendar
     standing: PastStanding
     last_segments: Mapping[UUID, datetime]
+    names: Mapping[UUID, list[str]]
     agreed: Collection[UUID]
     cards: Mapping[UUID, HospitalCard]
 
@@ -150,7 +152,9 @@ class Circumstances:
         codes = {hospital.code}
         for one in past:
             codes |= {one.department, one.group or "", one.schedule.doctor_code}
-        standing_now = PolicyBook.read(session, codes).documents
+        first = min((one.schedule.visit_date for one in past), default=None)
+        standing_now = PolicyBook.read(session, codes, half_days_from=first).documents
+        schedules = {one.schedule.id for one in past}
         over = {key: standing_now.get(key, BookingPolicy()).under(policy) for key, policy in changes.items()}
         dependents = {one.dependent.id for one in past}
         return cls(
@@ -158,7 +162,8 @@ class Circumstances:
             hospital=hospital.code,
             calendar=WorkCalendar.read(session),
             standing=PastStanding.read(session, [one.booked for one in past]),
-            last_segments=_last_segments(session, {one.schedule.id for one in past}),
+            last_segments=_last_segments(session, schedules),
+            names=names_of_half_days(session, Schedule.id.in_(schedules)),
             agreed=_agreed(session, dependents),
             cards=_cards(session, dependents, hospital.id),
         )
@@ -174,7 +179,12 @@ class Circumstances:
 
     def _sold_under(self, one: PastBooking) -> tuple[Schedule, Terms]:
         schedule, above = one.schedule, [code for code in (one.group, one.department) if code]
-        policies = self.book.levels(hospital=self.hospital, departments=above, doctor=schedule.doctor_code)
+        policies = self.book.levels(
+            hospital=self.hospital,
+            departments=above,
+            doctor=schedule.doctor_code,
+            half_day=self.names[schedule.id],
+        )
         by = one.slot.starts_at - one.booked.slot.starts_at
         compiled = compile_terms(
             policies,

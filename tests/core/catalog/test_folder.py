@@ -290,7 +290,7 @@ def test_single_dates_are_checked_like_rosters(folder: Folder) -> None:
         ({"level": "hospital", "code": "H9", "policy": {}}, "code", "dangling"),
         ({"level": "doctor", "code": "H1", "policy": {}}, "code", "dangling"),
         ({"level": "platform", "code": "H1", "policy": {}}, "code", "bad_code"),
-        ({"level": "schedule", "code": "", "policy": {}}, "level", "bad_word"),
+        ({"level": "roster", "code": "", "policy": {}}, "level", "bad_word"),
         ({"level": ["platform"], "code": "", "policy": {}}, "level", "bad_word"),
         ({"level": "platform", "code": 7, "policy": {}}, "code", "bad_code"),
         ({"level": "platform", "code": "", "policy": {"hold_minutes": 0}}, "hold_minutes", "bad_value"),
