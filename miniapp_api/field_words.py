@@ -50,6 +50,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "unknown_country": ("没有这个国家或地区代码", "is no country code of ISO 3166"),
     "expired": ("证件已过期，请使用有效证件", "is past: the document is no longer good"),
     "contradicts_id_number": ("与证件号码不一致", "does not agree with the document number"),
+    "contradicts_insurance_number": ("与已填写的医保号不一致", "does not agree with the insurance number on record"),
     "contradicts_birth_date": ("与已填写的出生日期不一致", "does not agree with the birth date that is stored"),
     "contradicts_sex": ("与已填写的性别不一致", "does not agree with the sex that is stored"),
     "contradicts_guardian": ("与监护人的性别不一致", "does not fit the guardian's sex"),

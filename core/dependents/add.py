@@ -27,7 +27,7 @@ from core.dependents.persons import KnownPerson, find_or_make_person, identifyin
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of
-from core.identity.removed import phone_changed_before, refuse_another_self, removed_of
+from core.identity.removed import refuse_another_self, remember_changes, removed_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
@@ -126,8 +126,8 @@ def add_dependent(
         identity_status=IdentityStatus.UNVERIFIED,
         identity_level=IdentityLevel.TYPED,
         created_at=now,
-        phone_changed_at=phone_changed_before(removed, person.person_id, read.document.sex),
     )
+    remember_changes(dependent, removed)
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
     dependent.seal_number(vault, read.document.number, identifying=number)
     write_contact(dependent, read.contact, vault)

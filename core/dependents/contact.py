@@ -38,6 +38,7 @@ ADDRESS_MAX = 200
 HISTORY_MAX = 1000
 HISTORY = "allergies_and_history"
 GUARDIAN = "guardian_dependent_id"
+INSURANCE = "insurance_number"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def change_contact(
         dependent.guardian_dependent_id = guardian_id
         follow_guardian(session, dependent, vault, now=now)
     read = read_contact(contact)
-    _refuse_anothers_insurance(session, dependent, read.get("insurance_number"), vault)
+    _refuse_anothers_insurance(session, dependent, read, typed=change.identity, vault=vault)
     if read.get("phone") not in (None, dependent.phone(vault)):
         _refuse_too_often(session, dependent, now=now)
         dependent.phone_changed_at = now
@@ -94,13 +95,23 @@ def _require_consents(session: Session, dependent: Dependent, contact: Mapping[s
         require_consent(session, dependent.account_id, Purpose.HEALTH, dependent.id)
 
 
-def _refuse_anothers_insurance(session: Session, dependent: Dependent, number: str | None, vault: Vault) -> None:
-    """Raises: ValidationFailed."""
-    if number is None:
+def _refuse_anothers_insurance(
+    session: Session,
+    dependent: Dependent,
+    contact: Mapping[str, str | None],
+    *,
+    typed: Mapping[str, Any],
+    vault: Vault,
+) -> None:
+    """Whichever of the two numbers was typed, beside the other one that stands. Raises: ValidationFailed."""
+    is_typed = INSURANCE in contact
+    number = contact[INSURANCE] if is_typed else dependent.insurance_number(vault)
+    if number is None or not (is_typed or typed.keys() & {"id_type", "id_number"}):
         return
     identifier = session.get_one(PersonIdentifier, dependent.identifier_id)
     if contradicts(number, dependent.id_type, dependent.number(vault, identifier)):
-        raise ValidationFailed(FieldError("#/insurance_number", "contradicts_id_number"))
+        fault = (INSURANCE, "contradicts_id_number") if is_typed else ("id_number", "contradicts_insurance_number")
+        raise ValidationFailed(FieldError(f"#/{fault[0]}", fault[1]))
 
 
 def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) -> None:
@@ -150,8 +161,8 @@ def write_contact(dependent: Dependent, contact: Mapping[str, str | None], vault
         dependent.region_code = contact["region_code"]
     if "email" in contact:
         dependent.seal_email(vault, contact["email"])
-    if "insurance_number" in contact:
-        dependent.seal_insurance_number(vault, contact["insurance_number"])
+    if INSURANCE in contact:
+        dependent.seal_insurance_number(vault, contact[INSURANCE])
     if HISTORY in contact:
         dependent.seal_history(vault, contact[HISTORY])
 
@@ -178,6 +189,6 @@ _READERS: Mapping[str, Callable[[str], str]] = {
     "address": read_address,
     "region_code": read_region,
     "email": read_email,
-    "insurance_number": read_insurance_number,
+    INSURANCE: read_insurance_number,
     HISTORY: read_history,
 }

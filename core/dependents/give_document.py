@@ -18,6 +18,7 @@ from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
 from core.dependents.documents import PASSING, Document, TypedDocument, read_document
 from core.dependents.fields import Fields
+from core.dependents.insurance import contradicts
 from core.dependents.merge import merge_persons
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
@@ -108,6 +109,8 @@ def _read(dependent: Dependent, given: GivenDocument, vault: Vault, *, today: da
         given.id_type, given.id_number, dependent.birth_date, dependent.sex, given.country, given.id_expires_on
     )
     document = read_document(typed, today=today, fields=fields)
+    if document is not None and contradicts(dependent.insurance_number(vault), document.id_type, document.number):
+        fields.refuse("id_number", "contradicts_insurance_number")
     if given.id_type is IdType.BIRTH_CERTIFICATE and dependent.age(on=today) >= FULL_AGE:
         fields.refuse("id_type", "not_a_minor")
     fields.done()

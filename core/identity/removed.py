@@ -32,9 +32,20 @@ def may_be(removed: Dependent, person_id: UUID, sex: Sex) -> bool:
     return removed.sex is sex if removed.is_erased else removed.person_id == person_id
 
 
-def phone_changed_before(removed: Iterable[Dependent], person_id: UUID, sex: Sex) -> datetime | None:
-    """When their phone was last changed, on a row that is gone."""
-    times = [one.phone_changed_at for one in removed if may_be(one, person_id, sex)]
+def remember_changes(added: Dependent, removed: Iterable[Dependent]) -> None:
+    """When the phone was last changed, and who it is was last corrected, on a row that is gone. Oneself is corrected
+    once for ever, so it counts for oneself, and whoever else for anybody else."""
+    same = [one for one in removed if may_be(one, added.person_id, added.sex)]
+    alike = [one for one in same if _is_self(one) is _is_self(added)]
+    added.phone_changed_at = _last(one.phone_changed_at for one in same)
+    added.identity_changed_at = _last(one.identity_changed_at for one in alike)
+
+
+def _is_self(dependent: Dependent) -> bool:
+    return dependent.relationship_ is Relationship.SELF
+
+
+def _last(times: Iterable[datetime | None]) -> datetime | None:
     return max((at for at in times if at is not None), default=None)
 
 

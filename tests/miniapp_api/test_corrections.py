@@ -93,6 +93,41 @@ def test_1_1_5_a_correction_comes_once_in_half_a_year_and_oneself_once(ward: War
     assert (refused.code, "retry_at" in refused.json) == ("change_limit", False)
 
 
+def test_1_1_5_adding_anew_gives_no_new_correction(ward: Ward, an: Phone) -> None:
+    """Oneself counts for oneself and whoever else for anybody else, so that no other's slip is held against one."""
+    oneself, spouse = add(an), a_spouse(an)
+    for dependent_id in (oneself, spouse):
+        assert correct(an, dependent_id, name="测试丁").status == 200
+        assert an.send("DELETE", f"/dependents/{dependent_id}").status == 204
+    child = an.post("/dependents", SELF | {"id_number": resident_id(order=904), "relationship": "sibling"}).json["id"]
+    assert correct(an, child, name="测试戊").status == 200  # of the other sex
+    again, spouse = add(an), a_spouse(an)
+    refused = correct(an, again, name="测试戊")
+    assert (refused.code, "retry_at" in refused.json) == ("change_limit", False)
+    refused = correct(an, spouse, name="测试戊")
+    assert (refused.code, "retry_at" in refused.json) == ("change_limit", True)
+    ward.clock.advance(timedelta(days=183))
+    an = ward.log_in("an")
+    assert correct(an, again, name="测试戊").code == "change_limit"
+    assert correct(an, spouse, name="测试戊").status == 200
+
+
+def test_1_5_4_a_number_beside_anothers_insurance_number_is_refused(an: Phone) -> None:
+    whose = SELF["id_number"]
+    slip = add(an, insurance_number=whose)
+    contradicts = [("#/id_number", "contradicts_insurance_number")]
+    refused = correct(an, slip, id_number=OTHER)
+    assert [(one["pointer"], one["code"]) for one in refused.json["errors"]] == contradicts
+    assert told(an, slip)["id_number"] == whose
+    both = correct(an, slip, id_number=OTHER, insurance_number=whose)
+    assert [(one["pointer"], one["code"]) for one in both.json["errors"]] == [
+        ("#/insurance_number", "contradicts_id_number")
+    ]
+    assert correct(an, slip, name="测试丁").status == 200
+    spouse = a_spouse(an, insurance_number=resident_id(order=901))
+    assert correct(an, spouse, id_number=OTHER, insurance_number=OTHER).status == 200
+
+
 def test_1_1_10_while_a_number_stands_only_the_name_is_corrected(ward: Ward, an: Phone) -> None:
     oneself = add(an)
     assert book(an, ward.schedule(terms=ANYBODY), oneself, "on_site").status == 201

@@ -72,6 +72,12 @@ def test_1_2_6_the_number_is_asked_for_within_sixty_days(ward: Ward, an: Phone) 
     assert "complete_by" not in given.json
 
 
+def test_1_5_4_the_number_that_comes_is_the_one_that_is_insured(ward: Ward, an: Phone) -> None:
+    added = newborn(ward, an, insurance_number=number(ward, order=904))["id"]
+    assert errors(give(an, added, number(ward))) == [("#/id_number", "contradicts_insurance_number")]
+    assert give(an, added, number(ward, order=904)).status == 200
+
+
 def test_1_2_6_name_and_number_take_the_place_of_none(ward: Ward, an: Phone) -> None:
     added = newborn(ward, an)
     given = give(an, added["id"], number(ward))
