@@ -250,14 +250,54 @@ def test_f_03_withdrawing_the_face_of_one_leaves_that_of_another_and_the_desk(fa
 # --- refused ---------------------------------------------------------------------------------------------------------
 
 
-def test_l_02_who_refuses_face_health_and_minor_books_all_the_same(family: Family) -> None:
-    """Each was said no to, in so many words; only what needs that very consent is closed."""
-    family.say("face", granted=False, dependent_id=family.own)
-    family.say("health", granted=False, dependent_id=family.own)
-    family.say("minor", granted=False, dependent_id=family.own)
-    assert family.begin(family.own, "on_site").status == 201
+def tried(family: Family) -> dict[str, Reply]:
+    """What needs each consent."""
+    told = {"allergies_and_history": "青霉素"}
+    return {
+        "face": family.begin(family.father),
+        "health": family.phone.send("PATCH", f"/dependents/{family.father}", told),
+        "minor": family.book(family.daughter),
+    }
+
+
+OF_ONE = {"face": "father", "health": "father", "minor": "daughter"}
+"""Whom each of the consents that are no account's is about."""
+
+
+def refuse_all(family: Family) -> None:
+    """Said in so many words."""
+    for purpose, whom in OF_ONE.items():
+        family.say(purpose, granted=False, dependent_id=getattr(family, whom))
+
+
+@pytest.mark.parametrize("given", [None, *OF_ONE])
+def test_l_02_each_yes_opens_its_own_and_nothing_else(family: Family, given: str | None) -> None:
+    """No other yes of the account, of another dependent, or of another purpose stands for it; and with none of them the
+    rest is open: booking, the desk, another dependent."""
+    refuse_all(family)
+    for purpose in OF_ONE:  # of somebody else
+        family.say(purpose, granted=True, dependent_id=family.own)
+    if given is not None:
+        family.say(given, granted=True, dependent_id=getattr(family, OF_ONE[given]))
+    for purpose, reply in tried(family).items():
+        assert reply.status in (200, 201) if purpose == given else consent_required(reply, purpose), purpose
+    assert family.begin(family.father, "on_site").status == 201
     assert family.book(family.own).status == 201
     assert family.add().status == 201
+
+
+def test_l_02_nothing_is_agreed_to_by_logging_in(family: Family) -> None:
+    """A new account has said yes to nothing, and each of the account's own is asked for by its own name."""
+    wanted = {"provider": family.provider, "code": "code-of-du"}
+    phone = Phone(family.phone.send_raw, family.ward.send("POST", "/api/v1/sessions", wanted).json["token"])
+    assert phone.get("/account/consents")["items"] == []
+    assert consent_required(phone.post("/dependents", person(955)), "service")
+    agree(phone, "service")
+    assert consent_required(phone.post("/dependents", person(955)), "sensitive_identity")
+    assert [one["purpose"] for one in phone.get("/account/consents")["items"]] == ["service"]
+    agree(phone, "sensitive_identity")
+    assert phone.post("/dependents", person(955)).status == 201
+    assert {one["purpose"] for one in phone.get("/account/consents")["items"]} == {"service", "sensitive_identity"}
 
 
 def test_l_02_who_refuses_sensitive_identity_may_still_look_around(family: Family) -> None:
