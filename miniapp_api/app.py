@@ -17,6 +17,7 @@ from miniapp_api import (
     cli,
     docs,
     errors,
+    full_lately,
     h5,
     headers,
     health,
@@ -60,6 +61,7 @@ def create_app(config: Config | None = None, *, adapters: Adapters | None = None
     ready.register(app)
     limits.register(app, config)
     refused.register(app)
+    full_lately.register(app)
     api = openapi.make_api(app, config.public_base_url)
     openapi.register(app, api, BLUEPRINTS)
     docs.register(app, api)

@@ -262,9 +262,15 @@ def _refuse_if_moved(session: Session) -> None:
         require_own_login(session, login_id=caller.session_id, account_id=caller.account_id)
 
 
-def _keyed_request() -> KeyedRequest:
+def key_sent() -> str | None:
+    """The idempotency key of this request; None where there is none that will do."""
     key = request.headers.get("Idempotency-Key", "")
-    if not _KEY.fullmatch(key):
+    return key if _KEY.fullmatch(key) else None
+
+
+def _keyed_request() -> KeyedRequest:
+    key = key_sent()
+    if key is None:
         raise IdempotencyKeyRequired()
     body = canonical_json(request.get_json(silent=True) or {}).decode()
     return KeyedRequest(current_caller().account_id, key, f"{request.method} {request.path}\n{body}")

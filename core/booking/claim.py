@@ -162,7 +162,7 @@ def is_kept_from(session: Session, slot_id: UUID, taker: Taker) -> bool:
 
 def count_left(session: Session, wanted: Wanted) -> Left:
     """Counted without a lock: good for an answer, never for a decision to sell."""
-    row = session.execute(_left(wanted.segment_starts_at is not None), _values(wanted)).one()
+    row = session.execute(count_of(in_segment=wanted.segment_starts_at is not None), _values(wanted)).one()
     return Left(free=row[0], returning=row[1])
 
 
@@ -221,8 +221,10 @@ def _is_any_free(in_segment: bool) -> Select[bool]:
 
 
 @cache
-def _left(in_segment: bool) -> Select[int, int]:
-    kept = func.coalesce(_let_go_by_taker(), false())
+def count_of(*, in_segment: bool, for_taker: bool = True) -> Select[int, int]:
+    """What is counted of a schedule: free numbers, and numbers that may still come back, which those are too that are
+    kept from the taker."""
+    kept = func.coalesce(_let_go_by_taker(), false()) if for_taker else false()
     is_free = _SLOT.status == SlotStatus.FREE
     free = func.count().filter(is_free, not_(kept))
     back = and_(_SLOT.status == SlotStatus.WITHHELD, _SLOT.withheld_reason != WithheldReason.WITHDRAWN)

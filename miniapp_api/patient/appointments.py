@@ -38,6 +38,7 @@ from core.refusals import (
 from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading_and_noting, run_command
+from miniapp_api.full_lately import full_lately
 from miniapp_api.openapi import endpoint, patient_blueprint
 from miniapp_api.services import services
 from models.errors import NotFound
@@ -98,17 +99,25 @@ def create_appointment(body: dict[str, Any]) -> Response:
     Where they say what they come for, the consent to that is asked for as well.
     """
 
+    caller = current_caller()
+    wish = Wish(**body, booked_through=caller.provider)
+
     def step(command: Command) -> Any:
         return book_and_view(
             command.session,
-            account_id=command.caller.account_id,
-            wish=Wish(**body, booked_through=command.caller.provider),
+            account_id=caller.account_id,
+            wish=wish,
             now=command.now,
             cause=command.cause,
             vault=command.vault,
         )
 
-    return run_command(step, _REPLY, status=201, keyed=True)
+    full_lately().refuse_again(services().workbench.transactions, wish, account_id=caller.account_id)
+    try:
+        return run_command(step, _REPLY, status=201, keyed=True)
+    except (SoldOut, NumbersInFlight) as refusal:
+        full_lately().remember(wish, refusal)
+        raise
 
 
 @endpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.rules.guards import guarded
 from core.booking.rules.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, told, too_soon
+from core.booking.rules.refusals import ClosedHours
 from core.booking.rules.required import missing_fields
 from core.booking.standing import count
 from core.booking.terms import Terms
@@ -38,6 +39,7 @@ from models.schedule import ScheduleStatus
 from models.strike import UNTIL_APPEAL
 
 _LOOK_AGAIN = timedelta(minutes=1)
+_NOT_ON_SALE = (ScheduleSuspended, ScheduleClosed, NotReleased, ClosedHours)
 
 
 def refusals(case: Case) -> Iterator[DomainError]:
@@ -75,6 +77,14 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _hold_refusals(case)
     if case.left is not None and not case.left.free:
         yield full(case.left, now=case.now)
+
+
+def full_first(case: Case, found: Sequence[DomainError]) -> DomainError:
+    """Which of them is told. Where nothing is left, whatever else would be asked of a patient asks it in vain; but a
+    schedule that is not on sale says so, and whoever has a number here hears that (docs/decisions/0042)."""
+    has_one = any(one.schedule_id == case.schedule.id for one in case.of_person)
+    is_full = next((one for one in found if isinstance(one, (SoldOut, NumbersInFlight))), None)
+    return found[0] if is_full is None or has_one or isinstance(found[0], _NOT_ON_SALE) else is_full
 
 
 def is_proven(case: Case) -> bool:
