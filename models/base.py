@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, Table, Uuid
+from sqlalchemy import JSON, ColumnElement, DateTime, Dialect, Enum, MetaData, Table, Uuid, literal_column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -77,3 +77,9 @@ def table_of(record: type[Base]) -> Table:
     table = record.__table__
     assert isinstance(table, Table)  # noqa: S101 - a class of ours never stands for a join
     return table
+
+
+def spelled(value: StrEnum) -> ColumnElement[Any]:
+    """A word of ours as it stands in the text of a statement that is sent often. What is bound instead is told to the
+    database, and a list of it even written into the text, with each execution."""
+    return literal_column(f"'{value}'")

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from models.appointment import Appointment, CancelReason
-from models.base import new_id, table_of
+from models.base import new_id, spelled, table_of
 from models.grant import Grant
 from models.person import Person
 from models.schedule import Slot, SlotStatus, WithheldReason
@@ -151,7 +151,7 @@ def is_any_free(session: Session, wanted: Wanted) -> bool:
 def latest_free(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, datetime]:
     """When the last free number of each begins, of those that have one; looked at without a lock."""
     query = select(_SLOT.schedule_id, func.max(_SLOT.starts_at, type_=_SLOT.starts_at.type))
-    free = query.where(_SLOT.schedule_id.in_(schedule_ids), _SLOT.status == SlotStatus.FREE)
+    free = query.where(_SLOT.schedule_id.in_(schedule_ids), _SLOT.status == spelled(SlotStatus.FREE))
     return dict(session.execute(free.group_by(_SLOT.schedule_id)).all())
 
 
@@ -205,7 +205,7 @@ def _let_go_by_taker() -> ColumnElement[bool]:
         _APPOINTMENT.schedule_id == _SLOT.schedule_id,
         _APPOINTMENT.slot_id == _SLOT.id,
         _APPOINTMENT.ended_at > bindparam("let_go_since"),
-        _APPOINTMENT.cancel_reason.in_(_LET_GO),
+        _APPOINTMENT.cancel_reason.in_([spelled(one) for one in _LET_GO]),
         theirs,
     )
     return and_(_SLOT.let_go_at > bindparam("let_go_since"), let_go)
@@ -225,17 +225,18 @@ def count_of(*, in_segment: bool, for_taker: bool = True) -> Select[int, int]:
     """What is counted of a schedule: free numbers, and numbers that may still come back, which those are too that are
     kept from the taker."""
     kept = func.coalesce(_let_go_by_taker(), false()) if for_taker else false()
-    is_free = _SLOT.status == SlotStatus.FREE
+    is_free = _SLOT.status == spelled(SlotStatus.FREE)
     free = func.count().filter(is_free, not_(kept))
-    back = and_(_SLOT.status == SlotStatus.WITHHELD, _SLOT.withheld_reason != WithheldReason.WITHDRAWN)
-    taken = and_(_SLOT.surplus.is_(None), or_(_SLOT.status == SlotStatus.HELD, back))
+    comes_back = _SLOT.withheld_reason != spelled(WithheldReason.WITHDRAWN)
+    back = and_(_SLOT.status == spelled(SlotStatus.WITHHELD), comes_back)
+    taken = and_(_SLOT.surplus.is_(None), or_(_SLOT.status == spelled(SlotStatus.HELD), back))
     returning = func.count().filter(or_(taken, is_free & kept))
     return select(free, returning).where(_suited(in_segment=in_segment))
 
 
 def _free(*, in_segment: bool) -> Select[UUID]:
     may_have = or_(_SLOT.let_go_at.is_(None), not_(_let_go_by_taker()))
-    return select(_SLOT.id).where(_suited(in_segment=in_segment), _SLOT.status == SlotStatus.FREE, may_have)
+    return select(_SLOT.id).where(_suited(in_segment=in_segment), _SLOT.status == spelled(SlotStatus.FREE), may_have)
 
 
 @cache
@@ -243,7 +244,7 @@ def _taking(in_segment: bool, skip_locked: bool) -> Update:
     first = _free(in_segment=in_segment).order_by(_SLOT.sequence).limit(1).with_for_update(skip_locked=skip_locked)
     return (
         update(table_of(Slot))
-        .where(_SLOT.id == first.scalar_subquery(), _SLOT.status == SlotStatus.FREE)
+        .where(_SLOT.id == first.scalar_subquery(), _SLOT.status == spelled(SlotStatus.FREE))
         .values(status=bindparam("to"), withheld_reason=None, moved=_SLOT.moved + 1)
         .returning(*TAKEN)
     )

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, case, literal, or_, select, union_all
+from sqlalchemy import Select, and_, bindparam, case, false, literal_column, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
-from models.base import table_of
+from models.base import spelled, table_of
 from models.grant import Grant
 from models.person import Person
 from models.schedule import Schedule, Slot
@@ -53,14 +53,19 @@ _SAME_HUMAN = select(_PERSON.id).where(
     or_(_PERSON.id == bindparam("person"), _PERSON.alias_of_id == bindparam("person"))
 )
 _STANDS_FOR = case((_APPOINTMENT.beside_replaced, _APPOINTMENT.replaces_id), else_=_APPOINTMENT.id)
-_UNPAID = _APPOINTMENT.status == AppointmentStatus.PENDING
-_PAID_ONLINE = and_(_APPOINTMENT.pay_mode == PayMode.ONLINE, ~_APPOINTMENT.awaiting_payment, _APPOINTMENT.fee_fen > 0)
+_UNPAID = _APPOINTMENT.status == spelled(AppointmentStatus.PENDING)
+_PAID_ONLINE = and_(
+    _APPOINTMENT.pay_mode == spelled(PayMode.ONLINE),
+    ~_APPOINTMENT.awaiting_payment,
+    _APPOINTMENT.fee_fen > literal_column("0"),
+)
+_SPELLED_OPEN, _SPELLED_PAST = ([spelled(one) for one in sorted(some)] for some in (OPEN, HOLDS_SLOT - OPEN))
 _COUNTS = or_(
-    _APPOINTMENT.status.in_(sorted(OPEN)),
-    and_(_APPOINTMENT.status.in_(sorted(HOLDS_SLOT - OPEN)), _APPOINTMENT.visit_date > bindparam("visits_since")),
+    _APPOINTMENT.status.in_(_SPELLED_OPEN),
+    and_(_APPOINTMENT.status.in_(_SPELLED_PAST), _APPOINTMENT.visit_date > bindparam("visits_since")),
     and_(
         _APPOINTMENT.schedule_id == bindparam("schedule"),
-        _APPOINTMENT.cancel_reason == CancelReason.PATIENT,
+        _APPOINTMENT.cancel_reason == spelled(CancelReason.PATIENT),
         _APPOINTMENT.ended_at > bindparam("let_go_since"),
     ),
 )
@@ -69,12 +74,12 @@ _COUNTS = or_(
 def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
     return select(
         _APPOINTMENT.account_id,
-        literal(is_of_person),
+        true() if is_of_person else false(),
         _APPOINTMENT.schedule_id,
         _APPOINTMENT.department_id,
         _APPOINTMENT.visit_date,
         _APPOINTMENT.status,
-        literal(for_another),
+        true() if for_another else false(),
         _STANDS_FOR,
         _APPOINTMENT.hospital_id,
         _SLOT.starts_at,
