@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.clock import hospital_day
 from core.dependents.documents.numbers import normal_number
 from core.dependents.typed import InputFault
-from core.identity.consents import require_to_keep_identity
+from core.identity.consents import require_to_keep_of
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_charges
 from core.refusals import HospitalCardExists, HospitalCardLimit
@@ -76,8 +77,8 @@ def add_card(
     HospitalCardLimit."""
     number = _read(wanted.number)
     lock_account(session, account_id)
-    require_to_keep_identity(session, account_id)
     dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    require_to_keep_of(session, dependent, on=hospital_day(now))
     hospital = session.get(Hospital, wanted.hospital_id)
     if hospital is None:
         raise NotFound()

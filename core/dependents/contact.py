@@ -23,7 +23,7 @@ from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
 from core.dependents.texts import read_text
 from core.dependents.typed import InputFault
-from core.identity.consents import require_consent, require_to_keep_identity
+from core.identity.consents import require_consent, require_of_minor, require_to_keep_of
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import ChangeLimit
@@ -66,7 +66,7 @@ def change_contact(
     if change.identity:
         correct_identity(session, dependent, change.identity, vault=vault, now=now, cause=cause)
     contact = dict(change.contact)
-    _require_consents(session, dependent, contact)
+    _require_consents(session, dependent, contact, now=now)
     if GUARDIAN in contact:
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
@@ -85,13 +85,14 @@ def change_contact(
     return dependent
 
 
-def _require_consents(session: Session, dependent: Dependent, contact: Mapping[str, Any]) -> None:
+def _require_consents(session: Session, dependent: Dependent, contact: Mapping[str, Any], *, now: datetime) -> None:
     """Raises: ConsentRequired."""
     told = {name for name, value in contact.items() if value is not None}
     if told - {"phone", HISTORY}:
-        require_to_keep_identity(session, dependent.account_id)
+        require_to_keep_of(session, dependent, on=hospital_day(now))
     if HISTORY in told:
         require_consent(session, dependent.account_id, Purpose.SERVICE)
+        require_of_minor(session, dependent, on=hospital_day(now))
         require_consent(session, dependent.account_id, Purpose.HEALTH, dependent.id)
 
 

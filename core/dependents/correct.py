@@ -23,11 +23,10 @@ from core.dependents.names import masked_name, name_warnings
 from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed_anew import Identity, read_identity
-from core.identity.consents import require_consent
+from core.identity.consents import require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
 from core.refusals import ChangeLimit, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
-from models.account import Purpose
 from models.agreement import AgreementEnd
 from models.appointment import OPEN, Appointment
 from models.identity_check import IdentityMethod
@@ -54,8 +53,7 @@ def correct_identity(
     """
     relationship = typed.get(RELATIONSHIP, dependent.relationship_)
     _refuse_frozen(dependent, typed, relationship)
-    for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
-        require_consent(session, dependent.account_id, purpose)
+    require_to_keep_of(session, dependent, on=hospital_day(now))
     standing = session.scalars(dependents_of(dependent.account_id)).all()
     before = Identity.of(session, dependent, vault)
     read = read_identity(before, typed, dependent, standing, today=hospital_day(now))

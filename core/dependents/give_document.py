@@ -22,7 +22,7 @@ from core.dependents.insurance import contradicts
 from core.dependents.merge import merge_persons
 from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
-from core.identity.consents import require_to_keep_identity
+from core.identity.consents import require_to_keep_of
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentExists, IdentityFrozen
@@ -65,9 +65,9 @@ def give_document(
     DependentExists, Changed.
     """
     lock_account(session, account_id)
-    require_to_keep_identity(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
+    require_to_keep_of(session, dependent, on=hospital_day(now))
     read = _read(dependent, given, vault, today=hospital_day(now))
     if _has_it(session, dependent, read.document, vault):
         return dependent

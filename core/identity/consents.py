@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.clock import hospital_day
 from core.identity.consent_texts import current_version, is_known_version
 from core.identity.health import forget_health
 from core.identity.outcomes import fail_pending, fail_pending_faces
@@ -20,11 +21,13 @@ from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
 from models.errors import FieldError, ValidationFailed
 from models.identity_check import FACE_METHODS, IdentityMethod
+from models.person import FULL_AGE, Dependent
 from models.states import Cause
 
 DUE_AT_LOGIN = (Purpose.SERVICE,)
 TO_KEEP_IDENTITY = (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY)
 """What anything more about who somebody is rests on, whether it is written down or compared (decision 0046)."""
+_TOLD_TO_PLATFORMS = FACE_METHODS | {IdentityMethod.NAME_MATCH}
 
 
 def record_consent(
@@ -42,7 +45,8 @@ def record_consent(
 ) -> Consent:
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
-    Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers; and
+    Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers, of a
+    minor too; and
     the consent to health data takes along what was told.
     Raises: ValidationFailed, NotFound.
     """
@@ -77,10 +81,13 @@ def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Caus
         fail_pending_faces(session, dependent_id=withdrawn.dependent_id, now=now, cause=cause)
     elif withdrawn.purpose is Purpose.HEALTH and withdrawn.dependent_id is not None:
         forget_health(session, lock_dependent(session, withdrawn.dependent_id))
+    elif withdrawn.purpose is Purpose.MINOR and withdrawn.dependent_id is not None:
+        dependent = lock_dependent(session, withdrawn.dependent_id)
+        if dependent.age(on=hospital_day(now)) < FULL_AGE:
+            fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
     elif withdrawn.purpose in TO_KEEP_IDENTITY:
-        told_to_platforms = FACE_METHODS | {IdentityMethod.NAME_MATCH}
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
-            fail_pending(session, dependent_id=dependent.id, methods=told_to_platforms, now=now, cause=cause)
+            fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
 
 
 def newest_consent(
@@ -130,6 +137,25 @@ def require_consent(session: Session, account_id: UUID, purpose: Purpose, depend
     if not granted(session, account_id, purpose, dependent_id):
         about: dict[str, Any] = {} if dependent_id is None else {"dependent_id": str(dependent_id)}
         raise ConsentRequired(purpose=str(purpose), version=current_version(purpose), **about)
+
+
+def require_of_minor(session: Session, dependent: Dependent, *, on: date) -> None:
+    """Before a minor's name, number or face is told to whoever compares them, or anything of their health is kept: the
+    guardian's consent (L-04, F-03, decision 0047). `on` is the hospital's day. Raises: ConsentRequired."""
+    if dependent.age(on=on) < FULL_AGE:
+        require_consent(session, dependent.account_id, Purpose.MINOR, dependent.id)
+
+
+def require_to_keep_of(session: Session, dependent: Dependent, *, on: date) -> None:
+    """As `require_to_keep_identity`, of one who is there; of a minor nothing either once the guardian's consent is
+    withdrawn. Before it was ever asked for, the child and its guardian must be there to be named in it.
+
+    Raises: ConsentRequired."""
+    require_to_keep_identity(session, dependent.account_id)
+    about = {"account_id": dependent.account_id, "dependent_id": dependent.id}
+    newest = newest_consent(session, purpose=Purpose.MINOR, **about)
+    if newest is not None and not newest.granted:
+        require_of_minor(session, dependent, on=on)
 
 
 def require_to_keep_identity(session: Session, account_id: UUID) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day, next_day_begins
-from core.identity.consents import require_consent, require_to_keep_identity
+from core.identity.consents import require_consent, require_of_minor, require_to_keep_identity
 from core.identity.guardian import pass_by_guardian, standing_guardian
 from core.identity.methods import (
     FACE_TRIES_PER_DAY,
@@ -61,6 +61,7 @@ def open_face(
     if verifier is None:
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
     require_to_keep_identity(session, dependent.account_id)
+    require_of_minor(session, dependent, on=hospital_day(now))
     require_consent(session, dependent.account_id, Purpose.FACE, dependent.id)
     refuse_too_many_faces(session, dependent, ways, now=now)
     check = _new_check(dependent, method, expires_at=now + START_WITHIN, now=now)
@@ -82,6 +83,7 @@ def open_match(session: Session, dependent: Dependent, ways: Ways, *, now: datet
     if ways.matcher_for(dependent) is None:
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
     require_to_keep_identity(session, dependent.account_id)
+    require_of_minor(session, dependent, on=hospital_day(now))
     tries = tries_of(session, [dependent], now=now)
     if tries.matches >= MATCHES_PER_DAY:
         raise _limit_reached(dependent, ways, tries, now=now)

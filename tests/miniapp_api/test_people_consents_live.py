@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 import pytest
 from fakes import FakePhones
 from minors import child
-from people import resident_id
+from people import FakeMatcher, resident_id
 from people_http import Users
 from ward import Ward, add, agree, book, open_ward
 from wire import Phone, Reply
 
 from core.identity import consent_texts
-from core.ports import PlatformUser
+from core.ports import PlatformUser, ProviderUnavailable
 from models.account import Purpose
 from models.database import Database
 
@@ -233,6 +234,53 @@ def test_l_03_withdrawing_the_guardians_consent_stops_bookings_for_the_child_alo
     family.say("minor", granted=False, dependent_id=family.daughter)
     assert consent_required(family.book(family.daughter), "minor")
     assert family.book(family.own).status == 201
+
+
+def test_l_04_a_child_is_compared_with_no_register_and_no_face_without_the_guardians_consent(family: Family) -> None:
+    """At 15 a face would do. What waits for a platform's answer ends at once; the desk is open all the same."""
+    born = resident_id(birth=date(2011, 3, 1), order=957)
+    youth = add(family.phone, name="测试庚", id_number=born, relationship="son", guardian_dependent_id=family.own)
+    history = {"allergies_and_history": "青霉素过敏"}
+    for purpose in ("face", "health"):
+        agree(family.phone, purpose, youth)
+    matcher = family.ward.adapters.matcher = FakeMatcher(answers=[ProviderUnavailable("down")])
+
+    def kept() -> list[Reply]:
+        told = family.phone.send("PATCH", f"/dependents/{youth}", history)
+        return [family.begin(youth, "name_match"), family.begin(youth), told]
+
+    assert all(consent_required(one, "minor") for one in kept())
+    agree(family.phone, "minor", youth)
+    assert matcher.asked == []
+    matching, looking, told = kept()
+    assert (matching.json["status"], looking.json["status"], told.status) == ("pending", "pending", 200)
+    family.say("minor", granted=False, dependent_id=youth)
+    for one in (matching, looking):
+        ended = family.phone.send("POST", f"/identity-checks/{one.json['id']}/completion", {})
+        assert (ended.json["status"], ended.json["reason"]) == ("failed", "consent_withdrawn")
+    assert all(consent_required(one, "minor") for one in kept())
+    assert len(matcher.asked) == 1
+    assert family.begin(youth, "on_site").status == 201
+    assert family.begin(family.father, "on_site").status == 201
+
+
+def test_l_04_once_the_guardians_consent_is_withdrawn_nothing_more_is_kept_of_the_child(family: Family) -> None:
+    daughter, card = f"/dependents/{family.daughter}", {"hospital_id": family.ward.hospital(), "number": "0012345678"}
+    proof = {"guardian_dependent_id": family.own, "relation": "51", "evidence": "birth_certificate"}
+    kept: list[tuple[str, str, dict[str, Any]]] = [
+        ("PATCH", daughter, {"address": "测试路3号"}),
+        ("PATCH", daughter, {"insurance_number": "A12345678"}),
+        ("PATCH", daughter, {"name": "测试辛"}),
+        ("PATCH", daughter, {"guardian_dependent_id": family.own}),
+        ("PUT", f"{daughter}/guardian", proof | {"evidence_number": "S 330 000 001"}),
+        ("POST", f"{daughter}/hospital-cards", card),
+    ]
+    family.say("minor", granted=False, dependent_id=family.daughter)
+    assert all(consent_required(family.ask(*one), "minor") for one in kept)
+    assert family.phone.send("PATCH", daughter, {"address": None, "phone": "13900000000"}).status == 200
+    assert family.phone.send("PATCH", f"/dependents/{family.father}", {"address": "测试路3号"}).status == 200
+    family.say("minor", granted=True, dependent_id=family.daughter)
+    assert [family.ask(*one).status for one in kept] == [200, 200, 200, 200, 200, 201]
 
 
 def test_f_03_withdrawing_the_face_of_one_leaves_that_of_another_and_the_desk(family: Family) -> None:
