@@ -32,7 +32,12 @@ class AccessSchema(ReplySchema):
 class KeptSchema(ReplySchema):
     """Dumps a core.rights.close.Kept."""
 
-    kind = fields.String(metadata={"description": "as in the export", "example": "payments"})
+    kind = fields.String(
+        metadata={
+            "description": "as in the export; twice where of some it is kept and of others not",
+            "example": "payments",
+        }
+    )
     count = fields.Integer(metadata={"description": "rows"})
     outcome = Word(Outcome, metadata={"description": "`restricted`: stored only, shown to nobody"})
     law = fields.String(metadata={"description": "what wants it so", "example": "PIPL 19, 47"})

@@ -22,7 +22,7 @@ from core.refusals import AccountInUse
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.erase import erase_dependent
 from core.rights.holdings import HOLDINGS
-from core.rights.retention import RETENTION, Outcome
+from core.rights.retention import FORGOTTEN, RETENTION, Outcome, Retention
 from models.account import Account, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin, JoinStatus
 from models.appointment import OPEN, Appointment
@@ -87,7 +87,8 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
         now=now,
     )
     session.flush()
-    return Closing(now, [_kept(name, counts[name]) for name in RETENTION])
+    told_of = sum(one.erase_after is not None for one in dependents)
+    return Closing(now, [item for name in RETENTION for item in _became(name, counts[name], told_of)])
 
 
 def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -> None:
@@ -136,6 +137,13 @@ def _count(session: Session, record: Any, where: Any) -> int:
     return session.scalar(select(func.count()).select_from(record).where(where)) or 0
 
 
-def _kept(name: str, count: int) -> Kept:
-    rule = RETENTION[name]
+def _became(name: str, count: int, told_of: int) -> list[Kept]:
+    """`told_of` dependents are kept, since a hospital was told of them; those of whom none was are gone at once."""
+    if name != "dependents":
+        return [_kept(name, count, RETENTION[name])]
+    erased, restricted = _kept(name, count - told_of, FORGOTTEN), _kept(name, told_of, RETENTION[name])
+    return [one for one in (erased, restricted) if one.count] or [erased]
+
+
+def _kept(name: str, count: int, rule: Retention) -> Kept:
     return Kept(name, count, rule.outcome, rule.law, None if rule.lasts is None else rule.lasts.days)

@@ -30,6 +30,7 @@ class Retention:
 
 
 _MINIMUM = "PIPL 19, 47"
+FORGOTTEN = Retention(Outcome.ERASED, _MINIMUM)
 _LOGS = Retention(Outcome.KEPT, "Cybersecurity Act 23 (network logs, 6 months)", YEAR / 2)
 _EVIDENCE = Retention(Outcome.KEPT, "PIPL 14, 69 (proof of consent, 3 years)", 3 * YEAR)
 _MONEY = Retention(Outcome.KEPT, "Accounting archives rules (vouchers, 30 years)", 30 * YEAR)
@@ -44,15 +45,15 @@ GIVEN_TO_HOSPITALS = Retention(
 """Name and document of whom a hospital was told about, from the last visit on."""
 
 RETENTION: Mapping[str, Retention] = {
-    "account": Retention(Outcome.ERASED, _MINIMUM),
-    "platform_identities": Retention(Outcome.ERASED, _MINIMUM),
+    "account": FORGOTTEN,
+    "platform_identities": FORGOTTEN,
     "logins": _LOGS,
     "consents": _EVIDENCE,
     "joins": _EVIDENCE,
     "dependents": GIVEN_TO_HOSPITALS,
     "grants_given": _EVIDENCE,
     "grants_held": _EVIDENCE,
-    "hospital_cards": Retention(Outcome.ERASED, _MINIMUM),
+    "hospital_cards": FORGOTTEN,
     "identity_checks": _EVIDENCE,
     "agreements": _EVIDENCE,
     "booking_signals": _LOGS,
@@ -70,6 +71,6 @@ RETENTION: Mapping[str, Retention] = {
     "refund_lines": _MONEY,
     "waitlist_entries": _LOGS,
     "waitlist_places": _LOGS,
-    "notices": Retention(Outcome.ERASED, _MINIMUM),
+    "notices": FORGOTTEN,
     "accesses": _LOGS,
 }

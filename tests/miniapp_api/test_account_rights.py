@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from people import resident_id
 from people_http import SELF
 from sqlalchemy import select, text
 from ward import Ward, add, book, open_ward
@@ -178,6 +179,12 @@ def test_the_access_log_comes_in_pages(an: Phone) -> None:
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
+def told_of_dependents(reply: Reply) -> list[tuple[str, int, int | None]]:
+    """What the answer says became of them: of whom no hospital was told nothing is left, and nothing else is said."""
+    told = [item for item in reply.json["items"] if item["kind"] == "dependents"]
+    return [(item["outcome"], item["count"], item["lasts_days"]) for item in told]
+
+
 def test_l_06_closing_ends_logins_and_erases_what_no_law_keeps(ward: Ward, an: Phone, database: Database) -> None:
     assert an.send("PUT", "/account/phone", {"provider": "wechat_miniapp", "code": MOBILE}).status == 200
     dependent_id = add(an, address="中山路321号", region_code="320106")
@@ -189,6 +196,7 @@ def test_l_06_closing_ends_logins_and_erases_what_no_law_keeps(ward: Ward, an: P
     assert kept.keys() == RETENTION.keys()
     assert (kept["notices"]["outcome"], kept["account"]["outcome"]) == ("erased", "erased")
     assert (kept["payments"]["outcome"], kept["payments"]["lasts_days"]) == ("kept", 10957)
+    assert told_of_dependents(reply) == [("erased", 1, None)]
     for phone in (an, other_login):
         assert phone.send("GET", "/account").status == 401
     dependent = one(ward, Dependent, dependent_id)
@@ -205,8 +213,10 @@ def test_l_06_closing_ends_logins_and_erases_what_no_law_keeps(ward: Ward, an: P
 def test_l_07_whom_a_hospital_was_told_of_is_kept_apart_for_three_years(ward: Ward, an: Phone) -> None:
     dependent_id = add(an, address="中山路321号")
     cancelled(ward, an, dependent_id)
+    add(an, id_number=resident_id(order=995), relationship="sibling")
     reply = close(an)
     assert reply.status == 200, reply
+    assert told_of_dependents(reply) == [("erased", 1, None), ("restricted", 1, 1095)]
     dependent = one(ward, Dependent, dependent_id)
     assert dependent.address_sealed is None
     assert dependent.name(ward.workbench.vault) == SELF["name"]
