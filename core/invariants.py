@@ -66,6 +66,15 @@ _QUERIES = {
     "channels_have_returned": "SELECT s.id FROM slots s JOIN schedules h ON h.id = s.schedule_id "
     "WHERE s.status = 'withheld' AND s.withheld_reason = 'channel' AND h.status = 'open' "
     "AND h.channels_return_at < :ten_minutes_ago",
+    # Once, on its days, by the same person, in the same department, for nothing, and beside the numbers that are sold.
+    "follow_up_is_rightful": "SELECT a.id FROM appointments a JOIN appointments v ON v.id = a.follow_up_of_id "
+    "JOIN schedules d ON d.id = a.schedule_id JOIN schedules w ON w.id = v.schedule_id "
+    "JOIN slots s ON s.id = a.slot_id JOIN persons q ON q.id = a.person_id JOIN persons r ON r.id = v.person_id "
+    f"WHERE a.status IN {_HOLDS} AND (v.follow_up_until IS NULL OR v.follow_up_of_id IS NOT NULL OR a.fee_fen <> 0 "
+    "OR a.visit_date > v.follow_up_until OR a.visit_date < v.visit_date OR d.department_id <> w.department_id "
+    "OR COALESCE(q.alias_of_id, q.id) <> COALESCE(r.alias_of_id, r.id) OR s.surplus IS NULL) UNION ALL "
+    f"SELECT follow_up_of_id FROM appointments WHERE follow_up_of_id IS NOT NULL AND status IN {_HOLDS} "
+    "GROUP BY follow_up_of_id HAVING COUNT(*) > 1",
     "surplus_is_not_sold": "SELECT id FROM slots WHERE surplus IS NOT NULL AND status = 'free'",
     "number_is_given_once": "SELECT schedule_id FROM slots GROUP BY schedule_id, sequence HAVING COUNT(*) > 1",
     "person_once_per_schedule": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} AND NOT beside_replaced "
@@ -74,7 +83,8 @@ _QUERIES = {
     "AND NOT beside_replaced AND one_per_department_day "
     "GROUP BY person_id, department_id, visit_date HAVING COUNT(*) > 1",
     "person_within_day_limit": f"SELECT person_id FROM appointments WHERE status IN {_OPEN} "
-    f"GROUP BY person_id, visit_date HAVING {_CLAIMS} > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
+    "AND follow_up_of_id IS NULL GROUP BY person_id, visit_date "
+    f"HAVING {_CLAIMS} > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
     **OVER_TIME,
     "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",

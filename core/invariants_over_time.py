@@ -24,6 +24,7 @@ def _within(days: int, key: str) -> str:
     return (
         f"SELECT a.person_id FROM appointments a JOIN appointments b ON b.person_id = a.person_id "
         f"WHERE a.status IN {_HOLDS} AND b.status IN {_HOLDS} AND NOT a.beside_replaced AND NOT b.beside_replaced "
+        f"AND a.follow_up_of_id IS NULL AND b.follow_up_of_id IS NULL "
         f"AND {apart} BETWEEN 0 AND {days - 1} GROUP BY a.person_id, a.id "
         f"HAVING COUNT(*) > MAX(CAST(b.terms->>'{key}' AS INTEGER))"
     )

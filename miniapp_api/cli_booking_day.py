@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.day import at_desk
 from core.booking.day.queue import queue_of
+from core.booking.follow_up import right
 from core.tickets import BadTicket
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
@@ -111,6 +112,20 @@ def cancel_at_desk(named: str, operator: str) -> None:
     )
 
 
+@click.command("allow-follow-up")
+@click.argument("named")
+@operator_option(default="desk")
+@with_appcontext
+def allow_follow_up(named: str, operator: str) -> None:
+    """They were here, and may come once more on the same registration (续诊); tells until when."""
+
+    def step(session: Session, appointment_id: UUID, now: datetime) -> dict[str, Any]:
+        until = right.allow_follow_up(session, appointment_id=appointment_id, operator=operator, now=now)
+        return {"appointment_id": appointment_id, "until": until}
+
+    _do(named, step)
+
+
 @click.command("report-not-me")
 @click.argument("named")
 @operator_option()
@@ -188,6 +203,7 @@ def _told(appointment: Appointment) -> dict[str, Any]:
 
 
 commands: tuple[click.Command, ...] = (
+    allow_follow_up,
     cancel_at_desk,
     check_in,
     decide_not_me,

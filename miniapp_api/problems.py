@@ -165,6 +165,11 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "这个预约不能改签到所选的号", "可能已改签过、正在改签，或所选的号不在可改签范围内；也可以取消后重新预约。",
         "It cannot be changed to that number",
         "It was changed already, is being changed, or that number is too far from it. You may cancel and book anew."),
+    "no_follow_up": _p(
+        409, "不能续诊",
+        "续诊须由医院开通，限同院区、同科室、同级或较低级别医生，在有效期内使用一次；也可以到医院窗口咨询。",
+        "No follow-up here",
+        "It takes the hospital's word: once, on its days, in the same department, with no doctor of a higher rank."),
     "offer_ended": _p(
         409, "这个号已不再保留", "请刷新后查看预约；未接受其他号的，费用全额退回。",
         "This number is no longer held", "Please refresh. Where no other one was taken, all of the money goes back."),

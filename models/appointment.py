@@ -91,6 +91,8 @@ class Appointment(Stateful, Base):
     `booked_through` is the way of the login that booked it, None where no login did.
     `hospital_system` is the hospital's own system that must agree, `hospital_sequence` the number that it calls out;
     both are empty where the numbers are ours.
+    `follow_up_until`: until the end of this day the visit may be gone on with (续诊), by one appointment at a time,
+    which names it in `follow_up_of_id`.
     `replaces_id` is the appointment in whose place it was taken, on the same charge; until that one ends it stands
     `beside_replaced`.
     """
@@ -110,6 +112,11 @@ class Appointment(Stateful, Base):
             "department_id",
             "visit_date",
             **_where(f"{_OPEN_SQL} AND NOT beside_replaced AND one_per_department_day"),
+        ),
+        Index(
+            "uq_appointments_follow_up",
+            "follow_up_of_id",
+            **_where(f"follow_up_of_id IS NOT NULL AND {_HOLDS_SLOT_SQL}"),
         ),
         Index("ix_appointments_account", "account_id", "id"),
         Index("ix_appointments_person_day", "person_id", "visit_date"),
@@ -183,6 +190,8 @@ class Appointment(Stateful, Base):
     hospital_sequence: Mapped[int | None]
     free_to_leave_until: Mapped[datetime | None]
     notice_version: Mapped[str | None]
+    follow_up_until: Mapped[date | None]
+    follow_up_of_id: Mapped[UUID | None]
 
     @property
     def awaiting(self) -> list[str]:

@@ -11,8 +11,9 @@ from models.hospital import Period
 from models.hospital_card import HospitalCard
 from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
 from models.person import Relationship
-from schemas.base import CURSOR, Count, Day, Degrees, Id, Instant, ReplySchema, Strict, Text, Whole
+from schemas.base import CURSOR, Count, Day, Id, Instant, ReplySchema, Strict, Text, Whole
 from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferReply
+from schemas.day import ArrivalReply, FollowUpReply
 from schemas.masked import Masked
 from schemas.notice_version import NoticeVersion
 
@@ -66,39 +67,6 @@ class RescheduleAppointmentSchema(Strict):
         }
     )
     expected_fee_fen = Whole(validate=validate.Range(min=0, max=10_000_000), metadata={"example": 1500})
-
-
-class CheckInSchema(Strict):
-    """Where the phone is. It decides, and is neither stored nor logged."""
-
-    lat = Degrees(
-        required=True,
-        validate=validate.Range(min=-90, max=90),
-        metadata={
-            "description": "GCJ-02, as wx.getLocation with type gcj02 and my.getLocation give it",
-            "example": 32.06,
-        },
-    )
-    lng = Degrees(required=True, validate=validate.Range(min=-180, max=180), metadata={"example": 118.78})
-    accuracy_m = Whole(
-        load_default=0,
-        validate=validate.Range(min=0, max=1_000_000),
-        metadata={"description": "what the phone says of its own error; 500 m at most count", "example": 30},
-    )
-
-
-class NotMeReply(ReplySchema):
-    frozen = fields.Integer(
-        required=True, metadata={"description": "how many numbers are frozen by this", "example": 1}
-    )
-
-
-class ArrivalReply(ReplySchema):
-    at = Instant(required=True, metadata={"example": "2026-11-25T01:40:00.000Z"})
-    late = fields.Boolean(required=True, metadata={"description": "behind some of those who were in time"})
-    people_ahead = fields.Integer(
-        allow_none=True, required=True, metadata={"description": "who are called before; null once seen", "example": 2}
-    )
 
 
 class HospitalReply(NamedReply):
@@ -242,6 +210,21 @@ class AppointmentReply(ReplySchema):
         fields.UUID(),
         required=True,
         metadata={"description": "the appointments that were booked together with it and still stand", "example": []},
+    )
+    follow_up = fields.Nested(
+        FollowUpReply,
+        allow_none=True,
+        required=True,
+        metadata={
+            "description": "续诊: the hospital lets the patient come once more on this registration, for nothing",
+            "example": None,
+        },
+    )
+    follow_up_of_id = fields.UUID(
+        attribute="appointment.follow_up_of_id",
+        allow_none=True,
+        required=True,
+        metadata={"description": "the earlier appointment on whose registration this one is", "example": None},
     )
     replaced_by_id = fields.UUID(
         allow_none=True,

@@ -305,6 +305,12 @@ def _nothing_to_exchange_yet(ward: Ward) -> Reply:
     return phone.post(f"/appointments/{held(ward, phone)}/rescheduling", {"schedule_id": ward.schedule(terms=ANYBODY)})
 
 
+@provokes("no_follow_up")
+def _nobody_allowed_it(ward: Ward) -> Reply:
+    phone = ward.log_in("a")
+    return phone.post(f"/appointments/{held(ward, phone)}/follow-up", {"schedule_id": ward.schedule(terms=ANYBODY)})
+
+
 @provokes("offer_ended")
 def _taken_before(ward: Ward) -> Reply:
     phone = ward.log_in("a")

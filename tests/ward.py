@@ -378,6 +378,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     },
     "open_payment": {"channel": "wechat_jsapi"},
     "appeal_strike": {"text": "当天已到院就诊"},
+    "create_follow_up": {"schedule_id": "{schedule_id}"},
     "reschedule_own_appointment": {"schedule_id": "{schedule_id}"},
     "send_phone_code": {"phone": "13800000000"},
     "set_account_phone": {"provider": PROVIDER, "code": "phone-13800000000"},

@@ -152,6 +152,7 @@ def own_case(
     account_id: UUID,
     person_id: UUID,
     now: datetime,
+    visit_card_id: UUID | None = None,
 ) -> Case:
     """Of the account's own dependent, for one number that is at hand: nobody looks for it, or for another segment. The
     account and `person_id`, the person's root, are locked.
@@ -164,7 +165,7 @@ def own_case(
     if whom.dependent.person_id != around.person_id:
         raise Changed()
     hold_phones(session, [(terms, dependent_id)])
-    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=None)
+    card = card_to_bring(session, schedule=schedule, terms=terms, dependent=whom.dependent, named=visit_card_id)
     return gather(
         session, schedule=schedule, terms=terms, whom=whom, person_id=person_id, card=card, now=now, left=None
     )

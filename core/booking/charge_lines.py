@@ -8,6 +8,7 @@ from models.charge import ChargeLine, FeeKind, Leg
 
 PRICE_LIST = "hospital price list"
 """The legal basis of what a registration costs."""
+FOLLOW_UP = "follow-up of an earlier visit (续诊)"
 
 
 def charge_line(appointment: Appointment, kind: FeeKind, amount_fen: int, *, basis: str) -> ChargeLine:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.beside import add_number, follow_ups_in
 from core.booking.case import Case, own_case
 from core.booking.claim import Taken
 from core.booking.look import Surroundings, look_around
@@ -30,7 +31,6 @@ from core.refusals import NotEligible, NotReleased
 from core.rights.access import AccessAction, AccessPurpose, note_access
 from core.transactions import Changed
 from models.appointment import PayMode
-from models.base import new_id
 from models.errors import NotFound
 from models.hospital import Doctor
 from models.person import Dependent
@@ -126,25 +126,11 @@ def _refuse_other_doctors(session: Session, schedule: Schedule, doctor_code: str
 def _add(session: Session, schedule: Schedule, terms: Terms, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:
     """One more number in the last segment, behind all others. The schedule is locked: the cap is exact."""
     _, slots = lock_schedules(session, [schedule.id])
-    given = [one for one in slots if one.surplus is Surplus.EXTRA and not one.is_withdrawn]
-    if len(given) >= terms.max_extra_numbers:
-        raise ExtraRefused(f"{len(given)} extra numbers are given out, {terms.max_extra_numbers} are allowed")
-    last = _last(slots)
-    slot = Slot(
-        id=new_id(),
-        hospital_id=schedule.hospital_id,
-        schedule_id=schedule.id,
-        sequence=max(one.sequence for one in slots) + 1,
-        starts_at=last.starts_at,
-        ends_at=last.ends_at,
-        status=SlotStatus.FREE,
-        moved=0,
-        surplus=Surplus.EXTRA,
-    )
-    born = slot.move(to, at=now, cause=cause, reason="extra")
-    session.add(slot)
-    session.flush()
-    return Taken.of(slot, born)
+    beside = sum(1 for one in slots if one.surplus is Surplus.EXTRA and not one.is_withdrawn)
+    given = beside - follow_ups_in(session, schedule)
+    if given >= terms.max_extra_numbers:
+        raise ExtraRefused(f"{given} extra numbers are given out, {terms.max_extra_numbers} are allowed")
+    return add_number(session, slots, _last(slots), to, why="extra", now=now, cause=cause)
 
 
 def _last(slots: Sequence[Slot]) -> Slot:

@@ -71,6 +71,8 @@ class BookingPolicy:
     `max_extra_numbers`: how many a doctor may give out beside the numbers of one half day (加号).
     `share_…`: percent of a half day's numbers that are kept for one channel, and are everybody's from
     `channels_return_time` on, so many days before the visit.
+    `follow_up_days`: how many days a registration covers (续诊), the visit's own included and days on which the
+    department is closed left out, 0: no more than the visit; `max_follow_ups`: how many of them one half day takes.
     `rosters_on_holidays`: whether a roster is published where its weekday is a public holiday.
     `closes_minutes_before`: no segment is sold later than this before its start, so the schedule closes with its last.
     `booking_ends_time` of the day `booking_ends_days_before` the visit, empty: only `closes_minutes_before` counts. On
@@ -138,6 +140,10 @@ class BookingPolicy:
     share_return_visit: int | None = _key(whole(0, 100), default=0)
     channels_return_days_before: int | None = _key(whole(0, 60), default=1)
     channels_return_time: str | None = _key(time_of_day, default="18:00")
+
+    # --- coming again on the same registration
+    follow_up_days: int | None = _key(whole(0, 14), default=0)
+    max_follow_ups: int | None = _key(whole(0, 100), default=5)
 
     # --- holding and paying
     hold_minutes: int | None = _key(whole(2, _DAY_MINUTES), default=15)  # below 90 s nobody may start to pay

@@ -160,6 +160,8 @@ def _refuse_unless_reschedulable(
     CancelDeadlinePassed, ValidationFailed."""
     if old.status is not AppointmentStatus.BOOKED:
         raise NotReschedulable(reason="status", status=str(old.status))
+    if old.follow_up_of_id is not None:
+        raise NotReschedulable(reason="follow_up")  # it costs nothing to cancel it and to use the right again
     if is_frozen(session, old.id):  # the desk decides whose it is before it goes anywhere
         raise AppointmentFrozen()
     if not old.may_be_cancelled_by_patient(now=now):

@@ -29,7 +29,7 @@ class Standing:
     """An appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
     `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once.
     `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then. What is on one charge was
-    booked together."""
+    booked together. `is_follow_up`: on the registration of an earlier visit, which counts and it does not."""
 
     account_id: UUID
     is_of_person: bool
@@ -45,6 +45,7 @@ class Standing:
     ended_at: datetime | None
     was_paid: bool
     charge_id: UUID
+    is_follow_up: bool = False
 
 
 _APPOINTMENT, _PERSON, _GRANT, _SLOT = (table_of(one).c for one in (Appointment, Person, Grant, Slot))
@@ -87,6 +88,7 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _APPOINTMENT.ended_at,
         _PAID_ONLINE,
         _APPOINTMENT.charge_id,
+        _APPOINTMENT.follow_up_of_id.is_not(None),
     )
 
 
@@ -119,7 +121,7 @@ def booker_of(grant: Grant) -> UUID:
 
 def count(standing: Iterable[Standing]) -> int:
     """As a limit counts them."""
-    return len({one.stands_for for one in standing})
+    return len({one.stands_for for one in standing if not one.is_follow_up})
 
 
 def standing_of(

@@ -106,6 +106,8 @@ class Terms:
     max_per_phone_month: int
     check_in_ends_time: str
     check_in_ends_time_afternoon: str
+    follow_up_days: int
+    max_follow_ups: int
 
     @property
     def agreement_ages(self) -> Ages:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from core.booking.clinic.offer_views import OfferView, open_offers
 from core.booking.day.queue import Place
+from core.booking.follow_up.right import FollowUp, follow_ups_of
 from core.booking.shared_charge import Shared, shared_of
 from core.clock import hospital_day
 from core.paging import Page, make_cursor, read_cursor
@@ -111,6 +112,7 @@ class AppointmentView:
     complaint: str | None = field(default=None, repr=False)
     arrival: Place | None = None
     offers: list[OfferView] = field(default_factory=list)
+    right: FollowUp | None = None
 
     @property
     def whom(self) -> WhomShown:
@@ -124,6 +126,11 @@ class AppointmentView:
         theirs = self.appointment.hospital_system is not None
         sequence = self.appointment.hospital_sequence if theirs else self.slot.sequence
         return ShownSlot(sequence, self.slot.starts_at, self.slot.ends_at)
+
+    @property
+    def follow_up(self) -> FollowUp | None:
+        """The right to one, which is the own account's alone."""
+        return None if self.shown_under is not None else self.right
 
     @property
     def period(self) -> Period:
@@ -254,6 +261,7 @@ def views_of(
     payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
     refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
     shared = shared_of(session, [row.Charge for row in rows])
+    rights = follow_ups_of(session, [row.Appointment for row in rows])
     offers = open_offers(session, [row.Appointment for row in rows if row.Slot.status is SlotStatus.SUSPENDED])
     return [
         AppointmentView(
@@ -263,6 +271,7 @@ def views_of(
             row.HospitalCard,
             shared=shared.get(row.Charge.id),
             offers=offers.get(row.Appointment.id, []),
+            right=rights.get(row.Appointment.id),
         )
         for row in rows
     ]

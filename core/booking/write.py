@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import String, and_, bindparam, case, select, type_coerce
 from sqlalchemy.orm import Session, make_transient_to_detached
 
-from core.booking.charge_lines import PRICE_LIST, charge_line
+from core.booking.charge_lines import FOLLOW_UP, PRICE_LIST, charge_line
 from core.booking.claim import Taken
 from core.booking.look import Surroundings
 from core.booking.shared_charge import Shared
@@ -55,7 +55,8 @@ class Sale:
     """A number that was taken, for whom, and under which terms; and the grant, where another account books.
 
     It is held until the fee is paid. Where it `replaces` another, it stands on the charge of that one, and beside it.
-    `hold_until` is given where it may be paid for longer than the terms say for everybody, or is part of a bundle.
+    `hold_until` is given where it may be paid for longer than the terms say for everybody, or is part of a bundle. A
+    follow-up names the appointment that it is of, and costs nothing.
     """
 
     wish: Wish
@@ -69,6 +70,11 @@ class Sale:
     is_held: bool
     replaces: Appointment | None = None
     hold_until: datetime | None = None
+    follow_up_of_id: UUID | None = None
+
+    @property
+    def fee_fen(self) -> int:
+        return self.schedule.fee_fen if self.follow_up_of_id is None else 0
 
     @property
     def schedule(self) -> Schedule:
@@ -132,7 +138,8 @@ def _rows(
     born = appointment.move(
         AppointmentStatus.PENDING if appointment.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause
     )
-    line = charge_line(appointment, FeeKind.REGISTRATION, appointment.fee_fen, basis=PRICE_LIST)
+    basis = PRICE_LIST if sale.follow_up_of_id is None else FOLLOW_UP
+    line = charge_line(appointment, FeeKind.REGISTRATION, appointment.fee_fen, basis=basis)
     records: list[Base] = [appointment, line, sale.taken.event, born]
     if appointment.hold_expires_at is not None:
         records.append(end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
@@ -197,12 +204,12 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         awaiting_hospital=sale.awaits_hospital,
         pay_mode=sale.wish.pay,
         payer_kind=sale.wish.payer_kind,
-        fee_fen=schedule.fee_fen,
+        fee_fen=sale.fee_fen,
         hold_expires_at=pay_until if held else None,
         close_by=pay_until + terms.close_cap if held else None,
         cancel_before=terms.cancel_before(schedule.cancel_before, sale.taken.slot.starts_at),
         terms=schedule.terms,
-        one_per_department_day=terms.one_per_department_day,
+        one_per_department_day=terms.one_per_department_day and sale.follow_up_of_id is None,
         visit_card_id=None if sale.card is None else sale.card.id,
         replaces_id=None if sale.replaces is None else sale.replaces.id,
         beside_replaced=sale.replaces is not None,
@@ -215,6 +222,8 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         notice_version=sale.wish.notice_version,
         hospital_system=sale.around.hospital_system,
         hospital_sequence=None,
+        follow_up_until=None,
+        follow_up_of_id=sale.follow_up_of_id,
     )
 
 

@@ -9,6 +9,8 @@ from flask import Response
 
 from core.booking.book import Wish, book_and_view
 from core.booking.endings.cancel import cancel_appointment
+from core.booking.follow_up.refusals import NoFollowUp
+from core.booking.follow_up.use import Again, book_follow_up
 from core.booking.for_another import see_appointment, see_appointments, show_appointment, show_pass
 from core.booking.reschedule import Move, reschedule_appointment
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
@@ -52,6 +54,7 @@ from schemas.appointment import (
     RescheduleAppointmentSchema,
     VisitPassReply,
 )
+from schemas.day import BookFollowUpSchema
 
 blueprint = patient_blueprint("appointments", "/api/v1/appointments")
 
@@ -233,6 +236,36 @@ def reschedule_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Re
         return shown
 
     return run_command(step, _REPLY, keyed=True)
+
+
+@endpoint(
+    blueprint,
+    "POST",
+    "/<uuid:appointment_id>/follow-up",
+    body=BookFollowUpSchema,
+    reply=AppointmentReply,
+    status=201,
+    keyed=True,
+    refusals=(NotFound, NoFollowUp, *BOOKING_REFUSALS),
+    summary="Come again on the same registration",
+)
+def create_follow_up(appointment_id: UUID, body: dict[str, Any]) -> Response:
+    """续诊: of one's own appointment with a `follow_up`, up to its last day, in the same department at the same campus,
+    with a doctor of the same or a lower rank. It costs nothing, needs no free number, and counts for no limit.
+    Cancelled in time, or suspended, it can be had again."""
+
+    def step(command: Command) -> Any:
+        return book_follow_up(
+            command.session,
+            account_id=command.caller.account_id,
+            visit_id=appointment_id,
+            again=Again(**body, booked_through=command.caller.provider),
+            now=command.now,
+            cause=command.cause,
+            vault=command.vault,
+        )
+
+    return run_command(step, _REPLY, status=201, keyed=True)
 
 
 @endpoint(

@@ -24,7 +24,8 @@ from core.refusals import (
 from miniapp_api.command import Command, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
-from schemas.appointment import AppointmentReply, CheckInSchema, NotMeReply
+from schemas.appointment import AppointmentReply
+from schemas.day import CheckInSchema, NotMeReply
 
 of_appointments = patient_blueprint("check_ins", "/api/v1/appointments", tag="appointments")
 not_me = patient_blueprint("not_me", "/api/v1/account/not-me", tag="appointments")

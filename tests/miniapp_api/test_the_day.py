@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import Result
+from factories import make_schedule
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 from ward import Ward, add, book, open_ward, verify
 from wire import Phone
 
 from core.invariants import check_invariants
 from models.database import Database
-from models.hospital import Hospital
+from models.hospital import Department, Hospital
+from models.schedule import Schedule
 
 HERE = {"lat": 32.05, "lng": 118.78, "accuracy_m": 20}
 
@@ -82,6 +86,39 @@ def test_a_patient_arrives_waits_and_is_seen(ward: Ward) -> None:
     assert said(desk(ward, "queue", schedule_id)) == []
     log = [(one["actor"], one["action"]) for one in bo_again.get("/account/access-log")["items"]]
     assert log == [("desk", "appointment.fulfil"), ("desk-3", "appointment.check_in")]
+
+
+def test_who_was_seen_comes_again_on_the_same_registration(ward: Ward) -> None:
+    an, terms = ward.log_in("an"), {"min_identity_level": 0, "follow_up_days": 3}
+    first = ward.schedule(terms=terms)
+    seen = number(ward, an, first)
+    assert "no_follow_up" in desk(ward, "allow-follow-up", seen["number"]).output
+    to_the_segment(ward, an, seen["id"])
+    said(desk(ward, "check-in", seen["number"]))
+    (told,) = said(desk(ward, "allow-follow-up", seen["number"], "--operator", "desk-3"))
+    an = ward.log_in("an")
+    shown = an.get(f"/appointments/{seen['id']}")["follow_up"]
+    assert shown == {"until": told["until"], "appointment_id": None}
+
+    again = ward.workbench.transactions.write(lambda session, now: tomorrow(session, UUID(first), now))
+    path = f"/appointments/{seen['id']}/follow-up"
+    made = an.post(path, {"schedule_id": again})
+    assert (made.status, made.json["status"], made.json["fee_fen"]) == (201, "booked", 0)
+    assert (made.json["follow_up_of_id"], made.json["charge"]["due_fen"]) == (seen["id"], 0)
+    assert an.get(f"/appointments/{seen['id']}")["follow_up"]["appointment_id"] == made.json["id"]
+    refused = an.post(path, {"schedule_id": again})
+    assert (refused.code, refused.json["facts"]["reason"]) == ("no_follow_up", "used")
+    assert an.post(f"/appointments/{made.json['id']}/cancellation").json["status"] == "cancelled"
+    assert an.post(path, {"schedule_id": again}).status == 201
+    assert "follow_up.allow" in [one["action"] for one in an.get("/account/access-log")["items"]]
+
+
+def tomorrow(session: Session, schedule_id: UUID, now: datetime) -> str:
+    """One more of the same department."""
+    first = session.get_one(Schedule, schedule_id)
+    department = session.get_one(Department, first.department_id)
+    day = first.visit_date + timedelta(days=1)
+    return str(make_schedule(session, department, visit_date=day, terms=first.terms, now=now).id)
 
 
 def test_a_strangers_number_is_frozen_until_the_desk_decides(ward: Ward) -> None:

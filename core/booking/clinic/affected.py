@@ -20,6 +20,7 @@ from core.booking.clinic.alternatives import alternatives_to, count_offers
 from core.booking.clinic.offers import Offered, end_lapsed, lock_offered, make_offers, withdraw_offers
 from core.booking.clinic.schedule_changes import version_of
 from core.booking.clinic.suspended import AFFECTED, end_suspended
+from core.booking.follow_up.right import renew_after_suspension
 from core.booking.strikes.ledger import lift_of_schedule
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob
@@ -146,6 +147,7 @@ def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     if offered.open or _offer_others(session, offered, schedule, now=now, cause=cause):
         return
     end_suspended(session, offered.account, appointment, now=now, cause=cause)
+    renew_after_suspension(session, appointment)
 
 
 def _offer_others(session: Session, offered: Offered, schedule: Schedule, *, now: datetime, cause: Cause) -> bool:

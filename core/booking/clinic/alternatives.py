@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.booking.rules.evaluation import sold_until
 from core.booking.rules.limits import full_periods, is_day_full
 from core.booking.rules.overlap import elsewhere_during
-from core.booking.standing import Standing, visits_of_person
+from core.booking.standing import Standing, count, visits_of_person
 from core.booking.terms import Terms
 from core.locks import root_of
 from models.appointment import OPEN, Appointment
@@ -93,7 +93,10 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 
 
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
-    """Those that the person may have beside what they have otherwise: the suspended appointment ends by taking one."""
+    """Those that the person may have beside what they have otherwise: the suspended appointment ends by taking one. Of
+    a follow-up none: its right is there again, and the patient chooses."""
+    if appointment.follow_up_of_id is not None:
+        return
     others = others_than(session, appointment)
     yield from (one for one in alternatives if limit_reached(one.schedule, others) is None)
 
@@ -115,11 +118,11 @@ def limit_reached(schedule: Schedule, visits: Sequence[Standing]) -> str | None:
     beside = [one for one in same_day if one.department_id == schedule.department_id]
     if any(one.schedule_id == schedule.id for one in others):
         return "schedule"
-    if len(beside) >= terms.max_open_per_person_department_day:
+    if count(beside) >= terms.max_open_per_person_department_day:
         return "department_day"
     if not terms.may_overlap and elsewhere_during(others, schedule):
         return "overlap"
-    if len(same_day) >= terms.max_per_person_day or is_day_full(terms, others, schedule):
+    if count(same_day) >= terms.max_per_person_day or is_day_full(terms, others, schedule):
         return "day"
     return "period" if any(full_periods(terms, visits, schedule.visit_date)) else None
 

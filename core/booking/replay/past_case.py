@@ -71,13 +71,13 @@ class PastBooking:
 
 def read_bookings(session: Session, *conditions: ColumnElement[bool], at_most: int) -> list[PastBooking]:
     """The first that were booked, oldest first; `conditions` are of appointments. A number that
-    was offered for a suspended one was no booking."""
+    was offered for a suspended one was no booking, and a follow-up is judged by no limit."""
     in_order = (Appointment.created_at, Appointment.id)
     # Found by their ids alone first: a whole hospital is put in order for each page.
     first = (
         select(Appointment.id)
         .outerjoin(Offer, Offer.accepted_as_id == Appointment.id)
-        .where(Offer.id.is_(None), *conditions)
+        .where(Offer.id.is_(None), Appointment.follow_up_of_id.is_(None), *conditions)
         .order_by(*in_order)
         .limit(at_most)
     )

@@ -124,6 +124,7 @@ class PastStanding:
             ended_at=row.ended_at,
             was_paid=was_online and not row.awaiting_payment,
             charge_id=row.charge_id,
+            is_follow_up=row.follow_up_of_id is not None,
         )
 
 
@@ -157,6 +158,7 @@ _COUNTED = (
     Appointment.ended_at,
     Appointment.cancel_reason,
     Appointment.replaces_id,
+    Appointment.follow_up_of_id,
     Appointment.pay_mode,
     Appointment.fee_fen,
     Appointment.awaiting_payment,

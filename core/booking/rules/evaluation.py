@@ -142,7 +142,7 @@ def _agreement_refusals(case: Case) -> Iterator[DomainError]:
 def _person_refusals(case: Case) -> Iterator[DomainError]:
     terms, schedule = case.terms, case.schedule
     here = [one for one in case.of_person if one.schedule_id == schedule.id]
-    if count(here) >= terms.max_open_per_person_schedule:
+    if count(here) >= terms.max_open_per_person_schedule or any(one.is_follow_up for one in here):
         yield told(case, here, AlreadyBooked())
     same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
     beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]

@@ -68,7 +68,7 @@ def is_day_full(terms: Terms, standing: Iterable[Standing], schedule: Schedule) 
     """By what stands of the person in that hospital on that day."""
     day, hospital_id = schedule.visit_date, schedule.hospital_id
     here = [one for one in standing if one.visit_date == day and one.hospital_id == hospital_id]
-    departments = {one.department_id for one in here} - {schedule.department_id}
+    departments = {one.department_id for one in here if not one.is_follow_up} - {schedule.department_id}
     return count(here) >= terms.max_per_person_hospital_day or len(departments) >= terms.max_departments_per_person_day
 
 

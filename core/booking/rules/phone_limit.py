@@ -48,6 +48,7 @@ def booked_by_phone(
         .where(
             _same_phone(dependent),
             Appointment.status.in_(sorted(HOLDS_SLOT)),
+            Appointment.follow_up_of_id.is_(None),
             Appointment.created_at >= day_begins(first),
             Appointment.created_at < day_begins(next_first),
         )

@@ -33,6 +33,8 @@ from sqlalchemy.orm import Session
 from wallets import make_neighbour
 from werkzeug.test import TestResponse
 
+from core.booking.day.at_desk import check_in_at_desk
+from core.booking.follow_up.right import allow_follow_up
 from core.clock import hospital_day
 from core.dependents.phones import masked_phone
 from core.identity.join import join_by_union_id
@@ -54,7 +56,13 @@ from models.hospital import Department, Doctor
 from models.person import Dependent, IdentityLevel, IdentityStatus, PersonIdentifier, Relationship
 from schemas.base import instant_text
 
-EASY = {"min_identity_level": 0, "max_open_holds_person": 9, "max_open_holds_account": 9}
+EASY = {
+    "min_identity_level": 0,
+    "max_open_holds_person": 9,
+    "max_open_holds_account": 9,
+    "max_per_person_7_days": 9,
+    "follow_up_days": 9,
+}
 """Terms under which nothing but ownership stands between an account and a number."""
 
 OPEN_FOR_CHECK_IN = EASY | {"check_in_opens_minutes": 99_999}
@@ -171,6 +179,7 @@ class World(Clinic):
             **self.offered(patient, dependent),
             "payment": created(self.open_payment(patient, appointment))["id"],
         }
+        own["visited"] = self._visited(patient, dependent, place["department"])
         own["strike"] = self._strike(own["booked"])
         full, entry = self._full(), self._full()
         own["entry"] = self.wait(patient, dependent, entry["full_department"])
@@ -178,6 +187,20 @@ class World(Clinic):
         found = own | place | full | {"schedule": self.schedule(place["department"]), "merchant": self.gateway.merchant}
         found |= {"app": self.adapters.the_app_gateway.app, "official": CLINIC}
         return Settled(patient, found)
+
+    def _visited(self, patient: Patient, dependent_id: str, department_id: str) -> str:
+        """An appointment of that department that somebody came to, and may go on with."""
+        visited = self.booked(patient, dependent_id, in_days=2, department_id=department_id)
+
+        def step(session: Session, now: datetime) -> None:
+            appointment_id = UUID(visited)
+            check_in_at_desk(
+                session, appointment_id=appointment_id, operator="desk", overrule=True, now=now, cause=CAUSE
+            )
+            allow_follow_up(session, appointment_id=appointment_id, operator="desk", now=now)
+
+        self.workbench.transactions.write(step)
+        return visited
 
     def _strike(self, appointment_id: str) -> str:
         """The id of a strike for it."""
