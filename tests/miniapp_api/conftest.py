@@ -18,8 +18,10 @@ from flask import current_app
 from flask.testing import FlaskClient
 from frame_probes import make_probes
 from sqlalchemy.orm import Session
+from ward import Ward, open_ward
 
 from core.identity.login import token_digest
+from core.invariants import check_invariants
 from core.workbench import Workbench
 from miniapp_api.app import App, create_app
 from miniapp_api.config import Config
@@ -45,6 +47,15 @@ def environ(tmp_path: Path) -> Environ:
 def database_url(database: Database) -> str:
     """Each kind in turn. A module whose rules have nothing to do with the database overrides this with one kind."""
     return database.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
+    """On each kind of database; whatever a test did in it, every invariant holds afterwards."""
+    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
+        yield opened
+        with database.read() as session:
+            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from people import resident_id
-from ward import Ward, add, book, give, offer, open_ward
+from ward import Ward, add, book, give, offer
 from wire import Phone, Reply, new_key
 
-from core.invariants import check_invariants
-from models.database import Database
 from models.grant import Grant
 from schemas.base import instant_text
 
 ANYBODY = {"min_identity_level": 0}
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +11,9 @@ import pytest
 from people import resident_id
 from people_http import SELF
 from sqlalchemy import select, text
-from ward import Ward, add, book, open_ward
+from ward import Ward, add, book
 from wire import Phone, Reply
 
-from core.invariants import check_invariants
 from core.ports import TradeState
 from core.rights.holdings import HOLDINGS, NOT_TOLD
 from core.rights.retention import RETENTION
@@ -27,14 +24,6 @@ from models.person import Dependent, PersonIdentifier
 
 ANYBODY = {"min_identity_level": 0}
 MOBILE = "phone-13800138000"
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import Result
 from sqlalchemy import text
-from ward import Ward, add, book, open_ward, strike
+from ward import Ward, add, book, strike
 from wire import Phone
-
-from core.invariants import check_invariants
-from models.database import Database
 
 SAID = "孩子突发高烧，当天已电话告知窗口"
 ANSWER = "经核实当天已来电说明"
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 def struck(ward: Ward, phone: Phone) -> tuple[dict[str, Any], str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,24 +10,14 @@ import pytest
 from people import resident_id
 from people_http import SELF
 from provocations import a_spouse
-from ward import Ward, add, book, open_ward, verify, wait
+from ward import Ward, add, book, verify, wait
 from wire import Phone, Reply
 
-from core.invariants import check_invariants
-from models.database import Database
 from models.identity_check import IdentityCheck, IdentityCheckStatus
 from models.person import Dependent
 
 ANYBODY = {"min_identity_level": 0}
 OTHER = resident_id(order=995)
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,28 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from people import resident_id, rotated
 from sqlalchemy import select
-from ward import Ward, add, add_card, open_ward
+from ward import Ward, add, add_card
 from wire import Phone, Reply, new_key
 
 from core.dependents.cards import NewCard
 from core.dependents.cards import add_card as keep_card
-from core.invariants import check_invariants
 from core.refusals import HospitalCardExists
-from models.database import Database
 from models.hospital_card import HospitalCard
 from models.person import Dependent
 from models.schedule import Schedule
 
 ANYBODY = {"min_identity_level": 0}
 FIRST, SECOND = "0012345678", "0087654321"
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from minors import ANYBODY, errors, newborn
 from people import resident_id
-from ward import Ward, add, agree, book, open_ward
+from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
 from core.clock import hospital_day
-from core.invariants import check_invariants
-from models.database import Database
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

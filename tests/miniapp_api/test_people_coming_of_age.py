@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,26 +10,16 @@ import pytest
 from people import resident_id
 from people_http import SELF
 from sqlalchemy import select, update
-from ward import Ward, add, agree, book, open_ward
+from ward import Ward, add, agree, book
 from wire import Phone
 
 from core.clock import hospital_day
-from core.invariants import check_invariants
-from models.database import Database
 from models.notice import Notice, NoticeKind
 from models.person import Dependent, IdentityLevel
 from schemas.base import instant_text
 
 ANYBODY = {"min_identity_level": 0}
 FOR_ALL = ANYBODY | {"agreement_to_age": 0}
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,27 +10,17 @@ import pytest
 from people import resident_id
 from people_http import SELF
 from sqlalchemy import select, text
-from ward import Ward, add, agree, book, open_ward
+from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
 from core.identity.consent_texts import current_version
-from core.invariants import check_invariants
 from models import Base
 from models.account import Purpose
 from models.appointment import Appointment
-from models.database import Database
 from models.person import Dependent
 
 ANYBODY = {"min_identity_level": 0}
 EMAIL, INSURANCE, HISTORY, COMPLAINT = "Li.An@example.com", "A12345678", "青霉素过敏\n2019 阑尾手术", "头疼三天"
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import FakeSms
 from minors import errors, newborn
 from people import FakeMatcher
-from ward import Ward, add, open_ward
+from ward import Ward, add
 from wire import Phone, Reply, new_key
 
-from core.invariants import check_invariants
 from core.ports import ProviderRefused, ProviderUnavailable
-from models.database import Database
 
 MOTHER = {"id_number": "110101196111229970", "relationship": "parent", "phone": "13900000001", "name": "测试丁"}
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 @pytest.fixture

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from click.testing import Result
 from factories import make_schedule
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from ward import Ward, add, book, open_ward, verify
+from ward import Ward, add, book, verify
 from wire import Phone
 
-from core.invariants import check_invariants
-from models.database import Database
 from models.hospital import Department, Hospital
 from models.schedule import Schedule
 
 HERE = {"lat": 32.05, "lng": 118.78, "accuracy_m": 20}
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
 
 
 def desk(ward: Ward, *args: str) -> Result:

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from people import resident_id
-from ward import Ward, add, book, department_of, open_ward, wait_for
-
-from core.invariants import check_invariants
-from models.database import Database
-
-
-@pytest.fixture
-def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
-    with open_ward(database.url.render_as_string(hide_password=False), tmp_path) as opened:
-        yield opened
-        with database.read() as session:
-            assert check_invariants(session, now=opened.clock.now()) == []
-
+from ward import Ward, add, book, department_of, wait_for
 
 SLOW = {"min_identity_level": 0, "return_after_seconds": 3600}
 
