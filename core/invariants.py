@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from core.booking.policy import MOST_DEPENDENTS
+from core.invariants_of_prepays import OF_PREPAYS
 from core.invariants_over_time import OVER_TIME
 from models.account_join import AccountJoin
 from models.appointment import Appointment
@@ -193,9 +194,7 @@ _QUERIES = {
     "AND e.reason = 'patient' AND e.at >= a.cancel_before",
     "hold_ends_at_its_cap": "SELECT id FROM appointments WHERE status = 'pending' AND awaiting_payment "
     "AND close_by < :a_minute_ago",
-    "hold_ends_with_its_prepay": "SELECT a.id FROM appointments a WHERE a.status = 'pending' AND a.awaiting_payment "
-    "AND a.hold_expires_at < :a_minute_ago AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.charge_id = a.charge_id "
-    "AND p.status IN ('created','pending','unknown') AND NOT p.let_go)",
+    **OF_PREPAYS,
     "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
     "AND created_at < :last_retry",
     "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Barrier
+from time import sleep
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -16,6 +18,7 @@ from fakes import FakeAdapters, FakeGateway, ManualClock
 from key_rings import new_ring
 from people import agree
 from sqlalchemy import select
+from sqlalchemy.event import listen, remove
 from sqlalchemy.orm import Session
 
 from core.booking.book import Wish, book_appointment
@@ -32,6 +35,7 @@ from core.workbench import Workbench
 from miniapp_api.worker import HANDLERS, PERIODIC
 from models.account import Account, Purpose
 from models.appointment import Appointment, PayMode
+from models.database import Database
 from models.hospital import Department
 from models.payment import Channel, Payment, Refund
 from models.person import Dependent, PersonIdentifier
@@ -61,6 +65,21 @@ def race(*calls: Callable[[], R]) -> list[R | Exception]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(one, calls))
+
+
+@contextmanager
+def far_away(database: Database, *, seconds: float = 0.002) -> Iterator[None]:
+    """Each statement is a while on its way, as over a network: what is under way at one moment meets everywhere, and
+    not only where the threads happen to change."""
+
+    def on_its_way(*_: Any) -> None:
+        sleep(seconds)
+
+    listen(database.engine, "before_cursor_execute", on_its_way)
+    try:
+        yield
+    finally:
+        remove(database.engine, "before_cursor_execute", on_its_way)
 
 
 def make_runner(workbench: Workbench, *, threads: int = 4) -> Runner:

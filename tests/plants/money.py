@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+
 from sqlalchemy.orm import Session
 
 from models.appointment import Appointment, AppointmentStatus
+from models.base import new_id
 from models.charge import Charge, ChargeLine
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.schedule import Slot, SlotStatus, WithheldReason
 from plants import World, change, clone, drop, plant, quiet
+
+CLOSED_BEFORE = "prepay_is_closed_before_its_number_comes_back"
+_LATER = timedelta(minutes=1)
+
 
 # --- kept money of a charge
 
@@ -107,6 +116,39 @@ def _charged_twice(session: Session, world: World) -> None:
 @plant("price_is_the_fee")
 def _charged_less(session: Session, world: World) -> None:
     change(session, ChargeLine, world.of(session, ChargeLine, world.paid), amount_fen=4999)
+
+
+# --- a prepay that is open
+
+
+def _let_go_unpaid(session: Session, world: World, *, status: SlotStatus, why: WithheldReason | None) -> None:
+    change(session, Appointment, world.held, status=AppointmentStatus.CANCELLED, ended_at=world.now + _LATER)
+    change(session, Slot, world.of(session, Slot, world.held), status=status, withheld_reason=why)
+
+
+for _status in (SlotStatus.FREE, SlotStatus.HELD, SlotStatus.BOOKED):
+    plant(CLOSED_BEFORE)(partial(_let_go_unpaid, status=_status, why=None))
+plant(CLOSED_BEFORE)(partial(_let_go_unpaid, status=SlotStatus.WITHHELD, why=WithheldReason.COOLING))
+quiet(CLOSED_BEFORE)(partial(_let_go_unpaid, status=SlotStatus.WITHHELD, why=WithheldReason.CLOSING))
+quiet(CLOSED_BEFORE)(partial(_let_go_unpaid, status=SlotStatus.SUSPENDED, why=None))
+
+
+@quiet(CLOSED_BEFORE)
+def _given_up_at_the_cap(session: Session, world: World) -> None:
+    _let_go_unpaid(session, world, status=SlotStatus.FREE, why=None)
+    change(session, Payment, world.of(session, Payment, world.held), let_go=True, status=PaymentStatus.UNKNOWN)
+
+
+@quiet(CLOSED_BEFORE)
+def _opened_for_what_came_after(session: Session, world: World) -> None:
+    _let_go_unpaid(session, world, status=SlotStatus.FREE, why=None)
+    change(session, Payment, world.of(session, Payment, world.held), created_at=world.now + 2 * _LATER)
+
+
+@quiet(CLOSED_BEFORE)
+def _another_of_the_bundle_is_still_to_be_paid(session: Session, world: World) -> None:
+    clone(session, Appointment, world.held, slot_id=new_id(), person_id=new_id())
+    _let_go_unpaid(session, world, status=SlotStatus.FREE, why=None)
 
 
 # --- refunds of a payment
