@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import plants.accounts
 import plants.booking
+import plants.follow_ups
 import plants.grants
 import plants.hospital
 import plants.limits
