@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core.booking.endings.let_go import let_replaced_go
@@ -20,6 +21,7 @@ from core.payments.refunds import due_refund
 from core.payments.surplus import return_surplus
 from core.ports import TradeAnswer, TradeState
 from models.appointment import Appointment, AppointmentStatus
+from models.job import Job
 from models.notice import NoticeKind
 from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from models.schedule import SlotStatus
@@ -38,7 +40,13 @@ def apply_trade_answer(
         return
     elif answer.state is TradeState.UNPAID:
         payment.accepted(session, at=now, cause=cause)
-    elif answer.state is TradeState.CLOSED:
+    else:
+        _nothing_came(session, payment, answer, now=now, cause=cause)
+        _end_holds(session, account, now=now)
+
+
+def _nothing_came(session: Session, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause) -> None:
+    if answer.state is TradeState.CLOSED:
         payment.close(session, at=now, cause=cause)
     elif answer.state is TradeState.NO_SUCH_NUMBER:
         payment.never_arrived(session, at=now, cause=cause)
@@ -46,6 +54,17 @@ def apply_trade_answer(
         if payment.status is PaymentStatus.PENDING:
             payment.lost_sight(session, at=now, cause=cause, reason="payment_error")
         payment.refuse(session, at=now, cause=cause, reason="payment_error")
+
+
+def _end_holds(session: Session, account: ChargeAccount, *, now: datetime) -> None:
+    """A hold that is over waited for this word alone: its job need not wait for its next look. One that a worker has in
+    hand is left there, for it may have asked for the word."""
+    over = [one for one in account.waiting if one.hold_expires_at is not None and one.hold_expires_at <= now]
+    if not over or account.live_payments:
+        return
+    idle = Job.done_at.is_(None), Job.dead_at.is_(None), Job.lease_until.is_(None)
+    named = Job.dedup.in_([f"end_hold:{one.id}" for one in over])
+    session.execute(update(Job).where(named, *idle, Job.run_at > now).values(run_at=now))
 
 
 def _paid(

@@ -117,3 +117,19 @@ def test_a_number_that_never_arrived_is_closed_once_no_call_can_be_under_way(pat
     assert patient.payments()[0].status is PaymentStatus.CLOSED
     assert patient.slot(appointment_id).status is SlotStatus.FREE
     patient.assert_sound()
+
+
+def test_a_number_goes_back_as_soon_as_its_prepay_is_known_to_be_closed(patient: Patient) -> None:
+    """Whoever hears it: the closing of the hold, which may pause for a minute by now, or the asking back."""
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    patient.gateway.down = "after"  # it closes, and the answer is lost
+    patient.work(after=timedelta(minutes=16))
+    assert patient.appointment(appointment_id).status is AppointmentStatus.PENDING
+    patient.gateway.down = None
+    for _ in range(60):
+        patient.work(after=timedelta(seconds=1))
+        closed = patient.payments()[-1].status is PaymentStatus.CLOSED
+        assert closed == (patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED)
+        patient.assert_sound()
+    assert closed
