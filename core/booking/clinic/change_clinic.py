@@ -20,6 +20,7 @@ from core.booking.clinic.schedule_changes import ChangeRefused, Order, change_sc
 from core.booking.clinic.suspended import settle_soon
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.locks import lock_schedules
+from core.payments.closing import close_charge_soon, is_closing
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, CancelReason
 from models.errors import NotFound
 from models.hospital import Campus, Doctor, Period
@@ -203,6 +204,10 @@ def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, chan
     lost = and_(Appointment.slot_id == slot.id, Appointment.cancel_reason == CancelReason.SUSPENDED)
     if holder is None and session.scalar(select(exists().where(lost, Appointment.ended_at >= since))):
         return False
+    if holder is None and (charge_id := _closes_still(session, slot)) is not None:
+        slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=order.cause)
+        close_charge_soon(session, charge_id, now=now)
+        return True
     if holder is None and slot.channel is not None and channels_kept:
         slot.withhold(session, why=WithheldReason.CHANNEL, at=now, cause=order.cause)
         return True
@@ -213,3 +218,10 @@ def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, chan
     pending = holder.status is AppointmentStatus.PENDING
     (slot.hold if pending else slot.book)(session, at=now, cause=order.cause)
     return True
+
+
+def _closes_still(session: Session, slot: Slot) -> UUID | None:
+    """The charge of whoever had the number last, where its closing is not known yet: it may still be paid for."""
+    last = select(Appointment.charge_id).where(Appointment.slot_id == slot.id).order_by(Appointment.id.desc()).limit(1)
+    charge_id = session.scalar(last)
+    return charge_id if charge_id is not None and is_closing(session, charge_id) else None

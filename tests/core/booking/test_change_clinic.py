@@ -269,6 +269,24 @@ def test_opened_again_a_number_that_was_left_freely_before_is_sold_again(patient
     patient.assert_sound()
 
 
+def test_opened_again_a_number_waits_until_its_prepay_is_known_to_be_closed(patient: Patient) -> None:
+    gone = patient.book()
+    patient.open_payment(gone)
+    patient.gateway.down = "before"
+    patient.cancel(gone)
+    patient.work()
+    suspend(patient)
+    act(patient, reopen_schedule)
+    patient.work()
+    assert (patient.slot(gone).status, patient.slot(gone).withheld_reason) == ("withheld", WithheldReason.CLOSING)
+    patient.assert_sound()
+    patient.gateway.down = None
+    patient.work(after=timedelta(minutes=1))
+    patient.work(after=timedelta(minutes=5))
+    assert {one.status for one in patient.slots()} == {SlotStatus.FREE}
+    patient.assert_sound()
+
+
 @pytest.mark.parametrize("until", [timedelta(minutes=2), timedelta(minutes=1)])
 def test_opened_again_a_channel_has_its_number_until_it_is_everybodys(patient: Patient, until: timedelta) -> None:
     def keep(session: Session, now: datetime) -> None:
