@@ -2,7 +2,8 @@
 for a number in vain: in the minute of a release they are the most.
 
 Being one statement it sees one moment: a number that somebody is just taking is still free in it, and once that is done
-the key that took it is there. So whoever repeats a key, or has a number here, is never answered from here.
+the key that took it is there. So whoever repeats a key, or has a number here, is never answered from here. Nothing that
+other accounts did for the person is looked at, so that neither the answer nor its time tells of it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from core.transactions import Transactions
 from models.appointment import Appointment
 from models.base import table_of
 from models.idempotency import IdempotencyKey
-from models.person import Dependent, Person
+from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
 
 
@@ -37,8 +38,8 @@ class Asking:
 def still_full(transactions: Transactions, asking: Asking, *, now: datetime) -> Left | None:
     """What may return, where nothing is left and that is the whole truth; None where one look cannot tell for certain.
 
-    It can where the schedule is on sale and none of its numbers is free; the dependent is the account's own, and
-    neither of the two has or had a number of this schedule; and the key is new. Raises: Overloaded."""
+    It can where the schedule is on sale and none of its numbers is free; the dependent is the account's own, and the
+    account has and had no number of this schedule; and the key is new. Raises: Overloaded."""
     asked = {"asker": asking.account_id, "key": asking.key, "dependent": asking.dependent_id}
     numbers = {"of_schedule": asking.schedule_id, "later_than": now}
     row = transactions.find(_still_full(), asked | numbers | {"now": now})
@@ -51,10 +52,9 @@ def _still_full() -> Select[*tuple[Any, ...]]:
     return select(left.c[0], left.c[1]).where(left.c[0] == 0, _on_sale(), _key_is_new(), _own_with_nothing_here())
 
 
-_SCHEDULE, _DEPENDENT, _PERSON, _APPOINTMENT, _KEY = (
-    table_of(one).c for one in (Schedule, Dependent, Person, Appointment, IdempotencyKey)
+_SCHEDULE, _DEPENDENT, _APPOINTMENT, _KEY = (
+    table_of(one).c for one in (Schedule, Dependent, Appointment, IdempotencyKey)
 )
-_ALIAS = table_of(Person).alias().c
 _OF_SCHEDULE = bindparam("of_schedule", type_=Uuid())
 _ACCOUNT = bindparam("asker", type_=Uuid())
 _NOW: BindParameter[datetime] = bindparam("now", type_=_SCHEDULE.release_at.type)
@@ -74,17 +74,11 @@ def _key_is_new() -> ColumnElement[bool]:
 
 
 def _own_with_nothing_here() -> ColumnElement[bool]:
-    here = _APPOINTMENT.schedule_id == _OF_SCHEDULE
     return and_(
-        ~exists().where(here, _APPOINTMENT.account_id == _ACCOUNT),
+        ~exists().where(_APPOINTMENT.schedule_id == _OF_SCHEDULE, _APPOINTMENT.account_id == _ACCOUNT),
         exists().where(
             _DEPENDENT.id == bindparam("dependent", type_=Uuid()),
             _DEPENDENT.account_id == _ACCOUNT,
             _DEPENDENT.archived_at.is_(None),
-            _PERSON.id == _DEPENDENT.person_id,
-            # Who was found to be the same human being as another row has more than one: that is looked at in full.
-            _PERSON.alias_of_id.is_(None),
-            ~exists().where(_ALIAS.alias_of_id == _PERSON.id),
-            ~exists().where(here, _APPOINTMENT.person_id == _PERSON.id),
         ),
     )

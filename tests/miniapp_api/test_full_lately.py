@@ -98,8 +98,8 @@ def rush(database: Database, tmp_path: Path, clock: Any, monkeypatch: pytest.Mon
         yield made
 
 
-def come(clinic: Clinic, at: int) -> tuple[Patient, str]:
-    patient = clinic.patient(f"somebody-{at}")
+def come(clinic: Clinic, at: int, *, account: str | None = None) -> tuple[Patient, str]:
+    patient = clinic.patient(account or f"somebody-{at}")
     number = resident_id(order=2 * at + 101)
     return patient, patient.add(SELF | {"id_number": number, "phone": f"13800000{at:03d}"})
 
@@ -138,10 +138,14 @@ def test_whoever_has_a_number_or_repeats_a_key_is_never_answered_so(rush: Rush) 
     assert added.status_code == 201
     assert rush.is_said()
     assert rush.book(2, key="used-for-something-else").json["code"] == "idempotency_key_reused"
-    elsewhere = rush.clinic.patient("the-first-by-another-account")
-    theirs = elsewhere.add(SELF | {"id_number": resident_id(order=101), "phone": "13800000000"})
-    body = {"schedule_id": rush.schedule_id, "dependent_id": theirs, "pay": "on_site"}
-    assert elsewhere.post("/appointments", body).json["code"] == "person_limit"
+
+
+def test_whoever_is_booked_here_by_another_account_is_as_anybody_else(rush: Rush) -> None:
+    """At once and on the whole way: neither the answer nor its length tells that they are booked."""
+    rush.people.append(come(rush.clinic, 0, account="the-first-by-another-account"))
+    assert rush.is_said(4)
+    rush.memory._said.clear()
+    assert rush.book(4).json["code"] == "sold_out"
 
 
 def test_whoever_is_not_themselves_hears_that_at_once(rush: Rush) -> None:

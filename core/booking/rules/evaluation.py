@@ -81,8 +81,10 @@ def refusals(case: Case) -> Iterator[DomainError]:
 
 def full_first(case: Case, found: Sequence[DomainError]) -> DomainError:
     """Which of them is told. Where nothing is left, whatever else would be asked of a patient asks it in vain; but a
-    schedule that is not on sale says so, and whoever has a number here hears that (docs/decisions/0042)."""
-    has_one = any(one.schedule_id == case.schedule.id for one in case.of_person)
+    schedule that is not on sale says so, and whoever has a number here by their own account hears that. What other
+    accounts did for the person makes no difference (docs/decisions/0042)."""
+    own = [one for one in case.of_person if one.account_id in case.own_accounts]
+    has_one = any(one.schedule_id == case.schedule.id for one in own)
     is_full = next((one for one in found if isinstance(one, (SoldOut, NumbersInFlight))), None)
     return found[0] if is_full is None or has_one or isinstance(found[0], _NOT_ON_SALE) else is_full
 
