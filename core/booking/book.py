@@ -18,14 +18,14 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.rules.evaluation import full, full_first, refusals, sold_until
+from core.booking.rules.evaluation import full_first, refusals, sold_until
 from core.booking.rules.notice import unread_notice
 from core.booking.rules.phone_limit import hold_phones
 from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
-from core.booking.write import Sale, write_booking
+from core.booking.write import Sale, why_none, write_booking
 from core.dependents.granted import Use, note_uses
 from core.identity.consents import require_consent
 from core.locks import lock_account_and_person, lock_person
@@ -68,7 +68,7 @@ def book_and_view(
     to = SlotStatus.HELD if held or around.hospital_system is not None else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
-        raise full(count_left(session, wanted), now=now)
+        raise why_none(session, around.schedule, count_left(session, wanted), now=now)
     sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, case.grant, held)
     made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     if case.grant is not None:

@@ -21,14 +21,14 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Taken, Wanted, count_left
 from core.booking.look import Surroundings, own_dependent
 from core.booking.neighbours import take_neighbours
-from core.booking.rules.evaluation import full, sold_until
+from core.booking.rules.evaluation import sold_until
 from core.booking.rules.notice import unread_notice
 from core.booking.rules.phone_limit import hold_phones
 from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView, Money
 from core.booking.wish import Wish
-from core.booking.write import Sale, write_bundle
+from core.booking.write import Sale, why_none, write_bundle
 from core.locks import lock_account, lock_persons, root_of
 from core.transactions import Changed
 from models.errors import DomainError, FieldError, NotFound, ValidationFailed
@@ -204,7 +204,8 @@ def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cau
         found = take_neighbours(session, wanted, to=to, at=now, cause=cause)
         if found is None:
             left = count_left(session, wanted[0])
-            raise full(left if left.free >= len(wanted) else replace(left, free=0), now=now)
+            left = left if left.free >= len(wanted) else replace(left, free=0)
+            raise why_none(session, of_group[0].around.schedule, left, now=now)
         taken |= {one.wish.dependent_id: number for one, number in zip(of_group, found, strict=True)}
     return [taken[one.wish.dependent_id] for one in parts]
 

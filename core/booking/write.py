@@ -12,8 +12,9 @@ from sqlalchemy import String, and_, bindparam, case, select, type_coerce
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core.booking.charge_lines import FOLLOW_UP, PRICE_LIST, charge_line
-from core.booking.claim import Taken
+from core.booking.claim import Left, Taken
 from core.booking.look import Surroundings
+from core.booking.rules.evaluation import full
 from core.booking.shared_charge import Shared
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
@@ -28,6 +29,7 @@ from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind
+from models.errors import DomainError
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -172,6 +174,16 @@ def _refuse_unless_open(status: str) -> None:
         raise ScheduleClosed()
     if status != ScheduleStatus.OPEN:
         raise Changed()
+
+
+def why_none(session: Session, schedule: Schedule, left: Left, *, now: datetime) -> DomainError:
+    """Why no number was had of what was looked at before: it is full, or it was taken off sale meanwhile, which ends
+    its numbers too. Raises: Changed where it was given to another doctor, or moved."""
+    try:
+        _refuse_unless_open(session.execute(_STATUS_NOW, _looked_at(schedule)).scalar_one())
+    except DomainError as refusal:
+        return refusal
+    return full(left, now=now)
 
 
 def _charge(sale: Sale, *, now: datetime) -> Charge:

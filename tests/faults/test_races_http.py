@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -14,10 +15,13 @@ from uuid import UUID
 import pytest
 from crowd import Stranger, Town
 from harness import race
+from hospital_acts import ORDER
 from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
 from sqlalchemy import select, text
 from wire import Reply, eventually, in_process, over_http
 
+from core.booking.clinic.suspend import suspend_schedule
+from core.clock import hospital_day
 from migrations import upgrade
 from miniapp_api.app import create_app
 from miniapp_api.config import Config
@@ -50,12 +54,25 @@ def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
     database.close()
 
 
+DAYS = [hospital_day(datetime.now(UTC)) + timedelta(days=days) for days in (3, 4)]
+
+
 class _ChangeOfMind(Exception):
     """Lets go of what was locked."""
 
 
 def book(stranger: Stranger, schedule_id: UUID, pay: str) -> Reply:
     return stranger.phone.post("/appointments", stranger.wish(schedule_id, pay))
+
+
+def exchange(stranger: Stranger, appointment_id: str, schedule_id: UUID) -> Reply:
+    return stranger.phone.post(f"/appointments/{appointment_id}/rescheduling", {"schedule_id": str(schedule_id)})
+
+
+def suspend(town: Town, schedule_id: UUID) -> None:
+    """As the hospital's operator does."""
+    with town.database.write() as session:
+        suspend_schedule(session, schedule_id=schedule_id, order=ORDER, now=datetime.now(UTC))
 
 
 def waiting(town: Town) -> int:
@@ -91,6 +108,16 @@ def test_two_hundred_strangers_for_fifty_numbers(town: Town) -> None:
     assert {(reply.status, reply.code) for reply in lost} <= {(409, "sold_out"), (409, "numbers_in_flight")}
     for reply in lost:  # whoever was refused heard it when all fifty were at least asked for by somebody else
         assert sum(winner.asked_at < reply.heard_at for winner in won) == 50
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("callers", [2, 20, 200])
+def test_the_last_number_is_had_by_one(town: Town, callers: int) -> None:
+    schedule_id = town.schedule(numbers=1)
+    replies = tried(*race(*(partial(book, one, schedule_id, "on_site") for one in town.strangers(callers))))
+    assert outcomes(replies).pop((201, None)) == 1, outcomes(replies)
+    assert {reply.code for reply in replies} <= {None, "sold_out", "numbers_in_flight"}
+    assert town.sold(schedule_id) == [1]
     assert town.broken() == []
 
 
@@ -170,4 +197,34 @@ def test_one_tap_sent_twenty_times_is_one_appointment(town: Town) -> None:
     assert {reply.body for reply in replies} == {replies[0].body}
     assert outcomes(replies) == {(201, None): 20}
     assert len(town.sold(schedule_id)) == 1
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("callers", [2, 20])
+def test_exchanging_into_a_half_day_that_is_being_suspended(town: Town, callers: int) -> None:
+    """Whoever is refused keeps what they had, whoever came first is one of those whom the hospital has to see to."""
+    department_id = town.department()
+    old, new = (town.schedule(department_id=department_id, numbers=callers, visit_date=day) for day in DAYS)
+    strangers = town.strangers(callers)
+    had = [tried(book(one, old, "on_site"))[0].json["id"] for one in strangers]
+    calls = [partial(exchange, one, number, new) for one, number in zip(strangers, had, strict=True)]
+    half = len(calls) // 2
+    results = race(*calls[:half], partial(suspend, town, new), *calls[half:])
+    replies = tried(*(one for one in results if one is not None))
+    assert {(one.status, one.code) for one in replies} <= {(200, None), (409, "schedule_suspended")}
+    went = sum(one.status == 200 for one in replies)
+    assert (len(town.sold(old)), len(town.sold(new))) == (callers - went, went)
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("callers", [2, 50])
+def test_booking_while_the_half_day_is_being_suspended(town: Town, callers: int) -> None:
+    schedule_id = town.schedule(numbers=callers)
+    calls = [partial(book, one, schedule_id, "on_site") for one in town.strangers(callers)]
+    half = len(calls) // 2
+    results = race(*calls[:half], partial(suspend, town, schedule_id), *calls[half:])
+    replies = tried(*(one for one in results if one is not None))
+    assert {(one.status, one.code) for one in replies} <= {(201, None), (409, "schedule_suspended")}
+    assert len(town.sold(schedule_id)) == sum(one.status == 201 for one in replies)
+    assert set(town.slot_statuses(schedule_id)) == {"suspended"}
     assert town.broken() == []
