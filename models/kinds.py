@@ -52,6 +52,8 @@ class IdentityLevel:
     PRESENT = 2
 
 
+OWN_CONSENT_AGE = 14
+"""From then on data about oneself is not a child's any more (PIPL 28, 31)."""
 FULL_AGE = 18
 """Full years. Below it somebody is a minor (rules.md 1.2.1)."""
 

@@ -21,7 +21,7 @@ from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
 from models.errors import FieldError, ValidationFailed
 from models.identity_check import FACE_METHODS, IdentityMethod
-from models.person import FULL_AGE, Dependent
+from models.person import FULL_AGE, OWN_CONSENT_AGE, Dependent
 from models.states import Cause
 
 DUE_AT_LOGIN = (Purpose.SERVICE,)
@@ -83,7 +83,7 @@ def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Caus
         forget_health(session, lock_dependent(session, withdrawn.dependent_id))
     elif withdrawn.purpose is Purpose.MINOR and withdrawn.dependent_id is not None:
         dependent = lock_dependent(session, withdrawn.dependent_id)
-        if dependent.age(on=hospital_day(now)) < FULL_AGE:
+        if is_consented_for(dependent, on=hospital_day(now)):
             fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
     elif withdrawn.purpose in TO_KEEP_IDENTITY:
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
@@ -139,10 +139,16 @@ def require_consent(session: Session, account_id: UUID, purpose: Purpose, depend
         raise ConsentRequired(purpose=str(purpose), version=current_version(purpose), **about)
 
 
+def is_consented_for(dependent: Dependent, *, on: date) -> bool:
+    """Whether a guardian consents in their place: they are a child, or a minor with a guardian here."""
+    age = dependent.age(on=on)
+    return age < OWN_CONSENT_AGE or (age < FULL_AGE and dependent.guardian_dependent_id is not None)
+
+
 def require_of_minor(session: Session, dependent: Dependent, *, on: date) -> None:
     """Before a minor's name, number or face is told to whoever compares them, or anything of their health is kept: the
     guardian's consent (L-04, F-03, decision 0047). `on` is the hospital's day. Raises: ConsentRequired."""
-    if dependent.age(on=on) < FULL_AGE:
+    if is_consented_for(dependent, on=on):
         require_consent(session, dependent.account_id, Purpose.MINOR, dependent.id)
 
 
