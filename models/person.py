@@ -11,21 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from models.base import Base, new_id, word
 from models.guardian import GuardianEvidence, GuardianRelation
-from models.kinds import (
-    FULL_AGE,
-    OWN_CONSENT_AGE,
-    IdentityLevel,
-    IdentityStatus,
-    IdType,
-    Relationship,
-    Sex,
-    age_on,
-)
+from models.kinds import FULL_AGE, IdentityLevel, IdentityStatus, IdType, Relationship, Sex, age_on
 from models.sealing import ERASED, KeyedHash, Vault
 
 __all__ = [
     "FULL_AGE",
-    "OWN_CONSENT_AGE",
     "Dependent",
     "IdType",
     "IdentityLevel",

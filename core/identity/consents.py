@@ -21,7 +21,8 @@ from models.account import DEPENDENT_PURPOSES, Consent, Provider, Purpose
 from models.base import new_id
 from models.errors import FieldError, ValidationFailed
 from models.identity_check import FACE_METHODS, IdentityMethod
-from models.person import FULL_AGE, OWN_CONSENT_AGE, Dependent
+from models.kinds import FULL_AGE, OWN_CONSENT_AGE
+from models.person import Dependent
 from models.states import Cause
 
 DUE_AT_LOGIN = (Purpose.SERVICE,)
