@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cases import Case, booked_by
 from crowd import Stranger, Town
 from fakes import ManualClock
 from harness import make_runner
-from running import looking_at, vault_of
+from running import blank_postgres, looking_at, vault_of
 from shared_app import app_with
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -28,6 +29,7 @@ from wire import NoAnswer, eventually, over_http
 
 from core.jobs.runner import Runner
 from core.workbench import Workbench
+from migrations import upgrade
 from miniapp_api.app import App
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
@@ -123,6 +125,21 @@ class Stage:
     def asked(self, operation: str, number: str) -> int:
         """How often the platform was called so."""
         return len(self.control("GET", f"/calls?operation={operation}&number={number}")["items"])
+
+
+@contextmanager
+def on_stage_with(kind: str, request: pytest.FixtureRequest, platform: Running, folder: Path) -> Iterator[Stage]:
+    """As `on_stage`, over a new database of that kind, sqlite or postgres, for a module that has one for all."""
+    if kind == "sqlite":
+        url = f"sqlite:///{folder / 'yuezhen.db'}"
+        upgrade(url)
+        with on_stage(platform, url, folder / "data") as opened:
+            yield opened
+        return
+    with blank_postgres(request.getfixturevalue("postgres_server")) as url:
+        upgrade(url)
+        with on_stage(platform, url, folder / "data") as opened:
+            yield opened
 
 
 class _Quiet(WSGIRequestHandler):

@@ -9,12 +9,10 @@ from typing import NamedTuple
 import pytest
 from cases import spoil
 from people import resident_id
-from running import blank_postgres
-from stage import Stage, on_stage
+from stage import Stage, on_stage_with
 from ward import agree
 from wire import Phone, new_key
 
-from migrations import upgrade
 from sandbox.testing import running_sandbox
 
 
@@ -38,17 +36,11 @@ FACES = [
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp(f"down-{request.param}")
-    with running_sandbox(folder / "sandbox", settle_delay=0.01) as platform:
-        if request.param == "sqlite":
-            url = f"sqlite:///{folder / 'yuezhen.db'}"
-            upgrade(url)
-            with on_stage(platform, url, folder / "data") as opened:
-                yield opened
-        else:
-            with blank_postgres(request.getfixturevalue("postgres_server")) as url:
-                upgrade(url)
-                with on_stage(platform, url, folder / "data") as opened:
-                    yield opened
+    with (
+        running_sandbox(folder / "sandbox", settle_delay=0.01) as platform,
+        on_stage_with(request.param, request, platform, folder) as opened,
+    ):
+        yield opened
 
 
 def somebody(stage: Stage, provider: str, order: int) -> tuple[Phone, str]:

@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 import pytest
 from people import resident_id
-from running import blank_postgres
-from stage import Stage, on_stage
+from stage import Stage, on_stage_with
 from ward import agree
 from wire import Phone
 
 from core.invariants import check_invariants
-from migrations import upgrade
 from sandbox.testing import running_sandbox
 
 WALLETS = ("wechat_miniapp", "alipay_miniapp")
@@ -46,17 +44,11 @@ CASES = [
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp(f"register-{request.param}")
-    with running_sandbox(folder / "sandbox", settle_delay=0.01) as platform:
-        if request.param == "sqlite":
-            url = f"sqlite:///{folder / 'yuezhen.db'}"
-            upgrade(url)
-            with on_stage(platform, url, folder / "data") as opened:
-                yield opened
-        else:
-            with blank_postgres(request.getfixturevalue("postgres_server")) as url:
-                upgrade(url)
-                with on_stage(platform, url, folder / "data") as opened:
-                    yield opened
+    with (
+        running_sandbox(folder / "sandbox", settle_delay=0.01) as platform,
+        on_stage_with(request.param, request, platform, folder) as opened,
+    ):
+        yield opened
 
 
 def logged_in(stage: Stage, provider: str, name: str) -> Phone:

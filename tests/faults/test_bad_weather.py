@@ -12,12 +12,10 @@ from uuid import UUID
 import pytest
 from cases import make_known, spoil
 from crowd import Stranger
-from running import blank_postgres
-from stage import Stage, on_stage
+from stage import Stage, on_stage_with
 from wire import Reply, new_key
 
 from integrations.transport import Transport
-from migrations import upgrade
 from models.identity_check import IdentityCheck
 from models.payment import PaymentStatus, RefundStatus
 from models.platform import PlatformToken
@@ -60,16 +58,8 @@ def house(
 ) -> Iterator[Stage]:
     """One for all of the weather; each day has patients of its own."""
     folder = tmp_path_factory.mktemp("weather")
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'yuezhen.db'}"
-        upgrade(url)
-        with on_stage(platform, url, folder) as opened:
-            yield opened
-        return
-    with blank_postgres(request.getfixturevalue("postgres_server")) as url:
-        upgrade(url)
-        with on_stage(platform, url, folder) as opened:
-            yield opened
+    with on_stage_with(request.param, request, platform, folder) as opened:
+        yield opened
 
 
 @dataclass

@@ -10,12 +10,10 @@ from uuid import UUID
 
 import pytest
 from cases import Case, spoil
-from running import blank_postgres
 from sqlalchemy import update
-from stage import Stage, on_stage
+from stage import Stage, on_stage_with
 
 from core.invariants import check_invariants
-from migrations import upgrade
 from models.hospital import Hospital
 from models.schedule import Schedule
 from sandbox.testing import running_sandbox
@@ -27,17 +25,11 @@ LOST = ["drop_before", "drop_after", "error", "error_after", "garbled", "cut", "
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp(f"hospital-{request.param}")
-    with running_sandbox(folder / "sandbox", settle_delay=0.01) as platform:
-        if request.param == "sqlite":
-            url = f"sqlite:///{folder / 'yuezhen.db'}"
-            upgrade(url)
-            with on_stage(platform, url, folder / "data") as opened:
-                yield opened
-        else:
-            with blank_postgres(request.getfixturevalue("postgres_server")) as url:
-                upgrade(url)
-                with on_stage(platform, url, folder / "data") as opened:
-                    yield opened
+    with (
+        running_sandbox(folder / "sandbox", settle_delay=0.01) as platform,
+        on_stage_with(request.param, request, platform, folder) as opened,
+    ):
+        yield opened
 
 
 @pytest.fixture(autouse=True)
