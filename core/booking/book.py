@@ -25,7 +25,7 @@ from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
-from core.booking.write import Sale, why_none, write_booking
+from core.booking.write import Sale, refuse_for_none, write_booking
 from core.dependents.granted import Use, note_uses
 from core.identity.consents import require_consent
 from core.locks import lock_account_and_person, lock_person
@@ -68,7 +68,7 @@ def book_and_view(
     to = SlotStatus.HELD if held or around.hospital_system is not None else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
-        raise why_none(session, around.schedule, count_left(session, wanted), now=now)
+        refuse_for_none(session, around.schedule, count_left(session, wanted), now=now)
     sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, case.grant, held)
     made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     if case.grant is not None:

@@ -28,7 +28,7 @@ from core.booking.rules.required import card_to_bring
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView, Money
 from core.booking.wish import Wish
-from core.booking.write import Sale, why_none, write_bundle
+from core.booking.write import Sale, refuse_for_none, write_bundle
 from core.locks import lock_account, lock_persons, root_of
 from core.transactions import Changed
 from models.errors import DomainError, FieldError, NotFound, ValidationFailed
@@ -205,7 +205,7 @@ def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cau
         if found is None:
             left = count_left(session, wanted[0])
             left = left if left.free >= len(wanted) else replace(left, free=0)
-            raise why_none(session, of_group[0].around.schedule, left, now=now)
+            refuse_for_none(session, of_group[0].around.schedule, left, now=now)
         taken |= {one.wish.dependent_id: number for one, number in zip(of_group, found, strict=True)}
     return [taken[one.wish.dependent_id] for one in parts]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -16,6 +16,19 @@ from models.schedule import Schedule
 from models.schedule_change import ScheduleChange
 
 _FORM = "department/doctor/YYYY-MM-DD/period/clinic type, the doctor empty for a clinic without one"
+
+
+class Clinic(Protocol):
+    """Any record of a half day."""
+
+    @property
+    def doctor_code(self) -> str: ...
+    @property
+    def visit_date(self) -> date: ...
+    @property
+    def period(self) -> Period: ...
+    @property
+    def clinic_type(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,11 @@ class HalfDayName:
             raise ValueError(f"must be {_FORM}: write the day as {visit_date}")
         return cls(department, doctor, visit_date, Period(period), clinic_type)
 
+    @classmethod
+    def of(cls, department: str, clinic: Clinic) -> HalfDayName:
+        """Of a clinic of that department, published or not."""
+        return cls(department, clinic.doctor_code, clinic.visit_date, clinic.period, clinic.clinic_type)
+
     def __str__(self) -> str:
         return "/".join((self.department, self.doctor, str(self.visit_date), self.period, self.clinic_type))
 
@@ -59,10 +77,9 @@ def names_of_half_days(session: Session, *conditions: ColumnElement[bool]) -> Ma
     before = _before_changes(session, *conditions)
     found: dict[UUID, list[str]] = {}
     for one, department in rows:
-        now = HalfDayName(department, one.doctor_code, one.visit_date, one.period, one.clinic_type)
-        was = before.get(one.id, {})
-        doctor, period = was.get("doctor_code", one.doctor_code), Period(was.get("period", one.period))
-        first = HalfDayName(department, doctor, one.visit_date, period, one.clinic_type)
+        now, was = HalfDayName.of(department, one), before.get(one.id, {})
+        doctor, period = was.get("doctor_code", now.doctor), Period(was.get("period", now.period))
+        first = replace(now, doctor=doctor, period=period)
         found[one.id] = [str(name) for name in dict.fromkeys((first, now))]
     return found
 

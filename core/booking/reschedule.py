@@ -26,7 +26,7 @@ from core.booking.look import Surroundings, look_around
 from core.booking.rules.evaluation import refusals, sold_until
 from core.booking.terms import Terms
 from core.booking.wish import Wish
-from core.booking.write import Sale, why_none, write_replacement
+from core.booking.write import Sale, refuse_for_none, write_replacement
 from core.dependents.granted import Use, note_uses
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.refusals import AppointmentFrozen, CancelDeadlinePassed, HoldOpen, NotReschedulable
@@ -218,14 +218,14 @@ def _costs_more(account: ChargeAccount, old: Appointment, schedule: Schedule) ->
 
 
 def _take(session: Session, found: _Found, old: Appointment, *, costs_more: bool, now: datetime, cause: Cause) -> Sale:
-    """The new number, before the old one is let go. Raises: as `why_none`, and what it returns."""
+    """The new number, before the old one is let go. Raises: as `refuse_for_none`."""
     to = SlotStatus.HELD if costs_more else SlotStatus.BOOKED
     wanted = replace(found.wanted, taker=taker_in(found.case))
     if found.case.elsewhere:
         wanted = replace(wanted, segment_starts_at=found.case.clear_segment)
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:
-        raise why_none(session, found.around.schedule, count_left(session, found.wanted), now=now)
+        refuse_for_none(session, found.around.schedule, count_left(session, found.wanted), now=now)
     case = found.case
     return Sale(
         found.wish,

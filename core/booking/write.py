@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import String, and_, bindparam, case, select, type_coerce
@@ -29,7 +29,6 @@ from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind
-from models.errors import DomainError
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -176,14 +175,14 @@ def _refuse_unless_open(status: str) -> None:
         raise Changed()
 
 
-def why_none(session: Session, schedule: Schedule, left: Left, *, now: datetime) -> DomainError:
-    """Why no number was had of what was looked at before: it is full, or it was taken off sale meanwhile, which ends
-    its numbers too. Raises: Changed where it was given to another doctor, or moved."""
-    try:
-        _refuse_unless_open(session.execute(_STATUS_NOW, _looked_at(schedule)).scalar_one())
-    except DomainError as refusal:
-        return refusal
-    return full(left, now=now)
+def refuse_for_none(session: Session, schedule: Schedule, left: Left, *, now: datetime) -> NoReturn:
+    """No number was had of what was looked at before: it is full, or it was taken off sale meanwhile, which ends its
+    numbers too.
+
+    Raises: SoldOut, NumbersInFlight, ScheduleSuspended, ScheduleClosed, Changed where it was given to another doctor,
+    or moved."""
+    _refuse_unless_open(session.execute(_STATUS_NOW, _looked_at(schedule)).scalar_one())
+    raise full(left, now=now)
 
 
 def _charge(sale: Sale, *, now: datetime) -> Charge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -73,17 +73,13 @@ def load_single_days(session: Session, directory: Directory, ids: Ids, *, now: d
             hospital=sitting.hospital_code,
             departments=above,
             doctor=sitting.doctor_code,
-            half_day=[_name(half_day.visit_date, sitting)],
+            half_day=[str(HalfDayName.of(sitting.department_code, half_day))],
         )
         compiled = half_day.compiled(policies, calendar.working_days_before)
         if half_day.key not in standing and now < compiled.closes_at:
             due.append((half_day, compiled))
     insert_half_days(session, due, now=now)
     return Tally(added=len(due), unchanged=len(half_days) - len(due))
-
-
-def _name(day: date, sitting: Sitting) -> str:
-    return str(HalfDayName(sitting.department_code, sitting.doctor_code, day, sitting.period, sitting.clinic_type))
 
 
 def _single_days(directory: Directory, ids: Ids) -> Iterator[tuple[HalfDay, Sitting]]:

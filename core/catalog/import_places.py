@@ -99,13 +99,11 @@ class Places:
         """From wide to narrow."""
         department = self.departments[half_day.hospital_id, row.sitting.department_code]
         above = self.groups.get(department.parent_id, "") if department.parent_id else ""
-        doctor, of = half_day.doctor_code, half_day
-        name = HalfDayName(department.code, doctor, of.visit_date, of.period, of.clinic_type)
         return self.book.levels(
             hospital=row.sitting.hospital_code,
             departments=[code for code in (above, department.code) if code],
             doctor=row.sitting.doctor_code,
-            half_day=[str(name)],
+            half_day=[str(HalfDayName.of(department.code, half_day))],
         )
 
     def _campus(self, hospital: Hospital, code: str) -> Campus | None:

@@ -47,8 +47,7 @@ def record_consent(
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
     Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers, of a
-    minor too; and
-    the consent to health data takes along what was told.
+    minor too; and the consent to health data takes along what was told.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)

@@ -191,3 +191,12 @@ def lock_charge_account(session: Session, charge_id: UUID, *, besides: Iterable[
         refunds=lock_refunds_of(session, charge_id),
         claims={one.appointment_id: one for one in claims},
     )
+
+
+def lock_appointment_account(session: Session, appointment_id: UUID) -> tuple[ChargeAccount, Appointment]:
+    """That of an appointment, whosever it is, and the appointment in it. Raises: NotFound."""
+    charge_id = session.scalar(select(Appointment.charge_id).where(Appointment.id == appointment_id))
+    if charge_id is None:
+        raise NotFound()
+    account = lock_charge_account(session, charge_id)
+    return account, next(one for one in account.appointments if one.id == appointment_id)

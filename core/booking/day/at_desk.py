@@ -17,7 +17,7 @@ from core.booking.day.queue import pass_over
 from core.booking.day.visit_pass import read_visit_pass
 from core.booking.endings.ending import end_appointment, end_replacement
 from core.booking.strikes.ledger import count_later, lift, lift_later
-from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.charge_account import ChargeAccount, lock_appointment_account
 from core.refusals import CheckInRefused, NotCancellable
 from core.rights.access import AccessAction, AccessPurpose, note_access
 from core.tickets import Tickets
@@ -44,7 +44,7 @@ def check_in_at_desk(
     """They are there. The desk may `overrule` the window. Whoever is there already stays there.
 
     Raises: NotFound, CheckInRefused, AppointmentFrozen, ScheduleSuspended, CheckInTooEarly, CheckInTooLate."""
-    account, appointment = _locked(session, appointment_id)
+    account, appointment = lock_appointment_account(session, appointment_id)
     if appointment.status is AppointmentStatus.ARRIVED:
         return appointment
     slot = account.slots[appointment.slot_id]
@@ -59,7 +59,7 @@ def check_in_at_desk(
 
 def pass_number(session: Session, *, appointment_id: UUID, operator: str, now: datetime) -> Arrival:
     """Called in vain (过号). Raises: NotFound, CheckInRefused."""
-    _, appointment = _locked(session, appointment_id)
+    _, appointment = lock_appointment_account(session, appointment_id)
     arrival = pass_over(session, appointment, now=now)
     _note(session, appointment, AccessAction.PASSED_OVER, operator, result=f"passed {arrival.passed}", now=now)
     return arrival
@@ -69,7 +69,7 @@ def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: dateti
     """The doctor has seen them. Of a no-show it is the correction: they were there after all.
 
     Raises: NotFound, CheckInRefused."""
-    _, appointment = _locked(session, appointment_id)
+    _, appointment = lock_appointment_account(session, appointment_id)
     if appointment.status is AppointmentStatus.FULFILLED:
         return appointment
     if appointment.status is AppointmentStatus.NOSHOW:
@@ -89,7 +89,7 @@ def cancel_at_desk(
     return; what was cancelled stays cancelled.
 
     Raises: NotFound, NotCancellable."""
-    account, appointment = _locked(session, appointment_id)
+    account, appointment = lock_appointment_account(session, appointment_id)
     if appointment.status is not AppointmentStatus.CANCELLED:
         freely = appointment.may_leave_freely(now=now)  # by the hospital's doing: it never counts
         # Who had come is not late, and whatever the desk takes back of them is not theirs to answer for.
@@ -116,7 +116,7 @@ def decide_at_desk(
     """True, and the number is taken back; or not, and it is as good as before. Whether there was anything to decide.
 
     Raises: NotFound, NotCancellable where the claim cannot be ended."""
-    account, appointment = _locked(session, appointment_id)
+    account, appointment = lock_appointment_account(session, appointment_id)
     if not decide(session, appointment_id, confirmed=confirmed, now=now):
         return False
     if confirmed and appointment.status is not AppointmentStatus.CANCELLED:
@@ -140,15 +140,6 @@ def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: 
     lift(session, strike, Lift.APPEAL, now=now, cause=cause)
     _note(session, appointment, AccessAction.STRIKE_LIFTED, operator, result="lifted", now=now)
     return True
-
-
-def _locked(session: Session, appointment_id: UUID) -> tuple[ChargeAccount, Appointment]:
-    """Raises: NotFound."""
-    charge_id = session.scalars(select(Appointment.charge_id).where(Appointment.id == appointment_id)).one_or_none()
-    if charge_id is None:
-        raise NotFound()
-    account = lock_charge_account(session, charge_id)
-    return account, next(one for one in account.appointments if one.id == appointment_id)
 
 
 def _take_back(

@@ -17,10 +17,9 @@ from sqlalchemy.orm import Session
 from core.booking.follow_up.refusals import NoFollowUp
 from core.booking.terms import Terms
 from core.clock import hospital_day
-from core.payments.charge_account import lock_charge_account
+from core.payments.charge_account import lock_appointment_account
 from core.rights.access import AccessAction, AccessPurpose, note_access
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus
-from models.errors import NotFound
 from models.schedule import Schedule, ScheduleStatus
 
 CAME = frozenset({AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED})
@@ -41,10 +40,7 @@ def allow_follow_up(session: Session, *, appointment_id: UUID, operator: str, no
 
     Raises: NotFound, NoFollowUp where the terms of the visit know none, nobody has come, it is one itself, or its days
     are over."""
-    charge_id = session.scalar(select(Appointment.charge_id).where(Appointment.id == appointment_id))
-    if charge_id is None:
-        raise NotFound()
-    appointment = next(one for one in lock_charge_account(session, charge_id).appointments if one.id == appointment_id)
+    _, appointment = lock_appointment_account(session, appointment_id)
     if appointment.follow_up_until is not None:
         return appointment.follow_up_until
     days = Terms.from_document(appointment.terms).follow_up_days

@@ -21,7 +21,7 @@ from core.booking.beside import add_number, follow_ups_in
 from core.booking.book import look_for
 from core.booking.case import Case, own_case
 from core.booking.follow_up.refusals import NoFollowUp
-from core.booking.follow_up.right import CAME
+from core.booking.follow_up.right import CAME, follow_ups_of
 from core.booking.look import DoctorSeen, Surroundings
 from core.booking.rules.evaluation import refusals, sold_until
 from core.booking.rules.overlap import elsewhere_during, meets
@@ -34,7 +34,7 @@ from core.booking.write import Sale, write_booking
 from core.locks import lock_account_and_person, lock_schedules, root_of
 from core.refusals import ScheduleClosed
 from models.account import Provider
-from models.appointment import HOLDS_SLOT, Appointment, PayMode
+from models.appointment import Appointment, PayMode
 from models.errors import NotFound
 from models.hospital import Doctor
 from models.person import Dependent
@@ -134,10 +134,7 @@ def _refuse_unless_right(
         raise NoFollowUp(reason="department")
     if not _is_within_rank(around.doctor, row.Doctor):
         raise NoFollowUp(reason="rank")
-    live = select(Appointment.id).where(
-        Appointment.follow_up_of_id == visit_id, Appointment.status.in_(sorted(HOLDS_SLOT))
-    )
-    if session.scalar(live) is not None:
+    if follow_ups_of(session, [visit])[visit_id].appointment_id is not None:
         raise NoFollowUp(reason="used")
 
 
