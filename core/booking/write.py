@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 
 from core.booking.charge_lines import FOLLOW_UP, PRICE_LIST, charge_line
 from core.booking.claim import Left, Taken
+from core.booking.endings.end_hold import end_of_hold
 from core.booking.look import Surroundings
 from core.booking.rules.evaluation import full
 from core.booking.shared_charge import Shared
@@ -20,7 +21,6 @@ from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.hospital.soon import first_settling
-from core.jobs.queue import new_job
 from core.notices.write import tell
 from core.numbers import appointment_number
 from core.refusals import ScheduleClosed, ScheduleSuspended
@@ -32,7 +32,6 @@ from models.charge import Charge, ChargeLine, FeeKind
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
-from models.job import Job
 from models.notice import NoticeKind
 from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
@@ -249,18 +248,6 @@ def _claim(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Bas
     )
     born = claim.move(HospitalClaimStatus.NONE, at=now, cause=cause)
     return [claim, born, first_settling(appointment, now=now)]
-
-
-def end_of_hold(appointment_id: UUID, hold_expires_at: datetime, *, now: datetime) -> Job:
-    """The job that ends the hold of a new appointment, for whoever writes it with the rest."""
-    # A new row needs no look for an older one: nothing can have made this hold's job before.
-    return new_job(
-        "end_hold",
-        run_at=hold_expires_at,
-        now=now,
-        dedup=f"end_hold:{appointment_id}",
-        payload={"appointment_id": str(appointment_id)},
-    )
 
 
 def _view(sale: Sale, appointment: Appointment, charge: Charge, *, shared: Shared | None = None) -> AppointmentView:

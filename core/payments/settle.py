@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from core.booking.endings.end_hold import end_hold_now
 from core.booking.endings.let_go import let_replaced_go
 from core.hospital.soon import settle_soon
 from core.notices.write import tell
@@ -21,7 +21,6 @@ from core.payments.refunds import due_refund
 from core.payments.surplus import return_surplus
 from core.ports import TradeAnswer, TradeState
 from models.appointment import Appointment, AppointmentStatus
-from models.job import Job
 from models.notice import NoticeKind
 from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from models.schedule import SlotStatus
@@ -57,14 +56,12 @@ def _nothing_came(session: Session, payment: Payment, answer: TradeAnswer, *, no
 
 
 def _end_holds(session: Session, account: ChargeAccount, *, now: datetime) -> None:
-    """A hold that is over waited for this word alone: its job need not wait for its next look. One that a worker has in
-    hand is left there, for it may have asked for the word."""
-    over = [one for one in account.waiting if one.hold_expires_at is not None and one.hold_expires_at <= now]
-    if not over or account.live_payments:
+    """A hold that is over waited for this word alone."""
+    if account.live_payments:
         return
-    idle = Job.done_at.is_(None), Job.dead_at.is_(None), Job.lease_until.is_(None)
-    named = Job.dedup.in_([f"end_hold:{one.id}" for one in over])
-    session.execute(update(Job).where(named, *idle, Job.run_at > now).values(run_at=now))
+    for one in account.waiting:
+        if one.hold_expires_at is not None and one.hold_expires_at <= now:
+            end_hold_now(session, one.id, now=now)
 
 
 def _paid(

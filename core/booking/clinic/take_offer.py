@@ -18,9 +18,9 @@ from core.booking.clinic.alternatives import limit_reached, others_than
 from core.booking.clinic.offers import Offered, decline, lock_offered, withdraw_offers
 from core.booking.clinic.suspended import AFFECTED, end_suspended, settle_soon
 from core.booking.day.not_me import is_frozen
+from core.booking.endings.end_hold import end_of_hold
 from core.booking.endings.ending import end_replacement
 from core.booking.terms import Terms
-from core.booking.write import end_of_hold
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
 from core.locks import lock_account_and_person
 from core.notices.write import tell

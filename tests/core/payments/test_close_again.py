@@ -9,7 +9,7 @@ from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient
 
 from core.booking.endings.release import close_payments
-from core.jobs.queue import LeasedJob
+from core.jobs.queue import LeasedJob, lease_ready, postpone
 from core.payments.ask import look_at_payment
 from core.ports import PaymentGateway, TradeState
 from core.registry import NotConfigured
@@ -123,13 +123,38 @@ def test_a_number_goes_back_as_soon_as_its_prepay_is_known_to_be_closed(patient:
     """Whoever hears it: the closing of the hold, which may pause for a minute by now, or the asking back."""
     appointment_id = patient.book()
     patient.open_payment(appointment_id)
-    patient.gateway.down = "after"  # it closes, and the answer is lost
+    patient.gateway.down = "before"
     patient.work(after=timedelta(minutes=16))
     assert patient.appointment(appointment_id).status is AppointmentStatus.PENDING
     patient.gateway.down = None
+    patient.gateway.close_payment(patient.payments()[-1].out_trade_no)  # a closing whose answer was lost
     for _ in range(60):
         patient.work(after=timedelta(seconds=1))
         closed = patient.payments()[-1].status is PaymentStatus.CLOSED
         assert closed == (patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED)
         patient.assert_sound()
     assert closed
+
+
+def test_an_end_of_hold_that_looked_too_early_looks_again_at_once(patient: Patient) -> None:
+    """A worker has it in hand, and has seen the prepay open, when the asking back hears that it is closed."""
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    patient.clock.advance(timedelta(minutes=16))
+    [ending] = [one for one in _leased(patient) if one.kind == "end_hold"]
+    patient.gateway.close_payment(patient.payments()[-1].out_trade_no)  # as above
+    look_at_payment(
+        patient.workbench, payment_id=patient.payments()[-1].id, account_id=patient.account_id, cause=REQUEST
+    )
+    assert patient.payments()[-1].status is PaymentStatus.CLOSED
+    later = patient.clock.now() + timedelta(minutes=1)
+    assert not patient.workbench.transactions.write(lambda session, _now: postpone(session, ending, until=later))
+    patient.work()
+    assert patient.appointment(appointment_id).status is AppointmentStatus.CANCELLED
+    patient.assert_sound()
+
+
+def _leased(patient: Patient) -> list[LeasedJob]:
+    return patient.workbench.transactions.write(
+        lambda session, now: lease_ready(session, worker="another", limit=100, now=now)
+    )
