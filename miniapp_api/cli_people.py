@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +19,7 @@ from core.dependents.guardians import confirm_guardian
 from core.dependents.signals import crowded_persons
 from core.identity.on_site import verify_on_site
 from core.rights.catalogue import listing
+from core.rights.minors import minors_year
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.agreement import Agreement
@@ -130,6 +132,15 @@ def tell_crowded_persons() -> None:
         click.echo(json.dumps(told, default=str))
 
 
+@click.command("minors-report")
+@click.argument("year", type=click.IntRange(2020, 2100))
+@with_appcontext
+def tell_minors_year(year: int) -> None:
+    """The year's figures on minors' data, for the yearly audit: counts, nobody's name. Prints one line of JSON."""
+    transactions = services().workbench.transactions
+    click.echo(json.dumps(asdict(transactions.read(lambda session, now: minors_year(session, year, now=now)))))
+
+
 def _told_agreement(given: Agreement) -> dict[str, Any]:
     return {"dependent_id": given.dependent_id, "agreement_id": given.id, "way": given.way, "given_at": given.given_at}
 
@@ -149,5 +160,6 @@ commands: list[click.Command] = [
     revoke_on_site,
     show_catalogue,
     tell_crowded_persons,
+    tell_minors_year,
     verify_dependent,
 ]
