@@ -151,13 +151,17 @@ class Family:
         return schedule
 
     def first_open(self, hospital_id: str) -> dict[str, Any]:
-        """A random one of the nearest day that can still be cancelled before its deadline."""
+        """A random one of a department for everybody, of the nearest day that can still be cancelled in time."""
+        groups = self.client("GET", f"/hospitals/{hospital_id}/departments")["items"]
+        departments = [one for group in groups for one in (group, *group["children"])]
+        for_some = {one["id"] for one in departments if (one["sex"], one["min_age"], one["max_age"]) != (None,) * 3}
         today = datetime.now(ZONE).date()
         for ahead in range(2, 14):
             day = today + timedelta(days=ahead)
             query = urlencode({"date": day.isoformat()})
             found = self.client("GET", f"/hospitals/{hospital_id}/schedules?{query}")["items"]
-            fit = [one for one in found if one["status"] == "open" and one["remaining"] > 1 and one["fee_fen"] > 0]
+            open_to_all = [one for one in found if one["status"] == "open" and one["department"]["id"] not in for_some]
+            fit = [one for one in open_to_all if one["remaining"] > 1 and one["fee_fen"] > 0]
             if fit:
                 chosen: dict[str, Any] = random.choice(fit)
                 return chosen

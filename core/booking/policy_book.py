@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -17,9 +17,11 @@ from models.policy import BookingPolicyRow, PolicyLevel
 
 @dataclass(frozen=True)
 class PolicyBook:
-    """The documents in force, read once for many subjects."""
+    """The documents in force, read once for many subjects; and by a department's code whom the directory says it is
+    for, which holds unless its own document or a narrower one says otherwise."""
 
     documents: Mapping[tuple[PolicyLevel, str], BookingPolicy]
+    whom_for: Mapping[str, BookingPolicy] = field(default_factory=dict)
 
     @classmethod
     def read(cls, session: Session, codes: Iterable[str], *, half_days_from: date | None = None) -> PolicyBook:
@@ -39,7 +41,8 @@ class PolicyBook:
                 (level, subject): BookingPolicy.parse(document)
                 for level, subject, document in rows
                 if level is not PolicyLevel.SCHEDULE or _is_told(subject, document, half_days_from)
-            }
+            },
+            _whom_for(session, named),
         )
 
     @property
@@ -56,14 +59,24 @@ class PolicyBook:
     ) -> list[BookingPolicy]:
         """From wide to narrow. `departments` are codes, the group's first; an empty code stands for none. `half_day`
         are the names of one, the one that wins last."""
-        wanted = [
-            (PolicyLevel.PLATFORM, ""),
-            (PolicyLevel.HOSPITAL, hospital),
-            *((PolicyLevel.DEPARTMENT, code) for code in departments),
-            (PolicyLevel.DOCTOR, doctor),
-            *((PolicyLevel.SCHEDULE, name) for name in half_day),
+        told = self.documents.get
+        levels = [
+            told((PolicyLevel.PLATFORM, "")),
+            told((PolicyLevel.HOSPITAL, hospital)),
+            *(one for code in departments for one in (self.whom_for.get(code), told((PolicyLevel.DEPARTMENT, code)))),
+            told((PolicyLevel.DOCTOR, doctor)),
+            *(told((PolicyLevel.SCHEDULE, name)) for name in half_day),
         ]
-        return [self.documents[subject] for subject in wanted if subject in self.documents]
+        return [one for one in levels if one is not None]
+
+
+def _whom_for(session: Session, codes: Iterable[str]) -> dict[str, BookingPolicy]:
+    bounded = or_(Department.sex.is_not(None), Department.min_age.is_not(None), Department.max_age.is_not(None))
+    query = select(Department.code, Department.sex, Department.min_age, Department.max_age)
+    return {
+        code: BookingPolicy(sexes=None if sex is None else (str(sex),), age_from=youngest, age_to=oldest)
+        for code, sex, youngest, oldest in session.execute(query.where(Department.code.in_(codes), bounded))
+    }
 
 
 def _is_told(subject: str, document: object, first: date | None) -> bool:

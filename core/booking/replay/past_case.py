@@ -153,12 +153,12 @@ class Circumstances:
         for one in past:
             codes |= {one.department, one.group or "", one.schedule.doctor_code}
         first = min((one.schedule.visit_date for one in past), default=None)
-        standing_now = PolicyBook.read(session, codes, half_days_from=first).documents
+        now = PolicyBook.read(session, codes, half_days_from=first)
         schedules = {one.schedule.id for one in past}
-        over = {key: standing_now.get(key, BookingPolicy()).under(policy) for key, policy in changes.items()}
+        over = {key: now.documents.get(key, BookingPolicy()).under(policy) for key, policy in changes.items()}
         dependents = {one.dependent.id for one in past}
         return cls(
-            book=PolicyBook({**standing_now, **over}),
+            book=replace(now, documents={**now.documents, **over}),
             hospital=hospital.code,
             calendar=WorkCalendar.read(session),
             standing=PastStanding.read(session, [one.booked for one in past]),

@@ -13,13 +13,14 @@ from factories import make_doctor
 from harness import REQUEST, Patient, beside, same_person
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from core.booking.extra import ExtraReason, Order, issue_extra_number
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, InvalidPolicy, merged
 from core.booking.rules.guards import guarded
 from core.booking.terms import Terms
+from core.catalog.recompile import recompile_terms
 from core.refusals import NotEligible, PersonLimit
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.database import Database
@@ -246,6 +247,21 @@ def test_visits_are_read_only_where_a_policy_asks(patient: Patient, database: Da
     event.listen(database.engine, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
     patient.book()
     assert statements == ["SELECT", "WITH", "SELECT", "SELECT", "UPDATE", "WITH"]
+
+
+def test_whom_the_directory_names_is_asked_for_at_booking_as_soon_as_it_says_so(patient: Patient) -> None:
+    def say(**bounds: Any) -> None:
+        of_schedule = select(Schedule.department_id).where(Schedule.id == patient.schedule_id).scalar_subquery()
+        changed = update(Department).where(Department.id == of_schedule).values(**bounds)
+        patient.write(lambda session, _now: session.execute(changed))
+        recompile_terms(patient.workbench.transactions)
+
+    say(min_age=0, max_age=18)
+    with pytest.raises(NotEligible) as refused:
+        patient.book()
+    assert refused.value.facts == {"guard": "age", "age_to": 18}
+    say(max_age=None)
+    assert codes(patient) == []
 
 
 # --- in words

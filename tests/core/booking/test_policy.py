@@ -18,6 +18,7 @@ from core.booking.terms import Terms, compile_terms
 from core.clock import HOSPITAL_ZONE
 from core.transactions import Transactions
 from models.base import new_id
+from models.kinds import Sex
 from models.policy import BookingPolicyRow, PolicyLevel
 from models.schedule import Schedule, ScheduleStatus
 
@@ -263,5 +264,28 @@ def test_the_policy_in_force_comes_from_every_level(transactions: Transactions) 
         book = PolicyBook.read(session, [hospital.code])
         levels = book.levels(hospital=hospital.code, departments=[group.code], doctor="")
         assert [level.hold_minutes for level in levels] == [11, 12]
+
+    transactions.write(look)
+
+
+def test_the_directory_says_whom_a_department_is_for_unless_a_narrower_policy_does(transactions: Transactions) -> None:
+    def look(session: Any, _now: datetime) -> None:
+        hospital = factories.make_hospital(session)
+        group = factories.make_department(session, hospital)
+        department = factories.make_department(session, hospital, parent=group)
+        doctor = factories.make_doctor(session, department)
+        group.max_age, department.sex, department.min_age = 18, Sex.FEMALE, 14
+        store(session, PolicyLevel.HOSPITAL, hospital.code, age_from=1, age_to=99)
+
+        def bounds(**among: Any) -> tuple[Any, ...]:
+            told = policies_for(session, hospital=hospital, **among)
+            return told.sexes, told.age_from, told.age_to
+
+        assert bounds() == ((), 1, 99)
+        assert bounds(department=group) == ((), 1, 18)
+        assert bounds(department=department) == (("female",), 14, 18)
+        store(session, PolicyLevel.DEPARTMENT, department.code, sexes=[])
+        store(session, PolicyLevel.DOCTOR, doctor.code, age_from=16)
+        assert bounds(department=department, doctor=doctor) == ((), 16, 18)
 
     transactions.write(look)
