@@ -44,7 +44,8 @@ def reading_private(look: Look, schema: Schema) -> Response:
 def reading_shared(key: Hashable, look: Look, schema: Schema) -> Response:
     """As `reading_public`, filled at most once a second in this process, however many ask: the others wait for it.
 
-    What it tells is up to a second old, so that nothing may be decided by it. Raises: as `reading_public`."""
+    What it tells is up to a second old, and a moment more while it is filled anew (`ready.py`): nothing may be decided
+    by it. Raises: as `reading_public`."""
     flight: SingleFlight = current_app.extensions.setdefault(EXTENSION, SingleFlight())
     tagged, until = flight.find(key, lambda: _tagged(look, schema))
     route = request.url_rule

@@ -1,5 +1,6 @@
 """Ready replies: in front of Flask, for exactly those open GETs that Flask answered by `reading_shared` within the last
-second.
+second. Once it is over, one caller has Flask fill it anew, and the others get the old reply for a moment more: no crowd
+queues in Flask every second for what is made once.
 
 Whoever asks for the same path and query meanwhile gets the bytes and the headers that Flask sent, or its 304, with a
 request id of their own and a line of their own in the log, and it counts against the limit of their address.
@@ -38,12 +39,18 @@ _OTHER_CONDITIONS = frozenset(
 _STATUSES = {"200": 200, "304": 304}
 
 
+_MOMENT = 0.25
+"""Seconds that a fill may take before everybody waits for it."""
+
+
 @dataclass(frozen=True)
 class _Ready:
-    """One reply, and by status the heads that Flask gave it so far."""
+    """One reply, by status the heads that Flask gave it so far, and the turn to have it filled anew. That is not given
+    back: another reply follows, or its moment passes."""
 
     shared: Shared
     heads: dict[int, Head] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ReadyReplies:
@@ -82,7 +89,10 @@ class ReadyReplies:
         return [ready.shared.tagged.body] if status == 200 else []
 
     def _is_live(self, ready: _Ready, at: float) -> bool:
-        return at < ready.shared.until and ready.shared.flight is self._app.extensions.get(EXTENSION)
+        if ready.shared.flight is not self._app.extensions.get(EXTENSION):
+            return False
+        late = at - ready.shared.until
+        return late < 0 or (late < _MOMENT and not ready.turn.acquire(blocking=False))
 
     def _ask(self, key: Key, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Let Flask answer, and remember its head where what it sent was shared."""

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -18,10 +19,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.engine import URL
 from werkzeug.test import TestResponse
+from wire import eventually
 
 from core.catalog.publish import extend_schedules
 from core.clock import hospital_day
 from core.transactions import Transactions
+from miniapp_api import ready
 from miniapp_api.app import App
 from miniapp_api.cacheable import EXTENSION, SingleFlight
 from miniapp_api.config import Config
@@ -158,6 +161,30 @@ def test_no_second_longer(counter: Counter) -> None:
         assert time.monotonic() < filled_before + 0.2 + 0.5
         time.sleep(0.05)
     assert items[0]["status"] == "suspended"
+
+
+def test_while_one_has_it_filled_anew_the_others_get_the_old_one_for_a_moment_and_no_longer(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "_MOMENT", 60)
+    path, go_on = counter.paths[0], threading.Event()
+    counter.lasting(0.1)
+    old = counter.get(path)
+    hold = lambda _app, **_more: go_on.wait(10)  # noqa: E731
+    request_started.connect(hold, counter.app)
+    time.sleep(0.1)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            renewing = pool.submit(counter.app.test_client().get, path)
+            eventually(lambda: len(counter.asked) == 2, "one has it filled")
+            assert told(counter.get(path)) == told(old)
+            assert len(counter.asked) == 2
+            monkeypatch.setattr(ready, "_MOMENT", 0)
+            late = pool.submit(counter.app.test_client().get, path)
+            eventually(lambda: len(counter.asked) == 3, "the next one waits too")
+        finally:
+            go_on.set()
+    assert [one.result().data for one in (renewing, late)] == [old.data] * 2
 
 
 def test_they_count_against_the_address(counter: Counter) -> None:
