@@ -16,24 +16,20 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.at_desk import book_at_desk
 from core.booking.beside import add_number, follow_ups_in
-from core.booking.case import Case, own_case
+from core.booking.case import Case
 from core.booking.claim import Taken
-from core.booking.look import Surroundings, look_around
-from core.booking.rules.evaluation import refusals
 from core.booking.rules.refusals import ClosedHours
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
-from core.booking.write import Sale, write_booking
-from core.locks import lock_account_and_person, lock_schedules
+from core.locks import lock_schedules
 from core.refusals import NotEligible, NotReleased
 from core.rights.access import AccessAction, AccessPurpose, note_access
-from core.transactions import Changed
 from models.appointment import PayMode
 from models.errors import NotFound
 from models.hospital import Doctor
-from models.person import Dependent
 from models.schedule import Schedule, Slot, SlotStatus, Surplus
 from models.sealing import Vault
 from models.states import Cause
@@ -70,46 +66,22 @@ def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: 
 
     Raises: NotFound, ExtraRefused, ValidationFailed, and every refusal of eligibility but of capacity, release, hours,
     sex, age and visit kind."""
-    account_id = session.scalar(
-        select(Dependent.account_id).where(Dependent.id == order.dependent_id, Dependent.archived_at.is_(None))
-    )
-    if account_id is None:
-        raise NotFound()
-    around = look_around(
+
+    def take(case: Case, to: SlotStatus) -> Taken:
+        _refuse_other_doctors(session, case.schedule, order.doctor_code)
+        return _add(session, case.schedule, case.terms, to, now=now, cause=cause)
+
+    made = book_at_desk(
         session,
-        schedule_id=order.schedule_id,
-        segment_starts_at=None,
-        account_id=account_id,
-        dependent_id=order.dependent_id,
+        Wish(order.schedule_id, order.dependent_id, order.pay),
+        passing=(NotReleased, ClosedHours, NotEligible),
+        take=take,
         now=now,
+        cause=cause,
+        vault=vault,
     )
-    schedule, terms = around.schedule, Terms.from_document(around.schedule.terms)
-    wish = Wish(schedule.id, order.dependent_id, order.pay)
-    wish.refuse_unless_offered(schedule, terms)
-    _refuse_other_doctors(session, schedule, order.doctor_code)
-    case = _judged(session, around, terms, account_id=account_id, dependent_id=order.dependent_id, now=now)
-    waits = wish.pays_online(schedule) or around.hospital_system is not None
-    taken = _add(session, schedule, terms, SlotStatus.HELD if waits else SlotStatus.BOOKED, now=now, cause=cause)
-    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, wish.pays_online(schedule))
-    made = write_booking(session, sale, now=now, cause=cause, vault=vault)
     _note(session, order, made, now=now)
     return made
-
-
-def _judged(
-    session: Session, around: Surroundings, terms: Terms, *, account_id: UUID, dependent_id: UUID, now: datetime
-) -> Case:
-    """With account and person locked. Raises: NotFound, Changed, what refuses."""
-    if around.person_id is None:
-        raise Changed()
-    person_id = lock_account_and_person(session, account_id, around.person_id)
-    case = own_case(
-        session, around, terms, dependent_id=dependent_id, account_id=account_id, person_id=person_id, now=now
-    )
-    for refusal in refusals(case):
-        if not isinstance(refusal, NotReleased | ClosedHours | NotEligible):
-            raise refusal
-    return case
 
 
 def _refuse_other_doctors(session: Session, schedule: Schedule, doctor_code: str) -> None:

@@ -41,6 +41,7 @@ class AccessAction(StrEnum):
     APPOINTMENT_BOOKED = "appointment.book"
     APPOINTMENT_CANCELLED = "appointment.cancel"
     EXTRA_NUMBER_ISSUED = "extra_number.issue"
+    KEPT_NUMBER_ISSUED = "kept_number.issue"
     FOLLOW_UP_ALLOWED = "follow_up.allow"
     APPOINTMENT_RESCHEDULED = "appointment.reschedule"
     PASS_SHOWN = "visit_pass.show"  # noqa: S105 - no password

@@ -136,3 +136,11 @@ def test_an_extra_number_that_cannot_be_is_told(app: App) -> None:
     unknown = run(app, *args, "--reason", "urgent")
     assert (unknown.exit_code, unknown.output) == (1, "no such half day or dependent\n")
     assert run(app, *args, "--reason", "because").exit_code == 2
+
+
+def test_a_kept_number_that_cannot_be_is_told(app: App) -> None:
+    nobody = str(new_id())
+    args = ["issue-kept-number", nobody, nobody, "--operator", "desk"]
+    unknown = run(app, *args, "--channel", "on_site")
+    assert (unknown.exit_code, unknown.output) == (1, "no such half day or dependent\n")
+    assert run(app, *args, "--channel", "web").exit_code == 2

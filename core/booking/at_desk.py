@@ -1,0 +1,73 @@
+"""A number that the desk gives to a dependent of somebody's account: an ordinary appointment, charged as usual, and
+judged by the same rules but those that the desk passes over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.booking.case import Case, own_case
+from core.booking.claim import Taken
+from core.booking.look import look_around
+from core.booking.rules.evaluation import refusals
+from core.booking.terms import Terms
+from core.booking.views import AppointmentView
+from core.booking.wish import Wish
+from core.booking.write import Sale, write_booking
+from core.locks import lock_account_and_person
+from core.transactions import Changed
+from models.errors import DomainError, NotFound
+from models.person import Dependent
+from models.schedule import SlotStatus
+from models.sealing import Vault
+from models.states import Cause
+
+Take = Callable[[Case, SlotStatus], Taken]
+"""Finds the number for the case and moves it; account and person are locked."""
+
+
+def book_at_desk(
+    session: Session,
+    wish: Wish,
+    *,
+    passing: tuple[type[DomainError], ...],
+    take: Take,
+    now: datetime,
+    cause: Cause,
+    vault: Vault,
+) -> AppointmentView:
+    """Book what `take` finds.
+
+    Raises: NotFound, ValidationFailed, what `take` raises, and every refusal of eligibility that is none of `passing`;
+    whether numbers are free is not asked."""
+    account_id = session.scalar(
+        select(Dependent.account_id).where(Dependent.id == wish.dependent_id, Dependent.archived_at.is_(None))
+    )
+    if account_id is None:
+        raise NotFound()
+    around = look_around(
+        session,
+        schedule_id=wish.schedule_id,
+        segment_starts_at=None,
+        account_id=account_id,
+        dependent_id=wish.dependent_id,
+        now=now,
+    )
+    terms = Terms.from_document(around.schedule.terms)
+    wish.refuse_unless_offered(around.schedule, terms)
+    if around.person_id is None:
+        raise Changed()
+    ids = {"account_id": account_id, "dependent_id": wish.dependent_id}
+    person_id = lock_account_and_person(session, account_id, around.person_id)
+    case = own_case(session, around, terms, **ids, person_id=person_id, now=now)
+    for refusal in refusals(case):
+        if not isinstance(refusal, passing):
+            raise refusal
+    held = wish.pays_online(around.schedule)
+    waits = held or around.hospital_system is not None
+    taken = take(case, SlotStatus.HELD if waits else SlotStatus.BOOKED)
+    sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, held)
+    return write_booking(session, sale, now=now, cause=cause, vault=vault)
