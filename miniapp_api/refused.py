@@ -1,4 +1,4 @@
-"""Counts refused bookings by schedule and code, for the fairness report.
+"""Counts refused bookings, exchanges and bundles by schedule and code, for the fairness report.
 
 Counted in memory, so that a rush of refusals costs no statement, and written every few seconds by one thread of each
 web process. A process that is killed loses the last few: the report says "at least", and no decision hangs on it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,7 +22,9 @@ from miniapp_api.patient.appointments import BOOKING_REFUSALS
 from miniapp_api.services import EXTENSION as SERVICES
 
 EXTENSION = "yuezhen-refused"
-_BOOKING = "appointments.create_appointment"
+_BOOKING = frozenset(
+    {"appointments.create_appointment", "appointments.reschedule_own_appointment", "bundles.create_bundle"}
+)
 _RULES = frozenset(refusal.code for refusal in BOOKING_REFUSALS)
 _MOST_KEYS = 10_000
 _PAUSE_SECONDS = 2.0
@@ -76,19 +79,19 @@ def register(app: Flask) -> None:
     @app.after_request
     def heard(response: Response) -> Response:
         code = g.get("problem_code")
-        if code in _RULES and request.endpoint == _BOOKING:
-            schedule_id = _asked_for()
-            if schedule_id is not None:
+        if code in _RULES and request.endpoint in _BOOKING:
+            for schedule_id in _asked_for(request.get_json(silent=True)):
                 refused.count(schedule_id, code)
         return response
 
 
-def _asked_for() -> UUID | None:
-    body = request.get_json(silent=True)
+def _asked_for(body: Any) -> set[UUID]:
+    """The half days that were wanted, each once, however many of a family want it; none where a body is not in order,
+    which a rule may refuse all the same."""
     try:
-        return UUID(body["schedule_id"]) if isinstance(body, dict) else None
+        return {UUID(one["schedule_id"]) for one in body.get("items", [body])}
     except (KeyError, TypeError, ValueError, AttributeError):
-        return None
+        return set()
 
 
 def _add(session: Session, _now: datetime, counted: Tally) -> None:

@@ -17,6 +17,7 @@ from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.refused import EXTENSION, RefusedBookings
 from models.database import Database
+from models.hospital import Department
 from models.schedule import Schedule
 
 ANYBODY = {"min_identity_level": 0}
@@ -81,6 +82,28 @@ def test_it_tells_how_long_the_numbers_lasted_by_which_way_they_went_and_what_wa
     assert (told["numbers"], told["taken"], told["seconds_to_sold_out"]) == (2, 2, 37)
     assert told["channels"] == [{"channel": "wechat_miniapp", "numbers": 2, "share": 100}]
     assert told["refused"] == [{"code": "sold_out", "times": 2}, {"code": "already_booked", "times": 1}]
+
+
+def test_whoever_wanted_it_in_exchange_or_for_a_family_counts_too(clinic: Clinic, schedule_id: str) -> None:
+    def another(session: Any, now: Any) -> Schedule:
+        wanted = session.get_one(Schedule, UUID(schedule_id))
+        department = session.get_one(Department, wanted.department_id)
+        return make_schedule(
+            session, department, numbers=1, terms=ANYBODY, visit_date=wanted.visit_date + timedelta(days=1), now=now
+        )
+
+    full = str(clinic.workbench.transactions.write(another).id)
+    assert book(come(clinic, 101), full).status_code == 201
+    mother, own = come(clinic, 103)
+    old = book((mother, own), schedule_id).json["id"]
+    exchange = mother.post(f"/appointments/{old}/rescheduling", {"schedule_id": full})
+    assert exchange.json["code"] == "sold_out"
+    spouse = mother.add(SELF | {"id_number": resident_id(order=105), "relationship": "spouse"})
+    items = [{"schedule_id": full, "dependent_id": one} for one in (own, spouse)]
+    family = mother.post("/appointments/bundles", {"items": items, "pay": "on_site"}).json["code"]
+    refused(clinic).write()
+    assert family == "sold_out"
+    assert report(clinic, full)["refused"] == [{"code": "sold_out", "times": 2}]
 
 
 def test_what_never_ran_out_was_not_sold_out(clinic: Clinic, schedule_id: str) -> None:
