@@ -25,8 +25,9 @@ DAY = date(2026, 11, 26)
 class Clerk:
     """Writes files for the clinic that the patient books at: by default one hour, two numbers in each half."""
 
-    def __init__(self, patient: Patient, path: Path) -> None:
+    def __init__(self, patient: Patient, path: Path, *, clinic_type: str = "FILE", day: date = DAY) -> None:
         self.patient, self.path = patient, path
+        self.clinic_type, self.day = clinic_type, day
         session_codes: tuple[str, str] = patient.read(self._codes)
         self.codes = session_codes
 
@@ -38,8 +39,8 @@ class Clerk:
     def row(self, **but: str) -> list[str]:
         usual = {
             "hospital_code": self.codes[0], "department_code": self.codes[1], "doctor_code": "",
-            "visit_date": f"{DAY}", "period": "afternoon", "starts": "14:00", "ends": "15:00", "clinic_type": "FILE",
-            "fee": "50", "segment_minutes": "30", "numbers_per_segment": "2",
+            "visit_date": f"{self.day}", "period": "afternoon", "starts": "14:00", "ends": "15:00",
+            "clinic_type": self.clinic_type, "fee": "50", "segment_minutes": "30", "numbers_per_segment": "2",
         }  # fmt: skip
         return [(usual | but)[column] for column in COLUMNS]
 
@@ -57,7 +58,7 @@ class Clerk:
         return [(one.line, one.column, one.code) for one in refused.value.faults]
 
     def half_day(self, **where: str) -> Schedule:
-        query = select(Schedule).filter_by(**{"clinic_type": "FILE"} | where)
+        query = select(Schedule).filter_by(**{"clinic_type": self.clinic_type} | where)
         return self.patient.read(lambda session: session.scalars(query).one())
 
     def slots(self) -> list[Slot]:

@@ -1,16 +1,24 @@
-"""A sandbox for the worker's whole run, and the app beside it with an empty database for each test."""
+"""A sandbox for the worker's whole run, the app beside it with an empty database for each test, and the app as it is
+served, with one database for a module."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from crowd import Town
+from racing import workers
+from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
 from stage import Stage, on_stage
+from wire import in_process, over_http
 
+from migrations import upgrade
+from miniapp_api.app import create_app
 from miniapp_api.callbacks import events
 from miniapp_api.callbacks.throttle import Throttle
+from miniapp_api.config import Config
+from miniapp_api.services import EXTENSION
 from models.database import Database
 from sandbox.app import Running
 from sandbox.testing import running_sandbox
@@ -36,9 +44,30 @@ def stage(platform: Running, database: Database, tmp_path: Path, monkeypatch: py
 @pytest.fixture
 def a_worker_runs(stage: Stage) -> Iterator[None]:
     """Beside the test, in a thread."""
-    over = threading.Event()
-    thread = threading.Thread(target=lambda: stage.runner().run_until(over, idle_seconds=0.01))
-    thread.start()
-    yield
-    over.set()
-    thread.join()
+    with workers(stage.workbench, count=1):
+        yield
+
+
+@pytest.fixture(scope="module", params=["postgres", "sqlite"])
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The app with its database, served as each kind of database has it served."""
+    start = {"postgres": _on_postgres, "sqlite": _on_sqlite}[request.param]
+    yield from start(request, tmp_path_factory.mktemp(request.param))
+
+
+def _on_postgres(request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
+    with blank_postgres(request.getfixturevalue("postgres_server")) as database_url:
+        upgrade(database_url)
+        environ = local_environ(folder, database_url)
+        vault = vault_of(Config.from_environ(environ))
+        with gunicorn(environ, folder / "log") as base_url, looking_at(database_url) as database:
+            yield Town(database, vault, over_http(base_url, timeout=60))
+
+
+def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
+    config = Config.from_environ(local_environ(folder, f"sqlite:///{folder / 'yuezhen.db'}"))
+    app = create_app(config)
+    database = app.extensions[EXTENSION].workbench.transactions.database
+    upgrade(config.database_url)
+    yield Town(database, vault_of(config), in_process(app))
+    database.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from threading import Barrier
 from uuid import UUID
 
@@ -16,53 +13,19 @@ import pytest
 from crowd import Stranger, Town
 from harness import race
 from hospital_acts import ORDER
-from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
+from racing import book, outcomes, tried
 from sqlalchemy import select, text
-from wire import Reply, eventually, in_process, over_http
+from wire import Reply, eventually
 
 from core.booking.clinic.suspend import suspend_schedule
 from core.clock import hospital_day
-from migrations import upgrade
-from miniapp_api.app import create_app
-from miniapp_api.config import Config
-from miniapp_api.services import EXTENSION
 from models.schedule import Slot
-
-
-@pytest.fixture(scope="module", params=["postgres", "sqlite"])
-def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """The app with its database, served as each kind of database has it served."""
-    start = {"postgres": _on_postgres, "sqlite": _on_sqlite}[request.param]
-    yield from start(request, tmp_path_factory.mktemp(request.param))
-
-
-def _on_postgres(request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
-    with blank_postgres(request.getfixturevalue("postgres_server")) as database_url:
-        upgrade(database_url)
-        environ = local_environ(folder, database_url)
-        vault = vault_of(Config.from_environ(environ))
-        with gunicorn(environ, folder / "log") as base_url, looking_at(database_url) as database:
-            yield Town(database, vault, over_http(base_url, timeout=60))
-
-
-def _on_sqlite(_request: pytest.FixtureRequest, folder: Path) -> Iterator[Town]:
-    config = Config.from_environ(local_environ(folder, f"sqlite:///{folder / 'yuezhen.db'}"))
-    app = create_app(config)
-    database = app.extensions[EXTENSION].workbench.transactions.database
-    upgrade(config.database_url)
-    yield Town(database, vault_of(config), in_process(app))
-    database.close()
-
 
 DAYS = [hospital_day(datetime.now(UTC)) + timedelta(days=days) for days in (3, 4)]
 
 
 class _ChangeOfMind(Exception):
     """Lets go of what was locked."""
-
-
-def book(stranger: Stranger, schedule_id: UUID, pay: str) -> Reply:
-    return stranger.phone.post("/appointments", stranger.wish(schedule_id, pay))
 
 
 def exchange(stranger: Stranger, appointment_id: str, schedule_id: UUID) -> Reply:
@@ -80,18 +43,6 @@ def waiting(town: Town) -> int:
     query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with town.database.read() as session:
         return int(session.execute(text(query)).scalar_one())
-
-
-def tried(*replies: Reply | Exception) -> list[Reply]:
-    """Every one of them answered."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
-    return [reply for reply in replies if isinstance(reply, Reply)]
-
-
-def outcomes(replies: list[Reply]) -> Counter[tuple[int, str | None]]:
-    return Counter((reply.status, reply.code) for reply in replies)
 
 
 def test_two_hundred_strangers_for_fifty_numbers(town: Town) -> None:
