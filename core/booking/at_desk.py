@@ -4,6 +4,7 @@ judged by the same rules but those that the desk passes over."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from core.booking.case import Case, own_case
 from core.booking.claim import Taken
 from core.booking.look import look_around
 from core.booking.rules.evaluation import refusals
+from core.booking.rules.overlap import elsewhere_during
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
@@ -26,7 +28,7 @@ from models.sealing import Vault
 from models.states import Cause
 
 Take = Callable[[Case, SlotStatus], Taken]
-"""Finds the number for the case and moves it; account and person are locked."""
+"""Finds a number that meets nothing of the case's `elsewhere`, and moves it; account and person are locked."""
 
 
 def book_at_desk(
@@ -66,6 +68,8 @@ def book_at_desk(
     for refusal in refusals(case):
         if not isinstance(refusal, passing):
             raise refusal
+    if not terms.may_overlap:
+        case = replace(case, elsewhere=elsewhere_during(case.standing, case.schedule))
     held = wish.pays_online(around.schedule)
     waits = held or around.hospital_system is not None
     taken = take(case, SlotStatus.HELD if waits else SlotStatus.BOOKED)

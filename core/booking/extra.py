@@ -7,7 +7,6 @@ to this person and this half day; let go, it is not sold to anybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,8 +19,9 @@ from core.booking.at_desk import book_at_desk
 from core.booking.beside import add_number, follow_ups_in
 from core.booking.case import Case
 from core.booking.claim import Taken
-from core.booking.rules.refusals import ClosedHours
-from core.booking.terms import Terms
+from core.booking.rules.limits import told
+from core.booking.rules.overlap import meets
+from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.locks import lock_schedules
@@ -30,7 +30,7 @@ from core.rights.access import AccessAction, AccessPurpose, note_access
 from models.appointment import PayMode
 from models.errors import NotFound
 from models.hospital import Doctor
-from models.schedule import Schedule, Slot, SlotStatus, Surplus
+from models.schedule import Schedule, SlotStatus, Surplus
 from models.sealing import Vault
 from models.states import Cause
 
@@ -69,7 +69,7 @@ def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: 
 
     def take(case: Case, to: SlotStatus) -> Taken:
         _refuse_other_doctors(session, case.schedule, order.doctor_code)
-        return _add(session, case.schedule, case.terms, to, now=now, cause=cause)
+        return _add(session, case, to, now=now, cause=cause)
 
     made = book_at_desk(
         session,
@@ -95,20 +95,23 @@ def _refuse_other_doctors(session: Session, schedule: Schedule, doctor_code: str
         raise ExtraRefused("this doctor does not sit there")
 
 
-def _add(session: Session, schedule: Schedule, terms: Terms, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:
-    """One more number in the last segment, behind all others. The schedule is locked: the cap is exact."""
-    _, slots = lock_schedules(session, [schedule.id])
+def _add(session: Session, case: Case, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:
+    """One more number, behind all others, in the last segment at which the person is nowhere else. The schedule is
+    locked: the cap is exact.
+
+    Raises: NotFound, ExtraRefused, Overlaps, PersonLimit."""
+    _, slots = lock_schedules(session, [case.schedule.id])
     beside = sum(1 for one in slots if one.surplus is Surplus.EXTRA and not one.is_withdrawn)
-    given = beside - follow_ups_in(session, schedule)
-    if given >= terms.max_extra_numbers:
-        raise ExtraRefused(f"{given} extra numbers are given out, {terms.max_extra_numbers} are allowed")
-    return add_number(session, slots, _last(slots), to, why="extra", now=now, cause=cause)
-
-
-def _last(slots: Sequence[Slot]) -> Slot:
+    given = beside - follow_ups_in(session, case.schedule)
+    if given >= case.terms.max_extra_numbers:
+        raise ExtraRefused(f"{given} extra numbers are given out, {case.terms.max_extra_numbers} are allowed")
     if not slots:
         raise NotFound()
-    return max(slots, key=lambda one: one.starts_at)
+    clear = (one for one in slots if not meets(case.elsewhere, one))
+    last = max(clear, key=lambda one: one.starts_at, default=None)
+    if last is None:
+        raise told(case, case.elsewhere, Overlaps())
+    return add_number(session, slots, last, to, why="extra", now=now, cause=cause)
 
 
 def _note(session: Session, order: Order, made: AppointmentView, *, now: datetime) -> None:

@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from core.booking.at_desk import book_at_desk
 from core.booking.case import Case
 from core.booking.claim import Taken
-from core.booking.rules.refusals import ClosedHours
+from core.booking.rules.limits import told
+from core.booking.rules.overlap import is_clear_of
+from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.refusals import ScheduleClosed
@@ -81,23 +83,22 @@ def issue_kept_number(
 
 
 def _take(session: Session, case: Case, channel: PoolChannel, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:
-    """Two desks take two numbers, and the job that gives them to everybody takes neither. Raises: KeptRefused."""
+    """Two desks take two numbers, and the job that gives them to everybody takes neither.
+
+    Raises: KeptRefused, Overlaps, PersonLimit."""
     if channel is PoolChannel.ELDERS and case.dependent.age(on=case.schedule.visit_date) < ELDER:
         raise KeptRefused(f"these numbers are for {ELDER} years and older")
-    kept = (
-        select(Slot)
-        .where(
-            Slot.schedule_id == case.schedule.id,
-            Slot.status == SlotStatus.WITHHELD,
-            Slot.withheld_reason == WithheldReason.CHANNEL,
-            Slot.channel == channel,
-            Slot.starts_at > now,
-        )
-        .order_by(Slot.sequence)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+    kept = select(Slot).where(
+        Slot.schedule_id == case.schedule.id,
+        Slot.status == SlotStatus.WITHHELD,
+        Slot.withheld_reason == WithheldReason.CHANNEL,
+        Slot.channel == channel,
+        Slot.starts_at > now,
     )
-    slot = session.scalars(kept).one_or_none()
+    first = kept.where(is_clear_of(case.elsewhere)).order_by(Slot.sequence).limit(1)
+    slot = session.scalars(first.with_for_update(skip_locked=True)).one_or_none()
+    if slot is None and case.elsewhere and session.scalar(select(kept.exists())):
+        raise told(case, case.elsewhere, Overlaps())
     if slot is None:
         raise KeptRefused("none is left")
     event = slot.take(to, at=now, cause=cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import and_, not_, or_, select
+from sqlalchemy import ColumnElement, and_, false, not_, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.claim import Wanted
@@ -35,14 +35,19 @@ def meets(elsewhere: list[Standing], slot: Slot) -> bool:
     return any(one.starts_at < slot.ends_at and slot.starts_at < one.ends_at for one in elsewhere)
 
 
+def is_clear_of(elsewhere: list[Standing]) -> ColumnElement[bool]:
+    """In SQL: whether none of them `meets` the number."""
+    met = (and_(_SLOT.starts_at < one.ends_at, _SLOT.ends_at > one.starts_at) for one in elsewhere)
+    return not_(or_(false(), *met))
+
+
 def first_clear_segment(session: Session, wanted: Wanted, elsewhere: list[Standing]) -> datetime | None:
     """Where a free number will do and touches none of them; looked at without a lock."""
-    met = or_(*(and_(_SLOT.starts_at < one.ends_at, _SLOT.ends_at > one.starts_at) for one in elsewhere))
     query = select(_SLOT.starts_at).where(
         _SLOT.schedule_id == wanted.schedule_id,
         _SLOT.status == SlotStatus.FREE,
         _SLOT.starts_at > wanted.later_than,
-        not_(met),
+        is_clear_of(elsewhere),
     )
     if wanted.segment_starts_at is not None:
         query = query.where(_SLOT.starts_at == wanted.segment_starts_at)

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from eligible import set_schedule
+from eligible import elsewhere, set_schedule
 from factories import make_doctor
 from harness import Patient, join, race, same_person
 from sqlalchemy import select
 
 from core.booking.extra import ExtraReason, ExtraRefused, Order, issue_extra_number
+from core.booking.rules.refusals import Overlaps
 from core.booking.views import AppointmentView
 from core.refusals import AlreadyBooked, PersonLimit, ScheduleSuspended, SoldOut
 from models.appointment import AppointmentStatus, PayMode
@@ -103,6 +104,17 @@ def test_2_12_only_a_doctor_who_sits_there_gives_it(patient: Patient, doctor: st
         issue(patient, doctor)
     patient.dependent_id = patient.account_id
     with pytest.raises(NotFound):
+        issue(patient, doctor)
+
+
+def test_2_12_nobody_is_given_one_at_a_time_at_which_they_are_elsewhere(patient: Patient, doctor: str) -> None:
+    def at_once(session: Any, _now: object) -> None:
+        half_day = session.get_one(Schedule, patient.schedule_id)
+        half_day.terms = half_day.terms | {"may_overlap": False}
+
+    patient.write(at_once)
+    patient.book(PayMode.ON_SITE, schedule_id=elsewhere(patient))
+    with pytest.raises(Overlaps):
         issue(patient, doctor)
 
 

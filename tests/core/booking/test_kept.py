@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from eligible import set_schedule
+from eligible import elsewhere, set_schedule
 from harness import Patient, join, race, same_person
 from sqlalchemy import select
 
 from core.booking.kept import KeptOrder, KeptRefused, issue_kept_number
+from core.booking.rules.refusals import Overlaps
 from core.booking.views import AppointmentView
 from core.catalog.channels import return_channels
 from core.jobs.queue import LeasedJob
@@ -29,12 +30,12 @@ ON_SITE, ELDERS = PoolChannel.ON_SITE, PoolChannel.ELDERS
 
 
 def keep(patient: Patient, *channels: PoolChannel) -> None:
-    """The first numbers of the half day, one for each of these, for two hours from now."""
+    """The first numbers of the half day that the patient wants, one for each of these, for two hours from now."""
 
     def step(session: Any, now: Any) -> None:
         session.get_one(Schedule, patient.schedule_id).channels_return_at = now + timedelta(hours=2)
         slots = session.scalars(select(Slot).where(Slot.schedule_id == patient.schedule_id).order_by(Slot.sequence))
-        for slot, channel in zip(slots, channels, strict=False):
+        for slot, channel in zip((one for one in slots if one.channel is None), channels, strict=False):
             slot.withhold(session, why=WithheldReason.CHANNEL, at=now, cause=DESK)
             slot.channel = channel
 
@@ -149,3 +150,14 @@ def test_2_1_3_the_desks_and_the_moment_at_which_they_are_everybodys(patient: Pa
     statuses = [slot.status for slot in patient.slots()]
     assert (statuses.count(SlotStatus.BOOKED), statuses.count(SlotStatus.FREE)) == (given, 3 - given)
     patient.assert_sound()
+
+
+def test_2_1_3_nobody_is_given_one_at_a_time_at_which_they_are_elsewhere(patient: Patient) -> None:
+    patient.book(PayMode.ON_SITE)
+    ends_at = patient.slots()[0].ends_at
+    patient.schedule_id = elsewhere(patient, numbers=30, terms={"may_overlap": False})
+    keep(patient, ON_SITE)
+    with pytest.raises(Overlaps):
+        issue(patient)
+    keep(patient, *[ON_SITE] * 12)
+    assert patient.slot(issue(patient).appointment.id).starts_at == ends_at
