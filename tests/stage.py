@@ -34,11 +34,13 @@ from miniapp_api.app import App
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.services import EXTENSION
+from models.payment import LIVE_PAYMENT
 from models.platform import PlatformEvent, RefusedEvent
 from sandbox.app import Running
 
 SHORT_HOLD = {"hold_minutes": 3}
 """Long enough to open a prepay, and over before the platform's stamps look old."""
+HOLD_OVER = timedelta(minutes=3, seconds=1)
 
 
 @dataclass
@@ -100,6 +102,22 @@ class Stage:
         self.work()
         assert case.is_booked()
         return case
+
+    def try_to_pay(self, case: Case) -> bool:
+        """At the platform, which refuses where the number is closed."""
+        send = over_http(self.platform.base_url)
+        answer = send("POST", f"/control/payments/{case.trade_no}/pay", {}, {})
+        assert answer.status == 200 or answer.json["code"] in {"order_closed", "order_paid"}, answer
+        return answer.status == 200
+
+    def settle(self, *cases: Case) -> None:
+        """Until nothing of them is open, at the platform or here."""
+
+        def is_settled() -> bool:
+            open_payments = any(one.status in LIVE_PAYMENT for case in cases for one in case.payments())
+            return not open_payments and all(one.succeeded_at for case in cases for one in case.refunds())
+
+        self.work_until(is_settled, "every payment and refund is settled", most=90)
 
     def deliver(self, event_id: str) -> dict[str, Any]:
         """Wait until the platform is rid of its event."""

@@ -9,24 +9,15 @@ from functools import partial
 from typing import Any
 
 import pytest
-from cases import Case, make_known, spoil
+from cases import make_known, spoil
 from harness import race
-from stage import SHORT_HOLD, Stage
-from wire import Reply, over_http
+from stage import HOLD_OVER, SHORT_HOLD, Stage
+from wire import Reply
 
-from models.payment import LIVE_PAYMENT, RefundReason
+from models.payment import RefundReason
 
 ORDERS = ("money first", "money last", "at once")
-HOLD_OVER = timedelta(minutes=3, seconds=1)
 PRICE = 5000
-
-
-def try_to_pay(stage: Stage, case: Case) -> bool:
-    """At the platform, which refuses where the number is closed."""
-    send = over_http(stage.platform.base_url)
-    answer = send("POST", f"/control/payments/{case.trade_no}/pay", {}, {})
-    assert answer.status == 200 or answer.json["code"] in {"order_closed", "order_paid"}, answer
-    return answer.status == 200
 
 
 def in_order(order: str, money: Callable[[], Any], other: Callable[[], Any]) -> list[Any]:
@@ -42,16 +33,6 @@ def in_order(order: str, money: Callable[[], Any], other: Callable[[], Any]) -> 
     return given
 
 
-def settle(stage: Stage, case: Case) -> None:
-    """Until nothing of it is open, at the platform or here."""
-
-    def is_settled() -> bool:
-        open_payments = any(one.status in LIVE_PAYMENT for one in case.payments())
-        return not open_payments and all(one.succeeded_at for one in case.refunds())
-
-    stage.work_until(is_settled, "every payment and refund is settled", most=90)
-
-
 @pytest.mark.parametrize("events", ["with events", "without events"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_payment_and_the_end_of_the_hold(stage: Stage, order: str, events: str) -> None:
@@ -59,8 +40,8 @@ def test_payment_and_the_end_of_the_hold(stage: Stage, order: str, events: str) 
     if events == "without events":
         spoil(stage, "notice.payment", "drop")
     stage.clock.advance(HOLD_OVER)
-    came, _ = in_order(order, partial(try_to_pay, stage, case), stage.work)
-    settle(stage, case)
+    came, _ = in_order(order, partial(stage.try_to_pay, case), stage.work)
+    stage.settle(case)
     if came:
         assert case.is_booked()
         assert case.kept_fen() == PRICE
@@ -77,9 +58,9 @@ def test_payment_and_the_end_of_the_hold(stage: Stage, order: str, events: str) 
 def test_payment_and_the_patients_cancelling(stage: Stage, order: str) -> None:
     """The last word is the patient's: whatever came goes back."""
     case = stage.opened()
-    came, reply = in_order(order, partial(try_to_pay, stage, case), case.cancel)
+    came, reply = in_order(order, partial(stage.try_to_pay, case), case.cancel)
     assert reply.status == 200, reply
-    settle(stage, case)
+    stage.settle(case)
     assert case.moves()[-1] == "cancelled"
     assert len(case.refunds()) == came
     assert case.kept_fen() == 0
@@ -93,12 +74,12 @@ def test_two_payers_of_one_number(stage: Stage, order: str) -> None:
     case = stage.opened()
     other = replace(case, stranger=stage.town.second_login(case.stranger), trade_no="")
     make_known(stage, other.stranger)
-    came, reply = in_order(order, partial(try_to_pay, stage, case), other.open_payment)
+    came, reply = in_order(order, partial(stage.try_to_pay, case), other.open_payment)
     assert (reply.status, reply.code) in {(201, None), (409, "already_paid"), (409, "not_payable")}, reply
     if reply.status == 201:
-        came_too = try_to_pay(stage, other)
+        came_too = stage.try_to_pay(other)
         assert came or came_too
-    settle(stage, case)
+    stage.settle(case)
     assert case.is_booked()
     assert case.kept_fen() == PRICE
 
@@ -114,9 +95,9 @@ def test_no_second_number_before_the_first_is_known_to_be_closed(stage: Stage) -
     assert case.counts() == (["trade"], 1, 0)
     stage.control("DELETE", "/faults")
     assert other.open_payment().status == 201
-    assert not try_to_pay(stage, case)
-    assert try_to_pay(stage, other)
-    settle(stage, case)
+    assert not stage.try_to_pay(case)
+    assert stage.try_to_pay(other)
+    stage.settle(case)
     assert case.is_booked()
     assert case.kept_fen() == PRICE
 
@@ -137,7 +118,7 @@ def test_money_for_a_number_that_was_let_go_comes_back(stage: Stage) -> None:
     assert reply.status == 201, reply
     stage.control("DELETE", "/faults")
     stage.deliver(case.pay())
-    settle(stage, case)
+    stage.settle(case)
     (refund,) = case.refunds()
     assert (refund.reason, refund.amount_fen) == (RefundReason.LATE_PAYMENT, PRICE)
     assert case.kept_fen() == 0
