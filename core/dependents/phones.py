@@ -54,6 +54,8 @@ def masked_phone(e164: str) -> str:
 
 def _squeezed(typed: str) -> str:
     folded = typed.translate(_FULL_WIDTH)
+    if folded.lstrip().startswith(("+", "00")):
+        folded = folded.replace("(0)", "")  # +44 (0)20: dialled within the country alone, and no part of E.164
     return "".join(
         c for c in folded if not c.isspace() and c not in _BETWEEN and unicodedata.category(c) not in ("Cf", "Pd")
     )
