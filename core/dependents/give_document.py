@@ -20,7 +20,7 @@ from core.dependents.documents import PASSING, Document, TypedDocument, read_doc
 from core.dependents.fields import Fields
 from core.dependents.insurance import contradicts
 from core.dependents.merge import merge_persons
-from core.dependents.names import is_as_passports_print, masked_name, name_warnings, read_name
+from core.dependents.names import is_as_passports_print, is_placeholder, masked_name, name_warnings, read_name
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.identity.consents import require_to_keep_of
 from core.identity.own import dependents_of, own_dependent
@@ -30,9 +30,6 @@ from models.agreement import AgreementEnd
 from models.errors import FieldError, ValidationFailed
 from models.person import FULL_AGE, Dependent, IdentityLevel, IdType, PersonIdentifier
 from models.sealing import Vault
-
-CHILD_OF = ("之子", "之女")
-"""How a newborn without a name is called: 母名之子."""
 
 log = structlog.get_logger()
 
@@ -99,7 +96,7 @@ def _read(dependent: Dependent, given: GivenDocument, vault: Vault, *, today: da
     """Raises: ValidationFailed, with every fault at once."""
     fields, standing = _FieldsOfNumber(), dependent.name(vault)
     name = standing if given.name is None else fields.read("name", read_name, given.name)
-    if name is not None and given.id_type is not IdType.BIRTH_CERTIFICATE and name.endswith(CHILD_OF):
+    if name is not None and given.id_type is not IdType.BIRTH_CERTIFICATE and is_placeholder(name):
         fields.refuse("name", "missing" if given.name is None else "placeholder_name")
     elif name is not None and given.id_type is IdType.PASSPORT and not is_as_passports_print(name):
         fields.refuse("name", "latin_letters_required")

@@ -19,6 +19,7 @@ HONORIFIC = "honorific"
 _LOOK_ALIKES = str.maketrans(dict.fromkeys("•・．.‧∙⋅●᛫･", SEPARATOR))
 # A pinyin keyboard in full-width mode gives these; the dot is a separator and stays one.
 _FULL_WIDTH = str.maketrans({chr(ord(c) + 0xFEE0): c for c in "-'," + string.ascii_letters})
+_CHILD_OF = ("之子", "之女")
 _HONORIFICS = ("先生", "女士", "小姐", "太太", "夫人")
 _ROUND_SEPARATOR = re.compile(rf"\s*{SEPARATOR}\s*")
 _BLANKS = re.compile(r"\s+")
@@ -69,6 +70,11 @@ def name_warnings(name: str) -> tuple[str, ...]:
 def is_as_passports_print(name: str) -> bool:
     """Whether a name in its stored form is in Latin letters, as every passport has it, or in Han characters."""
     return all(_is_han(c) or unicodedata.name(c, "").startswith("LATIN ") for c in name if _is_letter(c))
+
+
+def is_placeholder(name: str) -> bool:
+    """Whether it is what a newborn without a name is called: 母名之子."""
+    return name.endswith(_CHILD_OF)
 
 
 def _is_well_formed(name: str, *, has_han: bool) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.dependents.documents import KINDS, PASSING, Document, NumberRead, TypedDocument, read_document, read_number
 from core.dependents.fields import Fields
-from core.dependents.names import is_as_passports_print, read_name
+from core.dependents.names import is_as_passports_print, is_placeholder, read_name
 from core.dependents.typed import InputFault
 from models.person import FULL_AGE, Dependent, IdType, PersonIdentifier, age_on
 from models.sealing import Vault
@@ -51,6 +51,9 @@ def read_identity(
     if document is not None:
         if name is not None and document.id_type is IdType.PASSPORT and not is_as_passports_print(name):
             fields.refuse("name", "latin_letters_required")
+        came = before.document.id_type in PASSING and document.id_type not in PASSING
+        if name is not None and came and is_placeholder(name):  # as where it is given (give_document.py)
+            fields.refuse("name", "placeholder_name" if "name" in typed else "missing")
         _refuse_unfit_age(dependent, standing, document, typed, fields, today=today)
     fields.done()
     assert name is not None  # noqa: S101 - done() has raised otherwise

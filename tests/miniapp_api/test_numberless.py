@@ -79,5 +79,18 @@ def test_1_2_6_a_name_that_is_none_is_not_given_with_the_number(ward: Ward, an: 
     assert errors(refused) == [("#/name", "placeholder_name")]
 
 
+def test_1_2_6_nor_where_the_record_is_corrected(ward: Ward, an: Phone) -> None:
+    added = child(ward, an, add(an)).json["id"]
+    given = {"id_type": "resident_id", "id_number": resident_id(birth=hospital_day(ward.clock.now()), order=902)}
+    path = f"/dependents/{added}"
+    assert errors(an.send("PATCH", path, given)) == [("#/name", "missing")]
+    assert errors(an.send("PATCH", path, given | {"name": "测试丙之子"})) == [("#/name", "placeholder_name")]
+    certificate = {"id_type": "birth_certificate", "id_number": "P330123456"}
+    assert an.send("PATCH", path, certificate).status == 200  # it may say so itself
+    ward.clock.advance(timedelta(days=183))
+    an = ward.log_in("an")
+    assert an.send("PATCH", path, given | {"name": "测试丁"}).json["id_type"] == "resident_id"
+
+
 def test_1_5_a_phone_that_is_empty_is_told_as_such(ward: Ward, an: Phone) -> None:
     assert errors(an.send("PATCH", f"/dependents/{add(an)}", {"phone": ""})) == [("#/phone", "empty")]
