@@ -7,7 +7,7 @@ what it was sold on, change by cancelling and booking anew (1.1.11).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -52,7 +52,7 @@ def correct_identity(
     DependentLimit, Changed.
     """
     relationship = typed.get(RELATIONSHIP, dependent.relationship_)
-    _refuse_frozen(dependent, typed, relationship)
+    _refuse_frozen(dependent, typed, relationship, today=hospital_day(now))
     require_to_keep_of(session, dependent, on=hospital_day(now))
     standing = session.scalars(dependents_of(dependent.account_id)).all()
     before = Identity.of(session, dependent, vault)
@@ -72,10 +72,10 @@ def correct_identity(
     session.flush()
 
 
-def _refuse_frozen(dependent: Dependent, typed: Mapping[str, Any], relationship: Relationship) -> None:
+def _refuse_frozen(dependent: Dependent, typed: Mapping[str, Any], relationship: Relationship, *, today: date) -> None:
     """Raises: IdentityFrozen. Who is whose child is no part of what was matched; who is oneself is."""
     fixed = [name for name in typed if name != RELATIONSHIP or _is_of_self(dependent, relationship)]
-    if fixed and (dependent.identity_level >= IdentityLevel.MATCHED or dependent.handed_over_at is not None):
+    if fixed and (dependent.level_on(today) >= IdentityLevel.MATCHED or dependent.handed_over_at is not None):
         raise IdentityFrozen(fields=fixed)
 
 

@@ -96,10 +96,16 @@ def _views(session: Session, dependents: Sequence[Dependent], ways: Ways, now: d
     views = []
     for one in dependents:
         methods = open_methods(one, ways=ways, tries=tries, on=on)
-        identity = IdentityView(one.identity_status, one.level_on(on), methods, one.identity_checked_at)
+        identity = IdentityView(_status_on(one, on), one.level_on(on), methods, one.identity_checked_at)
         told = identity, agreements[one.id], _complete_by(one), cards[one.id]
         views.append(DependentView(one, documents[one.identifier_id], one.age(on=on), *told))
     return views
+
+
+def _status_on(dependent: Dependent, day: date) -> IdentityStatus:
+    """As its level: a guardian's proof is over on the day on which its child is of age."""
+    is_over = dependent.level_on(day) < dependent.identity_level
+    return IdentityStatus.EXPIRED if is_over else dependent.identity_status
 
 
 def _documents(session: Session, dependents: Sequence[Dependent]) -> dict[UUID, PersonIdentifier]:

@@ -119,6 +119,24 @@ def test_who_has_come_of_age_is_proven_by_nobody_else(ward: Ward, an: Phone) -> 
         assert ("identity_required" in [reason["code"] for reason in said["reasons"]]) is is_asked
 
 
+def test_1_2_1_on_the_18th_birthday_it_shows_that_the_guardians_proof_is_over(ward: Ward, an: Phone) -> None:
+    """What nothing proves any more freezes nothing either."""
+    guardian = proven_guardian(ward, an)
+    youth = an.post("/dependents", child(ward, years=17, order=931, guardian_dependent_id=guardian)).json
+    agree(an, "minor", youth["id"])
+    begin(an, youth["id"], "guardian")
+    assert identity(an, youth["id"])["status"] == "verified"
+    path = f"/dependents/{youth['id']}"
+    assert an.send("PATCH", path, {"name": "测试丁"}).json["code"] == "identity_frozen"
+    born = date.fromisoformat(youth["birth_date"])
+    ward.work(after=born.replace(year=born.year + 18) - ward.day(0))
+    an = ward.log_in("an")
+    told = identity(an, youth["id"])
+    assert (told["status"], told["level"]) == ("expired", 0)
+    told = an.send("PATCH", path, {"name": "测试丁"}).json["identity"]
+    assert (told["status"], told["level"]) == ("unverified", 0)
+
+
 def test_a_guardians_word_takes_no_proof_of_ones_own_away(ward: Ward, an: Phone) -> None:
     """Who was seen at the desk first stays seen, though the guardian stands in for them afterwards."""
     guardian = proven_guardian(ward, an)
