@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,13 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core.booking.waitlist.wait import leave_for
+from core.clock import hospital_day
+from core.dependents.minors import needs_minor_consent
+from core.identity.health import forget_health
 from core.identity.join_twins import choose_default
 from core.identity.outcomes import fail_pending
-from core.identity.own import own_dependent
+from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentInUse
 from core.rights.erase import erase_dependent
@@ -38,24 +43,30 @@ def make_default(session: Session, *, account_id: UUID, dependent_id: UUID) -> D
 def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, now: datetime, cause: Cause) -> None:
     """Take the dependent off the account. What no law keeps is erased at once; appointments that have been stay.
 
-    Raises: NotFound, Overloaded, DependentInUse while an appointment is open, or somebody has them as a guardian.
+    Nobody waits for a number for them any more, and whoever came of age has no guardian.
+    Raises: NotFound, Overloaded, DependentInUse while an appointment is open, or a minor has them as a guardian.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
-    _refuse_while_in_use(session, dependent)
+    wards = session.scalars(dependents_of(account_id).where(Dependent.guardian_dependent_id == dependent.id)).all()
+    _refuse_while_in_use(session, dependent, [one for one in wards if needs_minor_consent(one, hospital_day(now))])
+    for grown in wards:
+        grown.guardian_dependent_id = None
+        grown.forget_guardianship()
     fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
+    forget_health(session, dependent)  # it locks charges, which come before what waits
+    leave_for(session, dependent, now=now, cause=cause)
     erase_dependent(session, dependent, now=now)
     choose_default(session, account_id, first=())
 
 
-def _refuse_while_in_use(session: Session, dependent: Dependent) -> None:
+def _refuse_while_in_use(session: Session, dependent: Dependent, wards: Sequence[Dependent]) -> None:
     """Raises: DependentInUse, with how many of each stand in the way."""
     is_open = (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
-    is_ward = (Dependent.guardian_dependent_id == dependent.id) & Dependent.archived_at.is_(None)
     facts: dict[str, Any] = {
         "open_appointments": session.scalar(select(func.count()).select_from(Appointment).where(is_open)) or 0,
-        "guardian_of": session.scalar(select(func.count()).select_from(Dependent).where(is_ward)) or 0,
+        "guardian_of": len(wards),
     }
     if any(facts.values()):
         raise DependentInUse(**facts)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 from harness import race
+from minors import child
 from people import resident_id
-from ward import Ward, add, agree, book
+from ward import Ward, add, agree, book, wait, wait_for
 from wire import Phone, Reply
 
 from models.person import Dependent
@@ -88,15 +88,37 @@ def test_what_has_been_stays_in_the_list(ward: Ward, an: Phone) -> None:
 
 
 def test_a_guardian_stays_while_somebody_needs_one(ward: Ward, an: Phone) -> None:
-    guardian, child = add(an), another(an, 905)
-
-    def step(session: Any, _now: Any) -> None:
-        session.get_one(Dependent, UUID(child)).guardian_dependent_id = UUID(guardian)
-
-    ward.workbench.transactions.write(step)
+    guardian = add(an)
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=guardian)).json["id"]
     assert remove(an, guardian).json["facts"] == {"open_appointments": 0, "guardian_of": 1}
-    assert remove(an, child).status == 204
+    assert remove(an, minor).status == 204
     assert remove(an, guardian).status == 204
+
+
+def test_1_2_1_a_guardian_may_go_once_nobody_is_a_minor_any_more(ward: Ward, an: Phone) -> None:
+    guardian = add(an)
+    youth = an.post("/dependents", child(ward, years=17, order=931, guardian_dependent_id=guardian)).json
+    assert remove(an, guardian).json["facts"]["guardian_of"] == 1
+    born = date.fromisoformat(youth["birth_date"])
+    ward.clock.advance(born.replace(year=born.year + 18) - ward.day(0))
+    an = ward.log_in("an")
+    assert remove(an, guardian).status == 204
+    assert "guardian_dependent_id" not in an.get(f"/dependents/{youth['id']}")
+
+
+def test_l_06_nobody_waits_for_whoever_is_removed(ward: Ward, an: Phone) -> None:
+    """Where others are waited for in the same entry, it stands."""
+    alone, first, second = (another(an, order) for order in (905, 907, 909))
+    mine = wait(ward, an, alone)
+    together = wait_for(ward, an, first, dependent_ids=[first, second]).json["id"]
+
+    def states() -> dict[str, str]:
+        return {one["id"]: one["status"] for one in an.get("/waitlist-entries")["items"]}
+
+    assert remove(an, alone).status == remove(an, first).status == 204
+    assert states() == {mine: "left", together: "waiting"}
+    assert remove(an, second).status == 204
+    assert states() == {mine: "left", together: "left"}
 
 
 def test_booking_and_removing_at_once_never_leave_an_appointment_without_its_dependent(ward: Ward, an: Phone) -> None:
