@@ -44,6 +44,7 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
         known = row.name_sealed != ERASED  # the document may be another account's too, and is its alone now
         identifier = session.get_one(PersonIdentifier, row.identifier_id)
         dependent["id_number"] = row.number(vault, identifier) if known else None
+        dependent["birth_date"] = dependent["birth_date"] if known else None  # the row keeps a day that is nobody's
         dependent["earlier_id_number"] = _earlier_number(session, row, vault)
     for shown, row in zip(told["appointments"], held["appointments"], strict=True):
         shown.update(_places(session, row))

@@ -90,6 +90,7 @@ def test_l_05_who_was_removed_is_told_without_what_was_erased(ward: Ward, an: Ph
     assert an.send("DELETE", f"/dependents/{dependent_id}").status == 204
     (told,) = an.get("/account/export")["dependents"]
     assert (told["id"], told["name"], told["phone"], told["id_number"]) == (dependent_id, None, None, None)
+    assert told["birth_date"] is None
 
 
 def test_l_05_an_export_tells_all_in_clear_and_nothing_of_another(ward: Ward, an: Phone) -> None:
