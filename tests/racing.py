@@ -94,7 +94,7 @@ def workers(workbench: Workbench, *, count: int = 2) -> Iterator[None]:
     """So many of them beside the test, each with its threads, as so many worker processes."""
     over = Event()
     runners = [make_runner(workbench) for _ in range(count)]
-    threads = [Thread(target=partial(one.run_until, over, idle_seconds=0.01)) for one in runners]
+    threads = [Thread(target=partial(one.run_until, over, idle_seconds=0.05)) for one in runners]
     for one in threads:
         one.start()
     try:
