@@ -37,6 +37,10 @@ _OPEN = "('pending','booked','arrived')"
 # Money received on a charge that is neither given back nor on its way back.
 _KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.charge_id = c.id AND p.status = 'succeeded')
  - (SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.charge_id = c.id AND r.status <> 'closed')"""
+# Of it what is for one that only its hospital has yet to confirm, and for the one whose place it takes as well.
+_FOR_BOTH = f"""(SELECT COALESCE(SUM(CASE WHEN a.fee_fen < o.fee_fen THEN a.fee_fen ELSE o.fee_fen END), 0)
+ FROM appointments a JOIN appointments o ON o.id = a.replaces_id WHERE a.charge_id = c.id AND a.status = 'pending'
+ AND a.beside_replaced AND a.pay_mode = 'online' AND NOT a.awaiting_payment AND o.status IN {_HOLDS})"""
 
 # As a limit counts them: one in the place of another counts with it while both stand.
 _CLAIMS = "COUNT(DISTINCT CASE WHEN beside_replaced THEN replaces_id ELSE id END)"
@@ -91,15 +95,16 @@ _QUERIES = {
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
     "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "
     "GROUP BY account_id HAVING COUNT(DISTINCT charge_id) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
-    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} <> (SELECT COALESCE(SUM(l.amount_fen), 0) "
-    "FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id WHERE l.charge_id = c.id "
-    f"AND l.voided_at IS NULL AND a.status IN {_HOLDS} AND a.pay_mode = 'online' AND NOT a.awaiting_payment)",
-    # Unpaid, one stands beside what it replaces; sure, it stands alone. Nothing is let go for one that is not there.
+    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} + {_FOR_BOTH} <> (SELECT "
+    "COALESCE(SUM(l.amount_fen), 0) FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
+    f"WHERE l.charge_id = c.id AND l.voided_at IS NULL AND a.status IN {_HOLDS} AND a.pay_mode = 'online' "
+    "AND NOT a.awaiting_payment)",
+    # Not sure, one stands beside what it replaces; sure, it stands alone. Nothing is let go for one that is not there.
     "swap_is_whole": "SELECT a.id FROM appointments a LEFT JOIN appointments o ON o.id = a.replaces_id "
     f"WHERE a.status IN {_OPEN} AND CASE WHEN a.beside_replaced THEN o.id IS NULL OR a.status <> 'pending' "
     f"OR o.charge_id <> a.charge_id ELSE o.status IN {_HOLDS} END UNION ALL SELECT o.id FROM appointments o "
     "WHERE o.cancel_reason = 'rescheduled' AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.replaces_id = o.id "
-    "AND NOT a.awaiting_payment AND NOT a.beside_replaced)",
+    "AND NOT a.awaiting_payment AND NOT a.awaiting_hospital AND NOT a.beside_replaced)",
     "line_lives_with_its_appointment": "SELECT l.id FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
     "WHERE (l.voided_at IS NOT NULL) <> (a.status = 'cancelled')",
     "price_is_the_fee": "SELECT a.id FROM appointments a WHERE a.fee_fen <> (SELECT COALESCE(SUM(l.amount_fen), 0) "

@@ -138,7 +138,7 @@ class NotCancellable(Conflict):
 
 class NotReschedulable(Conflict):
     """The number cannot be exchanged for that one. The facts say why: its state, how often it was exchanged already,
-    that the new one is too far from it, or that another exchange waits for its payment."""
+    that the new one is too far from it, or that another exchange is not sure yet."""
 
     code = "not_reschedulable"
 

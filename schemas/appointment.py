@@ -201,8 +201,8 @@ class AppointmentReply(ReplySchema):
         allow_none=True,
         required=True,
         metadata={
-            "description": "the appointment that this one was taken in exchange for; while this one waits to be paid, "
-            "that one is still kept",
+            "description": "the appointment that this one was taken in exchange for; while this one is not sure, "
+            "because it awaits its payment or the hospital, that one is still kept",
             "example": None,
         },
     )
@@ -229,7 +229,7 @@ class AppointmentReply(ReplySchema):
     replaced_by_id = fields.UUID(
         allow_none=True,
         required=True,
-        metadata={"description": "the appointment that took its place, or will once it is paid", "example": None},
+        metadata={"description": "the appointment that took its place, or will once it is sure", "example": None},
     )
     schedule_id = fields.UUID(attribute="schedule.id", required=True)
     visit_date = Day(attribute="appointment.visit_date", required=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from harness import Patient
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core.ports import (
     HoldOrder,
@@ -24,9 +24,12 @@ from core.ports import (
 )
 from models.hospital import Hospital
 from models.hospital_claim import HospitalClaim
+from models.job import Job
 from models.schedule import Schedule
 
 T = TypeVar("T")
+LOST: list[str | HospitalRefusal] = ["before", "after", "down", HospitalRefusal.OURS]
+"""How a call may end without an answer to it."""
 _OF_CLAIMS = frozenset({"find", "create", "hold", "confirm", "release", "ask"})
 
 
@@ -146,3 +149,19 @@ def connect(patient: Patient) -> FakeHospital:
 def claim_of(patient: Patient, appointment_id: UUID) -> HospitalClaim:
     query = select(HospitalClaim).where(HospitalClaim.appointment_id == appointment_id)
     return patient.read(lambda session: session.scalars(query).one())
+
+
+def pay(patient: Patient, appointment_id: UUID) -> None:
+    """Paid at the platform, and its event has arrived."""
+    assert patient.open_payment(appointment_id) is None
+    patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
+
+
+def settled(patient: Patient, *, most: int = 30) -> None:
+    """Let a few minutes pass in steps, as long as anything is to be said or given back."""
+    kinds = ("settle_claim", "close_payments", "return_slot")
+    busy = select(func.count()).select_from(Job).where(Job.done_at.is_(None), Job.kind.in_(kinds))
+    for _ in range(most):
+        patient.work(after=timedelta(seconds=10))
+        if not patient.read(lambda session: session.scalar(busy)):
+            return

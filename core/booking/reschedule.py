@@ -4,8 +4,9 @@ look (no lock) → lock account, then person → charge, with everything on it �
 take a slot → appointment, line, event rows beside the old ones
 
 Whoever has nothing more to pay has the new number at once, and what the old one cost more goes back. A dearer one is
-held beside the old one until the difference is paid (`core/payments/settle.py`); unpaid, it ends like every hold, and
-the old one was never touched. The new slot is locked after the charge's payments: those hold still with their charge.
+held beside the old one until the difference is paid (`core/payments/settle.py`), and one of a hospital with a system of
+its own until that has confirmed it (`core/hospital/follow.py`); unpaid or refused, it ends like every booking, and the
+old one was never touched. The new slot is locked after the charge's payments: those hold still with their charge.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def reschedule_appointment(
     found = _find(session, appointment_id, seen, account_id=account_id, to=to, now=now)
     account = lock_charge_account(session, seen.charge_id)
     old = _still_own(account, appointment_id, found.case)
-    _refuse_unless_reschedulable(session, account, old, found.around, to, now=now)
+    _refuse_unless_reschedulable(session, account, old, found.around.schedule, to, now=now)
     wish = replace(found.wish, pay=old.pay_mode, payer_kind=old.payer_kind, complaint=old.complaint(vault))
     wish = replace(wish, notice_version=old.notice_version)
     _refuse_unless_offered(wish, found.around.schedule, found.terms)
@@ -71,7 +72,7 @@ def reschedule_appointment(
         raise refusal
     sale = _take(session, replace(found, wish=wish), old, costs_more=costs_more, now=now, cause=cause)
     new_id = write_replacement(session, sale, old.charge_id, now=now, cause=cause, vault=vault)
-    if not costs_more:
+    if sale.is_sure:
         account = lock_charge_account(session, old.charge_id)
         new = next(one for one in account.appointments if one.id == new_id)
         let_replaced_go(session, account, new, now=now, cause=cause)
@@ -154,7 +155,7 @@ def _still_own(account: ChargeAccount, appointment_id: UUID, case: Case) -> Appo
 
 
 def _refuse_unless_reschedulable(
-    session: Session, account: ChargeAccount, old: Appointment, around: Surroundings, to: Move, *, now: datetime
+    session: Session, account: ChargeAccount, old: Appointment, schedule: Schedule, to: Move, *, now: datetime
 ) -> None:
     """By the terms that the old number was sold under. Raises: NotReschedulable, AppointmentFrozen,
     CancelDeadlinePassed, ValidationFailed."""
@@ -171,9 +172,6 @@ def _refuse_unless_reschedulable(
         raise NotReschedulable(reason="limit", max_reschedules=terms.max_reschedules)
     if account.replacement_of(old) is not None:
         raise NotReschedulable(reason="waiting")
-    if old.hospital_system is not None or around.hospital_system is not None:
-        raise NotReschedulable(reason="hospital")  # it would hold two numbers of one patient, or refuse the new one
-    schedule = around.schedule
     if schedule.hospital_id != old.hospital_id or not _is_near(session, terms, old, schedule):
         raise NotReschedulable(reason="scope", scope=terms.reschedule_scope)
     if schedule.id == old.schedule_id and to.segment_starts_at in (None, account.slots[old.slot_id].starts_at):
@@ -219,7 +217,8 @@ def _costs_more(account: ChargeAccount, old: Appointment, schedule: Schedule) ->
 
 def _take(session: Session, found: _Found, old: Appointment, *, costs_more: bool, now: datetime, cause: Cause) -> Sale:
     """The new number, before the old one is let go. Raises: as `refuse_for_none`."""
-    to = SlotStatus.HELD if costs_more else SlotStatus.BOOKED
+    waits = costs_more or found.around.hospital_system is not None
+    to = SlotStatus.HELD if waits else SlotStatus.BOOKED
     wanted = replace(found.wanted, taker=taker_in(found.case))
     if found.case.elsewhere:
         wanted = replace(wanted, segment_starts_at=found.case.clear_segment)

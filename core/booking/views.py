@@ -191,7 +191,7 @@ class AppointmentView:
 
     @property
     def replaced_by_id(self) -> UUID | None:
-        """The one that has taken its place, or will once it is paid."""
+        """The one that has taken its place, or will once it is sure."""
         return self.shared.replaced_by(self.appointment.id) if self.shared else None
 
 

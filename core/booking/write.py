@@ -85,6 +85,11 @@ class Sale:
         """The hospital's own system must agree."""
         return self.around.hospital_system is not None
 
+    @property
+    def is_sure(self) -> bool:
+        """Nothing is awaited: the number is the patient's at once."""
+        return not self.is_held and not self.awaits_hospital
+
 
 def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, vault: Vault) -> AppointmentView:
     """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number,

@@ -11,16 +11,16 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.suspended import end_suspended
 from core.booking.endings.ending import end_appointment
+from core.booking.endings.let_go import make_sure
 from core.hospital.steps import waits_until
-from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
 from core.payments.closing import close_soon
 from core.payments.refunds import push_waiting
 from core.ports import HospitalAnswer, HospitalRefusal, HospitalRefused, HospitalSays
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.hospital_claim import ClaimStep, HospitalClaim, HospitalClaimStatus
-from models.notice import NoticeKind
 from models.schedule import SlotStatus
 from models.states import Cause
 
@@ -98,17 +98,28 @@ def _decide(
     cause: Cause,
 ) -> None:
     slot = account.slots[appointment.slot_id]
-    if claim.status is HospitalClaimStatus.CONFIRMED:
-        sequence = None if answer is None else answer.sequence
-        appointment.hospital_confirmed(session, sequence=sequence, at=now, cause=cause)
-        if appointment.status is AppointmentStatus.BOOKED and slot.status is not SlotStatus.SUSPENDED:
-            slot.book(session, at=now, cause=cause)
-            tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
-    elif claim.status in {HospitalClaimStatus.REFUSED, HospitalClaimStatus.RELEASED}:
+    if claim.status in {HospitalClaimStatus.REFUSED, HospitalClaimStatus.RELEASED}:
         if claim.refusal == HospitalRefusal.TAKEN and slot.status is not SlotStatus.SUSPENDED:
             # Somebody else has it: on sale again, it would be refused to everybody after this one.
             slot.suspend(session, at=now, cause=cause)
         end_appointment(session, account, appointment, why=CancelReason.HOSPITAL_REFUSED, now=now, cause=cause)
+    elif not appointment.awaiting_payment and not account.may_take_its_place(appointment):
+        _leave_the_old_one(session, account, appointment, now=now, cause=cause)
+    elif claim.status is HospitalClaimStatus.CONFIRMED:
+        sequence = None if answer is None else answer.sequence
+        appointment.hospital_confirmed(session, sequence=sequence, at=now, cause=cause)
+        if appointment.status is AppointmentStatus.BOOKED and slot.status is not SlotStatus.SUSPENDED:
+            make_sure(session, account, appointment, now=now, cause=cause)
     elif not appointment.awaiting_payment and now >= waits_until(appointment):
         log.warning("hospital_did_not_answer", appointment=str(appointment.id), alarm=True)
+        end_appointment(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
+
+
+def _leave_the_old_one(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """It was to take the place of one that was used meanwhile; or its own clinic does not take place."""
+    if account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED:
+        end_suspended(session, account, appointment, now=now, cause=cause)
+    else:
         end_appointment(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)

@@ -66,7 +66,7 @@ class ChargeAccount:
         """Those that their money makes the patient's. One in the place of another waits in vain once that one was
         used, for nobody sees a doctor twice for one number, or once its own clinic is suspended. Beside one whose
         clinic takes place, nobody pays for one whose clinic does not."""
-        unpaid = [one for one in self.appointments if one.waits_for_payment and self._may_take_its_place(one)]
+        unpaid = [one for one in self.appointments if one.waits_for_payment and self.may_take_its_place(one)]
         return [one for one in unpaid if self._takes_place(one)] or unpaid
 
     @property
@@ -78,7 +78,13 @@ class ChargeAccount:
     def surplus_fen(self) -> int:
         """What was kept so far and is for no claim that stands. Below zero where money is missing."""
         stands = [one for one in self.appointments if one.is_paid_for]
-        return sum(map(self.kept_fen, self.payments)) - sum(map(self.live_fen, stands))
+        return sum(map(self.kept_fen, self.payments)) - sum(map(self._kept_for_fen, stands))
+
+    def _kept_for_fen(self, appointment: Appointment) -> int:
+        """Of one that is not sure yet, and beside the one whose place it takes, what it costs more than that one: the
+        same money is for whichever of the two it will be."""
+        credit = self._credit_fen(appointment) if appointment.beside_replaced else 0
+        return max(self.live_fen(appointment) - credit, 0)
 
     def replaced_by(self, appointment: Appointment) -> Appointment | None:
         """The one in whose place it was taken."""
@@ -100,7 +106,8 @@ class ChargeAccount:
         lines = (line for line in self.charge.lines if line.appointment_id == appointment.id)
         return sum(line.amount_fen for line in lines if line.voided_at is None)
 
-    def _may_take_its_place(self, appointment: Appointment) -> bool:
+    def may_take_its_place(self, appointment: Appointment) -> bool:
+        """Nobody sees a doctor twice for one number, and what does not take place is no exchange for what does."""
         old = self.replaced_by(appointment)
         if old is None:
             return True

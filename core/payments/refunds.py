@@ -36,7 +36,7 @@ log = structlog.get_logger()
 _FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 _TOO_LONG = timedelta(minutes=30)
-_AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.SUSPENDED})
+_AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, RefundReason.SUSPENDED})
 _HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core.booking.endings.end_hold import end_hold_now
-from core.booking.endings.let_go import let_replaced_go
+from core.booking.endings.let_go import make_sure
 from core.hospital.soon import settle_soon
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
@@ -94,17 +94,14 @@ def _paid(
 
 
 def _keep(session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause) -> None:
-    """Its money is here. What it replaces is let go only now."""
+    """Its money is here."""
     appointment.payment_arrived(session, at=now, cause=cause)
-    slot = account.slots[appointment.slot_id]
-    if slot.status is SlotStatus.SUSPENDED:
+    if account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED:
         return  # whoever ends what is suspended finds it paid, and gives it back
     if appointment.status is not AppointmentStatus.BOOKED:
         settle_soon(session, appointment, now=now)  # the hospital has yet to confirm it
         return
-    slot.book(session, at=now, cause=cause)
-    if not let_replaced_go(session, account, appointment, now=now, cause=cause):
-        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+    make_sure(session, account, appointment, now=now, cause=cause)
 
 
 def _leave_to_desk(session: Session, account: ChargeAccount, payment: Payment, *, now: datetime, cause: Cause) -> None:

@@ -216,8 +216,9 @@ def reschedule_own_appointment(appointment_id: UUID, body: dict[str, Any]) -> Re
     reply is the new appointment, and it is paid like the old one.
 
     Where nothing more is to be paid, the old number is let go at once, and what it cost more goes back. A dearer one is
-    `pending` until the difference is paid, with the old one kept; unpaid, it ends and the old one stays. Cancelling the
-    old one meanwhile ends both. One's own, or another's under a grant to book.
+    `pending` until the difference is paid, and one of a hospital that hands out its numbers itself until that has
+    confirmed it (`awaiting` says what), with the old one kept; unpaid or refused, it ends and the old one stays.
+    Cancelling the old one meanwhile ends both. One's own, or another's under a grant to book.
     """
 
     def step(command: Command) -> Any:

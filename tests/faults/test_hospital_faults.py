@@ -120,6 +120,65 @@ def test_a_refusal_gives_the_money_back(stage: Stage, verb: str, reason: str) ->
     assert stage.town.slot_statuses(case.schedule_id) == left
 
 
+# --- exchanging a number
+
+
+def exchanged(stage: Stage, case: Case, fee_fen: int) -> Case:
+    """One that is to take the place of the case's: of the same department, a day later."""
+    with stage.town.database.read() as session:
+        first = session.get_one(Schedule, case.schedule_id)
+        department_id, day = first.department_id, first.visit_date + timedelta(days=1)
+    there = stage.town.schedule(
+        department_id=department_id, numbers=2, fee_fen=fee_fen, visit_date=day, now=stage.clock.now()
+    )
+    reply = case.stranger.phone.post(f"/appointments/{case.appointment_id}/rescheduling", {"schedule_id": str(there)})
+    assert (reply.status, reply.json["status"]) == (200, "pending"), reply
+    assert reply.json["awaiting"] == [*["payment"] * (fee_fen > 5000), "hospital"]
+    assert (reply.json["replaces_id"], case.shown()["replaced_by_id"]) == (case.appointment_id, reply.json["id"])
+    assert (case.status(), book_of(stage, case)) == ("booked", [("confirmed", 5000)]), "kept until the new one is sure"
+    return Case(stage, case.stranger, there, reply.json["id"])
+
+
+def stands(stage: Stage) -> Case:
+    """Booked and paid, and the hospital has confirmed it."""
+    case = booked(stage)
+    stage.work()
+    paid(stage, case)
+    stage.work_until(case.is_booked, "booked")
+    return case
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "error", "garbled"])
+@pytest.mark.parametrize(("verb", "fee_fen"), [("hold", 3000), ("confirm", 8000), ("release", 3000)])
+def test_an_exchange_lets_the_old_number_go_once_the_hospital_has_confirmed_the_new_one(
+    stage: Stage, fee_fen: int, verb: str, kind: str
+) -> None:
+    old = stands(stage)
+    spoil(stage, f"hospital.{verb}", kind, times=1)
+    new = exchanged(stage, old, fee_fen)
+    if fee_fen > 5000:
+        paid(stage, new)
+    stage.work_until(lambda: new.is_booked() and freed(stage, old), "exchanged")
+    assert (old.shown()["cancel_reason"], old.shown()["replaced_by_id"]) == ("rescheduled", new.appointment_id)
+    assert [book_of(stage, one) for one in (old, new)] == [[("released", 5000)], [("confirmed", fee_fen)]]
+    assert new.shown()["slot"]["sequence"] > 100, "what the hospital calls out"
+    stage.work_until(lambda: new.kept_fen() == fee_fen, "the difference")
+
+
+@pytest.mark.parametrize(("verb", "fee_fen"), [("hold", 3000), ("confirm", 5000), ("confirm", 8000)])
+def test_an_exchange_that_the_hospital_refuses_leaves_the_old_number(stage: Stage, verb: str, fee_fen: int) -> None:
+    old = stands(stage)
+    spoil(stage, f"hospital.{verb}", "refuse", times=1, reason="limit")
+    new = exchanged(stage, old, fee_fen)
+    if fee_fen > 5000:
+        assert new.open_payment().status == 201
+        stage.deliver(new.pay())
+    stage.work_until(lambda: new.status() == "cancelled", "refused")
+    stage.work_until(lambda: old.kept_fen() == 5000 and freed(stage, new), "the difference")
+    assert (old.status(), new.shown()["cancel_reason"]) == ("booked", "hospital_refused")
+    assert [book_of(stage, one)[0][0] for one in (old, new)] == ["confirmed", "refused"]
+
+
 def test_a_hospital_that_is_down_for_an_hour(stage: Stage) -> None:
     """Who waits is booked when it is back; who gave up has left nothing there, and the number can be had again."""
     waits, leaves = booked(stage, pay="on_site"), booked(stage, pay="on_site")

@@ -215,6 +215,12 @@ def _let_go_for_nothing(session: Session, world: World) -> None:
     change(session, Appointment, world.cancelled, cancel_reason=CancelReason.RESCHEDULED)
 
 
+@plant("swap_is_whole")
+def _let_go_for_one_that_its_hospital_has_yet_to_confirm(session: Session, world: World) -> None:
+    change(session, Appointment, world.cancelled, cancel_reason=CancelReason.RESCHEDULED)
+    change(session, Appointment, world.paid, replaces_id=world.cancelled, awaiting_hospital=True)
+
+
 @quiet("swap_is_whole")
 def _let_go_for_one_that_is_sure(session: Session, world: World) -> None:
     change(session, Appointment, world.cancelled, cancel_reason=CancelReason.RESCHEDULED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -75,6 +76,20 @@ def _nothing_due_for_what_was_paid(session: Session, world: World) -> None:
 @plant("kept_money_is_what_is_due")
 def _paid_and_still_waiting(session: Session, world: World) -> None:
     change(session, Appointment, world.paid, status=AppointmentStatus.PENDING, awaiting_payment=True)
+
+
+def _exchanged_for(session: Session, world: World, *, fee_fen: int, **more: Any) -> None:
+    """Beside the paid one, one in its place that the hospital has yet to confirm."""
+    beside = {"status": AppointmentStatus.PENDING, "beside_replaced": True, "replaces_id": world.paid} | more
+    new = clone(session, Appointment, world.paid, slot_id=new_id(), awaiting_hospital=True, fee_fen=fee_fen, **beside)
+    line = world.of(session, ChargeLine, world.paid)
+    clone(session, ChargeLine, line, appointment_id=new, amount_fen=fee_fen)
+
+
+for _covered in (3000, 5000):
+    quiet("kept_money_is_what_is_due")(partial(_exchanged_for, fee_fen=_covered))
+plant("kept_money_is_what_is_due")(partial(_exchanged_for, fee_fen=5001))
+plant("kept_money_is_what_is_due")(partial(_exchanged_for, fee_fen=3000, beside_replaced=False))
 
 
 @quiet("kept_money_is_what_is_due")

@@ -42,8 +42,8 @@ def follow_soon(session: Session, schedule_id: UUID, *, now: datetime) -> None:
 
 
 def follow_change(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """In the order in which they were booked; once more when an unpaid hold, or one that is to take the place of such a
-    number, is over: their price is settled then."""
+    """In the order in which they were booked; once more when one that is not sure yet, or that is to take the place of
+    such a number, is over: their price is settled then."""
     schedule_id = UUID(job.payload["schedule_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     standing = workbench.transactions.read(partial(_standing, schedule_id=schedule_id))
@@ -54,15 +54,21 @@ def follow_change(workbench: Workbench, job: LeasedJob) -> datetime | None:
 
 
 def _standing(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID, datetime | None]]:
-    own = case((Appointment.awaiting_payment, Appointment.close_by))
+    # What awaits its hospital alone is looked at again and again: nobody knows when it will answer.
+    own = case(
+        (Appointment.status == AppointmentStatus.PENDING, func.coalesce(Appointment.close_by, Appointment.created_at))
+    )
     beside = aliased(Appointment)
+    beside_ends = func.coalesce(beside.close_by, beside.created_at)
     takes_its_place = and_(
         beside.charge_id == Appointment.charge_id,
         beside.replaces_id == Appointment.id,
         beside.status == AppointmentStatus.PENDING,
     )
     rows = session.execute(
-        select(Appointment.charge_id, Appointment.id, func.coalesce(beside.close_by, own, type_=own.type))
+        select(
+            Appointment.charge_id, Appointment.id, func.coalesce(beside_ends, own, type_=Appointment.created_at.type)
+        )
         .outerjoin(beside, takes_its_place)
         .where(Appointment.schedule_id == schedule_id, Appointment.status.in_(AFFECTED))
         .order_by(Appointment.id)

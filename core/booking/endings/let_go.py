@@ -41,6 +41,15 @@ def let_slot_go(
         return_slot_later(session, slot, appointment, now=now)
 
 
+def make_sure(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """Nothing is awaited any more: the number is the patient's. What it replaces is let go only now."""
+    account.slots[appointment.slot_id].book(session, at=now, cause=cause)
+    if not let_replaced_go(session, account, appointment, now=now, cause=cause):
+        tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
+
+
 def let_replaced_go(
     session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
 ) -> bool:

@@ -12,11 +12,13 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
+from fakes_hospital import connect
 from families import bundled
 from harness import REQUEST, Patient, beside, far_away, join, make_patient, make_workbench, race, relatives, same_person
 from hospital_acts import suspend
@@ -29,7 +31,7 @@ from sqlalchemy.orm import Session
 from core.booking.clinic.take_offer import accept_offer, refuse_offer
 from core.booking.waitlist.wait import WaitWish, wait_for_number
 from core.clock import hospital_day
-from core.ports import RefundState, TradeState
+from core.ports import HospitalRefusal, HospitalSays, RefundState, TradeState
 from core.transactions import Transactions
 from models import Base
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, PayMode
@@ -50,6 +52,15 @@ HAPPENS = [
     *("desk", "desk", "desk", "suspend"),
     *("platform", "platform", "time", "time", "time"),
 ]
+# Where the hospital hands the numbers out.
+HAPPENS_THERE = [
+    *("book_to_pay_now", "book_on_site", "work", "work", "hospital", "hospital"),
+    *("pay", "pay", "pay", "open_the_sheet"),
+    *("exchange", "exchange", "exchange", "cancel", "cancel_unpaid"),
+    *("desk", "suspend", "wait", "platform", "time", "time"),
+]
+HOSPITAL_CALLS = ("hold", "hold", "confirm", "release", "ask")
+HOSPITAL_MOODS = (None, "before", "after", HospitalRefusal.LIMIT, HospitalRefusal.TAKEN)
 AT_THE_DESK: tuple[tuple[str, dict[str, bool]], ...] = (
     ("check_in_at_desk", {"overrule": True}),
     ("fulfil", {}),
@@ -57,7 +68,6 @@ AT_THE_DESK: tuple[tuple[str, dict[str, bool]], ...] = (
 )
 MOODS = (None, None, None, "before", "after")
 LATER = [timedelta(minutes=minutes) for minutes in (0.5, 5, 16, 46, 6 * 60, 30 * 60)]
-FEE_FEN = 5000
 # What only a silent platform knows waits until it speaks, and that is told in time: these alarms are right.
 ALARMS = {"inbox_is_applied", "payment_is_settled", "refund_is_settled"}
 ALL_GONE = {SlotStatus.FREE, SlotStatus.BOOKED, SlotStatus.SUSPENDED}
@@ -72,6 +82,7 @@ def empty(database: Database) -> None:
 class LifeOfAClinic(RuleBasedStateMachine):
     database: Database
     vault: Vault
+    fees: ClassVar = {4: 5000, 9: 5000}  # of the later half days, by how many days later
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +93,10 @@ class LifeOfAClinic(RuleBasedStateMachine):
         bench = make_workbench(Transactions(self.database, self.clock), self.vault, self.adapters)
         self.first = make_patient(bench, self.clock, self.adapters, numbers=2)
         day = hospital_day(self.clock.now())
-        later = [beside(self.first, numbers=1, visit_date=day + timedelta(days=days)) for days in (4, 9)]
+        later = [
+            beside(self.first, numbers=1, fee_fen=fee, visit_date=day + timedelta(days=days))
+            for days, fee in self.fees.items()
+        ]
         self.halves = [self.first.schedule_id, *later]
         others = [join(bench, self.clock, self.adapters, self.first.schedule_id) for _ in range(3)]
         self.patients = [self.first, *others, same_person(self.first)]
@@ -132,6 +146,9 @@ class LifeOfAClinic(RuleBasedStateMachine):
     @rule(what=st.sampled_from(HAPPENS), who=st.integers(0, 4), number=st.integers(0, 5))
     def something_happens(self, what: str, who: int, number: int) -> None:
         """One rule for all of it: of many, hypothesis leaves most out of a life, and little happens in it."""
+        self.try_to(what, who, number)
+
+    def try_to(self, what: str, who: int, number: int) -> None:
         with suppress(DomainError):
             getattr(self, what)(who, number)
 
@@ -279,22 +296,60 @@ class LifeOfAClinic(RuleBasedStateMachine):
             kept[refund.charge_id] -= refund.amount_fen
         due: Counter[UUID] = Counter()
         for one in self.appointments():
-            due[one.charge_id] += FEE_FEN if one.status in HOLDS_SLOT and one.pay_mode is PayMode.ONLINE else 0
+            due[one.charge_id] += one.fee_fen if one.status in HOLDS_SLOT and one.pay_mode is PayMode.ONLINE else 0
         assert +kept == +due
 
     def appointments(self) -> list[Appointment]:
         return self.first.read(lambda session: list(session.scalars(select(Appointment).order_by(Appointment.id))))
 
 
+class LifeWhereTheHospitalHandsThemOut(LifeOfAClinic):
+    """Its system is asked for every number, and may be away, silent, or say no. Later half days cost more, or less."""
+
+    fees: ClassVar = {4: 8000, 9: 3000}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.his = connect(self.first)
+
+    def teardown(self) -> None:
+        self.his.away, self.his.faults = False, []
+        super().teardown()
+        self.the_hospital_has_the_same_in_its_book()
+
+    @rule(what=st.sampled_from(HAPPENS_THERE), who=st.integers(0, 4), number=st.integers(0, 5))
+    def something_happens(self, what: str, who: int, number: int) -> None:
+        self.try_to(what, who, number)
+
+    def hospital(self, who: int, number: int) -> None:
+        """What it is asked next goes wrong, or it is away until further notice; or nothing is the matter any more."""
+        self.his.away = number == 0
+        verb, how = HOSPITAL_CALLS[number % len(HOSPITAL_CALLS)], HOSPITAL_MOODS[who]
+        if verb not in {"hold", "confirm"} and isinstance(how, HospitalRefusal):
+            how = "before"  # a number that it keeps is never settled but at the desk
+        self.his.faults = [] if how is None or self.his.away else [(verb, how)]
+
+    def work(self, _who: int, _number: int) -> None:
+        self.first.work(threads=1)
+
+    def the_hospital_has_the_same_in_its_book(self) -> None:
+        for one in self.appointments():
+            stands = one.status in HOLDS_SLOT
+            assert (self.his.claims.get(one.number) is HospitalSays.CONFIRMED) == stands
+
+
 @pytest.mark.parametrize("server_zone", ["America/New_York"], indirect=True)
+@pytest.mark.parametrize("life", [LifeOfAClinic, LifeWhereTheHospitalHandsThemOut])
 @pytest.mark.usefixtures("server_zone")
-def test_whatever_happens_in_a_clinic_every_invariant_holds(database: Database, vault: Vault) -> None:
+def test_whatever_happens_in_a_clinic_every_invariant_holds(
+    life: type[LifeOfAClinic], database: Database, vault: Vault
+) -> None:
     """On a machine that is set to another zone than the hospitals'. `LIVES` asks for so many, and for others each time;
     then the first that goes wrong is shown as it was, for to find a shorter one takes long."""
     lives = os.environ.get("LIVES")
     given = {"derandomize": lives is None, "phases": [Phase.generate] if lives else list(Phase)}
     run_state_machine_as_test(
-        type("Life", (LifeOfAClinic,), {"database": database, "vault": vault}),
+        type("Life", (life,), {"database": database, "vault": vault}),
         settings=settings(
             max_examples=int(lives or 12),
             stateful_step_count=30,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from exchanging import NEXT_DAY, later, states
 from factories import make_department, make_hospital, make_schedule
 from harness import REQUEST, Patient, beside
 from hospital_acts import suspend
@@ -36,13 +37,6 @@ from models.policy import RescheduleScope
 from models.schedule import Schedule, Slot, SlotStatus
 
 MILLISECOND = timedelta(milliseconds=1)
-NEXT_DAY = timedelta(days=1)
-
-
-def later(patient: Patient, **schedule: Any) -> UUID:
-    """A schedule of the same department, a day after the patient's own."""
-    first = patient.read(lambda session: session.get_one(Schedule, patient.schedule_id))
-    return beside(patient, **{"visit_date": first.visit_date + NEXT_DAY} | schedule)
 
 
 def a_week_later(patient: Patient) -> date:
@@ -53,10 +47,6 @@ def of_doctor(patient: Patient, code: str, schedule_id: UUID) -> UUID:
     doctor = update(Schedule).where(Schedule.id == schedule_id).values(doctor_code=code)
     patient.write(lambda session, now: session.execute(doctor))
     return schedule_id
-
-
-def states(patient: Patient, *appointments: UUID) -> list[str]:
-    return [patient.appointment(one).cancel_reason or patient.appointment(one).status for one in appointments]
 
 
 def shown(patient: Patient, appointment_id: UUID) -> AppointmentView:

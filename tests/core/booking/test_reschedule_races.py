@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from harness import Patient, beside, join, race
+from exchanging import later, money_kept
+from harness import Patient, join, race
 from hospital_acts import suspend
 from sqlalchemy import select
 
@@ -16,7 +17,7 @@ from core.refusals import NotCancellable, NotReschedulable, ScheduleSuspended, S
 from core.transactions import Overloaded
 from models.appointment import OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
 from models.errors import DomainError
-from models.schedule import Schedule, SlotStatus
+from models.schedule import SlotStatus
 
 TIMES = range(3)
 
@@ -44,19 +45,9 @@ def run(*calls: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def later(patient: Patient, **schedule: Any) -> UUID:
-    day = patient.read(lambda session: session.get_one(Schedule, patient.schedule_id).visit_date)
-    return beside(patient, **{"visit_date": day + timedelta(days=1)} | schedule)
-
-
 def standing(patient: Patient) -> list[Appointment]:
     query = select(Appointment).where(Appointment.person_id.is_not(None), Appointment.status.in_(OPEN))
     return patient.read(lambda session: list(session.scalars(query.order_by(Appointment.id))))
-
-
-def money_kept(patient: Patient) -> int:
-    received = sum(one.received_fen or 0 for one in patient.payments())
-    return received - sum(one.amount_fen for one in patient.refunds())
 
 
 @pytest.mark.parametrize("_", TIMES)

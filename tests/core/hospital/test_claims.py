@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fakes_hospital import FakeHospital, claim_of, connect
+from fakes_hospital import LOST, FakeHospital, claim_of, connect, pay, settled
 from harness import Patient
 from sqlalchemy import func, select
 
@@ -30,21 +30,6 @@ def his(patient: Patient) -> FakeHospital:
 
 def claim_moves(patient: Patient, appointment_id: UUID) -> list[str]:
     return [one.to_status for one in patient.moves(claim_of(patient, appointment_id).id)]
-
-
-def settled(patient: Patient, *, most: int = 30) -> None:
-    """Let a few minutes pass in steps, as long as anything is to be said or given back."""
-    kinds = ("settle_claim", "close_payments", "return_slot")
-    busy = select(func.count()).select_from(Job).where(Job.done_at.is_(None), Job.kind.in_(kinds))
-    for _ in range(most):
-        patient.work(after=timedelta(seconds=10))
-        if not patient.read(lambda session: session.scalar(busy)):
-            return
-
-
-def pay(patient: Patient, appointment_id: UUID) -> None:
-    assert patient.open_payment(appointment_id) is None
-    patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
 
 
 def test_a_hospital_without_a_system_costs_nothing(patient: Patient) -> None:
@@ -100,8 +85,6 @@ def test_the_record_there_becomes_a_card_and_is_found_again(patient: Patient, hi
 
 
 # --- each call, each way to go wrong
-
-LOST = ["before", "after", "down", HospitalRefusal.OURS]
 
 
 @pytest.mark.parametrize("how", LOST)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
 from uuid import UUID
 
 import pytest
-from fakes_hospital import FakeHospital, claim_of, connect
-from harness import Patient, join, race
+from arriving import at_the_desk
+from exchanging import later, money_kept
+from fakes_hospital import FakeHospital, claim_of, connect, pay
+from harness import Patient, beside, join, race
+from hospital_acts import suspend
 
 from core.ports import HospitalRefusal, HospitalSays
-from models.appointment import AppointmentStatus, PayMode
+from models.appointment import OPEN, AppointmentStatus, PayMode
+from models.errors import DomainError
 from models.hospital_claim import HospitalClaimStatus
 from models.payment import RefundStatus
 from models.schedule import SlotStatus
@@ -99,3 +104,55 @@ def test_two_workers_make_one_claim(patient: Patient, his: FakeHospital) -> None
         one.cancel(appointment_id)
         settle(one)
         one.assert_sound()
+
+
+# --- exchanging a number
+
+HAPPENS: dict[str, Callable[[Patient, UUID, UUID], object]] = {
+    "old cancelled": lambda one, old, _new: one.cancel(old),
+    "new cancelled": lambda one, _old, new: one.cancel(new),
+    "old suspended": lambda one, old, _new: suspend(one, one.appointment(old).schedule_id),
+    "new suspended": lambda one, _old, new: suspend(one, one.appointment(new).schedule_id),
+    "old used": lambda one, old, _new: at_the_desk(one, "check_in_at_desk", old, overrule=True),
+    "nothing": lambda _one, _old, _new: None,
+}
+
+
+@pytest.mark.parametrize(("fee", "refused"), [(5000, False), (8000, False), (8000, True)])
+@pytest.mark.parametrize("what", HAPPENS)
+def test_whatever_happens_while_the_hospital_answers_one_number_has_the_money(
+    patient: Patient, his: FakeHospital, fee: int, what: str, refused: bool
+) -> None:
+    for _ in range(2):
+        patient.schedule_id = beside(patient)
+        one = another(patient)
+        old = one.book(PayMode.ONLINE)
+        pay(one, old)
+        settle(one)
+        new = one.reschedule(old, later(one, fee_fen=fee))
+        if fee > 5000:
+            one.work()
+            assert one.open_payment(new) is None
+            trade = one.payments()[-1].out_trade_no
+        his.faults = [("confirm", HospitalRefusal.OTHER)] if refused else []
+        told = race(
+            one.work,
+            lambda one=one, old=old, new=new: HAPPENS[what](one, old, new),
+            *([lambda one=one, trade=trade: one.hear(one.gateway.pay(trade))] if fee > 5000 else [one.work]),
+            one.work,
+        )
+        assert [said for said in told if isinstance(said, Exception) and not isinstance(said, DomainError)] == []
+        settle(one)
+        one.work(after=timedelta(minutes=16))
+        settle(one)
+        his.faults = []
+        found = {each: one.appointment(each) for each in (old, new)}
+        standing = [each for each in found.values() if each.status in OPEN]
+        assert len(standing) <= 1
+        for each in found.values():
+            assert (his.claims.get(each.number) is HospitalSays.CONFIRMED) == (each in standing)
+        assert money_kept(one) == sum(each.fee_fen for each in standing)
+        one.assert_sound()
+        for each in standing:
+            at_the_desk(one, "cancel_at_desk", each.id)
+        settle(one)
