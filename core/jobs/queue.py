@@ -17,6 +17,7 @@ from models.job import Job, PeriodicJob
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 40
+_SOON_AGAIN = 10
 _BACKOFF_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -109,11 +110,14 @@ def finish(session: Session, job: LeasedJob, *, now: datetime) -> bool:
     return _settle(session, job, done_at=now, lease_until=None)
 
 
-def put_back(session: Session, job: LeasedJob, *, error: str, now: datetime) -> bool:
-    """Try again later, with jitter; after many attempts park it as dead, where operators see it."""
+def put_back(session: Session, job: LeasedJob, *, error: str, now: datetime, was_busy: bool = False) -> bool:
+    """Try again later, with jitter; after many attempts park it as dead, where operators see it.
+
+    `was_busy`: others had the rows, or the database had no room. That is over in a moment, and somebody may be waiting
+    for what the job would do: its pauses begin to grow later."""
     if job.attempts >= MAX_ATTEMPTS:
         return _settle(session, job, dead_at=now, lease_until=None, last_error=error[:500])
-    pause = backoff(job.attempts)
+    pause = backoff(max(1, job.attempts - _SOON_AGAIN) if was_busy else job.attempts)
     return _settle(session, job, run_at=now + pause, lease_until=None, last_error=error[:500])
 
 

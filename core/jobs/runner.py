@@ -15,6 +15,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, enqueue, finish, fire_due, lease_ready, postpone, put_back
+from core.transactions import Overloaded
 from core.workbench import Workbench
 from models.job import Job, PeriodicJob
 
@@ -99,8 +100,8 @@ class Runner:
             again_at = self._handlers[job.kind](self._workbench, job)
         except Exception as error:
             log.warning("job_failed", kind=job.kind, job=str(job.id), attempt=job.attempts, exc_info=True)
-            reason = type(error).__name__
-            transactions.write(lambda session, now: put_back(session, job, error=reason, now=now))
+            reason, was_busy = type(error).__name__, isinstance(error, Overloaded)
+            transactions.write(lambda session, now: put_back(session, job, error=reason, now=now, was_busy=was_busy))
             return
         if again_at is None:
             transactions.write(lambda session, now: finish(session, job, now=now))

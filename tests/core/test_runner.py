@@ -18,7 +18,7 @@ from core.jobs.queue import (
     fire_due,
 )
 from core.jobs.runner import Handler, Periodic, Runner
-from core.transactions import Transactions
+from core.transactions import Overloaded, Transactions
 from core.workbench import Workbench
 from models.job import PeriodicJob
 
@@ -80,6 +80,26 @@ def test_a_handler_that_names_an_instant_is_called_again_then(
     runner(workbench, lambda *_: again).run_due()
     (row,) = rows(transactions)
     assert (row.run_at, row.done_at, row.attempts) == (again, None, 0)
+
+
+def test_whoever_lost_to_others_tries_again_in_a_moment_but_not_for_ever(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock
+) -> None:
+    """A freed number is offered within seconds, also where its job met with a crowd ten times."""
+
+    def lose(_workbench: Workbench, _job: LeasedJob) -> None:
+        raise Overloaded()
+
+    add(transactions)
+    pauses = []
+    for _ in range(15):
+        assert runner(workbench, lose).run_due() == 1
+        (row,) = rows(transactions)
+        pauses.append((row.run_at - clock.now()).total_seconds())
+        clock.advance(row.run_at - clock.now())
+    assert max(pauses[:11]) < 1.3
+    assert pauses[11:] == sorted(pauses[11:])
+    assert pauses[14] > 20
 
 
 def test_a_handler_that_raises_has_its_job_put_back(transactions: Transactions, workbench: Workbench) -> None:
