@@ -13,6 +13,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.rules.evaluation import sold_until
+from core.booking.rules.guards import is_for
 from core.booking.rules.limits import full_periods, is_day_full
 from core.booking.rules.overlap import elsewhere_during
 from core.booking.standing import Standing, count, visits_of_person
@@ -21,6 +22,7 @@ from core.locks import root_of
 from models.appointment import OPEN, Appointment
 from models.hospital import Department, Doctor, Hospital
 from models.offer import OfferKind
+from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 
 _MOST_LOOKED_AT = 200
@@ -93,12 +95,17 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 
 
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
-    """Those that the person may have beside what they have otherwise: the suspended appointment ends by taking one. Of
-    a follow-up none: its right is there again, and the patient chooses."""
+    """Those that are for somebody like them, and that the person may have beside what they have otherwise: the
+    suspended appointment ends by taking one. Of a follow-up none: its right is there again, and the patient chooses."""
     if appointment.follow_up_of_id is not None:
         return
-    others = others_than(session, appointment)
-    yield from (one for one in alternatives if limit_reached(one.schedule, others) is None)
+    others, dependent = others_than(session, appointment), session.get_one(Dependent, appointment.dependent_id)
+    # Whoever was seen though the clinic is not for them was given it by a doctor: that holds for the others as well.
+    anywhere = not is_for(Terms.from_document(appointment.terms), dependent, appointment.visit_date)
+    for one in alternatives:
+        fits = anywhere or is_for(one.terms, dependent, one.schedule.visit_date)
+        if fits and limit_reached(one.schedule, others) is None:
+            yield one
 
 
 def others_than(session: Session, appointment: Appointment) -> list[Standing]:

@@ -7,11 +7,14 @@ A doctor may see somebody all the same: an extra number passes over what refuses
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from core.booking.case import Case
+from core.booking.terms import Terms
 from core.refusals import NotEligible, PersonLimit
 from models.errors import DomainError
+from models.person import Dependent
 from models.policy import VisitKind
 
 OLDEST = 150
@@ -21,18 +24,26 @@ OLDEST = 150
 def guarded(case: Case) -> Iterator[DomainError]:
     """The facts say which guard it is and what it asks for, and nothing of the dependent."""
     terms = case.terms
-    if terms.sexes and case.dependent.sex not in terms.sexes:
+    if not _is_of_sex(terms, case.dependent):
         yield NotEligible(guard="sex", sexes=list(terms.sexes))
-    if not _is_of_age(case):
+    if not _is_of_age(terms, case.dependent, case.schedule.visit_date):
         yield NotEligible(guard="age", **_ages(case))
     yield from _visit_kind(case)
 
 
-def _is_of_age(case: Case) -> bool:
-    terms, day, born = case.terms, case.schedule.visit_date, case.dependent.birth_date
-    if terms.age_to_days and (day - born).days > terms.age_to_days:
+def is_for(terms: Terms, dependent: Dependent, day: date) -> bool:
+    """Whether a clinic of that day is for somebody of their sex and age."""
+    return _is_of_sex(terms, dependent) and _is_of_age(terms, dependent, day)
+
+
+def _is_of_sex(terms: Terms, dependent: Dependent) -> bool:
+    return not terms.sexes or dependent.sex in terms.sexes
+
+
+def _is_of_age(terms: Terms, dependent: Dependent, day: date) -> bool:
+    if terms.age_to_days and (day - dependent.birth_date).days > terms.age_to_days:
         return False
-    return terms.age_from <= case.dependent.age(on=day) <= terms.age_to
+    return terms.age_from <= dependent.age(on=day) <= terms.age_to
 
 
 def _ages(case: Case) -> dict[str, Any]:

@@ -164,6 +164,26 @@ def test_what_is_taken_costs_no_more_and_what_it_costs_less_goes_back(
     clinics.assert_all_back()
 
 
+@pytest.mark.parametrize("given_by_a_doctor", [False, True])
+def test_2_14_nobody_is_offered_a_clinic_that_is_not_for_them(clinics: Clinics, given_by_a_doctor: bool) -> None:
+    """But whoever was seen though the clinic was not for them either."""
+    patient = clinics.patient
+    patient.book(PayMode.ON_SITE)
+
+    def for_children(session: Session, _now: Any) -> None:
+        for one in (clinics.later, clinics.elsewhere):
+            half_day = session.get_one(Schedule, one)
+            half_day.terms = half_day.terms | {"age_to": 14}
+        if given_by_a_doctor:
+            appointment = session.scalars(select(Appointment)).one()
+            appointment.terms = appointment.terms | {"age_to": 14}
+
+    patient.write(for_children)
+    offered = [one.schedule_id for one in clinics.suspended()]
+    everywhere = [clinics.later, clinics.same_day, clinics.elsewhere]
+    assert offered == (everywhere if given_by_a_doctor else [clinics.same_day])
+
+
 def test_what_has_become_cheaper_since_it_was_offered_costs_that_much(clinics: Clinics) -> None:
     patient = clinics.patient
     patient.paid()
