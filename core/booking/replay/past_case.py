@@ -65,6 +65,12 @@ class PastBooking:
         return self.slot.surplus is Surplus.EXTRA
 
     @property
+    def is_kept(self) -> bool:
+        """Kept for a channel and given out by the desk, at whatever hour, until its segment began."""
+        until, at_desk = self.schedule.channels_return_at, self.appointment.booked_through is None
+        return self.slot.channel is not None and at_desk and until is not None and self.appointment.created_at < until
+
+    @property
     def booker_id(self) -> UUID:
         return self.booked.holder_id or self.dependent.account_id
 

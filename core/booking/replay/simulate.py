@@ -206,6 +206,8 @@ def _refusals(one: PastBooking, case: Case) -> list[DomainError]:
     found = _by_type(case)
     if one.is_extra:
         found = {kind: error for kind, error in found.items() if kind not in {NotReleased, ClosedHours, NotEligible}}
+    if one.is_kept:
+        found = {kind: error for kind, error in found.items() if kind not in {ClosedHours, ScheduleClosed, SoldOut}}
     if any(kind in _AS_TODAY for kind in found):
         is_gone = one.dependent.archived_at is not None
         excused = _AS_TODAY if is_gone else tuple(_by_type(as_sold(case, one.appointment)))

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from core.booking.clinic.change_clinic import move_schedule, substitute_doctor
 from core.booking.clinic.schedule_changes import ChangeRefused
 from core.booking.extra import ExtraReason, Order, issue_extra_number
+from core.booking.kept import KeptOrder, issue_kept_number
 from core.booking.policy import BookingPolicy
 from core.booking.replay import simulate as simulating
 from core.booking.replay.simulate import Asked, Refused, Totals, UnknownCode, simulate
@@ -36,7 +37,7 @@ from models.errors import DomainError
 from models.hospital import Department, Hospital
 from models.person import Dependent
 from models.policy import BookingPolicyRow, PolicyLevel
-from models.schedule import Schedule
+from models.schedule import PoolChannel, Schedule, Slot, WithheldReason
 from models.sealing import Vault
 
 DAY = timedelta(days=1)
@@ -323,6 +324,23 @@ def test_an_extra_number_is_not_asked_when_it_was_given(town: Town) -> None:
     never = {"release_days_before": 1, "closed_from": "00:00", "closed_until": "23:59"}
     assert town.simulate(never)[0] == []
     assert codes(town.simulate({"closes_minutes_before": 5 * 24 * 60})[0]) == [["schedule_closed"]]
+
+
+def test_2_1_3_a_kept_number_is_not_asked_when_the_desk_gave_it(town: Town) -> None:
+    order = KeptOrder(town.halves[0], town.first.dependent_id, PoolChannel.ON_SITE, "李护士")
+
+    def keep_and_give(session: Session, now: Any) -> None:
+        session.get_one(Schedule, town.halves[0]).channels_return_at = now + timedelta(hours=2)
+        slot = session.scalars(select(Slot).where(Slot.schedule_id == town.halves[0]).limit(1)).one()
+        slot.withhold(session, why=WithheldReason.CHANNEL, at=now, cause=REQUEST)
+        slot.channel = order.channel
+        session.flush()
+        issue_kept_number(session, order, now=now, cause=REQUEST, vault=town.first.workbench.vault)
+
+    town.first.write(keep_and_give)
+    at_any_hour = {"closed_from": "00:00", "closed_until": "23:59", "closes_minutes_before": 5 * 24 * 60}
+    assert town.simulate(at_any_hour)[0] == []
+    assert codes(town.simulate({"release_days_before": 1})[0]) == [["not_released"]]
 
 
 def here(session: Session, town: Town) -> Department:
