@@ -12,6 +12,8 @@ from core.dependents.typed import InputFault
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _BETWEEN = frozenset("-.()/")
+# +44 (0)20: dialled within the country alone, and no part of E.164.
+_AT_HOME = re.compile(r"\(\s*0\s*\)")
 _SATELLITE = re.compile(r"1349|174|1619")
 # Numbers of machines have 13 digits; the ranges are theirs in any length.
 _MACHINES = re.compile(r"14[0-4]\d{8}(\d\d)?")
@@ -54,8 +56,12 @@ def masked_phone(e164: str) -> str:
 
 def _squeezed(typed: str) -> str:
     folded = typed.translate(_FULL_WIDTH)
-    if folded.lstrip().startswith(("+", "00")):
-        folded = folded.replace("(0)", "")  # +44 (0)20: dialled within the country alone, and no part of E.164
+    if _bare(folded).startswith(("+", "00")):  # also behind a mark that nobody sees, and in brackets
+        folded = _AT_HOME.sub("", folded)
+    return _bare(folded)
+
+
+def _bare(folded: str) -> str:
     return "".join(
         c for c in folded if not c.isspace() and c not in _BETWEEN and unicodedata.category(c) not in ("Cf", "Pd")
     )

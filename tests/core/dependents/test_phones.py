@@ -86,7 +86,17 @@ def test_1_5_2_a_taiwan_mobile_may_be_a_contact() -> None:
     assert read_phone("+886 912-345-678") == "+886912345678"
 
 
-@pytest.mark.parametrize("typed", ["+44 (0)20 7946 0958", "0044 (0) 20 7946 0958", "＋44（0）20 7946 0958"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+44 (0)20 7946 0958",
+        "0044 (0) 20 7946 0958",
+        "＋44（0）20 7946 0958",
+        "\u202a+44 (0)20 7946 0958\u202c",
+        "(+44) (0)20 7946 0958",
+        "+44 ( 0 ) 20 7946 0958",
+    ],
+)
 def test_1_5_2_a_zero_that_is_dialled_at_home_alone_is_no_part_of_e164(typed: str) -> None:
     assert read_phone(typed) == "+442079460958"
 
