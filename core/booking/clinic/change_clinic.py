@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.affected import Counts, count_affected
@@ -24,6 +24,7 @@ from core.payments.closing import close_charge_soon, is_closing
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, CancelReason
 from models.errors import NotFound
 from models.hospital import Campus, Doctor, Period
+from models.hospital_claim import HospitalClaim
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 from models.schedule_change import ChangeKind, ScheduleChange
 from models.states import Machine, StateEvent
@@ -113,8 +114,8 @@ def close_schedule(session: Session, *, schedule_id: UUID, order: Order, now: da
 
 def reopen_schedule(session: Session, *, schedule_id: UUID, order: Order, now: datetime) -> Changed:
     """It takes place after all. Whoever still has a number keeps it, and what was held for them elsewhere is let go; a
-    number whose patient has lost it by the suspension stays out of sale, and one of a channel is the channel's again
-    for as long as it would have been.
+    number whose patient has lost it by the suspension stays out of sale, and so does one that the hospital's own system
+    keeps, or has yet to give back; one of a channel is the channel's again for as long as it would have been.
 
     Raises: NotFound."""
     schedule, slots = _lock(session, schedule_id)
@@ -201,8 +202,9 @@ def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, chan
     holder = session.scalars(
         select(Appointment).where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT))
     ).one_or_none()
-    lost = and_(Appointment.slot_id == slot.id, Appointment.cancel_reason == CancelReason.SUSPENDED)
-    if holder is None and session.scalar(select(exists().where(lost, Appointment.ended_at >= since))):
+    lost = and_(Appointment.cancel_reason == CancelReason.SUSPENDED, Appointment.ended_at >= since)
+    kept = exists().where(HospitalClaim.appointment_id == Appointment.id, HospitalClaim.kept.is_(True))
+    if holder is None and session.scalar(select(exists().where(Appointment.slot_id == slot.id, or_(lost, kept)))):
         return False
     if holder is None and (charge_id := _closes_still(session, slot)) is not None:
         slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=order.cause)
@@ -221,7 +223,18 @@ def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, chan
 
 
 def _closes_still(session: Session, slot: Slot) -> UUID | None:
-    """The charge of whoever had the number last, where its closing is not known yet: it may still be paid for."""
-    last = select(Appointment.charge_id).where(Appointment.slot_id == slot.id).order_by(Appointment.id.desc()).limit(1)
-    charge_id = session.scalar(last)
-    return charge_id if charge_id is not None and is_closing(session, charge_id) else None
+    """The charge of whoever had the number last, where its closing is not known yet: it may still be paid for, or the
+    hospital's own system has not given it back. Of that nobody looks while the number is suspended."""
+    last = (
+        select(Appointment.charge_id, HospitalClaim)
+        .outerjoin(HospitalClaim, HospitalClaim.appointment_id == Appointment.id)
+        .where(Appointment.slot_id == slot.id)
+        .order_by(Appointment.id.desc())
+        .limit(1)
+    )
+    row = session.execute(last).one_or_none()
+    if row is None:
+        return None
+    charge_id, claim = row
+    is_there = claim is not None and not claim.is_over
+    return charge_id if is_there or is_closing(session, charge_id) else None

@@ -16,9 +16,10 @@ from exchanging import later, money_kept, states
 from fakes_hospital import LOST, FakeHospital, claim_of, connect, pay, settled
 from families import bundled, ids_of
 from harness import Patient, relatives
-from hospital_acts import substitute, suspend
+from hospital_acts import ORDER, substitute, suspend
 from sqlalchemy import select, update
 
+from core.booking.clinic.change_clinic import reopen_schedule
 from core.ports import HospitalRefusal, HospitalSays
 from core.refusals import AlreadyPaid, NotPayable, NotReschedulable
 from models.appointment import AppointmentStatus, CancelReason, PayMode
@@ -180,6 +181,33 @@ def test_an_old_number_that_the_hospital_keeps_leaves_the_difference_to_the_desk
     assert states(patient, old, new) == [CancelReason.RESCHEDULED, BOOKED]
     assert patient.slot(old).status is SlotStatus.SUSPENDED
     assert [one.status for one in patient.refunds()] == [RefundStatus.DESK]
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_old_number_is_not_sold_again_where_its_clinic_was_called_off_and_takes_place_after_all(
+    patient: Patient, his: FakeHospital, kept: bool
+) -> None:
+    """Before the hospital has it back, or where it keeps it."""
+    old, new = exchanging(patient, his, SAME)
+
+    def goes_away(verb: str) -> None:
+        his.away = verb == "confirm"
+
+    his.meanwhile = goes_away
+    settled(patient, most=3)
+    assert states(patient, old, new) == [CancelReason.RESCHEDULED, BOOKED]
+    suspend(patient)
+    settled(patient, most=12)
+    if kept:
+        his.away, his.faults = False, [("release", HospitalRefusal.USED)]
+        settled(patient)
+    patient.write(lambda session, now: reopen_schedule(session, schedule_id=patient.schedule_id, order=ORDER, now=now))
+    assert patient.slot(old).status is (SlotStatus.SUSPENDED if kept else SlotStatus.WITHHELD)
+    patient.assert_sound()
+    his.away = False
+    settled(patient)
+    assert patient.slot(old).status is (SlotStatus.SUSPENDED if kept else SlotStatus.FREE)
     patient.assert_sound()
 
 
