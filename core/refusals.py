@@ -279,7 +279,8 @@ class ChangeLimit(Conflict):
 
 
 class OwnPhone(Conflict):
-    """The dependent's phone is that of whoever books: nobody agrees by it in another's place."""
+    """The dependent's phone is that of whoever books, or might be, since theirs is not known: nobody agrees by it in
+    another's place."""
 
     code = "own_phone"
 

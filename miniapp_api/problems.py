@@ -235,8 +235,11 @@ PROBLEMS: Mapping[str, Problem] = {
         "Changed too lately", "A phone, and name or document, may be changed once in half a year; "
         "of oneself name and document once, and who is oneself once in half a year."),
     "own_phone": _p(
-        409, "这是您自己的手机号", "请填写就诊人本人的手机号，或用人脸核验、医院窗口办理。",
-        "This is your own phone", "Please give the dependent's own phone, or use their face or the hospital desk."),
+        409, "不能用您自己的手机号确认",
+        "请填写就诊人本人的手机号；您还没有添加本人或验证手机号的，请先完成其一。也可用人脸核验或到医院窗口办理。",
+        "Your own phone does not agree for them",
+        "Please give the dependent's own phone; with neither yourself added nor a phone proven, do one of these first. "
+        "Their face or the hospital desk will do too."),
     "agreement_not_given": _p(
         409, "还没有本人同意", "请就诊人先完成一次人脸核验，也可用手机验证码或到医院窗口办理。",
         "Not agreed yet", "The dependent must pass a face check first. A code to their phone or the desk will do too."),

@@ -76,9 +76,10 @@ def _about(session: Session, saying: Saying, vault: Vault) -> Asker:
 
 
 def _refuse_own(session: Session, account_id: UUID, phone: str, vault: Vault) -> None:
-    """Whoever books cannot agree in another's place. Raises: OwnPhone."""
+    """Whoever books cannot agree in another's place, nor where nothing says which phone is theirs: with nobody named as
+    oneself and no phone proven it might be this one. Raises: OwnPhone."""
     query = dependents_of(account_id).where(Dependent.relationship_ == Relationship.SELF)
-    own = {one.phone(vault) for one in session.scalars(query)}
     account = session.scalars(select(Account).where(Account.id == account_id)).one()
-    if phone in own | {account.phone(vault)}:
+    own = {one.phone(vault) for one in session.scalars(query)} | {account.phone(vault)} - {None}
+    if not own or phone in own:
         raise OwnPhone()

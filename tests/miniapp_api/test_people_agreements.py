@@ -157,6 +157,21 @@ def test_1_1_6_ones_own_phone_agrees_for_nobody_else(ward: Ward, an: Phone) -> N
     assert give(an, proven, way="phone_code", otp="123456").code == "own_phone"
 
 
+def test_1_1_6_with_no_phone_of_ones_own_known_none_agrees(ward: Ward) -> None:
+    """Oneself was never named, or was removed: the dependent's phone might be one's own."""
+    somebody = ward.log_in("somebody")
+    dependent = spouse(somebody)
+    assert ask(somebody, dependent).code == "own_phone"
+    me = add(somebody, id_number=resident_id(order=905))
+    assert ask(somebody, dependent).status == 202
+    assert somebody.send("DELETE", f"/dependents/{me}").status == 204
+    assert give(somebody, dependent, way="phone_code", otp=code_of(ward)).code == "own_phone"
+    said = {"provider": PROVIDER, "code": f"phone-{OWN}"}
+    assert somebody.send("PUT", "/account/phone", said).status == 200
+    ward.clock.advance(timedelta(minutes=1))
+    assert ask(somebody, spouse(somebody, id_number=resident_id(order=907), phone="13900000009")).status == 202
+
+
 def test_1_1_6_a_code_is_good_once_for_one_dependent_and_for_nothing_else(ward: Ward, an: Phone) -> None:
     one, two = spouse(an), spouse(an, id_number=resident_id(order=903))
     assert ask(an, one).status == 202
