@@ -18,7 +18,7 @@ from core.booking.case import Case, gather, taker_in
 from core.booking.claim import Left, Wanted, count_left, take_slot
 from core.booking.for_another import lock_for_another
 from core.booking.look import Surroundings, look_around, own_dependent
-from core.booking.rules.evaluation import full_first, refusals, sold_until
+from core.booking.rules.evaluation import refuse_by_rules, sold_until
 from core.booking.rules.notice import unread_notice
 from core.booking.rules.phone_limit import hold_phones
 from core.booking.rules.required import card_to_bring
@@ -90,9 +90,7 @@ def look_for(session: Session, wish: Wish, *, account_id: UUID, now: datetime) -
 
 def refuse_unless_allowed(session: Session, case: Case, wish: Wish) -> None:
     """Raises: the most telling refusal of the rules, ConsentRequired where something is told of their health."""
-    found = list(refusals(case))
-    if found:
-        raise full_first(case, found)
+    refuse_by_rules(case)
     if wish.told is not None:
         require_consent(session, case.dependent.account_id, Purpose.HEALTH, wish.dependent_id)
 

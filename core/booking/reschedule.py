@@ -24,7 +24,7 @@ from core.booking.claim import Wanted, count_left, take_slot
 from core.booking.day.not_me import is_frozen
 from core.booking.endings.let_go import let_replaced_go
 from core.booking.look import Surroundings, look_around
-from core.booking.rules.evaluation import refusals, sold_until
+from core.booking.rules.evaluation import refuse_by_rules, sold_until
 from core.booking.terms import Terms
 from core.booking.wish import Wish
 from core.booking.write import Sale, refuse_for_none, write_replacement
@@ -68,8 +68,7 @@ def reschedule_appointment(
     wish = replace(wish, notice_version=old.notice_version)
     _refuse_unless_offered(wish, found.around.schedule, found.terms)
     costs_more = _costs_more(account, old, found.around.schedule)
-    for refusal in refusals(found.case):
-        raise refusal
+    refuse_by_rules(found.case)
     sale = _take(session, replace(found, wish=wish), old, costs_more=costs_more, now=now, cause=cause)
     new_id = write_replacement(session, sale, old.charge_id, now=now, cause=cause, vault=vault)
     if sale.is_sure:

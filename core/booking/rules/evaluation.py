@@ -79,6 +79,13 @@ def refusals(case: Case) -> Iterator[DomainError]:
         yield full(case.left, now=case.now)
 
 
+def refuse_by_rules(case: Case) -> None:
+    """Raises: the refusal of the rules that is to be told, if any refuses."""
+    found = list(refusals(case))
+    if found:
+        raise full_first(case, found)
+
+
 def full_first(case: Case, found: Sequence[DomainError]) -> DomainError:
     """Which of them is told. Where nothing is left, whatever else would be asked of a patient asks it in vain; but a
     schedule that is not on sale says so, and whoever has a number here by their own account hears that. What other

@@ -23,6 +23,7 @@ from core.refusals import (
     CancelDeadlinePassed,
     FeeChanged,
     HoldOpen,
+    NotEligible,
     NotPayable,
     NotReschedulable,
     NumbersInFlight,
@@ -354,8 +355,8 @@ def test_the_old_number_counts_against_no_limit_of_the_new_one(patient: Patient)
     patient.assert_sound()
 
 
-def empty(patient: Patient, *, status: SlotStatus) -> UUID:
-    schedule_id = later(patient, numbers=1)
+def empty(patient: Patient, *, status: SlotStatus, **of_schedule: Any) -> UUID:
+    schedule_id = later(patient, numbers=1, **of_schedule)
     slots = select(Slot.id).where(Slot.schedule_id == schedule_id)
 
     def step(session: Session, now: datetime) -> None:
@@ -374,6 +375,8 @@ def test_what_refuses_a_booking_refuses_an_exchange_and_nothing_has_moved(patien
         (second, {}, ScheduleSuspended),
         (empty(patient, status=SlotStatus.HELD), {}, NumbersInFlight),
         (empty(patient, status=SlotStatus.SUSPENDED), {}, SoldOut),
+        (later(patient, terms={"sexes": ["male"]}), {}, NotEligible),
+        (empty(patient, status=SlotStatus.SUSPENDED, terms={"sexes": ["male"]}), {}, SoldOut),  # decision 0042
         (later(patient), {"expected_fee_fen": 1}, FeeChanged),
         (later(patient, terms={"pay_modes": ["on_site"]}), {}, ValidationFailed),
         (UUID(int=1), {}, NotFound),
