@@ -59,8 +59,10 @@ def note_answer(session: Session, claim: HospitalClaim, answer: HospitalAnswer, 
 def note_refusal(
     session: Session, claim: HospitalClaim, step: ClaimStep, refused: HospitalRefused, *, now: datetime, cause: Cause
 ) -> None:
-    """A request that was not in order decided nothing, and is sent again; so is a question that was refused."""
-    log.warning("hospital_refused", claim=str(claim.id), step=step, refusal=refused.code, alarm=refused.retryable)
+    """A request that was not in order decided nothing, and is sent again; so is a question that was refused. A number
+    that the hospital keeps somebody must look at: it may have been used, and no money tells the desk."""
+    alarm = refused.retryable or step is ClaimStep.RELEASE
+    log.warning("hospital_refused", claim=str(claim.id), step=step, refusal=refused.code, alarm=alarm)
     if refused.retryable or step is ClaimStep.ASK:
         return
     if step is ClaimStep.RELEASE:

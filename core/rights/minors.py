@@ -26,7 +26,8 @@ from models.person import Dependent
 class MinorsYear:
     """What was done with minors' data between two midnights at the hospital, and what is kept when it is asked for.
 
-    `booked_without_consent` is of those under 14 at the time: anything but 0 is a fault of the software. `staff_looks`
+    `booked_without_consent` is of those under 14 at the time: anything but 0 is to be looked into, for only what a
+    hospital offered instead of a suspended visit may be taken after the consent was withdrawn. `staff_looks`
     counts by what was done, of whoever was a minor then.
     """
 

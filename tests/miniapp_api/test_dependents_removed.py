@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from harness import race
 from minors import child
 from people import resident_id
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from ward import Ward, add, agree, book, wait, wait_for
 from wire import Phone, Reply
 
 from models.person import Dependent
+from models.waitlist import WaitlistPlace
 
 ANYBODY = {"min_identity_level": 0}
 
@@ -119,6 +122,20 @@ def test_l_06_nobody_waits_for_whoever_is_removed(ward: Ward, an: Phone) -> None
     assert states() == {mine: "left", together: "waiting"}
     assert remove(an, second).status == 204
     assert states() == {mine: "left", together: "left"}
+
+
+def test_l_06_nobody_waits_on_because_another_of_them_has_a_number(ward: Ward, an: Phone) -> None:
+    served, removed = another(an, 905), another(an, 907)
+    entry_id = wait_for(ward, an, served, dependent_ids=[served, removed]).json["id"]
+    had = UUID(book(an, ward.schedule(terms=ANYBODY), served, "on_site").json["id"])
+
+    def serve(session: Session, _now: datetime) -> None:
+        place = select(WaitlistPlace).where(WaitlistPlace.dependent_id == UUID(served))
+        session.scalars(place).one().appointment_id = had
+
+    ward.workbench.transactions.write(serve)
+    assert remove(an, removed).status == 204
+    assert {one["id"]: one["status"] for one in an.get("/waitlist-entries")["items"]} == {entry_id: "left"}
 
 
 def test_booking_and_removing_at_once_never_leave_an_appointment_without_its_dependent(ward: Ward, an: Phone) -> None:

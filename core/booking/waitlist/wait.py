@@ -208,14 +208,15 @@ def leave_all(session: Session, *, account_id: UUID, now: datetime, cause: Cause
 
 
 def leave_for(session: Session, dependent: Dependent, *, now: datetime, cause: Cause) -> None:
-    """The dependent is removed. Where others are waited for in the same entry, they go on. The caller holds the
-    account's lock."""
+    """The dependent is removed. Where others are waited for in the same entry, who have no number yet, they go on. The
+    caller holds the account's lock."""
     whose = func.coalesce(Dependent.merged_into_id, Dependent.id)
     is_removed = whose == dependent.id
     is_there = ~is_removed & or_(Dependent.archived_at.is_(None), Dependent.merged_into_id.is_not(None))
     places = exists().where(WaitlistPlace.entry_id == WaitlistEntry.id, WaitlistPlace.dependent_id == Dependent.id)
     own = (WaitlistEntry.account_id == dependent.account_id) & WaitlistEntry.status.in_(sorted(OPEN_ENTRY))
-    for entry in lock_waitlist_entries(session, own & places.where(is_removed) & ~places.where(is_there)):
+    waits = or_(WaitlistPlace.appointment_id.is_(None), WaitlistEntry.status != WaitlistStatus.WAITING)
+    for entry in lock_waitlist_entries(session, own & places.where(is_removed) & ~places.where(is_there, waits)):
         entry.leave(session, reason="dependent_removed", at=now, cause=cause)
 
 
