@@ -37,8 +37,6 @@ _OTHER_CONDITIONS = frozenset(
     {"HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_RANGE"}
 )
 _STATUSES = {"200": 200, "304": 304}
-
-
 _MOMENT = 0.25
 """Seconds that a fill may take before everybody waits for it."""
 

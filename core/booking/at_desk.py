@@ -3,7 +3,7 @@ judged by the same rules but those that the desk passes over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,22 +20,26 @@ from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
 from core.locks import lock_account_and_person
+from core.rights.access import AccessAction, AccessPurpose, note_access
 from core.transactions import Changed
 from models.errors import DomainError, NotFound
 from models.person import Dependent
-from models.schedule import SlotStatus
+from models.schedule import Schedule, SlotStatus
 from models.sealing import Vault
 from models.states import Cause
 
 Take = Callable[[Case, SlotStatus], Taken]
 """Finds a number that meets nothing of the case's `elsewhere`, and moves it; account and person are locked."""
 
+Passes = Callable[[DomainError, Schedule], bool]
+"""Whether the desk passes over a refusal of that half day."""
+
 
 def book_at_desk(
     session: Session,
     wish: Wish,
     *,
-    passing: tuple[type[DomainError], ...],
+    passes: Passes,
     take: Take,
     now: datetime,
     cause: Cause,
@@ -43,8 +47,8 @@ def book_at_desk(
 ) -> AppointmentView:
     """Book what `take` finds.
 
-    Raises: NotFound, ValidationFailed, what `take` raises, and every refusal of eligibility that is none of `passing`;
-    whether numbers are free is not asked."""
+    Raises: NotFound, ValidationFailed, what `take` raises, and every refusal of eligibility that `passes` does not pass
+    over; whether numbers are free is not asked."""
     account_id = session.scalar(
         select(Dependent.account_id).where(Dependent.id == wish.dependent_id, Dependent.archived_at.is_(None))
     )
@@ -66,7 +70,7 @@ def book_at_desk(
     person_id = lock_account_and_person(session, account_id, around.person_id)
     case = own_case(session, around, terms, **ids, person_id=person_id, now=now)
     for refusal in refusals(case):
-        if not isinstance(refusal, passing):
+        if not passes(refusal, around.schedule):
             raise refusal
     if not terms.may_overlap:
         case = replace(case, elsewhere=elsewhere_during(case.standing, case.schedule))
@@ -75,3 +79,25 @@ def book_at_desk(
     taken = take(case, SlotStatus.HELD if waits else SlotStatus.BOOKED)
     sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, held)
     return write_booking(session, sale, now=now, cause=cause, vault=vault)
+
+
+def note_issued(
+    session: Session,
+    made: AppointmentView,
+    action: AccessAction,
+    *,
+    operator: str,
+    now: datetime,
+    facts: Mapping[str, str],
+) -> None:
+    """Who gave the number, for whoever may read of it."""
+    note_access(
+        session,
+        actor=operator,
+        action=action,
+        purpose=AccessPurpose.VISIT,
+        now=now,
+        dependent_id=made.appointment.dependent_id,
+        result="issued",
+        facts={"appointment_id": str(made.appointment.id), **facts},
+    )

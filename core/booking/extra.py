@@ -15,20 +15,20 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.at_desk import book_at_desk
+from core.booking.at_desk import book_at_desk, note_issued
 from core.booking.beside import add_number, follow_ups_in
 from core.booking.case import Case
 from core.booking.claim import Taken
 from core.booking.rules.limits import told
-from core.booking.rules.overlap import meets
+from core.booking.rules.overlap import last_clear
 from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.locks import lock_schedules
 from core.refusals import NotEligible, NotReleased
-from core.rights.access import AccessAction, AccessPurpose, note_access
+from core.rights.access import AccessAction
 from models.appointment import PayMode
-from models.errors import NotFound
+from models.errors import DomainError, NotFound
 from models.hospital import Doctor
 from models.schedule import Schedule, SlotStatus, Surplus
 from models.sealing import Vault
@@ -74,14 +74,19 @@ def issue_extra_number(session: Session, order: Order, *, now: datetime, cause: 
     made = book_at_desk(
         session,
         Wish(order.schedule_id, order.dependent_id, order.pay),
-        passing=(NotReleased, ClosedHours, NotEligible),
+        passes=_passes,
         take=take,
         now=now,
         cause=cause,
         vault=vault,
     )
-    _note(session, order, made, now=now)
+    told = {"doctor_code": order.doctor_code, "reason": str(order.reason)}
+    note_issued(session, made, AccessAction.EXTRA_NUMBER_ISSUED, operator=order.operator, now=now, facts=told)
     return made
+
+
+def _passes(refusal: DomainError, _schedule: Schedule) -> bool:
+    return isinstance(refusal, NotReleased | ClosedHours | NotEligible)
 
 
 def _refuse_other_doctors(session: Session, schedule: Schedule, doctor_code: str) -> None:
@@ -107,25 +112,7 @@ def _add(session: Session, case: Case, to: SlotStatus, *, now: datetime, cause: 
         raise ExtraRefused(f"{given} extra numbers are given out, {case.terms.max_extra_numbers} are allowed")
     if not slots:
         raise NotFound()
-    clear = (one for one in slots if not meets(case.elsewhere, one))
-    last = max(clear, key=lambda one: one.starts_at, default=None)
+    last = last_clear(slots, case.elsewhere)
     if last is None:
         raise told(case, case.elsewhere, Overlaps())
     return add_number(session, slots, last, to, why="extra", now=now, cause=cause)
-
-
-def _note(session: Session, order: Order, made: AppointmentView, *, now: datetime) -> None:
-    note_access(
-        session,
-        actor=order.operator,
-        action=AccessAction.EXTRA_NUMBER_ISSUED,
-        purpose=AccessPurpose.VISIT,
-        now=now,
-        dependent_id=order.dependent_id,
-        result="issued",
-        facts={
-            "appointment_id": str(made.appointment.id),
-            "doctor_code": order.doctor_code,
-            "reason": str(order.reason),
-        },
-    )

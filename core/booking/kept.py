@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.at_desk import book_at_desk
+from core.booking.at_desk import book_at_desk, note_issued
 from core.booking.case import Case
 from core.booking.claim import Taken
 from core.booking.rules.limits import told
@@ -23,8 +23,9 @@ from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
 from core.refusals import ScheduleClosed
-from core.rights.access import AccessAction, AccessPurpose, note_access
+from core.rights.access import AccessAction
 from models.appointment import PayMode
+from models.errors import DomainError
 from models.schedule import PoolChannel, Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 from models.sealing import Vault
 from models.states import Cause
@@ -54,8 +55,6 @@ def issue_kept_number(
     """Book the first of the channel's numbers for the dependent.
 
     Raises: NotFound, KeptRefused, ValidationFailed, and every refusal of eligibility but of capacity and hours."""
-    status = session.scalar(select(Schedule.status).where(Schedule.id == order.schedule_id))
-    online_is_over: tuple[type[ScheduleClosed], ...] = (ScheduleClosed,) if status is ScheduleStatus.OPEN else ()
 
     def take(case: Case, to: SlotStatus) -> Taken:
         return _take(session, case, order.channel, to, now=now, cause=cause)
@@ -63,23 +62,21 @@ def issue_kept_number(
     made = book_at_desk(
         session,
         Wish(order.schedule_id, order.dependent_id, order.pay),
-        passing=(ClosedHours, *online_is_over),
+        passes=_passes,
         take=take,
         now=now,
         cause=cause,
         vault=vault,
     )
-    note_access(
-        session,
-        actor=order.operator,
-        action=AccessAction.KEPT_NUMBER_ISSUED,
-        purpose=AccessPurpose.VISIT,
-        now=now,
-        dependent_id=order.dependent_id,
-        result="issued",
-        facts={"appointment_id": str(made.appointment.id), "channel": str(order.channel)},
-    )
+    told = {"channel": str(order.channel)}
+    note_issued(session, made, AccessAction.KEPT_NUMBER_ISSUED, operator=order.operator, now=now, facts=told)
     return made
+
+
+def _passes(refusal: DomainError, schedule: Schedule) -> bool:
+    """A half day that the hospital closed stays closed; one whose online booking has ended does not."""
+    online_is_over = isinstance(refusal, ScheduleClosed) and schedule.status is ScheduleStatus.OPEN
+    return online_is_over or isinstance(refusal, ClosedHours)
 
 
 def _take(session: Session, case: Case, channel: PoolChannel, to: SlotStatus, *, now: datetime, cause: Cause) -> Taken:

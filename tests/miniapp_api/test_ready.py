@@ -170,7 +170,10 @@ def test_while_one_has_it_filled_anew_the_others_get_the_old_one_for_a_moment_an
     path, go_on = counter.paths[0], threading.Event()
     counter.lasting(0.1)
     old = counter.get(path)
-    hold = lambda _app, **_more: go_on.wait(10)  # noqa: E731
+
+    def hold(_app: Any, **_more: Any) -> None:
+        go_on.wait(10)
+
     request_started.connect(hold, counter.app)
     time.sleep(0.1)
     with ThreadPoolExecutor(2) as pool:

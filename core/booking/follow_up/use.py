@@ -9,7 +9,7 @@ It is one visit with the one it is of, so that no limit counts it, and what stan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from core.booking.follow_up.refusals import NoFollowUp
 from core.booking.follow_up.right import CAME, follow_ups_of
 from core.booking.look import DoctorSeen, Surroundings
 from core.booking.rules.evaluation import refusals, sold_until
-from core.booking.rules.overlap import elsewhere_during, meets
+from core.booking.rules.overlap import elsewhere_during, last_clear
 from core.booking.rules.refusals import Overlaps
 from core.booking.strikes.restricted import UNRESTRICTED
 from core.booking.terms import Terms
@@ -174,8 +174,7 @@ def _segment(case: Case, terms: Terms, wish: Wish, slots: Sequence[Slot]) -> Slo
     if not sold:
         raise ScheduleClosed()
     elsewhere = [] if terms.may_overlap else elsewhere_during(case.standing, case.schedule)
-    clear: Iterable[Slot] = [one for one in sold if not meets(elsewhere, one)]
-    last = max(clear, key=lambda one: one.starts_at, default=None)
+    last = last_clear(sold, elsewhere)
     if last is None:
         raise Overlaps()
     return last

@@ -35,6 +35,12 @@ def meets(elsewhere: list[Standing], slot: Slot) -> bool:
     return any(one.starts_at < slot.ends_at and slot.starts_at < one.ends_at for one in elsewhere)
 
 
+def last_clear(slots: Iterable[Slot], elsewhere: list[Standing]) -> Slot | None:
+    """The latest of these numbers that meets none of them."""
+    clear = (one for one in slots if not meets(elsewhere, one))
+    return max(clear, key=lambda one: one.starts_at, default=None)
+
+
 def is_clear_of(elsewhere: list[Standing]) -> ColumnElement[bool]:
     """In SQL: whether none of them `meets` the number."""
     met = (and_(_SLOT.starts_at < one.ends_at, _SLOT.ends_at > one.starts_at) for one in elsewhere)
