@@ -18,7 +18,8 @@ from core.booking.standing import LONGEST_PERIOD, LONGEST_REST, Standing
 from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
 from models.grant import Grant
 from models.person import Person
-from models.schedule import Slot
+from models.schedule import Schedule, Slot
+from models.schedule_change import ScheduleChange
 from models.states import Machine, StateEvent
 
 T = TypeVar("T")
@@ -46,13 +47,14 @@ class Booked:
 
 @dataclass(frozen=True)
 class PastStanding:
-    """The appointments of everybody who is looked at, by person, account and holder of a grant; and the states that
-    each has had, oldest first."""
+    """The appointments of everybody who is looked at, by person, account and holder of a grant; the states that each
+    has had, oldest first; and of each half day that was moved, until when it was at which other time."""
 
     by_human: Mapping[UUID, Sequence[Booked]]
     by_account: Mapping[UUID, Sequence[Booked]]
     by_holder: Mapping[UUID, Sequence[Booked]]
     states: Mapping[UUID, tuple[Sequence[datetime], Sequence[AppointmentStatus]]]
+    moves: Mapping[UUID, Sequence[tuple[datetime, timedelta]]]
 
     @classmethod
     def read(cls, session: Session, booked: Sequence[Booked]) -> PastStanding:
@@ -64,7 +66,8 @@ class PastStanding:
             by_account[one.appointment.account_id].append(one)
             if one.holder_id is not None:
                 by_holder[one.holder_id].append(one)
-        return cls(by_human, by_account, by_holder, _states(session, list(found)))
+        moves = _moves(session, {one.appointment.schedule_id for one in found.values()})
+        return cls(by_human, by_account, by_holder, _states(session, list(found)), moves)
 
     def before(self, that: Booked, booker_id: UUID, *, never: Collection[UUID]) -> list[Standing]:
         """What stood when `that` was booked by `booker_id`, in the words of `core/booking/standing.py`, but for those
@@ -108,6 +111,7 @@ class PastStanding:
     ) -> Standing:
         row, now, replaced = one.appointment, that.appointment.created_at, one.appointment.replaces_id
         is_beside = replaced is not None and replaced not in never and self._status_at(replaced, now) in HOLDS_SLOT
+        by = next((shift for at, shift in self.moves.get(row.schedule_id, ()) if at > now), timedelta(0))
         was_online = row.pay_mode is PayMode.ONLINE and row.fee_fen > 0
         return Standing(
             account_id=row.account_id,
@@ -119,8 +123,8 @@ class PastStanding:
             for_another=for_another,
             stands_for=replaced if is_beside and replaced is not None else row.id,
             hospital_id=row.hospital_id,
-            starts_at=one.slot.starts_at,
-            ends_at=one.slot.ends_at,
+            starts_at=one.slot.starts_at + by,
+            ends_at=one.slot.ends_at + by,
             ended_at=row.ended_at,
             was_paid=was_online and not row.awaiting_payment,
             charge_id=row.charge_id,
@@ -190,6 +194,21 @@ def _states(
         for record_id, at, status in events:
             found[record_id][0].append(at)
             found[record_id][1].append(AppointmentStatus(status))
+    return found
+
+
+def _moves(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, list[tuple[datetime, timedelta]]]:
+    """Oldest first: until when it began how much later than it does today, below zero where earlier."""
+    found: dict[UUID, list[tuple[datetime, timedelta]]] = defaultdict(list)
+    for ids in in_parts(schedule_ids):
+        query = select(Schedule.id, Schedule.starts_at, ScheduleChange.at, ScheduleChange.was).join(
+            ScheduleChange, ScheduleChange.schedule_id == Schedule.id
+        )
+        for schedule_id, starts_at, at, was in session.execute(
+            query.where(Schedule.id.in_(ids)).order_by(ScheduleChange.version)
+        ):
+            if "starts_at" in was:
+                found[schedule_id].append((at, datetime.fromisoformat(was["starts_at"]) - starts_at))
     return found
 
 

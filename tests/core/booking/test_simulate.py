@@ -123,6 +123,15 @@ def test_2_14_whom_a_clinic_is_not_for_is_told(town: Town) -> None:
     assert town.simulate({"sexes": ["female"], "age_from": 18})[0] == []
 
 
+def test_2_14_another_clinic_that_was_moved_since_was_where_it_was(town: Town) -> None:
+    town.first.book(PayMode.ON_SITE, schedule_id=town.halves[0])
+    move(town, town.halves[1])
+    town.first.book(PayMode.ON_SITE, schedule_id=town.halves[1])
+    town.clock.advance(timedelta(seconds=1))
+    move(town, town.halves[0])
+    assert town.simulate({}) == ([], Totals(replayed=2))
+
+
 # --- any history
 
 
