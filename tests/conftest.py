@@ -62,6 +62,16 @@ def _nothing_planted_is_logged() -> Iterator[None]:
     assert not found, "\n".join(found)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _opened_databases_are_patient() -> Iterator[None]:
+    """Those that an app opens by itself too: a machine that stands still for two seconds, as shared ones do, loses no
+    transaction by it. Locks are waited for as briefly as in production: who is busy is told so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patient = Timeouts(statement=PATIENT.statement, idle_in_transaction=PATIENT.idle_in_transaction)
+        patch.setattr("models.database.Timeouts", lambda: patient)
+        yield
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
