@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, bindparam, delete, select, update
+from sqlalchemy import Insert, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, make_transient_to_detached, object_session
@@ -26,6 +26,7 @@ from core.refusals import IdempotencyKeyReused, RequestInProgress
 from core.transactions import is_lock_timeout
 from models.base import new_id, table_of
 from models.idempotency import IdempotencyKey, KeyState
+from models.prepared import rows_of
 from models.sealing import Vault
 
 KEPT = timedelta(days=7)
@@ -149,7 +150,7 @@ _UNSET: dict[str, Any] = {"lease_until": None, "step": None, "reply_status": Non
 
 
 @cache
-def _insertion(dialect: str) -> Executable:
+def _insertion(dialect: str) -> Insert:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     columns = [one.name for one in _KEYS.columns if one.name not in _UNSET]
     return (
@@ -185,7 +186,7 @@ def _insert_or_lock(
         "created_at": now,
         "expires_at": now + KEPT,
     }
-    if session.execute(_insertion(session.get_bind().dialect.name), new).one_or_none() is not None:
+    if rows_of(session, _insertion(session.get_bind().dialect.name), new):
         return _as_read(session, IdempotencyKey(**_UNSET, **new)), True
     row = session.scalars(
         select(IdempotencyKey)

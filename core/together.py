@@ -15,6 +15,7 @@ from sqlalchemy import CTE, Select, bindparam, insert, inspect
 from sqlalchemy.orm import Session
 
 from models.base import Base, table_of
+from models.prepared import rows_of
 
 T = TypeVar("T")
 _MOST_SHAPES = 64  # which columns have a value: a handful in all
@@ -34,7 +35,7 @@ def insert_together(session: Session, records: Sequence[Base], *, then: Select[T
         return answer
     shape = tuple((type(record), tuple(row)) for record, row in zip(records, rows, strict=True))
     values = {f"r{at}_{name}": value for at, row in enumerate(rows) for name, value in row.items()}
-    answer = session.execute(_statement(shape, then), {**values, **given}).scalar_one()
+    ((answer,),) = rows_of(session, _statement(shape, then), {**values, **given})
     return answer
 
 

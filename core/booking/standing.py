@@ -16,6 +16,7 @@ from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus,
 from models.base import spelled, table_of
 from models.grant import Grant
 from models.person import Person
+from models.prepared import rows_of
 from models.schedule import Schedule, Slot
 
 LONGEST_PERIOD = timedelta(days=91)
@@ -137,7 +138,7 @@ def standing_of(
         "visits_since": schedule.visit_date - LONGEST_PERIOD,
         "let_go_since": now - LONGEST_REST,
     }
-    return [Standing(*row) for row in session.execute(_STANDING, given)]
+    return [Standing(*row) for row in rows_of(session, _STANDING, given)]
 
 
 def visits_of_person(session: Session, person_id: UUID, account_id: UUID, *, around: date) -> list[Standing]:
@@ -145,5 +146,5 @@ def visits_of_person(session: Session, person_id: UUID, account_id: UUID, *, aro
     nothing_else = {"schedule": UUID(int=0), "let_go_since": datetime.max.replace(tzinfo=UTC)}
     since = {"visits_since": around - LONGEST_PERIOD}
     given = {"person": person_id, "account": account_id, "booker": account_id} | since | nothing_else
-    seen = [Standing(*row) for row in session.execute(_STANDING, given)]
+    seen = [Standing(*row) for row in rows_of(session, _STANDING, given)]
     return [one for one in seen if one.is_of_person]

@@ -16,6 +16,7 @@ from models.base import table_of
 from models.errors import NotFound, Unauthenticated
 from models.identity_check import IdentityCheck
 from models.person import Dependent
+from models.prepared import rows_of
 
 _LOGINS = table_of(LoginSession)
 _LOGIN_NOW = (
@@ -30,7 +31,8 @@ def require_own_login(session: Session, *, login_id: UUID, account_id: UUID) -> 
     the request was let in, or gone to another account by a join or its undoing.
 
     Taken last, after every other lock. Raises: Unauthenticated, Overloaded where it leads elsewhere."""
-    _refuse_unless_own(session.execute(_LOGIN_NOW, {"login_id": login_id}).one(), account_id)
+    (login,) = rows_of(session, _LOGIN_NOW, {"login_id": login_id})
+    _refuse_unless_own(login, account_id)
 
 
 def update_as_own_login(
@@ -42,7 +44,8 @@ def update_as_own_login(
         session.execute(change, given)
         require_own_login(session, login_id=login_id, account_id=account_id)
         return
-    _refuse_unless_own(session.execute(_with_login(change), {**given, "login_id": login_id}).one(), account_id)
+    (login,) = rows_of(session, _with_login(change), {**given, "login_id": login_id})
+    _refuse_unless_own(login, account_id)
 
 
 def _refuse_unless_own(login: Any, account_id: UUID) -> None:
