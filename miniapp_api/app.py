@@ -17,7 +17,7 @@ from miniapp_api import (
     cli,
     docs,
     errors,
-    full_lately,
+    full_at_once,
     h5,
     headers,
     health,
@@ -58,10 +58,10 @@ def create_app(config: Config | None = None, *, adapters: Adapters | None = None
     logs.register(app)
     headers.register(app, config)
     errors.register(app)
+    full_at_once.register(app, config)
     ready.register(app)
     limits.register(app, config)
     refused.register(app)
-    full_lately.register(app)
     api = openapi.make_api(app, config.public_base_url)
     openapi.register(app, api, BLUEPRINTS)
     docs.register(app, api)

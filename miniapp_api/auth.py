@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 
 from flask import g, request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from core.identity.caller import Caller, find_caller
 from core.transactions import Overloaded
@@ -14,6 +14,7 @@ from miniapp_api.services import services
 from models.account import LoginSession
 from models.errors import Unauthenticated
 
+_LED_TO = select(LoginSession.account_id).where(LoginSession.id == bindparam("login_id"))
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_\-]{20,128})", re.IGNORECASE)
 
 
@@ -55,14 +56,19 @@ def refuse_if_moved() -> None:
     caller = caller_or_none()
     if caller is None:
         return
-    query = select(LoginSession.account_id).where(LoginSession.id == caller.session_id)
-    found = services().workbench.transactions.find(query, {})
+    found = services().workbench.transactions.find(_LED_TO, {"login_id": caller.session_id})
     if found is None or found.account_id != caller.account_id:
         raise Overloaded()
 
 
+def bearer_in(authorization: str) -> str | None:
+    """The token that such a header carries."""
+    match = _BEARER.fullmatch(authorization)
+    return None if match is None else match[1]
+
+
 def _token_sent() -> str:
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    if match is None:
+    token = bearer_in(request.headers.get("Authorization", ""))
+    if token is None:
         raise Unauthenticated()
-    return match[1]
+    return token

@@ -39,7 +39,7 @@ class StrictJSON(DefaultJSONProvider):
         text = s.decode("utf-8") if isinstance(s, bytes) else s
         try:
             value = json.loads(
-                text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, **kwargs
+                text, object_pairs_hook=each_once, parse_constant=_no_constant, parse_float=_finite, **kwargs
             )
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
@@ -92,7 +92,8 @@ class StrictRequest(Request):
             raise UnsupportedMediaType()
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. Raises: ValueError where a key stands there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands there twice")

@@ -262,15 +262,14 @@ def _refuse_if_moved(session: Session) -> None:
         require_own_login(session, login_id=caller.session_id, account_id=caller.account_id)
 
 
-def key_sent() -> str | None:
-    """The idempotency key of this request; None where there is none that will do."""
-    key = request.headers.get("Idempotency-Key", "")
-    return key if _KEY.fullmatch(key) else None
+def is_key(sent: str) -> bool:
+    """Whether it will do as an idempotency key."""
+    return _KEY.fullmatch(sent) is not None
 
 
 def _keyed_request() -> KeyedRequest:
-    key = key_sent()
-    if key is None:
+    key = request.headers.get("Idempotency-Key", "")
+    if not is_key(key):
         raise IdempotencyKeyRequired()
     body = canonical_json(request.get_json(silent=True) or {}).decode()
     return KeyedRequest(current_caller().account_id, key, f"{request.method} {request.path}\n{body}")

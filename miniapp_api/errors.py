@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,9 @@ from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header
 
 from core.ports import LoginRefused, ProviderError
 from core.refusals import NotEligible
@@ -85,30 +88,61 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The reply for one code. `fields` point into the payload; `facts` are for the caller's own eyes."""
-    status, words, english = PROBLEMS[code].status, _words(code), _speaks_english()
-    body: dict[str, Any] = {
-        "type": f"urn:yuezhen:problem:{code}",
-        "title": words.title,
-        "status": status,
-        "detail": words.detail,
-        "code": code,
-        "instance": f"urn:uuid:{g.get('request_id', '')}",
-    }
+    english = _speaks_english()
     errors = [_field(error, english) for error in fields][:_MOST_FIELDS]
-    body |= {"errors": errors} if errors else {}
-    body |= {"retry_at": instant_text(retry_at)} if retry_at else {}
-    body |= {"facts": dict(facts)} if facts else {}
-    text = json.dumps(body, ensure_ascii=False, default=_plain)
-    # A caller's own key may stand in a pointer; a half character in it must not break the reply.
-    response = Response(text.encode("utf-8", "backslashreplace"), status=status, content_type=PROBLEM_TYPE)
-    response.headers["Content-Language"] = "en" if english else "zh-CN"
-    response.headers["Vary"] = "Accept-Language"
+    text = document(
+        code, english=english, request_id=g.get("request_id", ""), errors=errors, retry_at=retry_at, facts=facts
+    )
+    response = Response(text, status=PROBLEMS[code].status, content_type=PROBLEM_TYPE)
+    response.headers.update(language_headers(english=english))
     if retry_at is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil((retry_at - _now()).total_seconds())))
+        response.headers["Retry-After"] = retry_after(retry_at, now=_now())
     response.headers.update(headers or {})
     g.problem_code = code
     problem_sent.send(None, endpoint=request.endpoint, code=code)
     return response
+
+
+def document(
+    code: str,
+    *,
+    english: bool,
+    request_id: str,
+    errors: list[dict[str, str]] | None = None,
+    retry_at: datetime | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The body of the reply for one code."""
+    words = PROBLEMS[code].en if english else PROBLEMS[code].zh
+    body: dict[str, Any] = {
+        "type": f"urn:yuezhen:problem:{code}",
+        "title": words.title,
+        "status": PROBLEMS[code].status,
+        "detail": words.detail,
+        "code": code,
+        "instance": f"urn:uuid:{request_id}",
+    }
+    body |= {"errors": errors} if errors else {}
+    body |= {"retry_at": instant_text(retry_at)} if retry_at else {}
+    body |= {"facts": dict(facts)} if facts else {}
+    # A caller's own key may stand in a pointer; a half character in it must not break the reply.
+    return json.dumps(body, ensure_ascii=False, default=_plain).encode("utf-8", "backslashreplace")
+
+
+def language_headers(*, english: bool) -> dict[str, str]:
+    return {"Content-Language": "en" if english else "zh-CN", "Vary": "Accept-Language"}
+
+
+def retry_after(retry_at: datetime, *, now: datetime) -> str:
+    """Whole seconds, as the header has them."""
+    return str(max(1, math.ceil((retry_at - now).total_seconds())))
+
+
+@lru_cache(maxsize=256)
+def prefers_english(accept_language: str) -> bool:
+    """Whether a caller who sends this header is answered in English."""
+    wanted = parse_accept_header(accept_language, LanguageAccept)
+    return wanted.best_match(LANGUAGES, default="zh-CN") == "en"
 
 
 def flatten(messages: Mapping[Any, Any] | list[Any], *, at: str = "#") -> list[FieldError]:
@@ -197,7 +231,7 @@ def _words(code: str) -> Words:
 
 
 def _speaks_english() -> bool:
-    return request.accept_languages.best_match(LANGUAGES, default="zh-CN") == "en"
+    return prefers_english(request.headers.get("Accept-Language", ""))
 
 
 def _now() -> datetime:

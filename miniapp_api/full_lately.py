@@ -1,31 +1,26 @@
-"""Half days of which this process said within the last second that nothing is left: whoever asks for the same again is
-looked at once (`core/booking/nothing_left.py`), and only where that cannot tell goes the whole way of a booking.
+"""Wishes of which this process said within the last second that nothing is left for them.
 
 What is remembered is a hint, never an answer: that everything else about such a wish was in order a moment ago.
+`miniapp_api/full_at_once.py` asks the database about whoever wishes the same.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import replace
-from typing import cast
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import current_app
 
-from core.booking.nothing_left import Asking, still_full
-from core.booking.rules.evaluation import full
-from core.booking.wish import Wish
-from core.transactions import Transactions
-from miniapp_api.command import key_sent
 from models.errors import DomainError
 
-_EXTENSION = "yuezhen-full-lately"
+EXTENSION = "yuezhen-full-lately"
 _SECONDS = 1.0
 _MOST_WISHES = 1_000
-_ANYBODY = UUID(int=0)
+_OF_ONE_PATIENT = frozenset({"complaint", "visit_card_id"})
 
 
 class FullLately:
@@ -34,37 +29,33 @@ class FullLately:
     def __init__(self, *, seconds: float = _SECONDS) -> None:
         self.seconds = seconds
         self._guard = threading.Lock()
-        self._said: OrderedDict[Wish, tuple[str, float]] = OrderedDict()
+        self._said: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
-    def refuse_again(self, transactions: Transactions, wish: Wish, *, account_id: UUID) -> None:
-        """Raises: SoldOut, NumbersInFlight, Overloaded."""
-        code, until = self._said.get(_for_anybody(wish), ("", 0.0))
-        key = key_sent()
-        if key is None or wish.told is not None or wish.visit_card_id is not None or time.monotonic() >= until:
+    def is_empty(self) -> bool:
+        return not self._said
+
+    def code_said(self, wish: Mapping[str, Any]) -> str | None:
+        """How whoever wished the same was refused within the last second."""
+        code, until = self._said.get(_shape(wish), ("", 0.0))
+        return code if time.monotonic() < until else None
+
+    def remember(self, wish: Mapping[str, Any], refusal: DomainError) -> None:
+        """`wish` is the body of a request that was in order."""
+        if not _OF_ONE_PATIENT.isdisjoint(wish):
             return
-        now = transactions.clock.now()
-        left = still_full(transactions, Asking(account_id, key, wish.schedule_id, wish.dependent_id), now=now)
-        refusal = None if left is None else full(left, now=now)
-        if refusal is not None and refusal.code == code:
-            raise refusal
-
-    def remember(self, wish: Wish, refusal: DomainError) -> None:
         with self._guard:
-            shape = _for_anybody(wish)
+            shape = _shape(wish)
             self._said[shape] = refusal.code, time.monotonic() + self.seconds
             self._said.move_to_end(shape)
             while len(self._said) > _MOST_WISHES:
                 self._said.popitem(last=False)
 
 
-def register(app: Flask) -> None:
-    app.extensions[_EXTENSION] = FullLately()
-
-
 def full_lately() -> FullLately:
     """Of the app that serves this request."""
-    return cast(FullLately, current_app.extensions[_EXTENSION])
+    return cast(FullLately, current_app.extensions[EXTENSION])
 
 
-def _for_anybody(wish: Wish) -> Wish:
-    return replace(wish, dependent_id=_ANYBODY, complaint=None, visit_card_id=None)
+def _shape(wish: Mapping[str, Any]) -> str:
+    """Letter by letter what was sent, but for whom: 1500 is not 1500.0, of which only one may be in order."""
+    return json.dumps({name: value for name, value in wish.items() if name != "dependent_id"}, sort_keys=True)

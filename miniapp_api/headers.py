@@ -21,9 +21,14 @@ _SECURITY = {
 _ONE_YEAR = "max-age=31536000; includeSubDomains"
 
 
+def always_sent(config: Config) -> dict[str, str]:
+    """With every reply, but for the request id."""
+    return _SECURITY | ({"Strict-Transport-Security": _ONE_YEAR} if config.is_production else {})
+
+
 def register(app: Flask, config: Config) -> None:
     """A route that sets one of these headers itself keeps its own."""
-    added = _SECURITY | ({"Strict-Transport-Security": _ONE_YEAR} if config.is_production else {})
+    added = always_sent(config)
 
     def _finish(response: Response) -> Response:
         for name, value in added.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 from datetime import timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, request
 from limits import parse
@@ -23,8 +24,12 @@ from miniapp_api.shared_windows import SharedCounters, SharedWindow
 from miniapp_api.windows import SlidingWindow
 from models.errors import TooMany
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
 Window = SlidingWindow | SharedWindow
 _EXTENSION = "yuezhen-limits"
+_COUNTED = "yuezhen.address_counted"
 
 
 class Limits:
@@ -63,7 +68,16 @@ def register(app: Flask, config: Config) -> None:
 
 def limit_address() -> None:
     """Raises: TooMany."""
-    _use(_limits().address, address_group(request.remote_addr))
+    if not request.environ.get(_COUNTED):
+        _use(_limits().address, address_group(request.remote_addr))
+
+
+def is_address_past_limit(app: Flask, environ: WSGIEnvironment) -> bool:
+    """Count the address of a request that has not come to Flask yet; if it comes there it is not counted again."""
+    if limits_of(app).address.use(address_group(environ.get("REMOTE_ADDR"))):
+        return True
+    environ[_COUNTED] = True
+    return False
 
 
 def limit_account() -> None:

@@ -23,7 +23,7 @@ from werkzeug.http import is_resource_modified
 
 from miniapp_api.cacheable import EXTENSION, SHARED, Shared
 from miniapp_api.headers import REQUEST_ID, request_context
-from miniapp_api.limits import address_group, limits_of
+from miniapp_api.limits import is_address_past_limit
 from miniapp_api.logs import request_line
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ReadyReplies:
             return self._ask(key, environ, start_response)
         status = _status(environ, ready.shared.tagged.etag)
         head = ready.heads.get(status)
-        if head is None or limits_of(self._app).address.use(address_group(environ.get("REMOTE_ADDR"))):
+        if head is None or is_address_past_limit(self._app, environ):
             return self._ask(key, environ, start_response)
         context = request_context(environ.get("HTTP_X_REQUEST_ID", ""))
         start_response(

@@ -26,12 +26,12 @@ class Caller(NamedTuple):
 def find_caller(transactions: Transactions, token: str) -> Caller | None:
     """Whose login it is. None where there is none, where it ended (`expires_at` is the first instant that it is not
     good for), and where its account closed or was joined into another. Raises: Overloaded."""
-    row = transactions.find(_LOGIN, {"digest": token_digest(token), "now": transactions.clock.now()})
+    row = transactions.find(LOGIN, {"digest": token_digest(token), "now": transactions.clock.now()})
     return None if row is None else Caller(*row)
 
 
 _LOGINS, _IDENTITIES, _ACCOUNTS = (table_of(one) for one in (LoginSession, PlatformIdentity, Account))
-_LOGIN = (
+LOGIN = (
     select(
         _LOGINS.c.account_id,
         _LOGINS.c.id,
@@ -50,3 +50,4 @@ _LOGIN = (
         _ACCOUNTS.c.joined_into_id.is_(None),
     )
 )
+"""Of the login whose token has the `digest`, at `now`: nothing where it is not good."""

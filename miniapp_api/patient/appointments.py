@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from core.booking.book import Wish, book_and_view
 from core.booking.endings.cancel import cancel_appointment
@@ -115,11 +115,10 @@ def create_appointment(body: dict[str, Any]) -> Response:
             vault=command.vault,
         )
 
-    full_lately().refuse_again(services().workbench.transactions, wish, account_id=caller.account_id)
     try:
         return run_command(step, _REPLY, status=201, keyed=True)
     except (SoldOut, NumbersInFlight) as refusal:
-        full_lately().remember(wish, refusal)
+        full_lately().remember(request.get_json(), refusal)
         raise
 
 

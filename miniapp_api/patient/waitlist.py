@@ -10,7 +10,6 @@ from flask import Response
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
 from core.booking.waitlist.views import EntryView, list_entries, view_of_entry
 from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
-from core.refusals import NotEligible
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
@@ -45,13 +44,12 @@ def list_waitlist_entries(query: dict[str, Any]) -> Response:
     reply=WaitlistEntryReply,
     status=201,
     keyed=True,
-    refusals=(NotEligible, NotFound, NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit),
+    refusals=(NotFound, NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit),
     summary="Wait for a number",
 )
 def create_waitlist_entry(body: dict[str, Any]) -> Response:
     """Where every half day that would do is full. Each number that comes back goes to the first who waits and may have
-    it, and is held for them as an appointment to pay for; what a rule refuses is passed over and keeps its place. For
-    whom no half day that would do is, by sex and age, would wait in vain: that is refused at once."""
+    it, and is held for them as an appointment to pay for; what a rule refuses is passed over and keeps its place."""
 
     def step(command: Command) -> EntryView:
         entry = wait_for_number(

@@ -5,6 +5,7 @@ Each of these needs two things at once: somebody who is answered at once, and so
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
@@ -20,14 +21,19 @@ from factories import make_department, make_hospital, make_schedule
 from people import resident_id
 from people_http import MOTHER, SELF, Clinic, Patient, open_clinic
 from sqlalchemy import select, update
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse
 
+from core.transactions import Overloaded
+from miniapp_api import full_at_once
 from miniapp_api.command import run_command
 from miniapp_api.config import Config
 from miniapp_api.full_lately import FullLately
 from miniapp_api.keys import write_keys
+from miniapp_api.limits import limits_of
 from miniapp_api.patient import appointments
 from miniapp_api.refused import EXTENSION, RefusedBookings
+from miniapp_api.services import EXTENSION as SERVICES
+from miniapp_api.windows import SlidingWindow
 from models.account import Account, LoginSession
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.database import Database
@@ -276,3 +282,108 @@ def test_while_a_number_is_freed_and_taken_again_everybody_hears_the_truth(rush:
     assert not wrong
     assert len(won) >= 12
     assert len(rush.asked) > before
+
+
+def test_a_limit_counts_each_request_once_whichever_way_it_goes(rush: Rush) -> None:
+    limits = limits_of(rush.clinic.app)
+    for window in (limits.address, limits.account):
+        assert isinstance(window, SlidingWindow)
+        before = sum(window._now.values()) + sum(window._before.values())
+        assert rush.is_said()
+        rush.memory._said.clear()
+        assert not rush.is_said()  # and is remembered again
+        assert rush.book(2, pay="with_shells").status_code == 422
+        rush.change(update(Slot).values(status=SlotStatus.HELD))
+        assert rush.book(2).json["code"] == "numbers_in_flight"  # looked at, and then asked the whole way
+        rush.change(update(Slot).values(status=SlotStatus.BOOKED))
+        rush.memory._said.clear()
+        assert not rush.is_said()
+        assert sum(window._now.values()) + sum(window._before.values()) - before == 5
+
+
+def test_whoever_is_past_a_limit_hears_that(rush: Rush) -> None:
+    limits = limits_of(rush.clinic.app)
+    for window in (limits.account, limits.address):
+        assert isinstance(window, SlidingWindow)
+        assert rush.is_said()
+        allowed, window._amount = window._amount, 0
+        assert [rush.book(2).json["code"] for _ in range(2)] == ["rate_limited"] * 2
+        window._amount = allowed
+
+
+def test_what_is_not_certain_goes_the_whole_way(rush: Rush) -> None:
+    """And is answered there as if it had never been looked at: the body is read again."""
+    patient, dependent_id = rush.people[2]
+    body = json.dumps({"schedule_id": rush.schedule_id, "dependent_id": dependent_id, "pay": "on_site"}).encode()
+    own = {"Authorization": f"Bearer {patient.token}", "Idempotency-Key": "a-key-of-their-own"}
+    for more, query, code in (
+        ({"Content-Encoding": "gzip"}, "", "unsupported_media_type"),
+        ({"Content-Type": "application/json; charset=gbk"}, "", "unsupported_media_type"),
+        ({"Authorization": "Basic abc"}, "", "unauthenticated"),
+        ({"Idempotency-Key": "with a space in it"}, "", "idempotency_key_required"),
+        ({}, "?a=1", "validation_failed"),
+        ({"X-Padding": "1"}, "", "sold_out"),
+    ):
+        headers = {"Content-Type": "application/json"} | own | more
+        told = patient.client.post(f"/api/v1/appointments{query}", data=body, headers=headers)
+        assert told.json["code"] == code, (more, query)
+    for sent in (b"[" * 1_990, b'{"a":' * 300, b"\xff" + body, b"\xef\xbb\xbf" + body, body + b" " * 2_000, b"{}"):
+        told = patient.client.post(
+            "/api/v1/appointments", data=sent, headers=own | {"Content-Type": "application/json"}
+        )
+        assert told.json["code"] in {"malformed_json", "validation_failed", "sold_out"}, sent[:20]
+    assert rush.is_said()
+
+
+def test_a_body_that_breaks_off_is_waited_for_once_and_flask_hears_how_it_ended(rush: Rush) -> None:
+    class Silent(io.RawIOBase):
+        asked = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _buffer: Any) -> int:
+            self.asked += 1
+            raise BlockingIOError
+
+    def flask(environ: Any, _start: Any) -> list[bytes]:
+        with pytest.raises(BlockingIOError):
+            environ["wsgi.input"].read(10)
+        return [b"heard"]
+
+    patient, _ = rush.people[2]
+    layer = full_at_once.FullAtOnce(rush.clinic.app, flask, rush.clinic.app.extensions[SERVICES].config)
+    body = Silent()
+    sent = EnvironBuilder(path="/api/v1/appointments", method="POST").get_environ() | {
+        "HTTP_AUTHORIZATION": f"Bearer {patient.token}",
+        "HTTP_IDEMPOTENCY_KEY": str(uuid4()),
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": "120",
+        "wsgi.input": body,
+    }
+    assert layer(sent, None) == [b"heard"]
+    assert body.asked == 1
+
+
+def test_where_the_database_is_away_the_whole_way_says_so(rush: Rush, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise Overloaded
+
+    monkeypatch.setattr(full_at_once, "still_full", away)
+    before = len(rush.asked)
+    assert rush.book(2).json["code"] == "sold_out"
+    assert len(rush.asked) == before + 1
+
+
+def test_its_line_in_the_log_is_that_of_any_other(rush: Rush, caplog: pytest.LogCaptureFixture) -> None:
+    lines = []
+    for long_way in (True, False):
+        if long_way:
+            rush.memory._said.clear()
+        caplog.clear()
+        answer = rush.book(2)
+        line = json.loads(next(one.getMessage() for one in caplog.records if one.name == "miniapp_api.access"))
+        assert line.pop("request_id") == answer.headers["X-Request-Id"] == answer.json["instance"][9:]
+        lines.append({name: value for name, value in line.items() if name not in ("ms", "timestamp")})
+    assert lines[0] == lines[1]
+    assert lines[1]["account_id"] is not None

@@ -41,16 +41,6 @@ def test_from_waiting_to_the_number(ward: Ward) -> None:
     assert holder.get("/waitlist-entries")["items"] == []
 
 
-def test_2_14_nobody_waits_for_a_clinic_that_is_not_for_them(ward: Ward) -> None:
-    phone = ward.log_in("waiting")
-    dependent_id = add(phone)
-    department_id, day = department_of(ward, ward.schedule(numbers=0, terms=SLOW | {"age_from": 120}))
-    refused = wait_for(ward, phone, dependent_id, department_id=department_id, date_from=day, date_to=day)
-    assert (refused.status, refused.json["code"]) == (409, "not_eligible")
-    assert refused.json["facts"] == {"dependent_id": dependent_id, "guard": "age", "age_from": 120}
-    assert phone.get("/waitlist-entries")["items"] == []
-
-
 def test_whoever_leaves_may_leave_twice_and_nobody_else_may(ward: Ward) -> None:
     phone, stranger = ward.log_in("a"), ward.log_in("b")
     entry_id = wait_for(ward, phone, add(phone)).json["id"]

@@ -23,21 +23,17 @@ OLDEST = 150
 
 def guarded(case: Case) -> Iterator[DomainError]:
     """The facts say which guard it is and what it asks for, and nothing of the dependent."""
-    yield from not_for(case.terms, case.dependent, case.schedule.visit_date)
+    terms = case.terms
+    if not _is_of_sex(terms, case.dependent):
+        yield NotEligible(guard="sex", sexes=list(terms.sexes))
+    if not _is_of_age(terms, case.dependent, case.schedule.visit_date):
+        yield NotEligible(guard="age", **_ages(case))
     yield from _visit_kind(case)
 
 
 def is_for(terms: Terms, dependent: Dependent, day: date) -> bool:
     """Whether a clinic of that day is for somebody of their sex and age."""
-    return next(not_for(terms, dependent, day), None) is None
-
-
-def not_for(terms: Terms, dependent: Dependent, day: date) -> Iterator[NotEligible]:
-    """Why it is not."""
-    if not _is_of_sex(terms, dependent):
-        yield NotEligible(guard="sex", sexes=list(terms.sexes))
-    if not _is_of_age(terms, dependent, day):
-        yield NotEligible(guard="age", **_ages(terms))
+    return _is_of_sex(terms, dependent) and _is_of_age(terms, dependent, day)
 
 
 def _is_of_sex(terms: Terms, dependent: Dependent) -> bool:
@@ -50,8 +46,9 @@ def _is_of_age(terms: Terms, dependent: Dependent, day: date) -> bool:
     return terms.age_from <= dependent.age(on=day) <= terms.age_to
 
 
-def _ages(terms: Terms) -> dict[str, Any]:
+def _ages(case: Case) -> dict[str, Any]:
     """The bounds that there are."""
+    terms = case.terms
     bounds = (("age_from", terms.age_from, 0), ("age_to", terms.age_to, OLDEST), ("age_to_days", terms.age_to_days, 0))
     return {name: value for name, value, unbound in bounds if value != unbound}
 

@@ -12,14 +12,12 @@ from sqlalchemy.orm import Session
 
 from core.booking.claim import latest_free
 from core.booking.rules.evaluation import sold_until
-from core.booking.rules.guards import not_for
 from core.booking.terms import Terms
 from core.booking.waitlist.queue import closes_at, suits
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_persons, lock_waitlist_entries, lock_waitlist_entry, root_of
-from core.refusals import NotEligible
 from models.appointment import PayMode
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
@@ -52,7 +50,7 @@ def wait_for_number(
 ) -> WaitlistEntry:
     """Begin to wait, where every half day that would do is full.
 
-    Raises: NotFound, ValidationFailed, WaitlistClosed, NumbersFree, NotEligible, WaitlistLimit, WaitlistExists."""
+    Raises: NotFound, ValidationFailed, WaitlistClosed, NumbersFree, WaitlistLimit, WaitlistExists."""
     _refuse_unless_days(wish, now=now)
     department = session.get(Department, wish.department_id)
     if department is None:
@@ -64,13 +62,11 @@ def wait_for_number(
     if len(set(roots)) != len(roots):
         raise ValidationFailed(FieldError("#/dependent_ids", "repeated"))
     lock_persons(session, roots)
-    half_days = _half_days(session, wish, now=now)
-    terms = _terms_of_full(session, half_days, now=now)
+    terms = _terms_of_full(session, wish, now=now)
     expires_at = closes_at(terms, wish.date_to)
     if now >= expires_at:
         raise WaitlistClosed()
     for root, dependent in zip(roots, dependents, strict=True):
-        _refuse_unless_for(half_days, dependent)
         _refuse_past_limits(session, wish, terms, person_id=root, dependent=dependent)
     entry = WaitlistEntry(
         id=new_id(),
@@ -124,39 +120,23 @@ def _refuse_unless_doctors(session: Session, wish: WaitWish) -> None:
         raise NotFound()
 
 
-def _half_days(session: Session, wish: WaitWish, *, now: datetime) -> list[Schedule]:
-    """Those that would do and are not over, in order: what is not on sale now may come to be."""
-    not_over = select(Schedule).where(
-        Schedule.department_id == wish.department_id,
-        Schedule.visit_date >= wish.date_from,
-        Schedule.visit_date <= wish.date_to,
-        Schedule.closes_at > now,
-    )
-    if wish.max_fee_fen is not None:
-        not_over = not_over.where(Schedule.fee_fen <= wish.max_fee_fen)
-    doctors, periods = [str(one) for one in wish.doctor_ids], [str(one) for one in wish.periods]
-    found = session.scalars(not_over.order_by(Schedule.starts_at, Schedule.id))
-    return [one for one in found if suits(one, doctor_ids=doctors, periods=periods)]
-
-
-def _refuse_unless_for(half_days: Sequence[Schedule], dependent: Dependent) -> None:
-    """Where none of them is for somebody of their sex and age, they would wait in vain; what the first one asks for is
-    told. Whether a visit is a first one may change meanwhile, and nobody is refused for it. Raises: NotEligible."""
-    first: NotEligible | None = None
-    for one in half_days:
-        why = next(not_for(Terms.from_document(one.terms), dependent, one.visit_date), None)
-        if why is None:
-            return
-        first = first or why
-    if first is not None:
-        raise NotEligible(dependent_id=str(dependent.id), **first.facts)
-
-
-def _terms_of_full(session: Session, half_days: Sequence[Schedule], *, now: datetime) -> Terms:
+def _terms_of_full(session: Session, wish: WaitWish, *, now: datetime) -> Terms:
     """The terms of the last half day that would do. All of those that are on sale are full.
 
     Raises: WaitlistClosed where none is on sale or its hospital has no waitlist now, NumbersFree."""
-    wanted = [one for one in half_days if one.status is ScheduleStatus.OPEN and one.release_at <= now]
+    on_sale = select(Schedule).where(
+        Schedule.department_id == wish.department_id,
+        Schedule.visit_date >= wish.date_from,
+        Schedule.visit_date <= wish.date_to,
+        Schedule.status == ScheduleStatus.OPEN,
+        Schedule.release_at <= now,
+        Schedule.closes_at > now,
+    )
+    if wish.max_fee_fen is not None:
+        on_sale = on_sale.where(Schedule.fee_fen <= wish.max_fee_fen)
+    doctors, periods = [str(one) for one in wish.doctor_ids], [str(one) for one in wish.periods]
+    found = session.scalars(on_sale.order_by(Schedule.starts_at, Schedule.id))
+    wanted = [one for one in found if suits(one, doctor_ids=doctors, periods=periods)]
     free = latest_free(session, [one.id for one in wanted])
     last: Terms | None = None
     for schedule in wanted:

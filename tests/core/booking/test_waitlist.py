@@ -22,13 +22,12 @@ from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, Waitlist
 from core.booking.waitlist.views import EntryView, list_entries
 from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
 from core.clock import HOSPITAL_ZONE
-from core.refusals import NotEligible, NumbersInFlight
+from core.refusals import NumbersInFlight
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.errors import NotFound, ValidationFailed
 from models.hospital import Period
 from models.notice import Notice
-from models.person import Dependent
 from models.schedule import Schedule, Slot, SlotStatus
 from models.waitlist import WaitlistStatus
 
@@ -146,61 +145,6 @@ def test_what_is_not_paid_for_passes_on_to_the_next(holder: Holder) -> None:
     assert (status(first, entries[0]), status(second, entries[1])) == ("passed", "offered")
     assert notices(first)[-1] == "waitlist_ended"
     patient.assert_sound()
-
-
-def full(patient: Patient, **schedule: Any) -> None:
-    """One more half day of the same department, with no number left."""
-    beside(patient, **{"numbers": 0, "terms": SLOW} | schedule)
-
-
-def test_2_14_nobody_waits_in_vain_for_a_clinic_that_is_not_for_them(patient: Patient) -> None:
-    for_men = fresh(patient, numbers=0, terms=SLOW | {"sexes": ["male"]})
-    with pytest.raises(NotEligible) as refused:
-        wait(for_men)
-    assert refused.value.facts == {"dependent_id": str(for_men.dependent_id), "guard": "sex", "sexes": ["male"]}
-    full(for_men, terms=SLOW | {"age_to": 14})
-    with pytest.raises(NotEligible):
-        wait(for_men)
-    full(for_men, fee_fen=9000)
-    with pytest.raises(NotEligible):
-        wait(for_men, max_fee_fen=5000)  # it would never be served by the dear one
-    assert status(for_men, wait(for_men)) == "waiting"
-
-
-@pytest.mark.parametrize("later", [{"status": "suspended"}, {"status": "closed"}, {"release_at": timedelta(hours=1)}])
-def test_2_14_what_may_yet_be_on_sale_is_worth_waiting_for(patient: Patient, later: dict[str, Any]) -> None:
-    for_men = fresh(patient, numbers=0, terms=SLOW | {"sexes": ["male"]})
-    for_all = beside(for_men, numbers=0, terms=SLOW)
-    now = for_men.clock.now()
-    values = {name: now + value if isinstance(value, timedelta) else value for name, value in later.items()}
-    for_men.write(
-        lambda session, _now: session.execute(update(Schedule).where(Schedule.id == for_all).values(**values))
-    )
-    assert status(for_men, wait(for_men)) == "waiting"
-
-
-def test_2_14_who_comes_of_age_within_the_days_may_wait(patient: Patient) -> None:
-    grown = fresh(patient, numbers=0, terms=SLOW | {"age_from": 18})
-    day = schedule_of(grown).visit_date
-    full(grown, visit_date=day + timedelta(days=1), terms=SLOW | {"age_from": 18})
-    born = (day + timedelta(days=1)).replace(year=day.year - 18)
-    grown.write(lambda session, _now: session.execute(update(Dependent).values(birth_date=born)))
-    with pytest.raises(NotEligible):
-        wait(grown)
-    assert status(grown, wait(grown, date_to=day + timedelta(days=1))) == "waiting"
-
-
-def test_2_14_one_of_those_who_wait_together_is_enough(patient: Patient) -> None:
-    grown = fresh(patient, numbers=0, terms=SLOW | {"age_from": 18})
-    (child,) = relatives(grown, 1)
-    grown.write(
-        lambda session, _now: session.execute(
-            update(Dependent).where(Dependent.id == child).values(birth_date=date(2020, 1, 1))
-        )
-    )
-    with pytest.raises(NotEligible) as refused:
-        wait(grown, [grown.dependent_id, child])
-    assert refused.value.facts == {"dependent_id": str(child), "guard": "age", "age_from": 18}
 
 
 def test_one_that_a_rule_refuses_is_passed_over_and_keeps_its_place(holder: Holder) -> None:
