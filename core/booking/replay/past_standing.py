@@ -3,27 +3,23 @@ from their events, which tell in which state each was."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased, load_only
 
+from core.booking.replay.past_states import PastStates, in_parts
 from core.booking.standing import LONGEST_PERIOD, LONGEST_REST, Standing
 from models.appointment import HOLDS_SLOT, OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
 from models.grant import Grant
 from models.person import Person
 from models.schedule import Schedule, Slot
 from models.schedule_change import ScheduleChange
-from models.states import Machine, StateEvent
 
-T = TypeVar("T")
-_AT_ONCE = 1000
 _LONGEST_UNPAID = timedelta(days=14)
 """No number is held unpaid for so long."""
 
@@ -53,7 +49,7 @@ class PastStanding:
     by_human: Mapping[UUID, Sequence[Booked]]
     by_account: Mapping[UUID, Sequence[Booked]]
     by_holder: Mapping[UUID, Sequence[Booked]]
-    states: Mapping[UUID, tuple[Sequence[datetime], Sequence[AppointmentStatus]]]
+    states: PastStates
     moves: Mapping[UUID, Sequence[tuple[datetime, timedelta]]]
 
     @classmethod
@@ -67,7 +63,7 @@ class PastStanding:
             if one.holder_id is not None:
                 by_holder[one.holder_id].append(one)
         moves = _moves(session, {one.appointment.schedule_id for one in found.values()})
-        return cls(by_human, by_account, by_holder, _states(session, list(found)), moves)
+        return cls(by_human, by_account, by_holder, PastStates.read(session, found), moves)
 
     def before(self, that: Booked, booker_id: UUID, *, never: Collection[UUID]) -> list[Standing]:
         """What stood when `that` was booked by `booker_id`, in the words of `core/booking/standing.py`, but for those
@@ -98,19 +94,13 @@ class PastStanding:
         return (one for one in booked if one.appointment.id not in never and one.came_before(that.appointment))
 
     def _status(self, one: Booked, that: Booked) -> AppointmentStatus:
-        return self._status_at(one.appointment.id, that.appointment.created_at)
-
-    def _status_at(self, appointment_id: UUID, at: datetime) -> AppointmentStatus:
-        """Where nothing is known of it, it was not there."""
-        instants, states = self.states.get(appointment_id, ((), ()))
-        place = bisect_right(instants, at)
-        return states[place - 1] if place else AppointmentStatus.CANCELLED
+        return self.states.at(one.appointment.id, that.appointment.created_at)
 
     def _standing(
         self, one: Booked, that: Booked, never: Collection[UUID], *, is_of_person: bool, for_another: bool = False
     ) -> Standing:
         row, now, replaced = one.appointment, that.appointment.created_at, one.appointment.replaces_id
-        is_beside = replaced is not None and replaced not in never and self._status_at(replaced, now) in HOLDS_SLOT
+        is_beside = replaced is not None and replaced not in never and self.states.at(replaced, now) in HOLDS_SLOT
         by = next((shift for at, shift in self.moves.get(row.schedule_id, ()) if at > now), timedelta(0))
         was_online = row.pay_mode is PayMode.ONLINE and row.fee_fen > 0
         return Standing(
@@ -132,7 +122,13 @@ class PastStanding:
         )
 
 
-_HUMAN = func.coalesce(Person.alias_of_id, Person.id, type_=Person.id.type)
+HUMAN = func.coalesce(Person.alias_of_id, Person.id, type_=Person.id.type)
+
+
+def known_as(humans: Collection[UUID]) -> Select[UUID]:
+    """Every record of these human beings."""
+    named = aliased(Person)
+    return select(named.id).where(or_(named.id.in_(humans), named.alias_of_id.in_(humans)))
 
 
 def _met_by(session: Session, booked: Sequence[Booked]) -> Iterator[Booked]:
@@ -141,10 +137,10 @@ def _met_by(session: Session, booked: Sequence[Booked]) -> Iterator[Booked]:
     lately = Appointment.created_at > rows[0].created_at - _LONGEST_UNPAID
     since = min(one.visit_date for one in rows) - LONGEST_PERIOD
     accounts = {one.account_id for one in rows} | {one.holder_id for one in booked if one.holder_id is not None}
-    named = aliased(Person)
     for humans in in_parts({one.human for one in booked}):
-        persons = select(named.id).where(or_(named.id.in_(humans), named.alias_of_id.in_(humans)))
-        yield from _booked(session, Appointment.person_id.in_(persons), Appointment.visit_date > since, until=rows[-1])
+        yield from _booked(
+            session, Appointment.person_id.in_(known_as(humans)), Appointment.visit_date > since, until=rows[-1]
+        )
     for some in in_parts(accounts):
         yield from _booked(session, Appointment.account_id.in_(some), lately, until=rows[-1])
         yield from _booked(session, Grant.account_id.in_(some), lately, until=rows[-1])
@@ -171,7 +167,7 @@ _COUNTED = (
 
 def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointment) -> Iterator[Booked]:
     query = (
-        select(Appointment, Slot, _HUMAN, Grant.account_id)
+        select(Appointment, Slot, HUMAN, Grant.account_id)
         .join(Slot, Slot.id == Appointment.slot_id)
         .join(Person, Person.id == Appointment.person_id)
         .outerjoin(Grant, Grant.id == Appointment.grant_id)
@@ -179,22 +175,6 @@ def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointme
         .options(load_only(*_COUNTED), load_only(Slot.starts_at, Slot.ends_at))
     )
     return (Booked(*row) for row in session.execute(query))
-
-
-def _states(
-    session: Session, appointment_ids: Sequence[UUID]
-) -> dict[UUID, tuple[list[datetime], list[AppointmentStatus]]]:
-    found: dict[UUID, tuple[list[datetime], list[AppointmentStatus]]] = defaultdict(lambda: ([], []))
-    for ids in in_parts(appointment_ids):
-        events = session.execute(
-            select(StateEvent.record_id, StateEvent.at, StateEvent.to_status)
-            .where(StateEvent.record_id.in_(ids), StateEvent.machine == Machine.APPOINTMENT)
-            .order_by(StateEvent.record_id, StateEvent.seq)
-        )
-        for record_id, at, status in events:
-            found[record_id][0].append(at)
-            found[record_id][1].append(AppointmentStatus(status))
-    return found
 
 
 def _moves(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, list[tuple[datetime, timedelta]]]:
@@ -210,9 +190,3 @@ def _moves(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, list[
             if "starts_at" in was:
                 found[schedule_id].append((at, datetime.fromisoformat(was["starts_at"]) - starts_at))
     return found
-
-
-def in_parts(wanted: Iterable[T]) -> Iterator[list[T]]:
-    """Few enough for one statement."""
-    every = list(wanted)
-    return (every[at : at + _AT_ONCE] for at in range(0, len(every), _AT_ONCE))

@@ -8,7 +8,7 @@ is written and nothing locked; pages of bookings are read one after the other, h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -19,7 +19,10 @@ from sqlalchemy.orm import Session, aliased
 
 from core.booking.case import Case
 from core.booking.policy import BookingPolicy
-from core.booking.replay.past_case import Changes, Circumstances, PastBooking, after, as_sold, read_bookings
+from core.booking.replay.past_booking import PastBooking, Place, in_order, read_bookings
+from core.booking.replay.past_case import Circumstances, as_sold
+from core.booking.replay.past_states import in_parts
+from core.booking.replay.past_terms import Changes
 from core.booking.rules.evaluation import refusals
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.clock import HOSPITAL_ZONE
@@ -42,15 +45,19 @@ from models.hospital import Department, Hospital
 from models.policy import PolicyLevel
 
 _AT_ONCE = 500
+_IN_ORDER = 20_000
+"""How many are put in order at once: for that the whole hospital is looked through."""
 _AS_TODAY: tuple[type[DomainError], ...] = (AgreementRequired, FieldsRequired, IdentityRequired, NotEligible)
 AS_TODAY = sorted(one.code for one in _AS_TODAY)
-"""Judged by what is known of the patient today, and only where it is the policy that makes the difference."""
+"""Judged by what is known of the patient today, and only where it is the policy that makes the difference: sex and age
+of `not_eligible`. So are the phones that `person_limit` counts by."""
 REPLAYED = sorted(
     one.code
     for one in (
         AlreadyBooked,
         ClosedHours,
         HoldOpen,
+        NotEligible,
         NotReleased,
         Overlaps,
         PeriodLimit,
@@ -60,8 +67,9 @@ REPLAYED = sorted(
         SoldOut,
     )
 )
-"""Judged as it was. `sold_out` is a segment that would not have been sold any more."""
-LEFT_OUT = ["consent_required", "notice_unread", "restricted", "schedule_suspended"]
+"""Judged as it was: first and return visits of `not_eligible`. `sold_out` is a segment that would not have been sold
+any more."""
+LEFT_OUT = ["consent_required", "notice_unread", "numbers_in_flight", "restricted", "schedule_suspended"]
 """No policy makes them, or nobody knows what they would have come to."""
 
 
@@ -111,17 +119,21 @@ def simulate(transactions: Transactions, asked: Asked, *, told: Callable[[Refuse
     Raises: UnknownCode, Overloaded."""
     totals, never = Totals(), set[UUID]()
     where = transactions.read(lambda session, now: _which(session, asked, now=now))
-    last: Appointment | None = None
-    while True:
-        page = transactions.read(partial(_judge, asked=asked, where=where, last=last, never=never))
-        if page.last is None:
-            return totals
-        last = page.last
-        totals.replayed += page.replayed
-        for one in page.refused:
-            totals.refused += 1
-            totals.by_rule.update({error.code for error in one.errors})
-            told(one)
+    last: Place | None = None
+    while places := transactions.read(partial(_next, where=where, last=last)):
+        last = places[-1]
+        for some in in_parts(places, of=_AT_ONCE):
+            page = transactions.read(partial(_judge, asked=asked, places=some, never=never))
+            totals.replayed += page.replayed
+            for one in page.refused:
+                totals.refused += 1
+                totals.by_rule.update({error.code for error in one.errors})
+                told(one)
+    return totals
+
+
+def _next(session: Session, _now: datetime, *, where: list[ColumnElement[bool]], last: Place | None) -> list[Place]:
+    return in_order(session, *where, behind=last, at_most=_IN_ORDER)
 
 
 def _which(session: Session, asked: Asked, *, now: datetime) -> list[ColumnElement[bool]]:
@@ -164,25 +176,15 @@ def _hospital(session: Session, code: str) -> Hospital:
 
 @dataclass(frozen=True)
 class _Page:
-    last: Appointment | None
     replayed: int
     refused: list[Refused]
 
 
-def _judge(
-    session: Session,
-    _now: datetime,
-    *,
-    asked: Asked,
-    where: list[ColumnElement[bool]],
-    last: Appointment | None,
-    never: set[UUID],
-) -> _Page:
-    """The next bookings behind `last`. Those that are refused go into `never`, as soon as they are."""
-    further = where if last is None else [*where, after(last)]
-    past = read_bookings(session, *further, at_most=_AT_ONCE)
+def _judge(session: Session, _now: datetime, *, asked: Asked, places: Sequence[Place], never: set[UUID]) -> _Page:
+    """Those that are refused go into `never`, as soon as they are."""
+    past = read_bookings(session, places)
     if not past:
-        return _Page(None, 0, [])
+        return _Page(0, [])
     around = Circumstances.read(session, past, _hospital(session, asked.hospital), _changes(asked))
     refused = []
     for one, case in around.cases(past, never):
@@ -191,7 +193,7 @@ def _judge(
             never.add(one.appointment.id)
             booked = one.appointment
             refused.append(Refused(booked.number, one.dependent.name_masked, booked.created_at, errors))
-    return _Page(past[-1].appointment, len(past), refused)
+    return _Page(len(past), refused)
 
 
 def _changes(asked: Asked) -> Changes:
@@ -200,24 +202,40 @@ def _changes(asked: Asked) -> Changes:
     return {(PolicyLevel.DEPARTMENT, code): asked.policy for code in asked.departments}
 
 
+_Kind = tuple[type[DomainError], bool]
+"""Whether it is a first or return visit that refuses is told apart: it was known then."""
+
+
 def _refusals(one: PastBooking, case: Case) -> list[DomainError]:
     """Each rule once. What is known as of today alone refuses nobody whom the old terms would refuse today as well, nor
     anybody who has been removed since."""
-    found = _by_type(case)
-    if one.is_extra:
-        found = {kind: error for kind, error in found.items() if kind not in {NotReleased, ClosedHours, NotEligible}}
-    if one.is_kept:
-        found = {kind: error for kind, error in found.items() if kind not in {ClosedHours, ScheduleClosed, SoldOut}}
-    if any(kind in _AS_TODAY for kind in found):
+    found = {kind: error for kind, error in _by_kind(case).items() if kind[0] not in _passed_over(one)}
+    of_today = [kind for kind in found if kind in _KINDS_OF_TODAY]
+    if of_today:
         is_gone = one.dependent.archived_at is not None
-        excused = _AS_TODAY if is_gone else tuple(_by_type(as_sold(case, one.appointment)))
-        found = {kind: error for kind, error in found.items() if kind not in _AS_TODAY or kind not in excused}
+        excused = _KINDS_OF_TODAY if is_gone else _by_kind(as_sold(case, one.appointment))
+        found = {kind: error for kind, error in found.items() if kind not in of_today or kind not in excused}
     return list(found.values())
 
 
-def _by_type(case: Case) -> Mapping[type[DomainError], DomainError]:
+_KINDS_OF_TODAY: frozenset[_Kind] = frozenset((one, False) for one in _AS_TODAY)
+
+
+def _passed_over(one: PastBooking) -> set[type[DomainError]]:
+    """What was not asked when it was given."""
+    asked_not = set[type[DomainError]]()
+    if one.is_extra:
+        asked_not |= {NotReleased, ClosedHours, NotEligible}
+    if one.is_kept:
+        asked_not |= {ClosedHours, ScheduleClosed, SoldOut}
+    if one.is_waited_for:
+        asked_not |= {ClosedHours}
+    return asked_not
+
+
+def _by_kind(case: Case) -> Mapping[_Kind, DomainError]:
     """The most telling of each kind."""
-    found: dict[type[DomainError], DomainError] = {}
+    found: dict[_Kind, DomainError] = {}
     for error in refusals(case):
-        found.setdefault(type(error), error)
+        found.setdefault((type(error), error.facts.get("guard") == "visit_kind"), error)
     return found

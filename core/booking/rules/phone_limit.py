@@ -36,8 +36,7 @@ def booked_by_phone(
     nobody counts them none, and nothing is read. Two of which one takes the other's place count once."""
     if not terms.max_per_phone_month:
         return 0
-    first = hospital_day(now).replace(day=1)
-    next_first = (first + timedelta(days=31)).replace(day=1)
+    first = month_begins(now)
     stands_for = case((Appointment.beside_replaced, Appointment.replaces_id), else_=Appointment.id)
     query = (
         select(func.count(stands_for.distinct()))
@@ -49,13 +48,18 @@ def booked_by_phone(
             _same_phone(dependent),
             Appointment.status.in_(sorted(HOLDS_SLOT)),
             Appointment.follow_up_of_id.is_(None),
-            Appointment.created_at >= day_begins(first),
-            Appointment.created_at < day_begins(next_first),
+            Appointment.created_at >= first,
+            Appointment.created_at < month_begins(first + timedelta(days=32)),
         )
     )
     if in_place_of is not None:
         query = query.where(stands_for != in_place_of)
     return session.scalar(query) or 0
+
+
+def month_begins(at: datetime) -> datetime:
+    """The hospital's calendar month."""
+    return day_begins(hospital_day(at).replace(day=1))
 
 
 def _same_phone(dependent: Dependent) -> ColumnElement[bool]:

@@ -25,12 +25,17 @@ class SeenBefore:
     by_others: bool
 
 
+def tells_kinds(terms: Terms) -> bool:
+    """Whether first and return visits are not seen alike."""
+    return bool(terms.visit_kinds) and not set(terms.visit_kinds) >= set(VisitKind)
+
+
 def seen_before(
     session: Session, schedule: Schedule, terms: Terms, *, person_id: UUID, accounts: Collection[UUID]
 ) -> SeenBefore | None:
     """None, and nothing is read, where first and return visits are seen alike. A visit counts up to so many days after
     it, the last one included."""
-    if not terms.visit_kinds or set(terms.visit_kinds) >= set(VisitKind):
+    if not tells_kinds(terms):
         return None
     same_human = select(Person.id).where((Person.id == person_id) | (Person.alias_of_id == person_id))
     query = select(Appointment.account_id).where(

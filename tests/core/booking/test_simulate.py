@@ -12,7 +12,7 @@ import pytest
 from eligible import set_schedule
 from factories import TERMS, make_department, make_doctor, make_schedule
 from fakes import FakeAdapters, ManualClock
-from harness import REQUEST, Patient, join, make_patient, make_workbench, same_person
+from harness import REQUEST, Patient, beside, join, make_patient, make_workbench, same_person
 from hospital_acts import ORDER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +26,7 @@ from core.booking.kept import KeptOrder, issue_kept_number
 from core.booking.policy import BookingPolicy
 from core.booking.replay import simulate as simulating
 from core.booking.replay.simulate import Asked, Refused, Totals, UnknownCode, simulate
+from core.booking.waitlist.wait import WaitWish, wait_for_number
 from core.catalog.recompile import recompile_terms
 from core.clock import hospital_day
 from core.transactions import Transactions
@@ -352,6 +353,106 @@ def test_2_1_3_a_kept_number_is_not_asked_when_the_desk_gave_it(town: Town) -> N
     assert codes(town.simulate({"release_days_before": 1})[0]) == [["not_released"]]
 
 
+def test_2_2_what_was_found_at_night_for_whoever_waited_is_not_asked_when(town: Town) -> None:
+    only = beside(town.first, numbers=1, fee_fen=1000)
+    town.renew()
+    had = town.patients[2].book(PayMode.ON_SITE, schedule_id=only)
+    town.clock.advance(timedelta(minutes=1))
+
+    def wait(session: Session, now: Any) -> None:
+        half_day = session.get_one(Schedule, only)
+        where = (half_day.department_id, half_day.visit_date, half_day.visit_date, PayMode.ON_SITE)
+        wish = WaitWish([town.first.dependent_id], *where, max_fee_fen=1000)
+        wait_for_number(session, account_id=town.first.account_id, wish=wish, now=now, cause=REQUEST)
+
+    town.first.write(wait)
+    town.patients[2].cancel(had)
+    town.first.work()
+    first, found = town.booked()
+    assert (first.id, found.account_id, found.slot_id) == (had, town.first.account_id, first.slot_id)
+    told, totals = town.simulate({"closed_from": "00:00", "closed_until": "23:59"})
+    assert ([one.number for one in told], totals.replayed) == ([first.number], 2)
+    told, _ = town.simulate({"closes_minutes_before": 5 * 24 * 60})
+    assert codes(told) == [["schedule_closed", "sold_out"], ["schedule_closed"]]
+
+
+def come(town: Town, appointment_id: UUID) -> None:
+    def step(session: Session, now: Any) -> None:
+        visit = session.get_one(Appointment, appointment_id)
+        visit.check_in(session, at=now, cause=REQUEST)
+        visit.fulfil(session, at=now, cause=REQUEST)
+
+    town.first.write(step)
+    town.clock.advance(timedelta(minutes=1))
+
+
+def test_2_12_first_and_return_visits_are_as_they_were_then(town: Town) -> None:
+    booked_before = town.patients[2].book(PayMode.ON_SITE, schedule_id=town.halves[4])
+    first = town.first.book(PayMode.ON_SITE)
+    town.clock.advance(timedelta(minutes=1))
+    come(town, first)
+    town.first.book(PayMode.ON_SITE, schedule_id=town.halves[2])  # of the same department
+    town.clock.advance(timedelta(minutes=1))
+    town.patients[1].book(PayMode.ON_SITE, schedule_id=town.halves[1])  # of another, by another account
+    come(town, booked_before)
+    town.first.write(lambda session, now: session.execute(update(Dependent).values(archived_at=now)))
+    told = {one.number: one.errors for one in town.simulate({"visit_kinds": ["first"]})[0]}
+    assert [[(one.code, one.facts.get("guard")) for one in told.get(each.number, [])] for each in town.booked()] == [
+        [], [], [("not_eligible", "visit_kind")], [],
+    ]  # fmt: skip
+    # In the hospital it was no first one, either; through whom is not told.
+    anywhere = {"visit_kinds": ["first"], "return_visit_scope": "hospital"}
+    assert codes(town.simulate(anywhere)[0]) == [["not_eligible"], ["person_limit"]]
+    # Whoever is refused was never there: there is nothing to come again for.
+    assert codes(town.simulate({"visit_kinds": ["return"]})[0]) == [["not_eligible"]] * 4
+    assert town.simulate({"visit_kinds": ["first"], "return_visit_days": 1})[1].refused == 1
+    assert town.simulate({"visit_kinds": ["first", "return"]})[0] == []
+
+
+def test_2_4_numbers_of_one_phone_in_a_month(town: Town) -> None:
+    """Everybody whom the factory makes has the same phone."""
+    town.patients[1].cancel(town.patients[1].book(PayMode.ON_SITE, schedule_id=town.halves[1]))
+    town.clock.advance(timedelta(minutes=3))
+    changed = town.patients[2].book(PayMode.ONLINE, schedule_id=town.halves[1])
+    town.clock.advance(timedelta(minutes=1))
+    town.patients[2].reschedule(changed, town.halves[2])  # a dearer one, which stands beside it until it is paid
+    town.clock.advance(timedelta(minutes=1))
+    town.first.book(PayMode.ON_SITE, schedule_id=town.halves[3])
+    booked = town.booked()
+
+    def refused(most: int) -> list[int]:
+        told = {one.number: codes([one])[0] for one in town.simulate({"max_per_phone_month": most})[0]}
+        assert set(map(str, told.values())) <= {"['person_limit']"}
+        return [at for at, one in enumerate(booked) if one.number in told]
+
+    assert (refused(1), refused(2)) == ([3], [])
+    town.first.write(lambda session, _now: session.execute(update(Dependent).values(phone_hash_key=2)))
+    assert refused(1) == [3]
+    last = booked[3]
+    next_month = last.created_at + timedelta(days=31)
+    moved = update(Appointment).where(Appointment.id == last.id).values(created_at=next_month)
+    town.clock.set(next_month + DAY)
+    town.first.write(lambda session, _now: session.execute(moved))
+    (rules,) = codes(town.simulate({"max_per_phone_month": 1})[0])
+    assert "person_limit" not in rules
+
+
+def test_2_4_whoever_has_another_phone_since_is_not_refused_by_the_policy_in_force(patient: Patient) -> None:
+    set_schedule(patient, terms={**TERMS, "max_per_phone_month": 1})
+    other = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, phone="+8613000000001")
+    patient.book(PayMode.ON_SITE)
+    patient.clock.advance(timedelta(minutes=1))
+    other.book(PayMode.ON_SITE)
+    town = Town(patient.workbench, patient.clock, patient.adapters, max_per_phone_month=1, of=patient)
+
+    def same_phone(session: Session, _now: Any) -> None:
+        one, another = (session.get_one(Dependent, whom.dependent_id) for whom in (patient, other))
+        another.phone_hash, another.phone_hash_key = one.phone_hash, one.phone_hash_key
+
+    town.first.write(same_phone)
+    assert town.simulate({}) == ([], Totals(replayed=2))
+
+
 def here(session: Session, town: Town) -> Department:
     return session.get_one(Department, session.get_one(Schedule, town.halves[0]).department_id)
 
@@ -417,6 +518,7 @@ def test_many_are_read_in_pages_and_nothing_is_written(town: Town, monkeypatch: 
     whole = town.simulate({"max_per_person_7_days": 1})
     assert (whole[1].replayed, whole[1].refused) == (6, 4)
     monkeypatch.setattr(simulating, "_AT_ONCE", 2)
+    monkeypatch.setattr(simulating, "_IN_ORDER", 3)
     said: list[str] = []
     engine = town.first.workbench.transactions.database.engine
     event.listen(engine, "before_cursor_execute", lambda *given: said.append(given[2]))
