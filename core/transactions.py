@@ -73,11 +73,13 @@ class Transactions:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database, self.clock = database, clock
 
-    def write(self, step: Step[T]) -> T:
-        """Raises: what the step raises, the refusal behind a unique constraint, Overloaded, OutcomeUnknown."""
+    def write(self, step: Step[T], *, planned_once: bool = False) -> T:
+        """`planned_once` as of `Database.write`.
+
+        Raises: what the step raises, the refusal behind a unique constraint, Overloaded, OutcomeUnknown."""
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._once(step)
+                return self._once(step, planned_once=planned_once)
             except DBAPIError as error:
                 if not may_run_again(error) or attempt == _TRIES:
                     raise _translated(error) from error
@@ -92,9 +94,9 @@ class Transactions:
                 raise OutcomeUnknown() from error
         raise AssertionError("unreachable")
 
-    def _once(self, step: Step[T]) -> T:
+    def _once(self, step: Step[T], *, planned_once: bool) -> T:
         self.clock.now()  # where the clock must be measured, it is before a connection is held
-        with self.database.write() as session:
+        with self.database.write(planned_once=planned_once) as session:
             return step(session, self.clock.now())
 
     def read(self, look: Step[T]) -> T:

@@ -107,9 +107,11 @@ def run_command(
     status: int = 200,
     keyed: bool = False,
     moves_login: bool = False,
+    planned_once: bool = False,
 ) -> Response:
     """Run `step` as one transaction and reply with its result dumped by `schema` (nothing where that is None). A step
     that `moves_login` ends the caller's login or leads it to another account, and has looked at it by itself.
+    `planned_once` as of `Database.write`.
 
     Raises: IdempotencyKeyRequired, RequestInProgress, IdempotencyKeyReused, what `step` raises, Overloaded,
     OutcomeUnknown, Unauthenticated."""
@@ -128,7 +130,7 @@ def run_command(
             _refuse_if_moved(session)
         return reply
 
-    return respond(workbench.transactions.write(once))
+    return respond(workbench.transactions.write(once, planned_once=planned_once))
 
 
 def run_two_step(plan: TwoStep[I, O, R], schema: Schema, *, status: int = 201) -> Response:

@@ -19,12 +19,12 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.prepared import prepared
+from models.prepared import PLANNED_ONCE, begin_planned_once, prepared
 from models.writer_lock import WriterLock
 
 # A connection past the pool's size is closed after use: the next one starts with cold caches and nothing prepared. So
 # the pool has one for each thread of a web process, and the spare ones are for the clock.
-_SPARE = 4
+_SPARE, _LOOKS = 4, 4
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
 
 # The driver remembers how it took a query apart, but not of one longer than this, since some programs write each of
@@ -52,11 +52,13 @@ class Database:
     def __init__(self, url: str, *, timeouts: Timeouts | None = None, pool_size: int = 16) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = (
-            _sqlite_engine(self.url)
-            if self.is_sqlite
-            else _postgres_engine(self.url, timeouts or Timeouts(), pool_size)
-        )
+        if self.is_sqlite:
+            self.engine = self._looks = _sqlite_engine(self.url)
+        else:
+            waits = timeouts or Timeouts()
+            self.engine = _postgres_engine(self.url, waits, pool_size=pool_size, spare=_SPARE)
+            # For `find` alone, of which each takes a moment.
+            self._looks = _postgres_engine(self.url, waits, pool_size=_LOOKS, spare=0, more=f" -c {PLANNED_ONCE}")
         self._readers = self.engine.execution_options(read_only=True) if self.is_sqlite else self.engine
         # One statement is a transaction by itself: neither BEGIN nor ROLLBACK is sent around it.
         self._finders = self._readers if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -64,21 +66,24 @@ class Database:
         self._writer = WriterLock(Path(f"{self.url.database}.writer")) if self.is_sqlite else None
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """One transaction: committed when the block ends, rolled back when it raises.
+    def write(self, *, planned_once: bool = False) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises. `planned_once` is for the one
+        that is run most: PostgreSQL does not plan its statements for their values (docs/decisions/0053).
 
         Raises: CommitUnsure."""
         if self._writer is None:
-            with self._transaction() as session:
+            with self._transaction(planned_once=planned_once) as session:
                 yield session
         else:
             with self._writer.held(), self._transaction() as session:
                 yield session
 
     @contextmanager
-    def _transaction(self) -> Iterator[Session]:
+    def _transaction(self, *, planned_once: bool = False) -> Iterator[Session]:
         with self._sessions(bind=self.engine) as session:
             connection = session.connection()
+            if planned_once:
+                begin_planned_once(connection)
             yield session
             session.flush()
             warnings = _commit_warnings(connection)
@@ -103,7 +108,7 @@ class Database:
         if self.is_sqlite or self.engine.dispatch.after_cursor_execute or self.engine.dispatch.before_cursor_execute:
             with self._finders.connect() as connection:
                 return connection.execute(query, given).one_or_none()
-        pooled = self.engine.raw_connection()
+        pooled = self._looks.raw_connection()
         try:
             (row,) = prepared(query).rows(pooled, given, in_transaction=False) or (None,)
         except DBAPIError as error:
@@ -116,6 +121,7 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self._looks.dispose()
 
 
 def _commit_warnings(connection: Connection) -> list[str]:
@@ -145,17 +151,15 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _postgres_engine(url: URL, timeouts: Timeouts, pool_size: int) -> Engine:
+def _postgres_engine(url: URL, timeouts: Timeouts, *, pool_size: int, spare: int, more: str = "") -> Engine:
     options = (
         f"-c lock_timeout={timeouts.lock} -c statement_timeout={timeouts.statement} "
-        f"-c idle_in_transaction_session_timeout={timeouts.idle_in_transaction} -c timezone=UTC "
-        # What is sent with every request is planned once: planning it costs several times what running it does.
-        "-c plan_cache_mode=force_generic_plan"
+        f"-c idle_in_transaction_session_timeout={timeouts.idle_in_transaction} -c timezone=UTC{more}"
     )
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
-        max_overflow=min(pool_size, _SPARE),
+        max_overflow=min(pool_size, spare),
         pool_timeout=3,
         hide_parameters=True,  # an error's text must not carry what was bound
         connect_args={"options": options, "connect_timeout": 3},

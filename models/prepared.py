@@ -6,7 +6,8 @@ the pool. Everything else goes the ordinary way, as all of it does on SQLite.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -25,6 +27,9 @@ _Convert = Callable[[Any], Any] | None
 _MOST_STATEMENTS = 256
 _NAMES = "names of prepared statements"
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+PLANNED_ONCE = "plan_cache_mode=force_generic_plan"
+"""What PostgreSQL is told, not to plan a statement for its values."""
+_BEGIN, _BEGIN_PLANNED_ONCE = "BEGIN", f"BEGIN; SET LOCAL {PLANNED_ONCE}"
 _WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -49,13 +54,11 @@ class Prepared:
         transformer = Transformer(raw)
         values = [self._sent(name, given) for name in self._order]
         sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        try:
+        with _told_as_ever(raw, self.text):
             if in_transaction and raw.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-                _checked(raw.pgconn.exec_(b"BEGIN"))  # as the driver does before the first statement it sends
+                _checked(raw.pgconn.exec_(_BEGIN.encode()))  # as the driver does before the first statement it sends
             name = self._name_on(pooled, transformer.types)
             result = _checked(raw.pgconn.exec_prepared(name, sent, transformer.formats, pq.Format.BINARY))
-        except psycopg.Error as error:
-            raise _told(error, self.text, is_lost=raw.pgconn.status != pq.ConnStatus.OK) from error
         transformer.set_pgresult(result)
         converts = self._to_read = self._to_read or self._readers(result)
         return [
@@ -96,15 +99,18 @@ def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) ->
     wanted, heard = prepared(statement), connection.dispatch
     for listener in heard.before_cursor_execute:
         listener(connection, None, wanted.text, given, None, False)
-    try:
+    with _left_when_lost(connection):
         rows = wanted.rows(connection.connection, given, in_transaction=True)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            connection.invalidate(error)
-        raise
     for listener in heard.after_cursor_execute:
         listener(connection, None, wanted.text, given, None, False)
     return rows
+
+
+def begin_planned_once(connection: Connection) -> None:
+    """Begin its transaction as one whose statements are planned once for all values. Raises: DBAPIError."""
+    raw: Any = connection.connection.driver_connection
+    with _left_when_lost(connection), _told_as_ever(raw, _BEGIN_PLANNED_ONCE):
+        _checked(raw.pgconn.exec_(_BEGIN_PLANNED_ONCE.encode()))
 
 
 def _row_of(names: list[str]) -> Callable[..., Any]:
@@ -121,11 +127,27 @@ def _reader(kind: Any, sent_as: int) -> _Convert:
     return by
 
 
-def _told(error: psycopg.Error, text: str, *, is_lost: bool) -> BaseException:
-    """As SQLAlchemy tells it."""
-    return DBAPIError.instance(
-        text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=_DIALECT
-    )
+@contextmanager
+def _told_as_ever(raw: Any, text: str) -> Iterator[None]:
+    """As SQLAlchemy tells what the driver says. Raises: DBAPIError."""
+    try:
+        yield
+    except psycopg.Error as error:
+        is_lost = raw.pgconn.status != pq.ConnStatus.OK
+        raise DBAPIError.instance(
+            text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=_DIALECT
+        ) from error
+
+
+@contextmanager
+def _left_when_lost(connection: Connection) -> Iterator[None]:
+    """Nobody gets a lost connection again. Raises: DBAPIError."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            connection.invalidate(error)
+        raise
 
 
 def _checked(result: Any) -> Any:

@@ -116,7 +116,7 @@ def create_appointment(body: dict[str, Any]) -> Response:
         )
 
     try:
-        return run_command(step, _REPLY, status=201, keyed=True)
+        return run_command(step, _REPLY, status=201, keyed=True, planned_once=True)
     except (SoldOut, NumbersInFlight) as refusal:
         full_lately().remember(request.get_json(), refusal)
         raise

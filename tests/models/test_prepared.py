@@ -202,7 +202,7 @@ def test_a_look_is_in_no_transaction(one: Database, clock: ManualClock) -> None:
     transactions = Transactions(one, clock)
     for _ in range(3):
         assert tuple(transactions.find(look, {}) or ()) == (1,)
-        pooled = one.engine.raw_connection()
+        pooled = one._looks.raw_connection()
         assert pooled.driver_connection.pgconn.transaction_status == 0  # type: ignore[union-attr]
         pooled.close()
 
@@ -233,6 +233,25 @@ def test_it_is_prepared_once_on_a_connection(one: Database) -> None:
             a_schedule(session, 1)
             rows_of(session, _SLOTS, {"upto": upto})
     with one.read() as session:
-        known = text("SELECT count(*), sum(generic_plans) FROM pg_prepared_statements WHERE name LIKE 'yuezhen%'")
-        assert session.execute(known).one() == (2, 5)  # by the size of the number; planned once each
+        known = text("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'yuezhen%'")
+        assert session.scalar(known) == 2  # by the size of the number
     assert prepared(_SLOTS) is prepared(_SLOTS)
+
+
+@only_postgres
+def test_what_is_planned_once_is_and_nothing_after_it(one: Database) -> None:
+    plans = text("SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements WHERE name LIKE 'yuezhen%'")
+    mode = text("SHOW plan_cache_mode")
+    for at in range(3):
+        with one.write(planned_once=True) as session:
+            assert session.scalar(mode) == "force_generic_plan"
+            rows_of(session, _SLOTS, {"upto": 1})
+            assert session.execute(plans).one() == (0, at + 1)
+    with one.write() as session:
+        assert session.scalar(mode) == "auto"
+        rows_of(session, _SLOTS, {"upto": 1})
+        assert session.execute(plans).one() == (1, 3)
+    with pytest.raises(LookupError), one.write(planned_once=True):
+        raise LookupError
+    with one.read() as session:
+        assert session.scalar(mode) == "auto"
