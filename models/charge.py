@@ -45,7 +45,7 @@ class Charge(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     hospital_id: Mapped[UUID] = mapped_column(ForeignKey("hospitals.id"))
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     currency: Mapped[str]
     created_at: Mapped[datetime]
 

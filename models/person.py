@@ -121,7 +121,7 @@ class Dependent(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
     identifier_id: Mapped[UUID] = mapped_column(ForeignKey("person_identifiers.id"))
     relationship_: Mapped[Relationship] = mapped_column("relationship", word(Relationship))

@@ -111,7 +111,8 @@ def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) 
 
 def _refuse_in_use(session: Session, dependent: Dependent) -> None:
     """Raises: DependentInUse where a number stands, or is waited for."""
-    is_open = (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
+    of_account = Appointment.account_id == dependent.account_id  # found by that
+    is_open = of_account & (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
     waits = (
         select(func.count())
         .select_from(WaitlistPlace)

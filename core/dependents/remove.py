@@ -63,7 +63,8 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
 
 def _refuse_while_in_use(session: Session, dependent: Dependent, wards: Sequence[Dependent]) -> None:
     """Raises: DependentInUse, with how many of each stand in the way."""
-    is_open = (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
+    of_account = Appointment.account_id == dependent.account_id  # found by that
+    is_open = of_account & (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
     facts: dict[str, Any] = {
         "open_appointments": session.scalar(select(func.count()).select_from(Appointment).where(is_open)) or 0,
         "guardian_of": len(wards),

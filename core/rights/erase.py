@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.open_appeal import forget_appeals
@@ -35,10 +35,11 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     for agreement in session.scalars(standing):
         agreement.end(AgreementEnd.REMOVED, at=now)
     forget_health(session, dependent)  # its charges are locked before the grants
-    forget_appeals(session, Appointment.dependent_id == dependent.id)
+    theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id == dependent.id)
+    forget_appeals(session, theirs)
     end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id == dependent.id))
-    last = session.scalar(select(func.max(Appointment.visit_date)).where(Appointment.dependent_id == dependent.id))
+    last = session.scalar(select(func.max(Appointment.visit_date)).where(theirs))
     today = hospital_day(now)
     until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts
     if until is not None and until > today:

@@ -199,12 +199,11 @@ def _suspended_with_it(session: Session, slots: Sequence[Slot], at: datetime) ->
 def _reopen(session: Session, slot: Slot, order: Order, *, since: datetime, channels_kept: bool, now: datetime) -> bool:
     """Whoever changes an appointment has locked its slot before: it stands still while we look. Who left it freely
     before it was suspended `since` has lost nothing by that."""
-    holder = session.scalars(
-        select(Appointment).where(Appointment.slot_id == slot.id, Appointment.status.in_(HOLDS_SLOT))
-    ).one_or_none()
+    of_slot = and_(Appointment.schedule_id == slot.schedule_id, Appointment.slot_id == slot.id)
+    holder = session.scalars(select(Appointment).where(of_slot, Appointment.status.in_(HOLDS_SLOT))).one_or_none()
     lost = and_(Appointment.cancel_reason == CancelReason.SUSPENDED, Appointment.ended_at >= since)
     kept = exists().where(HospitalClaim.appointment_id == Appointment.id, HospitalClaim.kept.is_(True))
-    if holder is None and session.scalar(select(exists().where(Appointment.slot_id == slot.id, or_(lost, kept)))):
+    if holder is None and session.scalar(select(exists().where(of_slot, or_(lost, kept)))):
         return False
     if holder is None and (charge_id := _closes_still(session, slot)) is not None:
         slot.withhold(session, why=WithheldReason.CLOSING, at=now, cause=order.cause)
@@ -228,7 +227,7 @@ def _closes_still(session: Session, slot: Slot) -> UUID | None:
     last = (
         select(Appointment.charge_id, HospitalClaim)
         .outerjoin(HospitalClaim, HospitalClaim.appointment_id == Appointment.id)
-        .where(Appointment.slot_id == slot.id)
+        .where(Appointment.schedule_id == slot.schedule_id, Appointment.slot_id == slot.id)
         .order_by(Appointment.id.desc())
         .limit(1)
     )

@@ -148,5 +148,5 @@ def _finish_closing(
 
 def _was_taken_since(session: Session, appointment: Appointment) -> bool:
     """Somebody had the number after this appointment: whatever it waits for now is not ours to end."""
-    later = (Appointment.slot_id == appointment.slot_id) & (Appointment.id > appointment.id)
-    return bool(session.scalar(select(exists().where(later))))
+    of_slot = (Appointment.schedule_id == appointment.schedule_id) & (Appointment.slot_id == appointment.slot_id)
+    return bool(session.scalar(select(exists().where(of_slot, Appointment.id > appointment.id))))

@@ -154,7 +154,7 @@ def _closing(session: Session) -> Iterable[UUID]:
     """The charges whose numbers wait for a prepay to be closed: of the last appointment that had each of them."""
     rows = session.execute(
         select(Slot.id, Appointment.charge_id)
-        .join(Appointment, Appointment.slot_id == Slot.id)
+        .join(Appointment, and_(Appointment.schedule_id == Slot.schedule_id, Appointment.slot_id == Slot.id))
         .where(Slot.status == SlotStatus.WITHHELD, Slot.withheld_reason == WithheldReason.CLOSING)
         .order_by(Appointment.id)
     )

@@ -62,6 +62,7 @@ def lift_of_giver(session: Session, appointment: Appointment, *, now: datetime) 
         select(Strike.appointment_id)
         .join(Appointment, Appointment.id == Strike.appointment_id)
         .where(
+            Appointment.schedule_id == appointment.schedule_id,
             Appointment.slot_id == appointment.slot_id,
             Strike.kind == StrikeKind.LATE_CANCEL,
             Strike.lifted_at.is_(None),
