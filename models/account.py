@@ -63,7 +63,7 @@ class Account(Base):
     phone_hash_key: Mapped[int | None]
     phone_masked: Mapped[str | None]
     phone_proven_at: Mapped[datetime | None]
-    joined_into_id: Mapped[UUID | None]
+    joined_into_id: Mapped[UUID | None] = mapped_column(index=True)
     phone_proven_by_id: Mapped[UUID | None]
 
     def has_proven_phone_within(self, age: timedelta, *, now: datetime) -> bool:
@@ -120,7 +120,7 @@ class PlatformIdentity(Base):
     subject_hash_key: Mapped[int]
     subject_sealed: Mapped[bytes]
     created_at: Mapped[datetime]
-    found_by_id: Mapped[UUID | None]
+    found_by_id: Mapped[UUID | None] = mapped_column(index=True)
 
     @staticmethod
     def hash_purpose(provider: str, app: str, kind: IdKind) -> str:

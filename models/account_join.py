@@ -66,7 +66,7 @@ class AccountJoin(Stateful, Base):
     phone_masked: Mapped[str | None]
     asked_at: Mapped[datetime]
     asked_until: Mapped[datetime]
-    kept_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    kept_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     emptied_account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
     carried: Mapped[Any | None] = mapped_column(Document())
     joined_at: Mapped[datetime | None]

@@ -54,7 +54,7 @@ class IdentityCheck(Stateful, Base):
     }
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     dependent_id: Mapped[UUID] = mapped_column(ForeignKey("dependents.id"), index=True)
     method: Mapped[IdentityMethod] = mapped_column(word(IdentityMethod))
     status: Mapped[IdentityCheckStatus] = mapped_column(word(IdentityCheckStatus))

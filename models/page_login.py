@@ -36,7 +36,7 @@ class Handoff(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     code_hash: Mapped[bytes] = mapped_column(unique=True)
-    platform_identity_id: Mapped[UUID] = mapped_column(ForeignKey("platform_identities.id"))
+    platform_identity_id: Mapped[UUID] = mapped_column(ForeignKey("platform_identities.id"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

@@ -95,7 +95,7 @@ class Payment(Stateful, Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     hospital_id: Mapped[UUID] = mapped_column(ForeignKey("hospitals.id"))
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     charge_id: Mapped[UUID] = mapped_column(ForeignKey("charges.id"))
     channel: Mapped[Channel] = mapped_column(word(Channel))
     app: Mapped[str]

@@ -1,4 +1,6 @@
-"""Charges and dependents, the archived ones too, are found by their account without reading all of them.
+"""What belongs to an account, or to a login of it, is found by that, and not by reading all of a table.
+
+An account is exported, joined and closed within the time that one statement has.
 
 Revision ID: 0036
 Revises: 0035
@@ -13,12 +15,23 @@ down_revision = "0035"
 branch_labels = None
 depends_on = None
 
+_COLUMNS = (
+    ("accounts", "joined_into_id"),
+    ("account_joins", "kept_account_id"),
+    ("charges", "account_id"),
+    ("dependents", "account_id"),
+    ("handoffs", "platform_identity_id"),
+    ("identity_checks", "account_id"),
+    ("payments", "account_id"),
+    ("platform_identities", "found_by_id"),
+)
+
 
 def upgrade() -> None:
-    op.create_index("ix_charges_account_id", "charges", ["account_id"])
-    op.create_index("ix_dependents_account_id", "dependents", ["account_id"])
+    for table, column in _COLUMNS:
+        op.create_index(f"ix_{table}_{column}", table, [column])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_dependents_account_id", "dependents")
-    op.drop_index("ix_charges_account_id", "charges")
+    for table, column in reversed(_COLUMNS):
+        op.drop_index(f"ix_{table}_{column}", table)
