@@ -32,6 +32,7 @@ _WHOLE = ("Seq Scan", "Index Scan", "Index Only Scan")
 _EQUAL = re.compile(r"(\w+)\)?(?:::\w+)? = ")
 BY_PERSON = "take_over_own_record"
 """It looks for a birth date among the few dependents of one person; with few rows, among all."""
+Led = dict[str, list[tuple[str, list[str]]]]
 Said = dict[str, tuple[str, Any]]
 
 
@@ -51,19 +52,20 @@ def statements(world: World, asked: list[str]) -> Iterator[Said]:
         event.remove(world.database.engine, "before_cursor_execute", hear)
 
 
-def columns_led_by(connection: Connection) -> dict[str, set[str]]:
-    """By table, what an index begins with that has every row."""
+def columns_led_by(connection: Connection) -> Led:
+    """What the indexes begin with, by table, each with what must be asked for besides where it has not every row."""
     rows = connection.exec_driver_sql(
-        "SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indpred IS NULL"
+        "SELECT c.relname, a.attname, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i"
+        " JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
     )
-    led = defaultdict[str, set[str]](set)
-    for table, column in rows:
-        led[table].add(column)
+    led: Led = defaultdict(list)
+    for table, column, only in rows:
+        led[table].append((column, [one.strip("() ") for one in (only or "").split(" AND ")]))
     return led
 
 
-def whole(connection: Connection, led: dict[str, set[str]], text: str, given: Any) -> set[str]:
+def whole(connection: Connection, led: Led, text: str, given: Any) -> set[str]:
     """The tables that it looks through for what equals something, where no index leads to any of it."""
     if "$1" in text:
         plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON, GENERIC_PLAN) {text}").scalar_one()
@@ -73,16 +75,11 @@ def whole(connection: Connection, led: dict[str, set[str]], text: str, given: An
     while nodes:
         node = nodes.pop()
         nodes += node.get("Plans", [])
-        table = node.get("Relation Name")
-        wanted = set(_EQUAL.findall(node.get("Filter", "")))
-        if (
-            table in GROWING
-            and node["Node Type"] in _WHOLE
-            and "Index Cond" not in node
-            and wanted
-            and not wanted & led[table]
-        ):
-            found.add(f"{table} where {node['Filter']}")
+        table, wanted = node.get("Relation Name"), node.get("Filter", "")
+        equal, is_whole = set(_EQUAL.findall(wanted)), node["Node Type"] in _WHOLE and "Index Cond" not in node
+        is_led = any(column in equal and all(one in wanted for one in only) for column, only in led[table])
+        if table in GROWING and is_whole and equal and not is_led:
+            found.add(f"{table} where {wanted}")
     return found
 
 
