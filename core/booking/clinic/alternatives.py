@@ -96,8 +96,9 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
     """Those that are for somebody like them, and that the person may have beside what they have otherwise: the
-    suspended appointment ends by taking one. Of a follow-up none: its right is there again, and the patient chooses."""
-    if appointment.follow_up_of_id is not None:
+    suspended appointment ends by taking one. Of a follow-up none: its right is there again, and the patient chooses.
+    None either for what was to take the place of a number that they still have: they keep that one."""
+    if appointment.follow_up_of_id is not None or _keeps_another(session, appointment):
         return
     others, dependent = others_than(session, appointment), session.get_one(Dependent, appointment.dependent_id)
     # Whoever was seen though the clinic is not for them was given it by a doctor: that holds for the others as well.
@@ -106,6 +107,13 @@ def suited(session: Session, appointment: Appointment, alternatives: Iterable[Al
         fits = anywhere or is_for(one.terms, dependent, one.schedule.visit_date)
         if fits and limit_reached(one.schedule, others) is None:
             yield one
+
+
+def _keeps_another(session: Session, appointment: Appointment) -> bool:
+    """The money is for one number. Taken beside the one they keep, an offered one would be a second for it."""
+    if not appointment.beside_replaced or appointment.replaces_id is None:
+        return False
+    return session.get_one(Appointment, appointment.replaces_id).status in OPEN
 
 
 def others_than(session: Session, appointment: Appointment) -> list[Standing]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,17 +15,19 @@ from arriving import at_the_desk
 from exchanging import later, money_kept, states
 from fakes_hospital import LOST, FakeHospital, claim_of, connect, pay, settled
 from families import bundled, ids_of
-from harness import Patient, relatives
+from harness import Patient, beside, relatives
 from hospital_acts import ORDER, substitute, suspend
 from sqlalchemy import select, update
 
 from core.booking.clinic.change_clinic import reopen_schedule
+from core.booking.clinic.suspend import preview_suspension
 from core.ports import HospitalRefusal, HospitalSays
 from core.refusals import AlreadyPaid, NotPayable, NotReschedulable
 from models.appointment import AppointmentStatus, CancelReason, PayMode
 from models.hospital import Hospital
 from models.hospital_claim import HospitalClaim
 from models.notice import Notice
+from models.offer import Offer
 from models.payment import RefundReason, RefundStatus
 from models.schedule import SlotStatus
 
@@ -533,4 +535,32 @@ def test_what_the_hospital_gave_is_given_back_there_for_a_number_of_ours(patient
     assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING]
     ours = select(HospitalClaim.id).where(HospitalClaim.appointment_id == new)
     assert patient.read(lambda session: session.scalar(ours)) is None
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("fee", FEES)
+def test_whoever_keeps_the_old_number_is_offered_no_second_one_for_the_same_money(
+    patient: Patient, his: FakeHospital, fee: int
+) -> None:
+    """The hospital's system is taken away while it has yet to answer, so that numbers could be held here."""
+    old = confirmed(patient, his)
+    new_clinic = later(patient, fee_fen=fee, clinic_type="EXPERT")
+    new = patient.reschedule(old, new_clinic)
+    beside(patient, visit_date=patient.appointment(new).visit_date, starts=time(13), clinic_type="EXPERT")
+    his.away = True
+    paid_up(patient, new, fee)
+    patient.work()
+    assert patient.appointment(new).awaiting == ["hospital"]
+    patient.write(lambda session, _now: session.execute(update(Hospital).values(system=None)))
+    foreseen = patient.write(lambda session, now: preview_suspension(session, schedule_id=new_clinic, now=now))
+    assert foreseen.counts.offers == {"none": 1}
+    suspend(patient, new_clinic)
+    patient.work()
+    assert patient.read(lambda session: list(session.scalars(select(Offer.id)))) == []
+    assert states(patient, old, new) == [BOOKED, CancelReason.SUSPENDED]
+    patient.assert_sound()
+    his.away = False
+    settled(patient)
+    assert (states(patient, old)[0], money_kept(patient)) == (BOOKED, FEE)
+    assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING] * (fee > FEE)
     patient.assert_sound()
