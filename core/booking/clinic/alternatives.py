@@ -19,7 +19,7 @@ from core.booking.rules.overlap import elsewhere_during
 from core.booking.standing import Standing, count, visits_of_person
 from core.booking.terms import Terms
 from core.locks import root_of
-from models.appointment import OPEN, Appointment
+from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.hospital import Department, Doctor, Hospital
 from models.offer import OfferKind
 from models.person import Dependent
@@ -97,7 +97,7 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
     """Those that are for somebody like them, and that the person may have beside what they have otherwise: the
     suspended appointment ends by taking one. Of a follow-up none: its right is there again, and the patient chooses.
-    None either for what was to take the place of a number that they still have: they keep that one."""
+    None either for what was to take the place of a number that they still have, or have used: it keeps the money."""
     if appointment.follow_up_of_id is not None or _keeps_another(session, appointment):
         return
     others, dependent = others_than(session, appointment), session.get_one(Dependent, appointment.dependent_id)
@@ -113,7 +113,7 @@ def _keeps_another(session: Session, appointment: Appointment) -> bool:
     """The money is for one number. Taken beside the one they keep, an offered one would be a second for it."""
     if not appointment.beside_replaced or appointment.replaces_id is None:
         return False
-    return session.get_one(Appointment, appointment.replaces_id).status in OPEN
+    return session.get_one(Appointment, appointment.replaces_id).status is not AppointmentStatus.CANCELLED
 
 
 def others_than(session: Session, appointment: Appointment) -> list[Standing]:

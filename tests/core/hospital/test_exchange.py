@@ -564,3 +564,23 @@ def test_whoever_keeps_the_old_number_is_offered_no_second_one_for_the_same_mone
     assert (states(patient, old)[0], money_kept(patient)) == (BOOKED, FEE)
     assert [one.status for one in patient.refunds()] == [RefundStatus.PROCESSING] * (fee > FEE)
     patient.assert_sound()
+
+
+def test_whoever_was_seen_for_the_old_number_is_offered_none_for_the_same_money(
+    patient: Patient, his: FakeHospital
+) -> None:
+    old = confirmed(patient, his)
+    new_clinic = later(patient, clinic_type="EXPERT")
+    new = patient.reschedule(old, new_clinic)
+    beside(patient, visit_date=patient.appointment(new).visit_date, starts=time(13), clinic_type="EXPERT")
+    his.away = True
+    patient.work()
+    patient.write(lambda session, _now: session.execute(update(Hospital).values(system=None)))
+    at_the_desk(patient, "check_in_at_desk", old, overrule=True)
+    at_the_desk(patient, "fulfil", old)
+    suspend(patient, new_clinic)
+    patient.work()
+    assert patient.read(lambda session: list(session.scalars(select(Offer.id)))) == []
+    assert states(patient, old, new) == [AppointmentStatus.FULFILLED, CancelReason.SUSPENDED]
+    assert (money_kept(patient), patient.refunds()) == (FEE, [])
+    patient.assert_sound()
