@@ -1,4 +1,4 @@
-"""What must always hold of a person's visits over time and at one time: part of `core/invariants.py`."""
+"""What must hold of a person's visits over time, with one doctor, at one time: part of `core/invariants.py`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def _within(days: int, key: str) -> str:
 OVER_TIME: Mapping[str, str] = {
     "person_within_week_limit": _within(7, "max_per_person_7_days"),
     "person_within_quarter_limit": _within(91, "max_per_person_3_months"),
+    # Not where a hospital gave a half day to a doctor with whom somebody has another one.
+    "person_within_doctor_day_limit": "SELECT a.person_id FROM appointments a "
+    f"JOIN schedules h ON h.id = a.schedule_id WHERE a.status IN {_OPEN} "
+    "AND NOT a.beside_replaced AND a.follow_up_of_id IS NULL AND h.doctor_code <> '' "
+    "AND NOT EXISTS (SELECT 1 FROM schedule_changes x WHERE x.schedule_id = h.id) "
+    "GROUP BY a.person_id, h.doctor_code, a.visit_date "
+    "HAVING COUNT(*) > MAX(CAST(a.terms->>'max_open_per_person_doctor_day' AS INTEGER))",
     "person_is_in_one_place": "SELECT a.id FROM appointments a JOIN slots s ON s.id = a.slot_id "
     "JOIN appointments b ON b.person_id = a.person_id AND b.schedule_id <> a.schedule_id "
     f"JOIN slots t ON t.id = b.slot_id WHERE a.status IN {_OPEN} AND b.status IN {_OPEN} "

@@ -144,11 +144,14 @@ def _fields(policy: BookingPolicy) -> Words:
 
 def _limits(policy: BookingPolicy) -> Words:
     schedule, department = policy.max_open_per_person_schedule, policy.max_open_per_person_department_day
-    day = policy.max_per_person_day
+    doctor, day = policy.max_open_per_person_doctor_day or 0, policy.max_per_person_day or 0
+    zh, en = "", ""
+    if doctor < day:  # else the day is full before
+        zh, en = f"同一医生每天最多{doctor}个号，", f"{count(doctor, 'number')} with one doctor on one day, "
     return Words(
-        f"同一就诊人：同一排班最多{schedule}个号，同一科室每天最多{department}个号，每天合计最多{day}个号。",
+        f"同一就诊人：同一排班最多{schedule}个号，同一科室每天最多{department}个号，{zh}每天合计最多{day}个号。",
         f"For one patient at most {count(schedule, 'number')} of one clinic, {count(department, 'number')} of one "
-        f"department on one day, and {count(day, 'number')} on one day in all.",
+        f"department on one day, {en}and {count(day, 'number')} on one day in all.",
     )
 
 
@@ -248,7 +251,12 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("fields", ("required_fields",), _fields),
     (
         "limits",
-        ("max_open_per_person_schedule", "max_open_per_person_department_day", "max_per_person_day"),
+        (
+            "max_open_per_person_schedule",
+            "max_open_per_person_department_day",
+            "max_open_per_person_doctor_day",
+            "max_per_person_day",
+        ),
         _limits,
     ),
     ("over_time", ("max_per_person_7_days", "max_per_person_3_months"), _over_time),

@@ -89,14 +89,20 @@ def banned(ladder: str, strike: str, *earlier: str) -> Outcome:
 
 
 def visit(
-    day: date = VISIT, *, department: int = 9, hospital: UUID = HERE, ended: str | None = None, paid: bool = False
+    day: date = VISIT,
+    *,
+    department: int = 9,
+    hospital: UUID = HERE,
+    ended: str | None = None,
+    paid: bool = False,
+    doctor: str = "another",
 ) -> Standing:
     begins = datetime.combine(day, time(14), HOSPITAL_ZONE)
     status = AppointmentStatus.BOOKED if ended is None else AppointmentStatus.CANCELLED
     clinic = new_id() if ended is None else CLINIC
     return Standing(
         ACCOUNT, True, clinic, UUID(int=department), day, status, False, new_id(), hospital, begins,
-        begins + timedelta(hours=1), None if ended is None else at(ended), paid, new_id(),
+        begins + timedelta(hours=1), None if ended is None else at(ended), paid, new_id(), doctor_code=doctor,
     )  # fmt: skip
 
 
@@ -116,7 +122,7 @@ def refused(
         schedule = Schedule(
             id=CLINIC, hospital_id=HERE, department_id=DEPARTMENT, visit_date=VISIT, status=ScheduleStatus.OPEN,
             starts_at=begins, ends_at=begins + timedelta(hours=4), release_at=at("2026-11-01 00:00"),
-            closes_at=begins,
+            closes_at=begins, doctor_code="the one",
         )  # fmt: skip
         case = Case(
             schedule, made.terms, dependent, UUID(int=6), list(standing), frozenset(Purpose), False, False, None, None,

@@ -90,6 +90,8 @@ PROFILES: Mapping[str, Keys] = {
     "BJ_SELF": WEEK | day_before("17:00") | checked_in_by("11:30", "16:30") | {
         "booking_ends_time": "11:00",
         "booking_ends_time_afternoon": "16:00",
+        "max_open_per_person_department_day": NO_LIMIT,
+        "max_open_per_person_doctor_day": 1,
         "no_show_ladder": [step(4, "month", "rest_of_month")],
     },
     "BCH": {"return_after_seconds": 3600, "return_spread_seconds": 3600},
@@ -144,6 +146,8 @@ PROFILES: Mapping[str, Keys] = {
         "closed_from": "23:00",
         "closed_until": "05:00",
         "max_departments_per_person_day": 3,
+        "max_open_per_person_department_day": NO_LIMIT,
+        "max_open_per_person_doctor_day": 1,
         "max_per_person_day": NO_LIMIT,
         "no_show_ladder": [step(4, EVER, "183d")],
     },

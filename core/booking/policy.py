@@ -82,6 +82,7 @@ class BookingPolicy:
     day so long before the start of one's segment; 0: not so. `may_cancel` false: never, once it is paid.
     `closed_from`, `closed_until`: between these times of day nothing is sold, over midnight where the second is
     earlier; the same twice: never.
+    `max_open_per_person_doctor_day`: with one doctor, in whichever department; a clinic without one does not count.
     `max_per_person_7_days`, `max_per_person_3_months`: visits that are booked or have been, in any 7 and any 91 days
     with the wanted one in them. `max_departments_per_person_day`: of one hospital.
     `max_per_phone_month`: numbers booked in a calendar month for patients with one phone, 0: not counted.
@@ -168,6 +169,7 @@ class BookingPolicy:
     # --- limits
     max_open_per_person_schedule: int | None = _key(whole(1, 1), default=1)  # the database keeps it, too
     max_open_per_person_department_day: int | None = _key(_limit, default=1)
+    max_open_per_person_doctor_day: int | None = _key(_limit, default=100)
     max_per_person_day: int | None = _key(_limit, default=2)
     max_per_person_hospital_day: int | None = _key(_limit, default=100)
     max_departments_per_person_day: int | None = _key(_limit, default=100)

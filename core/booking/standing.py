@@ -30,7 +30,8 @@ class Standing:
     """An appointment that counts against a limit. `for_another`: the booker's, under a grant, told once more.
     `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once.
     `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then. What is on one charge was
-    booked together. `is_follow_up`: on the registration of an earlier visit, which counts and it does not."""
+    booked together. `is_follow_up`: on the registration of an earlier visit, which counts and it does not.
+    `doctor_code` is empty where the clinic has no doctor, and of what is not the person's."""
 
     account_id: UUID
     is_of_person: bool
@@ -47,9 +48,12 @@ class Standing:
     was_paid: bool
     charge_id: UUID
     is_follow_up: bool = False
+    doctor_code: str = ""
 
 
-_APPOINTMENT, _PERSON, _GRANT, _SLOT = (table_of(one).c for one in (Appointment, Person, Grant, Slot))
+_APPOINTMENT, _PERSON, _GRANT, _SLOT, _SCHEDULE = (
+    table_of(one).c for one in (Appointment, Person, Grant, Slot, Schedule)
+)
 # The person, and whoever was found to be the same human being (core/dependents/merge.py).
 _SAME_HUMAN = select(_PERSON.id).where(
     or_(_PERSON.id == bindparam("person"), _PERSON.alias_of_id == bindparam("person"))
@@ -90,6 +94,7 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _PAID_ONLINE,
         _APPOINTMENT.charge_id,
         _APPOINTMENT.follow_up_of_id.is_not(None),
+        _SCHEDULE.doctor_code if is_of_person else literal_column("''"),  # nobody asks with whom the others are
     )
 
 
@@ -97,6 +102,7 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
 _STANDING = union_all(
     _seen(is_of_person=True, for_another=False)
     .join_from(table_of(Appointment), table_of(Slot), _SLOT.id == _APPOINTMENT.slot_id)
+    .join(table_of(Schedule), _SCHEDULE.id == _APPOINTMENT.schedule_id)
     .where(_APPOINTMENT.person_id.in_(_SAME_HUMAN), _COUNTS),
     _seen(is_of_person=False, for_another=False)
     .join_from(table_of(Appointment), table_of(Slot), _SLOT.id == _APPOINTMENT.slot_id)

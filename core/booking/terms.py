@@ -43,6 +43,7 @@ class Terms:
     hospital_cap_minutes: int
     max_open_per_person_schedule: int
     max_open_per_person_department_day: int
+    max_open_per_person_doctor_day: int
     max_per_person_day: int
     max_per_person_hospital_day: int
     max_departments_per_person_day: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
-from sqlalchemy import literal_column
+from sqlalchemy import insert, literal_column
 from sqlalchemy.orm import Session
 
 from models.account import PlatformIdentity
@@ -19,6 +20,7 @@ from models.offer import Offer, OfferStatus
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent, Person
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, Surplus, WithheldReason
+from models.schedule_change import ChangeKind, ScheduleChange
 from models.states import StateEvent
 from plants import World, any_id, change, clone, plant, quiet, read_row
 
@@ -278,6 +280,41 @@ def _three_on_one_day(session: Session, world: World) -> None:
 @quiet("person_within_day_limit")
 def _two_on_one_day(session: Session, world: World) -> None:
     clone(session, Appointment, world.paid, schedule_id=new_id(), department_id=new_id())
+
+
+def _with_a_doctor(session: Session, world: World, *, most: int = 1, code: str = "D1") -> UUID:
+    """Two half days of one day, a number of each; the second half day."""
+    paid = read_row(session, Appointment, world.paid)
+    terms = paid["terms"] | {"max_open_per_person_doctor_day": most}
+    change(session, Appointment, world.paid, terms=terms)
+    change(session, Schedule, paid["schedule_id"], doctor_code=code)
+    second = clone(session, Schedule, paid["schedule_id"], doctor_code=code, clinic_type="ANOTHER")
+    clone(session, Appointment, world.paid, schedule_id=second, slot_id=new_id(), terms=terms)
+    return second
+
+
+@plant("person_within_doctor_day_limit")
+def _two_with_one_doctor(session: Session, world: World) -> None:
+    _with_a_doctor(session, world)
+
+
+@quiet("person_within_doctor_day_limit")
+def _two_where_two_are_allowed(session: Session, world: World) -> None:
+    _with_a_doctor(session, world, most=2)
+
+
+@quiet("person_within_doctor_day_limit")
+def _two_of_clinics_without_a_doctor(session: Session, world: World) -> None:
+    _with_a_doctor(session, world, code="")
+
+
+@quiet("person_within_doctor_day_limit")
+def _two_where_the_hospital_gave_the_doctor_the_second(session: Session, world: World) -> None:
+    second = _with_a_doctor(session, world)
+    half_day = read_row(session, Schedule, second)
+    facts = {"kind": ChangeKind.SUBSTITUTED, "reason": "r", "operator": "o", "was": {"doctor_code": "D2"}}
+    row = {"id": new_id(), "schedule_id": second, "hospital_id": half_day["hospital_id"], "version": 1, **facts}
+    session.execute(insert(ScheduleChange).values(**row, at=half_day["created_at"]))
 
 
 @plant("person_within_hold_limit")

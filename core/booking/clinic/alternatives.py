@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.rules.evaluation import sold_until
 from core.booking.rules.guards import is_for
-from core.booking.rules.limits import full_periods, is_day_full
+from core.booking.rules.limits import full_periods, is_day_full, with_doctor
 from core.booking.rules.overlap import elsewhere_during
 from core.booking.standing import Standing, count, visits_of_person
 from core.booking.terms import Terms
@@ -124,9 +124,9 @@ def others_than(session: Session, appointment: Appointment) -> list[Standing]:
 
 
 def limit_reached(schedule: Schedule, visits: Sequence[Standing]) -> str | None:
-    """Which limit of the person stands in the way, if one does: `schedule`, `department_day`, `day`, `overlap`,
-    `period`. They are those of every booking (`core/booking/rules/evaluation.py`); what else is refused there was
-    looked at when the lost number was booked."""
+    """Which limit of the person stands in the way, if one does: `schedule`, `department_day`, `doctor_day`, `day`,
+    `overlap`, `period`. They are those of every booking (`core/booking/rules/evaluation.py`); what else is refused
+    there was looked at when the lost number was booked."""
     terms = Terms.from_document(schedule.terms)
     others = [one for one in visits if one.status in OPEN]
     same_day = [one for one in others if one.visit_date == schedule.visit_date]
@@ -135,6 +135,8 @@ def limit_reached(schedule: Schedule, visits: Sequence[Standing]) -> str | None:
         return "schedule"
     if count(beside) >= terms.max_open_per_person_department_day:
         return "department_day"
+    if count(with_doctor(same_day, schedule)) >= terms.max_open_per_person_doctor_day:
+        return "doctor_day"
     if not terms.may_overlap and elsewhere_during(others, schedule):
         return "overlap"
     if count(same_day) >= terms.max_per_person_day or is_day_full(terms, others, schedule):

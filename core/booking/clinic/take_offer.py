@@ -141,7 +141,7 @@ def _refuse_over_limit(session: Session, old: Appointment, schedule: Schedule) -
     if limit is None:
         return
     own = all(one.account_id == old.account_id for one in others)
-    raise AlreadyBooked() if own and limit in {"schedule", "department_day"} else PersonLimit()
+    raise AlreadyBooked() if own and limit in {"schedule", "department_day", "doctor_day"} else PersonLimit()
 
 
 def _new_charge(session: Session, old: Appointment, *, now: datetime) -> Charge:

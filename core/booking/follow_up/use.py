@@ -152,6 +152,7 @@ def _without_limits(terms: Terms) -> Terms:
     return replace(
         terms,
         max_open_per_person_department_day=_NO_LIMIT,
+        max_open_per_person_doctor_day=_NO_LIMIT,
         max_per_person_day=_NO_LIMIT,
         max_per_person_hospital_day=_NO_LIMIT,
         max_departments_per_person_day=_NO_LIMIT,

@@ -115,7 +115,7 @@ def _past(changes: Mapping[UUID, Sequence[ScheduleChange]], row: Row[*tuple[Any,
             was = dict(change.was) | was
     starts_at = datetime.fromisoformat(was["starts_at"]) if "starts_at" in was else schedule.starts_at
     before = _as_it_was(schedule, slot, by=starts_at - schedule.starts_at, doctor=was.get("doctor_code"))
-    booked = Booked(appointment, slot, human, None if grant is None else grant.account_id)
+    booked = Booked(appointment, slot, human, None if grant is None else grant.account_id, schedule.doctor_code)
     return PastBooking(booked, *before, dependent, grant, department, group, born_by)
 
 

@@ -27,12 +27,13 @@ _LONGEST_UNPAID = timedelta(days=14)
 @dataclass(frozen=True)
 class Booked:
     """An appointment and for whom it was: `human` is the person that it is known to be today, `holder_id` the account
-    under whose grant it was booked."""
+    under whose grant it was booked, `doctor_code` the doctor of today."""
 
     appointment: Appointment
     slot: Slot
     human: UUID
     holder_id: UUID | None
+    doctor_code: str
 
     def came_before(self, other: Appointment) -> bool:
         mine = self.appointment
@@ -44,13 +45,15 @@ class Booked:
 @dataclass(frozen=True)
 class PastStanding:
     """The appointments of everybody who is looked at, by person, account and holder of a grant; the states that each
-    has had, oldest first; and of each half day that was moved, until when it was at which other time."""
+    has had, oldest first; and of each half day that was changed, until when it was at which other time, or with which
+    other doctor."""
 
     by_human: Mapping[UUID, Sequence[Booked]]
     by_account: Mapping[UUID, Sequence[Booked]]
     by_holder: Mapping[UUID, Sequence[Booked]]
     states: PastStates
     moves: Mapping[UUID, Sequence[tuple[datetime, timedelta]]]
+    doctors: Mapping[UUID, Sequence[tuple[datetime, str]]]
 
     @classmethod
     def read(cls, session: Session, booked: Sequence[Booked]) -> PastStanding:
@@ -62,8 +65,8 @@ class PastStanding:
             by_account[one.appointment.account_id].append(one)
             if one.holder_id is not None:
                 by_holder[one.holder_id].append(one)
-        moves = _moves(session, {one.appointment.schedule_id for one in found.values()})
-        return cls(by_human, by_account, by_holder, PastStates.read(session, found), moves)
+        moves, doctors = _changes(session, {one.appointment.schedule_id for one in found.values()})
+        return cls(by_human, by_account, by_holder, PastStates.read(session, found), moves, doctors)
 
     def before(self, that: Booked, booker_id: UUID, *, never: Collection[UUID]) -> list[Standing]:
         """What stood when `that` was booked by `booker_id`, in the words of `core/booking/standing.py`, but for those
@@ -102,6 +105,7 @@ class PastStanding:
         row, now, replaced = one.appointment, that.appointment.created_at, one.appointment.replaces_id
         is_beside = replaced is not None and replaced not in never and self.states.at(replaced, now) in HOLDS_SLOT
         by = next((shift for at, shift in self.moves.get(row.schedule_id, ()) if at > now), timedelta(0))
+        doctor = next((code for at, code in self.doctors.get(row.schedule_id, ()) if at > now), one.doctor_code)
         was_online = row.pay_mode is PayMode.ONLINE and row.fee_fen > 0
         return Standing(
             account_id=row.account_id,
@@ -119,6 +123,7 @@ class PastStanding:
             was_paid=was_online and not row.awaiting_payment,
             charge_id=row.charge_id,
             is_follow_up=row.follow_up_of_id is not None,
+            doctor_code=doctor if is_of_person else "",
         )
 
 
@@ -167,9 +172,10 @@ _COUNTED = (
 
 def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointment) -> Iterator[Booked]:
     query = (
-        select(Appointment, Slot, HUMAN, Grant.account_id)
+        select(Appointment, Slot, HUMAN, Grant.account_id, Schedule.doctor_code)
         .join(Slot, Slot.id == Appointment.slot_id)
         .join(Person, Person.id == Appointment.person_id)
+        .join(Schedule, Schedule.id == Appointment.schedule_id)
         .outerjoin(Grant, Grant.id == Appointment.grant_id)
         .where(and_(Appointment.created_at <= until.created_at, *conditions))
         .options(load_only(*_COUNTED), load_only(Slot.starts_at, Slot.ends_at))
@@ -177,9 +183,13 @@ def _booked(session: Session, *conditions: ColumnElement[bool], until: Appointme
     return (Booked(*row) for row in session.execute(query))
 
 
-def _moves(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, list[tuple[datetime, timedelta]]]:
-    """Oldest first: until when it began how much later than it does today, below zero where earlier."""
-    found: dict[UUID, list[tuple[datetime, timedelta]]] = defaultdict(list)
+def _changes(
+    session: Session, schedule_ids: Collection[UUID]
+) -> tuple[dict[UUID, list[tuple[datetime, timedelta]]], dict[UUID, list[tuple[datetime, str]]]]:
+    """Oldest first: until when each began how much later than it does today, below zero where earlier; and until when
+    it was with another doctor."""
+    moves: dict[UUID, list[tuple[datetime, timedelta]]] = defaultdict(list)
+    doctors: dict[UUID, list[tuple[datetime, str]]] = defaultdict(list)
     for ids in in_parts(schedule_ids):
         query = select(Schedule.id, Schedule.starts_at, ScheduleChange.at, ScheduleChange.was).join(
             ScheduleChange, ScheduleChange.schedule_id == Schedule.id
@@ -188,5 +198,7 @@ def _moves(session: Session, schedule_ids: Collection[UUID]) -> dict[UUID, list[
             query.where(Schedule.id.in_(ids)).order_by(ScheduleChange.version)
         ):
             if "starts_at" in was:
-                found[schedule_id].append((at, datetime.fromisoformat(was["starts_at"]) - starts_at))
-    return found
+                moves[schedule_id].append((at, datetime.fromisoformat(was["starts_at"]) - starts_at))
+            if "doctor_code" in was:
+                doctors[schedule_id].append((at, was["doctor_code"]))
+    return moves, doctors

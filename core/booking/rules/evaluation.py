@@ -9,7 +9,16 @@ from uuid import UUID
 from core.booking.case import Case
 from core.booking.claim import Left
 from core.booking.rules.guards import guarded
-from core.booking.rules.limits import by_phone, closed_hours, of_the_day, over_time, overlapping, told, too_soon
+from core.booking.rules.limits import (
+    by_phone,
+    closed_hours,
+    of_the_day,
+    over_time,
+    overlapping,
+    told,
+    too_soon,
+    with_doctor,
+)
 from core.booking.rules.refusals import ClosedHours
 from core.booking.rules.required import missing_fields
 from core.booking.standing import count
@@ -157,6 +166,9 @@ def _person_refusals(case: Case) -> Iterator[DomainError]:
     beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
     if count([*here, *beside]) >= terms.max_open_per_person_department_day and not here:
         yield told(case, beside, AlreadyBooked())
+    same_doctor = with_doctor(same_day, schedule)
+    if count(same_doctor) >= terms.max_open_per_person_doctor_day and not here:
+        yield told(case, same_doctor, AlreadyBooked())
     if count(same_day) >= terms.max_per_person_day:
         yield PersonLimit()
 

@@ -64,6 +64,12 @@ def of_the_day(case: Case) -> Iterator[DomainError]:
         yield PersonLimit()
 
 
+def with_doctor(same_day: Iterable[Standing], schedule: Schedule) -> list[Standing]:
+    """Those that are with the doctor of that half day, if it has one."""
+    code = schedule.doctor_code
+    return [one for one in same_day if code and one.doctor_code == code]
+
+
 def is_day_full(terms: Terms, standing: Iterable[Standing], schedule: Schedule) -> bool:
     """By what stands of the person in that hospital on that day."""
     day, hospital_id = schedule.visit_date, schedule.hospital_id

@@ -8,7 +8,15 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from factories import make_account, make_department, make_dependent, make_hospital, make_person, make_schedule
+from factories import (
+    make_account,
+    make_department,
+    make_dependent,
+    make_doctor,
+    make_hospital,
+    make_person,
+    make_schedule,
+)
 from fakes import START
 from harness import REQUEST
 from hypothesis import HealthCheck, given, settings
@@ -53,6 +61,7 @@ class Standing:
     here: bool
     same_department: bool
     same_day: bool
+    same_doctor: bool
     pay: PayMode
     cancelled: bool
 
@@ -64,6 +73,7 @@ standings = st.builds(
     here=st.booleans(),
     same_department=st.booleans(),
     same_day=st.booleans(),
+    same_doctor=st.booleans(),
     pay=some(PayMode),
     cancelled=some([False, False, False, True]),
 )
@@ -94,6 +104,7 @@ situations = st.builds(
     terms=st.fixed_dictionaries(
         {
             "max_open_per_person_department_day": limits,
+            "max_open_per_person_doctor_day": limits,
             "max_per_person_day": limits,
             "max_open_holds_person": limits,
             "max_open_holds_account": limits,
@@ -124,7 +135,10 @@ class Scene:
     def __init__(self, session: Session, vault: Vault, said: Situation) -> None:
         self.session, self.vault, self.said = session, vault, said
         self.department = make_department(session, make_hospital(session))
-        self.target = make_schedule(session, self.department, numbers=8, fee_fen=said.fee_fen, terms=GENEROUS)
+        self.doctor = make_doctor(session, self.department)
+        self.target = make_schedule(
+            session, self.department, numbers=8, fee_fen=said.fee_fen, terms=GENEROUS, doctor=self.doctor
+        )
         self.me, self.them = make_account(session), make_account(session)
         for account in (self.me, self.them):
             agree(session, account.id, *both)
@@ -168,8 +182,9 @@ class Scene:
         department: Department = self.department
         if not standing.same_department:
             department = make_department(self.session, make_hospital(self.session))
+        doctor = self.doctor if standing.same_doctor else None
         day = self.target.visit_date + timedelta(days=0 if standing.same_day else 1)
-        return make_schedule(self.session, department, numbers=1, visit_date=day, terms=GENEROUS)
+        return make_schedule(self.session, department, numbers=1, visit_date=day, terms=GENEROUS, doctor=doctor)
 
     def _set_target(self) -> None:
         target, said = self.target, self.said
@@ -248,5 +263,7 @@ def outcome(scene: Scene, mine: Dependent, pay: PayMode) -> DomainError | None:
     except DomainError as refusal:
         return refusal
     limits_kept = {one.invariant for one in check_invariants(scene.session, now=START)}
-    assert not {name for name in limits_kept if name.startswith(("person_once", "account_within"))}
+    assert not {
+        name for name in limits_kept if name.startswith(("person_once", "person_within_doctor", "account_within"))
+    }
     return None

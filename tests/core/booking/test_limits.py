@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,15 +10,17 @@ from uuid import UUID
 
 import pytest
 from eligible import codes, elsewhere, look, set_schedule, why
-from harness import REQUEST, Patient, beside, join, same_person
+from harness import REQUEST, Patient, beside, join, race, same_person
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
+from core.booking.clinic.alternatives import limit_reached
 from core.booking.rules.limits import closed_hours, fullest
 from core.booking.rules.refusals import Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.standing import Standing
 from core.clock import HOSPITAL_ZONE
-from core.refusals import PersonLimit
+from core.refusals import AlreadyBooked, PersonLimit
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.base import new_id
 from models.schedule import Schedule
@@ -207,6 +210,67 @@ def test_a_patient_is_told_when_it_opens(patient: Patient) -> None:
     (reason,) = look(patient).reasons
     assert (reason.error.code, reason.alternatives) == ("closed_hours", ["wait"])
     assert reason.error.retry_at is not None
+
+
+# --- one number a doctor and day
+
+
+ONE_A_DOCTOR = {"max_open_per_person_department_day": 9, "max_open_per_person_doctor_day": 1, "may_overlap": True}
+
+
+def with_doctor(patient: Patient, code: str, *schedules: UUID, **terms: Any) -> None:
+    keys = {**patient_terms(patient), **ONE_A_DOCTOR, **terms}
+    half_days = update(Schedule).where(Schedule.id.in_(schedules)).values(doctor_code=code, terms=keys)
+    patient.write(lambda session, _now: session.execute(half_days))
+
+
+def test_2_4_one_number_a_doctor_and_day(patient: Patient) -> None:
+    wanted, same, other = patient.schedule_id, beside(patient), beside(patient)
+    tomorrow, nobodys = beside(patient, visit_date=FIRST + DAY), [beside(patient) for _ in range(2)]
+    with_doctor(patient, "D1", wanted, same, tomorrow)
+    with_doctor(patient, "D2", other)
+    with_doctor(patient, "", *nobodys, max_per_person_day=9)
+    had = patient.book(PayMode.ON_SITE, schedule_id=same)
+    assert (codes(patient), codes(patient, other), codes(patient, tomorrow)) == (["already_booked"], [], [])
+    with pytest.raises(AlreadyBooked):
+        patient.book(PayMode.ON_SITE)
+    with_doctor(patient, "D1", wanted, max_open_per_person_doctor_day=2)
+    assert codes(patient) == []
+    with_doctor(patient, "D1", wanted)
+    new = patient.reschedule(had, wanted)  # in its place
+    patient.cancel(new)
+    assert codes(patient, same) == []
+    for clinic in nobodys:
+        patient.book(PayMode.ON_SITE, schedule_id=clinic)
+    patient.assert_sound()
+
+
+def test_2_4_what_another_account_has_with_the_doctor_is_the_generic_limit(patient: Patient) -> None:
+    same, other = beside(patient), same_person(patient)
+    with_doctor(patient, "D1", patient.schedule_id, same)
+    other.book(PayMode.ON_SITE, schedule_id=same)
+    assert (type(why(patient)), why(patient).facts) == (PersonLimit, {})
+
+
+def test_2_4_no_other_number_with_the_doctor_is_offered_for_a_lost_one(patient: Patient) -> None:
+    with_doctor(patient, "D1", patient.schedule_id)
+    wanted = patient.read(lambda session: session.get_one(Schedule, patient.schedule_id))
+    (one, another) = (replace(visit(wanted.visit_date), doctor_code=code) for code in ("D1", "D2"))
+    assert (limit_reached(wanted, [one]), limit_reached(wanted, [another])) == ("doctor_day", None)
+
+
+def test_2_4_of_two_that_are_booked_at_once_with_a_doctor_one_is(patient: Patient) -> None:
+    clinics = [patient.schedule_id, *(beside(patient) for _ in range(3))]
+    with_doctor(patient, "D1", *clinics)
+    accounts = [patient, same_person(patient)]
+    outcomes = race(
+        *(
+            lambda who=accounts[at % 2], clinic=clinic: who.book(PayMode.ON_SITE, schedule_id=clinic)
+            for at, clinic in enumerate(clinics)
+        )
+    )
+    assert sum(isinstance(one, UUID) for one in outcomes) == 1
+    patient.assert_sound()
 
 
 def test_an_exchange_under_way_hides_no_visit(patient: Patient) -> None:

@@ -477,6 +477,27 @@ def test_the_doctor_of_then_has_the_word(town: Town) -> None:
     assert codes(town.simulate({})[0]) == [["closed_hours"]]
 
 
+def test_2_4_with_whom_another_number_was_then_counts(town: Town) -> None:
+    """Both half days were one doctor's; one of them has been another's since."""
+
+    def hire(session: Session, _now: Any) -> UUID:
+        doctor, another = (make_doctor(session, here(session, town)) for _ in range(2))
+        half_days = [session.get_one(Schedule, town.halves[at]) for at in (0, 2)]
+        for one in half_days:
+            one.doctor_id, one.doctor_code = doctor.id, doctor.code
+        return another.id
+
+    another = town.first.write(hire)
+    for at in (0, 2):
+        town.first.book(PayMode.ON_SITE, schedule_id=town.halves[at])
+        town.clock.advance(timedelta(minutes=1))
+    give = {"schedule_id": town.halves[0], "doctor_id": another, "fee_fen": None, "order": ORDER}
+    town.first.write(lambda session, now: substitute_doctor(session, now=now, **give))
+    told, _ = town.simulate({"max_open_per_person_doctor_day": 1})
+    assert ([one.number for one in told], codes(told)) == ([town.booked()[1].number], [["already_booked"]])
+    assert town.simulate({"max_open_per_person_doctor_day": 2})[0] == []
+
+
 # --- of which bookings, and how they are read
 
 
