@@ -63,7 +63,11 @@ _OF_PERSON: Sequence[tuple[type[Base], Changes]] = (
     (PlatformIdentity, {"id": "s.identity_id", **_ACCOUNT, "subject_hash": _DIGEST}),
     (
         Dependent,
-        {"id": "s.dependent_id", **_ACCOUNT, "person_id": "s.person_id", "identifier_id": "s.identifier_id"},
+        {
+            **{"id": "s.dependent_id", "person_id": "s.person_id", "identifier_id": "s.identifier_id"},
+            **_ACCOUNT,
+            "phone_hash": _DIGEST,
+        },
     ),
     (LoginSession, {**_ID, **_ACCOUNT, "platform_identity_id": "s.identity_id", "token_hash": _DIGEST}),
     (Consent, {**_ID, **_ACCOUNT}),
@@ -99,9 +103,10 @@ _OF_VISIT: Sequence[tuple[type[Base], Changes]] = (
     (ChargeLine, {**_ID, "charge_id": "s.charge_id", "appointment_id": "s.id"}),
 )
 _EVENT: Changes = {**_ID, **_earlier("at"), "actor_id": "s.account_id::text"}
+_A_DAY_LATER = f"{_EVENT['at']} + interval '1 day'"
 _LATER: Sequence[Changes] = (
-    {"seq": "2", "from_status": "'booked'", "to_status": "'arrived'"},
-    {"seq": "3", "from_status": "'arrived'", "to_status": "'fulfilled'"},
+    {"seq": "2", "from_status": "'booked'", "to_status": "'arrived'", "at": _A_DAY_LATER},
+    {"seq": "3", "from_status": "'arrived'", "to_status": "'fulfilled'", "at": _A_DAY_LATER},
 )
 
 
