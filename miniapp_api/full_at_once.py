@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
+from structlog import get_logger
+from structlog.contextvars import clear_contextvars
 
 from core.booking.nothing_left import Asking, still_full
 from core.booking.rules.evaluation import full
 from core.identity.login import token_digest
-from core.transactions import Overloaded
 from miniapp_api import errors
 from miniapp_api.auth import bearer_in
 from miniapp_api.body import each_once
@@ -38,6 +38,8 @@ from models.errors import DomainError
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = get_logger()
 
 _ROUTE = "/api/v1/appointments"
 _JSON = frozenset({"application/json", "application/json;charset=utf-8", "application/json; charset=utf-8"})
@@ -66,7 +68,8 @@ class FullAtOnce:
             return self._inner(environ, start_response)
         try:
             refused = self._look(environ)
-        except (Overloaded, SQLAlchemyError):
+        except Exception:  # whatever it is, Flask has an answer
+            log.warning("not_said_at_once", exc_info=True)
             refused = None
         if refused is None:
             return self._inner(environ, start_response)
@@ -74,12 +77,13 @@ class FullAtOnce:
 
     def _look(self, environ: WSGIEnvironment) -> _Refused | None:
         """Raises: Overloaded, SQLAlchemyError."""
+        clear_contextvars()
         token, key = bearer_in(environ.get("HTTP_AUTHORIZATION", "")), environ.get("HTTP_IDEMPOTENCY_KEY", "")
-        if token is None or not is_key(key):
+        if token is None or not is_key(key) or is_address_past_limit(self._app, environ):
             return None
         wish = _wish_in(_read(environ))
         code = None if wish is None else self._lately.code_said(wish)
-        if wish is None or code is None or is_address_past_limit(self._app, environ):
+        if wish is None or code is None:
             return None
         transactions, schedule_id = self._app.extensions[SERVICES].workbench.transactions, UUID(wish["schedule_id"])
         now = transactions.clock.now()

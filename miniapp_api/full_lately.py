@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from flask import current_app
 
+from core.refusals import SoldOut
 from models.errors import DomainError
 
 EXTENSION = "yuezhen-full-lately"
@@ -30,9 +31,11 @@ class FullLately:
         self.seconds = seconds
         self._guard = threading.Lock()
         self._said: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._until = 0.0
 
     def is_empty(self) -> bool:
-        return not self._said
+        """Whether nothing was said within the last second."""
+        return time.monotonic() >= self._until
 
     def code_said(self, wish: Mapping[str, Any]) -> str | None:
         """How whoever wished the same was refused within the last second."""
@@ -43,9 +46,11 @@ class FullLately:
         """`wish` is the body of a request that was in order."""
         if not _OF_ONE_PATIENT.isdisjoint(wish):
             return
+        if "segment_starts_at" in wish and not isinstance(refusal, SoldOut):
+            return  # what may return is counted of the whole half day
         with self._guard:
-            shape = _shape(wish)
-            self._said[shape] = refusal.code, time.monotonic() + self.seconds
+            shape, self._until = _shape(wish), time.monotonic() + self.seconds
+            self._said[shape] = refusal.code, self._until
             self._said.move_to_end(shape)
             while len(self._said) > _MOST_WISHES:
                 self._said.popitem(last=False)

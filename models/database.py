@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import _queries as driver_queries
 from sqlalchemy import Engine, Row, Select, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound
 from sqlalchemy.orm import Session, sessionmaker
 
 from models.prepared import PLANNED_ONCE, begin_planned_once, prepared
@@ -108,16 +108,26 @@ class Database:
         if self.is_sqlite or self.engine.dispatch.after_cursor_execute or self.engine.dispatch.before_cursor_execute:
             with self._finders.connect() as connection:
                 return connection.execute(query, given).one_or_none()
+        try:
+            return self._looked(query, given)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._looked(query, given)
+
+    def _looked(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
         pooled = self._looks.raw_connection()
         try:
-            (row,) = prepared(query).rows(pooled, given, in_transaction=False) or (None,)
+            rows: list[Row[*tuple[Any, ...]]] = prepared(query).rows(pooled, given, in_transaction=False)
         except DBAPIError as error:
-            if error.connection_invalidated:
-                pooled.invalidate(error)
+            if error.connection_invalidated:  # and so are those of its age
+                self._looks.pool._invalidate(pooled, error)
             raise
         finally:
             pooled.close()
-        return row
+        if len(rows) > 1:
+            raise MultipleResultsFound("more than one row")
+        return rows[0] if rows else None
 
     def close(self) -> None:
         self.engine.dispose()

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
+from psycopg.types.numeric import Int8
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +31,7 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 PLANNED_ONCE = "plan_cache_mode=force_generic_plan"
 """What PostgreSQL is told, not to plan a statement for its values."""
 _BEGIN, _BEGIN_PLANNED_ONCE = "BEGIN", f"BEGIN; SET LOCAL {PLANNED_ONCE}"
+_NOT_ACCEPTED = ("0A000", "26000")
 _WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -52,29 +54,31 @@ class Prepared:
         """In a transaction, which is begun where the connection is in none; or by itself. Raises: DBAPIError."""
         raw: Any = pooled.driver_connection
         transformer = Transformer(raw)
-        values = [self._sent(name, given) for name in self._order]
-        sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
         with _told_as_ever(raw, self.text):
+            values = [self._sent(name, given) for name in self._order]
+            sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
             if in_transaction and raw.pgconn.transaction_status == pq.TransactionStatus.IDLE:
                 _checked(raw.pgconn.exec_(_BEGIN.encode()))  # as the driver does before the first statement it sends
             name = self._name_on(pooled, transformer.types)
             result = _checked(raw.pgconn.exec_prepared(name, sent, transformer.formats, pq.Format.BINARY))
-        transformer.set_pgresult(result)
+            transformer.set_pgresult(result)
+            loaded = transformer.load_rows(0, result.ntuples, tuple)
         converts = self._to_read = self._to_read or self._readers(result)
         return [
             self._make_row(*[one if by is None else by(one) for one, by in zip(row, converts, strict=True)])
-            for row in transformer.load_rows(0, result.ntuples, tuple)
+            for row in loaded
         ]
 
     def _sent(self, name: str, given: Mapping[str, Any]) -> Any:
         value, convert = given[name] if name in given else self._own[name], self._to_send[name]
-        return value if convert is None else convert(value)
+        value = value if convert is None else convert(value)
+        return Int8(value) if type(value) is int else value  # else a number's type would be as long as it is
 
     def _readers(self, result: pq.abc.PGresult) -> list[_Convert]:
         return [_reader(one.type, result.ftype(at)) for at, one in enumerate(self._columns)]
 
     def _name_on(self, pooled: PoolProxiedConnection, types: Any) -> bytes:
-        """Prepared for values of these types: the driver sends a number as short as it is."""
+        """Prepared for values of these types: one that is not given has none."""
         names = pooled.info.setdefault(_NAMES, {})
         name: bytes | None = names.get((self, types))
         if name is None:
@@ -129,11 +133,12 @@ def _reader(kind: Any, sent_as: int) -> _Convert:
 
 @contextmanager
 def _told_as_ever(raw: Any, text: str) -> Iterator[None]:
-    """As SQLAlchemy tells what the driver says. Raises: DBAPIError."""
+    """As SQLAlchemy tells what the driver says. A connection whose prepared statements are no longer accepted, since a
+    column was changed meanwhile, counts as lost. Raises: DBAPIError."""
     try:
         yield
     except psycopg.Error as error:
-        is_lost = raw.pgconn.status != pq.ConnStatus.OK
+        is_lost = raw.pgconn.status != pq.ConnStatus.OK or error.sqlstate in _NOT_ACCEPTED
         raise DBAPIError.instance(
             text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=_DIALECT
         ) from error
@@ -141,11 +146,12 @@ def _told_as_ever(raw: Any, text: str) -> Iterator[None]:
 
 @contextmanager
 def _left_when_lost(connection: Connection) -> Iterator[None]:
-    """Nobody gets a lost connection again. Raises: DBAPIError."""
+    """Nobody gets a lost connection again, nor any that is as old: they are lost together. Raises: DBAPIError."""
     try:
         yield
     except DBAPIError as error:
         if error.connection_invalidated:
+            connection.engine.pool._invalidate(connection.connection, error)
             connection.invalidate(error)
         raise
 

@@ -335,6 +335,11 @@ def test_what_is_not_certain_goes_the_whole_way(rush: Rush) -> None:
     assert rush.is_said()
 
 
+def layer_config(rush: Rush) -> Config:
+    config: Config = rush.clinic.app.extensions[SERVICES].config
+    return config
+
+
 def test_a_body_that_breaks_off_is_waited_for_once_and_flask_hears_how_it_ended(rush: Rush) -> None:
     class Silent(io.RawIOBase):
         asked = 0
@@ -352,7 +357,7 @@ def test_a_body_that_breaks_off_is_waited_for_once_and_flask_hears_how_it_ended(
         return [b"heard"]
 
     patient, _ = rush.people[2]
-    layer = full_at_once.FullAtOnce(rush.clinic.app, flask, rush.clinic.app.extensions[SERVICES].config)
+    layer = full_at_once.FullAtOnce(rush.clinic.app, flask, layer_config(rush))
     body = Silent()
     sent = EnvironBuilder(path="/api/v1/appointments", method="POST").get_environ() | {
         "HTTP_AUTHORIZATION": f"Bearer {patient.token}",
@@ -363,16 +368,39 @@ def test_a_body_that_breaks_off_is_waited_for_once_and_flask_hears_how_it_ended(
     }
     assert layer(sent, None) == [b"heard"]
     assert body.asked == 1
+    window = limits_of(rush.clinic.app).address
+    assert isinstance(window, SlidingWindow)
+    window._amount, later = 0, Silent()
+    layer = full_at_once.FullAtOnce(rush.clinic.app, lambda *_: [b"refused"], layer_config(rush))
+    assert layer(sent | {"wsgi.input": later}, None) == [b"refused"]
+    assert later.asked == 0  # nobody past their limit is waited for
 
 
-def test_where_the_database_is_away_the_whole_way_says_so(rush: Rush, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failure", [Overloaded, RuntimeError])
+def test_where_it_cannot_look_the_whole_way_answers(
+    rush: Rush, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
     def away(*_: Any, **__: Any) -> None:
-        raise Overloaded
+        raise failure
 
     monkeypatch.setattr(full_at_once, "still_full", away)
     before = len(rush.asked)
     assert rush.book(2).json["code"] == "sold_out"
     assert len(rush.asked) == before + 1
+
+
+def test_of_a_segment_only_sold_out_is_said_again(rush: Rush) -> None:
+    """What may return is counted of the whole half day, and another segment's is not this one's."""
+    starts = rush.clinic.workbench.transactions.read(
+        lambda session, _now: session.scalars(select(Slot.starts_at)).first()
+    )
+    wish = {"segment_starts_at": starts.strftime("%Y-%m-%dT%H:%M:%S.000Z")}
+    said = [rush.book(2, **wish).json["code"] for _ in range(2)]
+    assert (said, len(rush.asked)) == (["sold_out"] * 2, 4)
+    rush.change(update(Slot).values(status=SlotStatus.HELD))
+    rush.memory._said.clear()
+    said = [rush.book(2, **wish).json["code"] for _ in range(2)]
+    assert (said, len(rush.asked)) == (["numbers_in_flight"] * 2, 6)
 
 
 def test_its_line_in_the_log_is_that_of_any_other(rush: Rush, caplog: pytest.LogCaptureFixture) -> None:
