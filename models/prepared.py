@@ -9,7 +9,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import pq
@@ -95,6 +95,12 @@ def prepared(statement: Statement) -> Prepared:
     return Prepared(statement)
 
 
+class _Sent(NamedTuple):
+    """What a listener may ask of a cursor: how many rows came back, or were changed."""
+
+    rowcount: int
+
+
 def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) -> list[Any]:
     """In the transaction of the session. Raises: DBAPIError."""
     connection = session.connection()
@@ -106,7 +112,7 @@ def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) ->
     with _left_when_lost(connection):
         rows = wanted.rows(connection.connection, given, in_transaction=True)
     for listener in heard.after_cursor_execute:
-        listener(connection, None, wanted.text, given, None, False)
+        listener(connection, _Sent(len(rows)), wanted.text, given, None, False)
     return rows
 
 
