@@ -30,7 +30,7 @@ from models.hospital_claim import HospitalClaim
 from models.identity_check import IdentityCheck
 from models.payment import Payment, Refund
 from models.person import Dependent, Person
-from models.prepared import rows_of
+from models.prepared import row_of
 from models.schedule import Schedule, Slot
 from models.waitlist import WaitlistEntry
 
@@ -107,7 +107,7 @@ _ACCOUNT_AND_PERSON = _account_then_person()
 
 def lock_account_and_person(session: Session, account_id: UUID, person_id: UUID) -> UUID:
     """Both in one round trip, the account first; returns the person's alias root. Raises: NotFound."""
-    (found,) = rows_of(session, _ACCOUNT_AND_PERSON, {"account_id": account_id, "person_id": person_id}) or (None,)
+    found = row_of(session, _ACCOUNT_AND_PERSON, {"account_id": account_id, "person_id": person_id})
     if found is None:
         raise NotFound()
     return found.id if found.alias_of_id is None else lock_person(session, found.alias_of_id).id

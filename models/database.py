@@ -16,10 +16,10 @@ from typing import Any
 from psycopg import _queries as driver_queries
 from sqlalchemy import Engine, Row, Select, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, MultipleResultsFound
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.prepared import PLANNED_ONCE, begin_planned_once, prepared
+from models.prepared import PLANNED_ONCE, begin_planned_once, only, prepared
 from models.writer_lock import WriterLock
 
 # A connection past the pool's size is closed after use: the next one starts with cold caches and nothing prepared. So
@@ -118,16 +118,15 @@ class Database:
     def _looked(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
         pooled = self._looks.raw_connection()
         try:
-            rows: list[Row[*tuple[Any, ...]]] = prepared(query).rows(pooled, given, in_transaction=False)
+            rows = prepared(query).rows(pooled, given, in_transaction=False)
         except DBAPIError as error:
             if error.connection_invalidated:  # and so are those of its age
                 self._looks.pool._invalidate(pooled, error)
             raise
         finally:
             pooled.close()
-        if len(rows) > 1:
-            raise MultipleResultsFound("more than one row")
-        return rows[0] if rows else None
+        found: Row[*tuple[Any, ...]] | None = only(rows)
+        return found
 
     def close(self) -> None:
         self.engine.dispose()

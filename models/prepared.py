@@ -6,7 +6,7 @@ the pool. Everything else goes the ordinary way, as all of it does on SQLite.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from psycopg.errors import error_from_result
 from psycopg.types.numeric import Int8
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.expression import CompoundSelect, Select, UpdateBase
@@ -114,6 +114,18 @@ def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) ->
     for listener in heard.after_cursor_execute:
         listener(connection, _Sent(len(rows)), wanted.text, given, None, False)
     return rows
+
+
+def row_of(session: Session, statement: Statement, given: Mapping[str, Any]) -> Any:
+    """The one row, or None. Raises: DBAPIError, MultipleResultsFound."""
+    return only(rows_of(session, statement, given))
+
+
+def only(rows: Sequence[Any]) -> Any:
+    """The one row, or None. Raises: MultipleResultsFound."""
+    if len(rows) > 1:
+        raise MultipleResultsFound("more than one row")
+    return rows[0] if rows else None
 
 
 def begin_planned_once(connection: Connection) -> None:

@@ -39,7 +39,7 @@ from models.appointment import Appointment, CancelReason
 from models.base import new_id, spelled, table_of
 from models.grant import Grant
 from models.person import Person
-from models.prepared import rows_of
+from models.prepared import row_of
 from models.schedule import Slot, SlotStatus, WithheldReason
 from models.states import Cause, Machine, StateEvent
 
@@ -254,8 +254,7 @@ def _taking(in_segment: bool, skip_locked: bool) -> Update:
 def _take(session: Session, wanted: Wanted, to: SlotStatus, *, skip_locked: bool) -> Any:
     """The row as it now is, or None."""
     statement = _taking(wanted.segment_starts_at is not None, skip_locked)
-    (row,) = rows_of(session, statement, {**_values(wanted), "to": to}) or (None,)
-    return row
+    return row_of(session, statement, {**_values(wanted), "to": to})
 
 
 def _event(row: Any, *, to: SlotStatus, at: datetime, cause: Cause) -> StateEvent:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.booking.replay.past_standing import Booked
+from core.booking.replay.past_standing import HUMAN, Booked
 from core.booking.replay.past_states import in_parts
 from models.appointment import Appointment
 from models.base import table_of
@@ -88,9 +88,8 @@ def in_order(session: Session, *conditions: ColumnElement[bool], behind: Place |
 def read_bookings(session: Session, places: Sequence[Place]) -> list[PastBooking]:
     """Those that are still there, in order."""
     group, born = aliased(Department), aliased(StateEvent)
-    human = func.coalesce(Person.alias_of_id, Person.id, type_=Person.id.type)
     query = (
-        select(Appointment, Slot, human, Schedule, Dependent, Grant, Department.code, group.code, born.actor)
+        select(Appointment, Slot, HUMAN, Schedule, Dependent, Grant, Department.code, group.code, born.actor)
         .join(Slot, Slot.id == Appointment.slot_id)
         .join(Schedule, Schedule.id == Appointment.schedule_id)
         .join(Person, Person.id == Appointment.person_id)
