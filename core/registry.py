@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from core.ports import (
     AppGateway,
+    BillSource,
     Conversation,
     FaceVerifier,
     HospitalSystem,
@@ -48,6 +50,9 @@ class Adapters(Protocol):
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         """Raises: NotConfigured."""
+
+    def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
+        """Who tells the bills of every merchant account there is, by its provider and our name of it."""
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         """How somebody logged in there proves a phone. Raises: NotConfigured."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from core.ports import (
     AppGateway,
+    BillSource,
     Conversation,
     FaceVerifier,
     HospitalSystem,
@@ -76,6 +77,7 @@ class Registry:
         self._gateways: dict[tuple[str, str, str], PaymentGateway] = {}
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
+        self._bills: dict[tuple[str, str], BillSource] = {}
         self._phones: dict[tuple[str, str], PhoneProver] = {}
         self._hospitals: dict[str, HospitalSystem] = {
             one.system: HttpHospitalSystem(one) for one in config.platforms.hospital_systems
@@ -122,6 +124,9 @@ class Registry:
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         return _found(self._readers.get((provider, merchant)))
+
+    def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
+        return dict(self._bills)
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         return _found(self._phones.get((provider, app)))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from core.ports import (
     AppGateway,
+    BillSource,
     CloseOutcome,
     Conversation,
     FaceVerifier,
@@ -235,6 +236,7 @@ class FakeAdapters:
         self.the_app_gateway = FakeAppGateway()
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
+        self.bills: dict[tuple[str, str], BillSource] = {}
         self.phones: dict[tuple[str, str], PhoneProver] = {}
         self.sms: list[SmsGateway] = []
         self.matcher: NameMatcher | None = None
@@ -262,6 +264,9 @@ class FakeAdapters:
 
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         return self.the_gateway
+
+    def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
+        return dict(self.bills)
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         if (provider, app) not in self.phones:

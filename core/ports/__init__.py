@@ -3,6 +3,7 @@
 Amounts are integer fen, instants are aware UTC, payer and user ids are the platform's own and never logged.
 """
 
+from core.ports.bills import BillEntry, BillKind, BillSource, BillState, FundEntry, FundKind
 from core.ports.conversation import (
     Answer,
     AppGateway,
@@ -15,6 +16,8 @@ from core.ports.conversation import (
     SceneCode,
 )
 from core.ports.errors import (
+    BillNotReady,
+    BillUnreadable,
     InvalidMenu,
     InvalidSignature,
     LoginRefused,
@@ -76,6 +79,12 @@ from core.ports.sms import SmsGateway, TextKind
 __all__ = [
     "Answer",
     "AppGateway",
+    "BillEntry",
+    "BillKind",
+    "BillNotReady",
+    "BillSource",
+    "BillState",
+    "BillUnreadable",
     "CloseOutcome",
     "Conversation",
     "FaceOutcome",
@@ -83,6 +92,8 @@ __all__ = [
     "FaceStart",
     "FaceSubject",
     "FaceVerifier",
+    "FundEntry",
+    "FundKind",
     "GatewayLimits",
     "HoldOrder",
     "HospitalAnswer",

@@ -27,6 +27,17 @@ class ProviderRefused(ProviderError):
         self.retryable = retryable
 
 
+class BillNotReady(ProviderError):
+    """The platform has not made the bill of that day yet. Nothing is wrong: ask later."""
+
+
+class BillUnreadable(ProviderError):
+    """What came is not the whole bill, also when it was fetched again; nothing of it was taken.
+
+    It may be fetched again later. The message names line and column, and shows no value.
+    """
+
+
 class LoginRefused(ProviderRefused):
     """The login code is wrong, used, expired, or of another app."""
 
