@@ -48,8 +48,11 @@ class Transport:
     the exceptions of requests holds the whole URL, and a trace in a log would publish it.
     """
 
-    def __init__(self, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, secret_urls: bool) -> None:
+    def __init__(
+        self, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, secret_urls: bool, most_bytes: int = MOST_ANSWER_BYTES
+    ) -> None:
         self._timeouts = timeouts
+        self._most_bytes = most_bytes
         self._secret_urls = secret_urls
         self._session = _session()
         for name in ("urllib3.connectionpool", "urllib3.connection"):
@@ -80,7 +83,7 @@ class Transport:
         ) as response:
             if response.status_code in _REDIRECTS:
                 raise ProviderUnavailable(f"answered with a redirect ({response.status_code})")
-            return Answer(response.status_code, response.headers, _read(response, deadline))
+            return Answer(response.status_code, response.headers, _read(response, deadline, self._most_bytes))
 
 
 def strict_object(body: bytes) -> dict[str, Any]:
@@ -109,12 +112,12 @@ def _session() -> requests.Session:
     return session
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """Read at most MOST_ANSWER_BYTES, piece by piece, so that a trickle meets the deadline."""
+def _read(response: requests.Response, deadline: float, most_bytes: int) -> bytes:
+    """Piece by piece, so that neither too much is kept nor a trickle misses the deadline."""
     body = bytearray()
     while piece := response.raw.read1(_CHUNK, decode_content=False):
         body += piece
-        if len(body) > MOST_ANSWER_BYTES:
+        if len(body) > most_bytes:
             raise ProviderUnavailable("answer too large")
         if time.monotonic() > deadline:
             raise ProviderUnavailable("answer too slow")

@@ -26,6 +26,7 @@ from core.registry import NotConfigured
 from integrations.alipay import (
     AlipayAccount,
     AlipayAppGateway,
+    AlipayBillSource,
     AlipayFaceVerifier,
     AlipayGateway,
     AlipayMessageReader,
@@ -39,6 +40,7 @@ from integrations.wechat import (
     MerchantAccount,
     MiniappAccount,
     OfficialAccountConfig,
+    WeChatBillSource,
     WeChatConversation,
     WeChatFaceVerifier,
     WeChatMiniappLinks,
@@ -184,6 +186,7 @@ class Registry:
                 refund_notify_url=f"{self._callbacks}/wechat-refund/{account.merchant}",
             )
             self._add_gateway(gateway, provider)
+        self._add_bills(WeChatBillSource(account, self._tokens))
         if bound:
             apps = {appid: app for appid, (_, app) in bound.items()}
             self._add_reader(WeChatPayMessageReader(account, apps, tokens=self._tokens))
@@ -193,6 +196,7 @@ class Registry:
         gateway = AlipayGateway(account, notify_url=f"{self._callbacks}/alipay/{account.merchant}")
         self._add_gateway(gateway, AlipayMiniappLogin.provider)
         self._add_reader(AlipayMessageReader(account))
+        self._add_bills(AlipayBillSource(account))
         if account.is_miniapp:
             face = AlipayFaceVerifier(account, return_url=f"{self._callbacks}/alipay-identity/{account.app}")
             self._add_login(AlipayMiniappLogin(account), face)
@@ -211,6 +215,9 @@ class Registry:
 
     def _add_reader(self, reader: MessageReader) -> None:
         self._readers[reader.provider, reader.merchant] = reader
+
+    def _add_bills(self, source: BillSource) -> None:
+        self._bills[source.provider, source.merchant] = source
 
     def _add_phone(self, prover: PhoneProver) -> None:
         self._phones[prover.provider, prover.app] = prover

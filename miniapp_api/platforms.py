@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from integrations.alipay import AlipayAccount, AlipayCertificates
+from integrations.alipay.config import BILL_URLS
 from integrations.hospital import HospitalSystemAccount
 from integrations.realname import OWN_URLS as REALNAME_URLS
 from integrations.realname import NameMatchAccount
@@ -162,7 +163,7 @@ _ALIPAY = _List(
     "alipay",
     AlipayAccount,
     {name: name for name in ("merchant", "app", "app_id", "seller_id")} | {"private_key": "private_key_pem"},
-    may={name: name for name in ("gateway", "op_app_id", "aes_key", "id_mode")}
+    may={name: name for name in ("gateway", "bill_url", "op_app_id", "aes_key", "id_mode")}
     | {"alipay_public_key": "alipay_public_key_pem"},
     objects={
         "certificates": (
@@ -170,7 +171,7 @@ _ALIPAY = _List(
             {name: f"{name}_pem" for name in ("app_cert", "alipay_cert", "alipay_root_cert")},
         )
     },
-    own={"gateway": ("https://openapi.alipay.com/gateway.do",)},
+    own={"gateway": ("https://openapi.alipay.com/gateway.do",), "bill_url": BILL_URLS},
 )
 _SMS = _List(
     "sms",

@@ -1,5 +1,6 @@
-"""Alipay behind the core's ports: login, face, phone, payments, its events and its application gateway."""
+"""Alipay behind the core's ports: login, face, phone, payments, bills, its events and its application gateway."""
 
+from integrations.alipay.bill_source import AlipayBillSource
 from integrations.alipay.config import AlipayAccount, AlipayCertificates
 from integrations.alipay.events import AlipayMessageReader
 from integrations.alipay.face import AlipayFaceVerifier
@@ -11,6 +12,7 @@ from integrations.alipay.phone import AlipayPhoneProver
 __all__ = [
     "AlipayAccount",
     "AlipayAppGateway",
+    "AlipayBillSource",
     "AlipayCertificates",
     "AlipayFaceVerifier",
     "AlipayGateway",

@@ -109,6 +109,13 @@ class DoneRefundSchema(RefundSchema):
     refund_amount = _shaped(AMOUNT, required=True)
 
 
+class BillPlaceSchema(AnswerSchema):
+    """alipay.data.dataservice.bill.downloadurl.query."""
+
+    bill_download_url = text(4096)
+    bill_file_code = text(64)
+
+
 class EventSchema(AnswerSchema):
     """An event as it came over the wire, before its trade is read."""
 

@@ -23,6 +23,9 @@ from integrations.alipay._certs import SMALLEST_RSA_BITS, read_certificates, roo
 from integrations.alipay._keyring import KeyRing
 
 GATEWAY_URL = "https://openapi.alipay.com/gateway.do"
+BILL_URLS = ("http://dwbillcenter.alipay.com", "https://dwbillcenter.alipay.com")
+"""Where Alipay keeps the files of bills. It names the first one itself."""
+
 AES_KEY_BYTES = 16
 LONGEST_RETURN_URL = 1024
 ID_MODES = frozenset({IdKind.OPEN_ID, IdKind.USER_ID})
@@ -45,7 +48,7 @@ class AlipayAccount:
     mini-program's app id where another app calls for it; empty means that `app_id` is the mini-program itself. Keys
     may be PEM (PKCS#1 or PKCS#8) or the console's bare base64. With certificates Alipay's key is the certificate's,
     and `alipay_public_key_pem` may stay empty. `aes_key` is base64 and opens phone payloads. `id_mode`: which id of a
-    patient the app is given.
+    patient the app is given. `bill_url`: the only place from which bills are fetched.
     """
 
     merchant: str
@@ -55,6 +58,7 @@ class AlipayAccount:
     private_key_pem: str = field(repr=False)
     alipay_public_key_pem: str = field(default="", repr=False)
     gateway: str = GATEWAY_URL
+    bill_url: str = BILL_URLS[0]
     op_app_id: str = ""
     aes_key: str | None = field(default=None, repr=False)
     id_mode: IdKind = IdKind.OPEN_ID
@@ -73,6 +77,7 @@ class AlipayAccount:
         if self.op_app_id:
             require_match(DIGITS, "op_app_id", self.op_app_id)
         require_plain_url("gateway", self.gateway)
+        require_plain_url("bill_url", self.bill_url)
         if self.id_mode not in ID_MODES:
             raise ValueError("id_mode is open_id or user_id")
         object.__setattr__(self, "id_mode", IdKind(self.id_mode))

@@ -1,5 +1,6 @@
-"""WeChat behind the core's ports: logins, face, phone, the official account, WeChat Pay and its messages."""
+"""WeChat behind the core's ports: logins, face, phone, the official account, WeChat Pay, its bills and its messages."""
 
+from integrations.wechat.bill_source import WeChatBillSource
 from integrations.wechat.config import MerchantAccount, MiniappAccount
 from integrations.wechat.conversation import WeChatConversation
 from integrations.wechat.events import WeChatPayMessageReader
@@ -19,6 +20,7 @@ __all__ = [
     "MiniappAccount",
     "OfficialAccountConfig",
     "PushMode",
+    "WeChatBillSource",
     "WeChatConversation",
     "WeChatFaceVerifier",
     "WeChatMiniappLinks",

@@ -17,7 +17,14 @@ from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, ProviderError, ProviderRefused, ProviderUnavailable, TokenStore
 from integrations.answers import load
-from integrations.transport import DEFAULT_TIMEOUTS, Answer, Timeouts, Transport, strict_object
+from integrations.transport import (
+    DEFAULT_TIMEOUTS,
+    MOST_ANSWER_BYTES,
+    Answer,
+    Timeouts,
+    Transport,
+    strict_object,
+)
 from integrations.wechat._certificates import PATH, MerchantKeys
 from integrations.wechat._keys import KeyRing
 from integrations.wechat._schemas import RefusalSchema
@@ -64,6 +71,8 @@ CODES = {
     "OPENID_MISMATCH": _Means.NO,
     "USER_ACCOUNT_ABNORMAL": _Means.NO,
     "RESOURCE_NOT_EXISTS": _Means.NO,
+    "STATEMENT_CREATING": _Means.LATER,
+    "NO_STATEMENT_EXIST": _Means.NO,
 }
 
 _SAFE_FIELD = re.compile(r"/[a-z_/]{1,80}")
@@ -84,13 +93,14 @@ class PayHttp:
         *,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         clock: Clock = utc_now,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> None:
         self._base_url = account.base_url.rstrip("/")
         self._credential = Credential(account.mchid, account.serial_no)
         self._private_key = account.private_key()
         self._keys = MerchantKeys(account, tokens)
         self._clock = clock
-        self._transport = Transport(timeouts=timeouts, secret_urls=False)
+        self._transport = Transport(timeouts=timeouts, secret_urls=False, most_bytes=most_bytes)
 
     def send(
         self, method: str, path: str, payload: Mapping[str, Any] | None = None, *, expects: int = 200
@@ -112,6 +122,17 @@ class PayHttp:
             return strict_object(answer.body)
         except ValueError:
             raise ProviderUnavailable("answer is not a JSON object") from None
+
+    def download(self, path: str) -> bytes:
+        """The body of a bill, which WeChat does not sign: what it hashes to was told before, in a proven answer.
+
+        Raises: ProviderUnavailable, ProviderRefused.
+        """
+        keys = self._keys.fresh(self._fetch_certificates, self._clock())
+        answer = self._exchange("GET", path, b"", keys)
+        if answer.status != 200:
+            raise ProviderUnavailable(f"answered with HTTP {answer.status}")
+        return answer.body
 
     def stamp(self, before: tuple[str, ...], after: tuple[str | bytes, ...]) -> tuple[str, str, str]:
         """Sign lines around a fresh timestamp and nonce; returns timestamp (seconds), nonce and signature."""

@@ -176,6 +176,14 @@ class RefundNoticeSchema(RefundSchema):
     status = fields.String(required=True, data_key="refund_status", validate=validate.Length(min=1, max=32))
 
 
+class BillSchema(AnswerSchema):
+    """Where the file of a bill is, and what it hashes to once it is unpacked."""
+
+    hash_type = fields.String(required=True, validate=validate.OneOf(["SHA1"]))
+    hash_value = fields.String(required=True, validate=validate.Regexp(r"\A[0-9A-Fa-f]{40}\Z"))
+    download_url = text(2048, required=True)
+
+
 class RefusalSchema(AnswerSchema):
     """The body of a 4xx or 5xx."""
 

@@ -1,4 +1,4 @@
-"""WeChat Pay's trade bill of a day: unpacked, proven by its hash, and read strictly (wechat.md 4.9).
+"""WeChat Pay's trade bill of a day, read strictly (wechat.md 4.9).
 
 A bill that does not fit in every row and in its own sums is no bill: reconciliation on half of it would tell lies.
 Source: PAY /docs/merchant/products/bill-download/format-trade.
@@ -6,25 +6,16 @@ Source: PAY /docs/merchant/products/bill-download/format-trade.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-BOM = b"\xef\xbb\xbf"
-MOST_BYTES = 256 * 1024 * 1024
+from core.ports import BillUnreadable
+from integrations.wechat._bill_file import fen, instant, read_table, yuan
 
-_ZONE = ZoneInfo("Asia/Shanghai")
-_GZIP = 31  # zlib's word for: gzip, with its header and check sum
-_YUAN = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
-
-_TEXTS = ("交易时间", "公众账号ID", "商户号", "微信订单号", "商户订单号", "用户标识", "交易状态", "货币种类")
+_TEXTS = ("公众账号ID", "商户号", "微信订单号", "商户订单号", "用户标识", "货币种类")
 _SUMS = {
     "应结订单总金额": "应结订单金额",
     "退款总金额": "退款金额",
@@ -36,11 +27,7 @@ _SUMS = {
 _COUNT = "总交易单数"
 
 
-class BillUnreadable(Exception):
-    """What came is not the bill. The message names line and column, and shows no value."""
-
-
-class BillState(StrEnum):
+class RowState(StrEnum):
     """What a row tells of: money that came, went back, or was taken back by the payer's bank before it was booked."""
 
     PAID = "SUCCESS"
@@ -56,7 +43,7 @@ class BillRow:
     """
 
     at: datetime
-    state: BillState
+    state: RowState
     mchid: str
     appid: str
     payer: str = field(repr=False)
@@ -68,77 +55,35 @@ class BillRow:
     refund_id: str | None = None
     out_refund_no: str | None = None
     refund_fen: int = 0
-
-
-def unpack(body: bytes, *, sha1: str) -> bytes:
-    """The file inside a download that was asked for as GZIP; `sha1` (hex, as told beforehand) is of the file itself.
-
-    Raises: BillUnreadable.
-    """
-    unzip = zlib.decompressobj(_GZIP)
-    try:
-        content = unzip.decompress(body, MOST_BYTES)
-    except zlib.error:
-        raise BillUnreadable("not gzip") from None
-    if not unzip.eof or unzip.unused_data:
-        raise BillUnreadable("too large, cut, or not alone")
-    if hashlib.sha1(content, usedforsecurity=False).hexdigest() != sha1.lower():
-        raise BillUnreadable("another hash")
-    return content
+    refund_state: str | None = None
 
 
 def read_trade_bill(content: bytes) -> tuple[BillRow, ...]:
     """Read a file of type ALL, SUCCESS or REFUND; columns by their names. Raises: BillUnreadable."""
-    lines = _lines(content)
-    if len(lines) < 3:
-        raise BillUnreadable("too short")
-    *details, summary_header, summary = lines
-    cells = [_cells(details[0].split(","), line, number) for number, line in enumerate(details[1:], 2)]
-    rows = tuple(_row(one, number) for number, one in enumerate(cells, 2))
-    _check_sums(cells, _cells(summary_header.split(","), summary, len(lines)))
+    table = read_table(content)
+    rows = tuple(_row(cells, number) for number, cells in enumerate(table.details, 2))
+    _check_sums(table.details, table.summary)
     return rows
-
-
-def _lines(content: bytes) -> list[str]:
-    if not content.startswith(BOM):
-        raise BillUnreadable("no byte order mark")
-    try:
-        text = content[len(BOM) :].decode()
-    except UnicodeDecodeError:
-        raise BillUnreadable("not UTF-8") from None
-    *lines, end = text.split("\r\n")
-    if end or any("\n" in line or "\r" in line for line in lines):
-        raise BillUnreadable("lines do not end in CRLF")
-    return lines
-
-
-def _cells(header: list[str], line: str, number: int) -> dict[str, str]:
-    """A backquote before every value tells a comma between values from one inside a name."""
-    values = line[1:].split(",`")
-    if len(set(header)) != len(header) or not line.startswith("`") or len(values) != len(header):
-        raise BillUnreadable(f"line {number} does not fit its header")
-    return dict(zip(header, values, strict=True))
 
 
 def _row(cells: Mapping[str, str], number: int) -> BillRow:
     try:
-        time, appid, mchid, transaction_id, out_trade_no, payer, state, currency = (cells[name] for name in _TEXTS)
-        if _TIME.fullmatch(time) is None:
-            raise ValueError("交易时间")
+        appid, mchid, transaction_id, out_trade_no, payer, currency = (cells[name] for name in _TEXTS)
         return BillRow(
-            at=datetime.fromisoformat(time).replace(tzinfo=_ZONE).astimezone(UTC),
-            state=BillState(state),
+            at=instant(cells["交易时间"]),
+            state=RowState(cells["交易状态"]),
             mchid=mchid,
             appid=appid,
             payer=payer,
             transaction_id=transaction_id,
             out_trade_no=out_trade_no,
             currency=currency,
-            paid_fen=_fen(cells["订单金额"]),
-            fee_fen=_yuan(cells["手续费"]) * 100,
+            paid_fen=fen(cells["订单金额"]),
+            fee_fen=yuan(cells["手续费"]) * 100,
             refund_id=_number(cells.get("微信退款单号")),
             out_refund_no=_number(cells.get("商户退款单号")),
-            refund_fen=_fen(cells.get("申请退款金额", "0")),
+            refund_fen=fen(cells.get("申请退款金额", "0")),
+            refund_state=cells.get("退款状态") or None,
         )
     except KeyError as error:
         raise BillUnreadable(f"no column {error.args[0]}") from None
@@ -146,29 +91,15 @@ def _row(cells: Mapping[str, str], number: int) -> BillRow:
         raise BillUnreadable(f"line {number} has a value that does not fit") from None
 
 
-def _check_sums(rows: Iterable[Mapping[str, str]], summary: Mapping[str, str]) -> None:
-    rows = list(rows)
+def _check_sums(rows: Sequence[Mapping[str, str]], summary: Mapping[str, str]) -> None:
     try:
-        told = {name: _yuan(value) for name, value in summary.items()}
-        found = {name: sum((_yuan(row[_SUMS[name]]) for row in rows), Decimal(0)) for name in told.keys() - {_COUNT}}
+        told = {name: yuan(value) for name, value in summary.items()}
+        found = {name: sum((yuan(row[_SUMS[name]]) for row in rows), Decimal(0)) for name in told.keys() - {_COUNT}}
         count = told[_COUNT]
     except (KeyError, ValueError):
         raise BillUnreadable("the summary does not fit") from None
     if count != len(rows) or any(told[name] != total for name, total in found.items()):
         raise BillUnreadable("the rows do not add up to the summary")
-
-
-def _yuan(text: str) -> Decimal:
-    if _YUAN.fullmatch(text) is None:
-        raise ValueError("no amount")
-    return Decimal(text)
-
-
-def _fen(text: str) -> int:
-    fen = _yuan(text) * 100
-    if fen < 0 or fen != fen.to_integral_value():
-        raise ValueError("no whole fen")
-    return int(fen)
 
 
 def _number(text: str | None) -> str | None:

@@ -18,6 +18,7 @@ from integrations.wechat._keys import SMALLEST_RSA_BITS, KeyRing, PlatformKey, c
 
 MINIAPP_URL = "https://api.weixin.qq.com"
 MERCHANT_URL = "https://api.mch.weixin.qq.com"
+MERCHANT_URLS = (MERCHANT_URL, "https://api2.mch.weixin.qq.com")
 APIV3_KEY_BYTES = 32
 LONGEST_NOTIFY_URL = 255
 

@@ -192,3 +192,11 @@ def test_text_messages_go_in_the_order_of_the_accounts(config: Config) -> None:
     registry = Registry(replace(config, platforms=Platforms(sms=accounts)), NoTokens())
     assert [one.provider for one in registry.sms_gateways()] == ["tencent", "aliyun"]
     assert Registry(replace(config, platforms=Platforms()), NoTokens()).sms_gateways() == []
+
+
+def test_every_merchant_account_tells_its_bills(registry: Adapters) -> None:
+    """Also one that no app of ours can pay to: its money is looked at all the same."""
+    sources = registry.bill_sources()
+    wechat = {("wechat_pay", name) for name in ("gulou", "renmin", "elsewhere", "shared")}
+    assert sources.keys() == wechat | {("alipay", "gulou"), ("alipay", "renmin")}
+    assert all((one.provider, one.merchant) == key for key, one in sources.items())

@@ -366,6 +366,10 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             _row("alipay", gateway="https://openapi.alipay.com.evil.cn/gateway.do"),
             "alipay[0]: gateway is not the platform's own https host",
         ),
+        (
+            _row("alipay", bill_url="http://dwbillcenter.alipay.com.evil.cn"),
+            "alipay[0]: bill_url is not the platform's own https host",
+        ),
         (_row("sms", access_key_secret=None), "sms[0]: missing: access_key_secret"),
         (_row("sms", agreement_template_id=None), "sms[0]: missing: agreement_template_id"),
         (

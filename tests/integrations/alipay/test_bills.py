@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.alipay import bills
-from integrations.alipay.bills import BillKind, BillRow, BillUnreadable, read_trade_bill, unpack
+from core.ports import BillUnreadable
+from integrations.alipay import _bill_file
+from integrations.alipay.bills import FORM, BillRow, RowKind, read_trade_bill
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "alipay" / "bill_csv.json"
 SELLER_ID, DAY = "2088100200300400", date(2026, 11, 20)
@@ -49,6 +50,10 @@ def read(text: str) -> tuple[BillRow, ...]:
     return read_trade_bill(text.encode("gb18030"), seller_id=SELLER_ID, day=DAY)
 
 
+def unpack(packed: bytes) -> bytes:
+    return _bill_file.unpack(packed, FORM.ending)
+
+
 class Member(zipfile.ZipInfo):
     """A member whose name is written in GBK, without the flag that would tell of another charset."""
 
@@ -70,11 +75,11 @@ def test_the_published_bill_is_read() -> None:
     expected, content = vector["expected"], vector["text"].encode("gb18030")
     rows = read_trade_bill(content, seller_id="2088000000000000", day=date(2019, 9, 16))
     assert len(rows) == expected["rows"]
-    for kind, name in ((BillKind.PAYMENT, "trade"), (BillKind.REFUND, "refund")):
+    for kind, name in ((RowKind.PAYMENT, "trade"), (RowKind.REFUND, "refund")):
         found = [row.received_fen for row in rows if row.kind is kind]
         assert len(found) == expected[f"{name}_count"]
         assert sum(found) == Decimal(expected[f"{name}_received"]) * 100
-    first = next(row for row in rows if row.kind is BillKind.REFUND)
+    first = next(row for row in rows if row.kind is RowKind.REFUND)
     told = expected["first_refund"]
     assert (first.trade_no, first.out_trade_no) == (told["支付宝交易号"], told["商户订单号"])
     assert (first.out_request_no, first.received_fen) == (told["退款批次号/请求号"], -1)
@@ -84,7 +89,7 @@ def test_a_row_tells_a_payment_or_a_refund_in_fen() -> None:
     assert read(GOOD) == (
         BillRow(
             at=datetime(2026, 11, 20, 2, 29, 55, tzinfo=UTC),
-            kind=BillKind.PAYMENT,
+            kind=RowKind.PAYMENT,
             trade_no="2026112022001400000000000001",
             out_trade_no="P1",
             amount_fen=5005,
@@ -93,7 +98,7 @@ def test_a_row_tells_a_payment_or_a_refund_in_fen() -> None:
         ),
         BillRow(
             at=datetime(2026, 11, 20, 15, 59, 59, tzinfo=UTC),
-            kind=BillKind.REFUND,
+            kind=RowKind.REFUND,
             trade_no="2026112022001400000000000001",
             out_trade_no="P1",
             amount_fen=-2000,
@@ -108,6 +113,13 @@ def test_lines_may_end_in_two_ways_and_columns_may_be_added() -> None:
     assert read(GOOD.replace("\n", "\r\n")) == read(GOOD)
     wider = GOOD.replace(HEADER, HEADER + ",业务描述").replace("0.00,\n", "0.00,,x\n")
     assert read(wider) == read(GOOD)
+
+
+@pytest.mark.parametrize("name", ["挂号费,内科", ",", 'a,"b",`c`', "挂号,𠮷"])
+def test_commas_in_a_name_and_in_a_remark_are_no_new_columns(name: str) -> None:
+    """Others write them, and the lines around them are told all the same."""
+    assert read(GOOD.replace("挂号费,", f"{name},")) == read(GOOD)
+    assert read(GOOD.replace("挂号费,", f"{name},").replace("0.00,\n", f"0.00,{name}\n")) == read(GOOD)
 
 
 def test_a_day_without_trades_is_a_bill_without_rows() -> None:
@@ -133,7 +145,9 @@ def test_a_day_without_trades_is_a_bill_without_rows() -> None:
         lambda text: text.replace("交易合计：1笔", "交易合计：2笔"),
         lambda text: text.replace("49.75元", "4975元"),
         lambda text: text.replace("#退款合计", "#退款"),
-        lambda text: text.replace("挂号费,2026-11-20 10:29:00", "挂号费,内科,2026-11-20 10:29:00"),
+        lambda text: text.replace("挂号费,2026-11-20 10:29:00", "挂号费,内科,2026-11-20 10:29"),
+        lambda text: text.replace("挂号费,", "挂号费,2026-11-20 10:29:00,2026-11-20 10:29:55,"),
+        lambda text: text.replace("\t,交易", "\t,x,交易"),
         lambda text: text.replace("订单金额（元）", "订单金额"),
         lambda text: text.replace("备注", "分润（元）"),
         lambda text: text.replace("交易\t", "转账\t"),
@@ -187,7 +201,7 @@ def test_an_archive_without_one_file_of_details_is_refused(packed: bytes) -> Non
 
 
 def test_an_archive_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bills, "MOST_BYTES", 1000)
+    monkeypatch.setattr(_bill_file, "MOST_BYTES", 1000)
     assert unpack(archive(("a_业务明细.csv", "x" * 1000), utf_8=True)) == b"x" * 1000
     with pytest.raises(BillUnreadable, match="too large"):
         unpack(archive(("a_业务明细.csv", "x" * 1001), utf_8=True))

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from integrations.wechat import bills
-from integrations.wechat.bills import BillState, BillUnreadable, read_trade_bill, unpack
+from core.ports import BillUnreadable
+from integrations.wechat import _bill_file, bills
+from integrations.wechat._bill_file import unpack
+from integrations.wechat.bills import RowState, read_trade_bill
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "wechat" / "wxpay_v3_trade_bill.json"
 COLUMNS = (
@@ -59,7 +61,7 @@ def test_a_row_tells_a_payment_or_a_refund_in_fen() -> None:
     paid, back = read_trade_bill(GOOD)
     assert paid == bills.BillRow(
         at=datetime(2026, 11, 20, 2, 30, tzinfo=UTC),
-        state=BillState.PAID,
+        state=RowState.PAID,
         mchid="1900007291",
         appid="wx1",
         payer="oABC",
@@ -69,8 +71,8 @@ def test_a_row_tells_a_payment_or_a_refund_in_fen() -> None:
         paid_fen=1500,
         fee_fen=Decimal(9),
     )
-    assert (back.state, back.paid_fen, back.refund_fen) == (BillState.REFUND, 0, 500)
-    assert (back.refund_id, back.out_refund_no) == ("5030001", "YZR1")
+    assert (back.state, back.paid_fen, back.refund_fen) == (RowState.REFUND, 0, 500)
+    assert (back.refund_id, back.out_refund_no, back.refund_state) == ("5030001", "YZR1", "SUCCESS")
     assert "oABC" not in repr(paid)
 
 
@@ -131,7 +133,7 @@ def test_a_download_is_proven_by_the_hash_of_what_is_inside(monkeypatch: pytest.
     for body, told in bad:
         with pytest.raises(BillUnreadable):
             unpack(body, sha1=told)
-    monkeypatch.setattr(bills, "MOST_BYTES", len(GOOD) - 1)
+    monkeypatch.setattr(_bill_file, "MOST_BYTES", len(GOOD) - 1)
     with pytest.raises(BillUnreadable, match="too large"):
         unpack(zipped, sha1=sha1)
 

@@ -1,0 +1,135 @@
+"""The bills of one merchant number, fetched from WeChat Pay (wechat.md 4.9).
+
+Source: PAY /doc/v3/merchant/4012084430.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, time
+
+from core.ports import (
+    BillEntry,
+    BillKind,
+    BillNotReady,
+    BillState,
+    BillUnreadable,
+    FundEntry,
+    ProviderRefused,
+    TokenStore,
+)
+from integrations.answers import load_answer
+from integrations.bill_days import DOWNLOAD_TIMEOUTS, MOST_DOWNLOAD_BYTES, T, days_after, fetch_of_day
+from integrations.transport import Timeouts
+from integrations.wechat._bill_file import unpack
+from integrations.wechat._pay_http import Clock, PayHttp, utc_now
+from integrations.wechat._schemas import BillSchema
+from integrations.wechat.bills import BillRow, RowState, read_trade_bill
+from integrations.wechat.config import MERCHANT_URLS, MerchantAccount
+from integrations.wechat.funds import read_fund_flow
+
+READY_AT = time(10)
+"""When the bill of the day before is there. Until then an unknown bill may be one that is not made yet."""
+
+REFUND_STATES = {
+    "SUCCESS": BillState.REFUNDED,
+    "PROCESSING": BillState.REFUNDING,
+    **dict.fromkeys(("ABNORMAL", "CLOSED", "CHANGE", "FAIL", "REFUNDCLOSE"), BillState.NOT_REFUNDED),
+}
+"""The words of today, and the older ones that bills have kept."""
+
+_FILE = "/v3/billdownload/file"
+_QUERY = re.compile(r"\?[!-~]{1,2048}")
+
+
+class WeChatBillSource:
+    """Port BillSource. A download that is not the file that was promised is fetched once more, and then refused."""
+
+    provider = "wechat_pay"
+
+    def __init__(
+        self,
+        account: MerchantAccount,
+        tokens: TokenStore,
+        *,
+        timeouts: Timeouts = DOWNLOAD_TIMEOUTS,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.merchant = account.merchant
+        self._mchid = account.mchid
+        own = account.base_url.rstrip("/")
+        # Either host of WeChat Pay may name the other one; the file is asked of our own in any case.
+        self._hosts = MERCHANT_URLS if own in MERCHANT_URLS else (own,)
+        self._clock = clock
+        self._http = PayHttp(account, tokens, timeouts=timeouts, clock=clock, most_bytes=MOST_DOWNLOAD_BYTES)
+
+    def trade_bill(self, day: date) -> tuple[BillEntry, ...]:
+        """Raises: BillNotReady, BillUnreadable, ProviderUnavailable, ProviderRefused."""
+        return self._entries("tradebill", "bill_type=ALL", day, self._read_trades)
+
+    def fund_flow(self, day: date) -> tuple[FundEntry, ...]:
+        """Of the basic account, which takes the payments.
+
+        Raises: BillNotReady, BillUnreadable, ProviderUnavailable, ProviderRefused."""
+        return self._entries("fundflowbill", "account_type=BASIC", day, read_fund_flow)
+
+    def _entries(self, bill: str, kind: str, day: date, read: Callable[[bytes], tuple[T, ...]]) -> tuple[T, ...]:
+        path = f"/v3/bill/{bill}?bill_date={day.isoformat()}&{kind}&tar_type=GZIP"
+        try:
+            # A place to fetch it from is good once, so it is asked for again too.
+            return fetch_of_day(day, lambda: read(self._downloaded(path)))
+        except ProviderRefused as refusal:
+            is_early = self._clock() < days_after(day, 1, READY_AT)
+            if refusal.code == "STATEMENT_CREATING" or (refusal.code == "NO_STATEMENT_EXIST" and is_early):
+                raise BillNotReady(f"{refusal.code} for {day}") from None
+            if refusal.code == "NO_STATEMENT_EXIST":
+                return ()
+            raise
+
+    def _downloaded(self, path: str) -> bytes:
+        told = load_answer(BillSchema(), self._http.send("GET", path))
+        place = self._path_of(told["download_url"])
+        try:
+            body = self._http.download(place)
+        except ProviderRefused as refusal:
+            raise BillUnreadable(f"its place says {refusal.code}") from None
+        return unpack(body, sha1=told["hash_value"])
+
+    def _path_of(self, url: str) -> str:
+        """What is asked of our own host. A place elsewhere is not gone to, though WeChat signed it."""
+        for host in self._hosts:
+            if url.startswith(host + _FILE) and _QUERY.fullmatch(url, len(host + _FILE)):
+                return url.removeprefix(host)
+        raise BillUnreadable("its place is not WeChat Pay's")
+
+    def _read_trades(self, content: bytes) -> tuple[BillEntry, ...]:
+        return tuple(self._entry(row, number) for number, row in enumerate(read_trade_bill(content), 2))
+
+    def _entry(self, row: BillRow, number: int) -> BillEntry:
+        is_refund = row.state is RowState.REFUND
+        amount = row.refund_fen if is_refund else row.paid_fen
+        state = _state(row)
+        if row.mchid != self._mchid:
+            raise BillUnreadable(f"line {number} is of another merchant")
+        whole = amount > 0 and row.fee_fen == row.fee_fen.to_integral_value()
+        if not whole or state is None or is_refund is not bool(row.refund_id and row.out_refund_no):
+            raise BillUnreadable(f"line {number} has a value that does not fit")
+        return BillEntry(
+            kind=BillKind.REFUND if is_refund else BillKind.PAYMENT,
+            at=row.at,
+            out_trade_no=row.out_trade_no,
+            platform_trade_no=row.transaction_id,
+            amount_fen=amount,
+            currency=row.currency,
+            fee_fen=int(row.fee_fen),
+            state=state,
+            out_refund_no=row.out_refund_no,
+            platform_refund_no=row.refund_id,
+        )
+
+
+def _state(row: BillRow) -> BillState | None:
+    if row.state is RowState.REFUND:
+        return REFUND_STATES.get(row.refund_state or "")
+    return BillState.PAID if row.state is RowState.PAID else BillState.REVOKED
