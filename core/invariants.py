@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from core.booking.policy import MOST_DEPENDENTS
+from core.invariants_of_offers import OF_OFFERS
 from core.invariants_of_prepays import OF_PREPAYS
 from core.invariants_over_time import OVER_TIME
 from models.account_join import AccountJoin
@@ -44,6 +45,8 @@ _FOR_BOTH = f"""(SELECT COALESCE(SUM(CASE WHEN a.fee_fen < o.fee_fen THEN a.fee_
 
 # As a limit counts them: one in the place of another counts with it while both stand.
 _CLAIMS = "COUNT(DISTINCT CASE WHEN beside_replaced THEN replaces_id ELSE id END)"
+
+_CHOSEN = "(awaiting_payment OR NOT EXISTS (SELECT 1 FROM offers o WHERE o.accepted_as_id = a.id))"
 
 # What a join leaves of an account: its own consents, and an idempotency key that the other account had used as well.
 _HANGING = {
@@ -91,9 +94,10 @@ _QUERIES = {
     "AND follow_up_of_id IS NULL GROUP BY person_id, visit_date "
     f"HAVING {_CLAIMS} > MAX(CAST(terms->>'max_per_person_day' AS INTEGER))",
     **OVER_TIME,
-    "person_within_hold_limit": "SELECT person_id FROM appointments WHERE status = 'pending' "
+    # What was taken for a number that the hospital called off is none: nobody chose to hold it.
+    "person_within_hold_limit": f"SELECT person_id FROM appointments a WHERE status = 'pending' AND {_CHOSEN} "
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
-    "account_within_hold_limit": "SELECT account_id FROM appointments WHERE status = 'pending' "
+    "account_within_hold_limit": f"SELECT account_id FROM appointments a WHERE status = 'pending' AND {_CHOSEN} "
     "GROUP BY account_id HAVING COUNT(DISTINCT charge_id) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
     "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} + {_FOR_BOTH} <> (SELECT "
     "COALESCE(SUM(l.amount_fen), 0) FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
@@ -229,14 +233,7 @@ _QUERIES = {
     "AND s.status NOT IN ('withheld','suspended')",
     "hospital_claim_is_settled": "SELECT h.id FROM hospital_claims h JOIN appointments a ON a.id = h.appointment_id "
     "WHERE a.created_at < :last_retry AND (h.status = 'unknown' OR (a.status = 'pending' AND a.awaiting_hospital))",
-    "offered_slot_has_its_offer": "SELECT s.id FROM slots s WHERE s.withheld_reason = 'offered' AND NOT EXISTS "
-    "(SELECT 1 FROM offers o WHERE o.slot_id = s.id AND o.status = 'open')",
-    "open_offer_has_its_slot": "SELECT o.id FROM offers o JOIN slots s ON s.id = o.slot_id WHERE o.status = 'open' "
-    "AND s.status <> 'suspended' AND COALESCE(s.withheld_reason, '-') <> 'offered'",
-    "offer_ends": "SELECT id FROM offers WHERE status = 'open' AND expires_at < :ten_minutes_ago",
-    "taken_offer_has_its_appointment": "SELECT o.id FROM offers o JOIN appointments n ON n.id = o.accepted_as_id "
-    "JOIN appointments a ON a.id = o.appointment_id WHERE n.replaces_id IS NULL OR n.replaces_id <> a.id "
-    "OR n.slot_id <> o.slot_id OR n.person_id <> a.person_id OR a.status <> 'cancelled' OR n.fee_fen > a.fee_fen",
+    **OF_OFFERS,
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "
     "WHERE REPLACE(CAST(m.id AS TEXT), '-', '') = REPLACE(e.cause_id, '-', ''))",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.booking.clinic.affected import settle_suspension
 from core.booking.clinic.changed import FOLLOW_CHANGE, follow_change
-from core.booking.clinic.suspended import SETTLE
+from core.booking.clinic.soon import SETTLE
 from core.booking.day.no_show import mark_no_shows
 from core.booking.endings.release import close_payments, end_hold
 from core.booking.endings.returning import return_slot

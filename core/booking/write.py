@@ -149,7 +149,7 @@ def _rows(
     if appointment.hold_expires_at is not None:
         records.append(end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
     if sale.awaits_hospital:
-        records += _claim(appointment, now=now, cause=cause)
+        records += claim_at_hospital(appointment, now=now, cause=cause)
     return appointment, line, records
 
 
@@ -242,7 +242,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
     )
 
 
-def _claim(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Base]:
+def claim_at_hospital(appointment: Appointment, *, now: datetime, cause: Cause) -> list[Base]:
     """What the hospital's own system is to be asked, and the job that asks."""
     claim = HospitalClaim(
         id=new_id(),

@@ -67,7 +67,7 @@ class ChargeAccount:
         used, for nobody sees a doctor twice for one number, or once its own clinic is suspended. Beside one whose
         clinic takes place, nobody pays for one whose clinic does not."""
         unpaid = [one for one in self.appointments if one.waits_for_payment and self.may_take_its_place(one)]
-        return [one for one in unpaid if self._takes_place(one)] or unpaid
+        return [one for one in unpaid if not self.is_suspended(one)] or unpaid
 
     @property
     def to_pay_fen(self) -> int:
@@ -111,10 +111,12 @@ class ChargeAccount:
         old = self.replaced_by(appointment)
         if old is None:
             return True
-        return self._takes_place(appointment) and old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
+        stands_or_is_over = old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
+        return stands_or_is_over and not self.is_suspended(appointment)
 
-    def _takes_place(self, appointment: Appointment) -> bool:
-        return self.slots[appointment.slot_id].status is not SlotStatus.SUSPENDED
+    def is_suspended(self, appointment: Appointment) -> bool:
+        """Its clinic does not take place."""
+        return self.slots[appointment.slot_id].status is SlotStatus.SUSPENDED
 
     def _credit_fen(self, appointment: Appointment) -> int:
         old = self.replaced_by(appointment)

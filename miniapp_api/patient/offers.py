@@ -30,7 +30,9 @@ blueprint = patient_blueprint("offers", "/api/v1/offers")
 def take_offer(offer_id: UUID) -> Response:
     """The new appointment; the suspended one is cancelled, which never counts against the patient. It costs no more
     than before, and what it costs less goes back. Where the old one was not paid yet, the new one waits for its payment
-    until `hold_expires_at`."""
+    until `hold_expires_at`. Where the hospital's own system must agree, the new one is `pending` and awaits it; the
+    suspended one stands until it has, and no other offer can be answered meanwhile. Where it refuses, those that were
+    left can be taken again."""
 
     def step(command: Command) -> Any:
         caller = command.caller.account_id

@@ -117,6 +117,23 @@ def _offer_without_end(session: Session, world: World) -> None:
     change(session, Offer, world.offer, expires_at=world.now - timedelta(minutes=11))
 
 
+def _one_of_them_was_taken(session: Session, world: World, **new: object) -> None:
+    """Another one is over since, which waits where the hospital has yet to agree to the one that was taken."""
+    _taken_beside(session, world, **BESIDE | new)
+    over = world.now - timedelta(hours=1)
+    clone(session, Offer, world.offer, status=OfferStatus.OPEN, accepted_as_id=None, slot_id=new_id(), expires_at=over)
+
+
+BESIDE = {"status": AppointmentStatus.PENDING, "beside_replaced": True}
+for _not_waiting in ({"beside_replaced": False}, {"status": AppointmentStatus.CANCELLED}):
+    plant("offer_ends")(partial(_one_of_them_was_taken, **_not_waiting))
+
+
+@quiet("offer_ends")
+def _one_waits_for_the_hospital(session: Session, world: World) -> None:
+    _one_of_them_was_taken(session, world)
+
+
 @quiet("offer_ends")
 def _offer_just_over(session: Session, world: World) -> None:
     change(session, Offer, world.offer, expires_at=world.now - timedelta(minutes=9))
@@ -128,14 +145,20 @@ def _taken_as_something_else(session: Session, world: World) -> None:
 
 
 def _taken(session: Session, world: World, **new: object) -> None:
-    old = read_row(session, Appointment, world.on_site)
     change(session, Appointment, world.on_site, status=AppointmentStatus.CANCELLED)
+    _taken_beside(session, world, **{"status": AppointmentStatus.BOOKED} | new)
+
+
+def _taken_beside(session: Session, world: World, **new: object) -> None:
+    old = read_row(session, Appointment, world.on_site)
     slot_id = read_row(session, Offer, world.offer)["slot_id"]
-    facts = {"slot_id": slot_id, "replaces_id": old["id"], "status": AppointmentStatus.BOOKED} | new
+    facts = {"slot_id": slot_id, "replaces_id": old["id"]} | new
     made = clone(session, Appointment, world.on_site, **facts)
     change(session, Offer, world.offer, status=OfferStatus.ACCEPTED, accepted_as_id=made)
 
 
+plant("taken_offer_has_its_appointment")(partial(_taken_beside, status=AppointmentStatus.BOOKED))
+quiet("taken_offer_has_its_appointment")(partial(_taken_beside, **BESIDE))
 quiet("taken_offer_has_its_appointment")(_taken)
 for _other in ({"fee_fen": 999_999}, {"slot_id": new_id()}, {"person_id": new_id()}, {"replaces_id": None}):
     plant("taken_offer_has_its_appointment")(partial(_taken, **_other))
@@ -320,6 +343,26 @@ def _two_where_the_hospital_gave_the_doctor_the_second(session: Session, world: 
 @plant("person_within_hold_limit")
 def _two_holds_of_a_person(session: Session, world: World) -> None:
     clone(session, Appointment, world.held, account_id=new_id(), schedule_id=new_id(), department_id=new_id())
+
+
+def _beside_what_was_offered(session: Session, world: World, *, paid: bool) -> None:
+    """What was taken for a number that was called off is no hold, unless it is to be paid like one."""
+    others = {"schedule_id": new_id(), "department_id": new_id(), "charge_id": new_id()}
+    waiting = clone(session, Appointment, world.held, awaiting_payment=not paid, awaiting_hospital=paid, **others)
+    change(session, Offer, world.offer, status=OfferStatus.ACCEPTED, accepted_as_id=waiting)
+
+
+def _beside_two_holds(session: Session, world: World, *, paid: bool) -> None:
+    clone(session, Appointment, world.held, person_id=new_id(), schedule_id=new_id(), charge_id=new_id())
+    _beside_what_was_offered(session, world, paid=paid)
+
+
+for _limit, _held in (
+    ("person_within_hold_limit", _beside_what_was_offered),
+    ("account_within_hold_limit", _beside_two_holds),
+):
+    quiet(_limit)(partial(_held, paid=True))
+    plant(_limit)(partial(_held, paid=False))
 
 
 @plant("account_within_hold_limit")

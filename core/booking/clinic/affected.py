@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -17,7 +17,14 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.alternatives import alternatives_to, count_offers
-from core.booking.clinic.offers import Offered, end_lapsed, lock_offered, make_offers, withdraw_offers
+from core.booking.clinic.offers import (
+    Offered,
+    end_lapsed,
+    lock_offered,
+    make_offers,
+    waits_for_hospital,
+    withdraw_offers,
+)
 from core.booking.clinic.schedule_changes import version_of
 from core.booking.clinic.suspended import AFFECTED, end_suspended
 from core.booking.follow_up.right import renew_after_suspension
@@ -36,6 +43,7 @@ from models.states import Actor, Cause, CauseKind
 
 _AT_ONCE = 25
 """So many appointments in one go: all of them take less time than the job's lease."""
+_HOSPITAL_LOOK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -103,12 +111,12 @@ def _excuse(session: Session, now: datetime, *, schedule_id: UUID) -> None:
 
 
 def _due(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UUID, UUID]]:
-    """Of this half day whoever waits for no answer, or whose offers stand although their appointment does not; and of
-    any other those whose offer was a number of this one."""
+    """Of this half day whoever waits for no answer, neither theirs nor their hospital's, or whose offers stand although
+    their appointment does not; and of any other those whose offer was a number of this one."""
     mine, is_open = Appointment.schedule_id == schedule_id, Offer.status == OfferStatus.OPEN
     offer = exists().where(Offer.appointment_id == Appointment.id, is_open)
     dead = offer.where(Slot.id == Offer.slot_id, Slot.status == SlotStatus.SUSPENDED)
-    waits = offer.where(Offer.expires_at > now)
+    waits = or_(offer.where(Offer.expires_at > now), waits_for_hospital(Appointment.id))
     wanted = or_(
         and_(mine, unsettled(), ~waits), and_(mine, ~unsettled(), offer), and_(or_(mine, _here(schedule_id)), dead)
     )
@@ -124,13 +132,19 @@ def _here(schedule_id: UUID) -> ColumnElement[bool]:
     )
 
 
-def _next_look(session: Session, _now: datetime, *, schedule_id: UUID) -> datetime | None:
-    query = (
+def _next_look(session: Session, now: datetime, *, schedule_id: UUID) -> datetime | None:
+    """When the next offer is over; and while a hospital has yet to answer once more after a while, though whoever hears
+    its answer makes this job due."""
+    mine, waiting = Appointment.schedule_id == schedule_id, waits_for_hospital(Appointment.id)
+    expiring = (
         select(func.min(Offer.expires_at, type_=Offer.expires_at.type))
         .join(Appointment, Appointment.id == Offer.appointment_id)
-        .where(Appointment.schedule_id == schedule_id, Offer.status == OfferStatus.OPEN)
+        .where(mine, Offer.status == OfferStatus.OPEN, ~waiting)
     )
-    return session.scalar(query)
+    ends = session.scalar(expiring)
+    if not session.scalar(select(exists().where(mine, waiting))):
+        return ends
+    return now + _HOSPITAL_LOOK if ends is None else min(ends, now + _HOSPITAL_LOOK)
 
 
 def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id: UUID, cause: Cause) -> None:
@@ -138,13 +152,15 @@ def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     appointment = offered.appointment
     schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
     if appointment.status not in AFFECTED or schedule.status is not ScheduleStatus.SUSPENDED:
-        if offered.open and appointment.status in AFFECTED:
+        if (offered.open or offered.waits_for_hospital) and appointment.status in AFFECTED:
             subject = f"{appointment.id}:{version_of(session, schedule.id)}"
             tell(session, NoticeKind.CLINIC_REOPENED, appointment, now=now, subject=subject)
         withdraw_offers(session, offered, reason="not_needed", now=now, cause=cause)
         return
     end_lapsed(session, offered, now=now, cause=cause)
-    if offered.open or _offer_others(session, offered, schedule, now=now, cause=cause):
+    if offered.waits_for_hospital or offered.open:
+        return
+    if _offer_others(session, offered, schedule, now=now, cause=cause):
         return
     end_suspended(session, offered.account, appointment, now=now, cause=cause)
     renew_after_suspension(session, appointment)

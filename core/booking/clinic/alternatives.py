@@ -41,10 +41,7 @@ class Alternative:
 
 
 def alternatives_to(session: Session, schedule: Schedule, *, within_days: int, now: datetime) -> list[Alternative]:
-    """Ranked: by kind, then by time. Only what anybody could book at `now`, in the same hospital. None where it has a
-    system of its own: nothing can be held there without asking it."""
-    if session.get_one(Hospital, schedule.hospital_id).system is not None:
-        return []
+    """Ranked: by kind, then by time. Only what anybody could book at `now`, in the same hospital."""
     subject, title = _subject_and_title(session, schedule)
     alike = or_(Schedule.department_id == schedule.department_id, Schedule.doctor_id == schedule.doctor_id)
     if subject is not None:
@@ -97,8 +94,11 @@ def _kind(schedule: Schedule, other: Schedule, *, same_rank: bool, same_subject:
 def suited(session: Session, appointment: Appointment, alternatives: Iterable[Alternative]) -> Iterator[Alternative]:
     """Those that are for somebody like them, and that the person may have beside what they have otherwise: the
     suspended appointment ends by taking one. Of a follow-up none: its right is there again, and the patient chooses.
-    None either for what was to take the place of a number that they still have, or have used: it keeps the money."""
+    None either for what was to take the place of a number that they still have, or have used: it keeps the money; nor
+    where the hospital's own system must agree, for what is not theirs yet: the two would wait for one another."""
     if appointment.follow_up_of_id is not None or _keeps_another(session, appointment):
+        return
+    if needs_hospital(session, appointment) and appointment.status is not AppointmentStatus.BOOKED:
         return
     others, dependent = others_than(session, appointment), session.get_one(Dependent, appointment.dependent_id)
     # Whoever was seen though the clinic is not for them was given it by a doctor: that holds for the others as well.
@@ -107,6 +107,11 @@ def suited(session: Session, appointment: Appointment, alternatives: Iterable[Al
         fits = anywhere or is_for(one.terms, dependent, one.schedule.visit_date)
         if fits and limit_reached(one.schedule, others) is None:
             yield one
+
+
+def needs_hospital(session: Session, appointment: Appointment) -> bool:
+    """Whether the hospital's own system must agree to another number, as it is connected now."""
+    return session.scalar(select(Hospital.system).where(Hospital.id == appointment.hospital_id)) is not None
 
 
 def _keeps_another(session: Session, appointment: Appointment) -> bool:

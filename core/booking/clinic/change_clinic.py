@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.booking.clinic.affected import Counts, count_affected
 from core.booking.clinic.changed import follow_soon
 from core.booking.clinic.schedule_changes import ChangeRefused, Order, change_schedule, version_of
-from core.booking.clinic.suspended import settle_soon
+from core.booking.clinic.soon import settle_suspension_soon
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.locks import lock_schedules
 from core.payments.closing import close_charge_soon, is_closing
@@ -128,7 +128,7 @@ def reopen_schedule(session: Session, *, schedule_id: UUID, order: Order, now: d
     kept = returns_at is not None and now < returns_at
     back = [slot for slot in suspended if _reopen(session, slot, order, since=since, channels_kept=kept, now=now)]
     if suspended:
-        settle_soon(session, schedule_id, now=now)
+        settle_suspension_soon(session, schedule_id, now=now)
     return _told(session, schedule, news=True, slots=len(back))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.offers import waits_for_hospital
 from models.appointment import Appointment
 from models.hospital import Campus, Department, Doctor
 from models.offer import Offer, OfferStatus
@@ -27,7 +28,8 @@ class OfferView:
 
 
 def open_offers(session: Session, suspended: list[Appointment]) -> dict[UUID, list[OfferView]]:
-    """Only where a clinic is suspended is there anything to read."""
+    """Only where a clinic is suspended is there anything to read. None while one that was taken waits for its hospital:
+    no other can be had meanwhile."""
     found: dict[UUID, list[OfferView]] = {}
     if suspended:
         rows = session.execute(
@@ -38,6 +40,7 @@ def open_offers(session: Session, suspended: list[Appointment]) -> dict[UUID, li
             .join(Department, Department.id == Schedule.department_id)
             .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
             .where(Offer.appointment_id.in_([one.id for one in suspended]), Offer.status == OfferStatus.OPEN)
+            .where(~waits_for_hospital(Offer.appointment_id))
             .order_by(Offer.id)
         )
         for row in rows:

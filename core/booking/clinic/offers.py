@@ -1,7 +1,8 @@
 """Offers: numbers held for an appointment whose clinic is suspended. All under the lock of its charge.
 
 An offered slot is withheld with the reason `offered` as long as its offer is open. An offer that ends lets its number
-go, which a job then puts back on sale.
+go, which a job then puts back on sale. Where the hospital's own system must agree to the one that was taken, the others
+wait for its answer: their time stands still, and nobody answers them meanwhile.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.booking.clinic.alternatives import Alternative, first_free, suited
+from core.booking.clinic.soon import settle_suspension_soon
 from core.booking.terms import Terms
 from core.jobs.queue import enqueue
 from core.locks import lock_charge
@@ -40,6 +42,12 @@ class Offered:
     def open(self) -> list[Offer]:
         return [one for one in self.offers if one.status is OfferStatus.OPEN]
 
+    @property
+    def waits_for_hospital(self) -> bool:
+        """One of them was taken, and the hospital has yet to agree."""
+        beside = self.account.replacement_of(self.appointment)
+        return beside is not None and beside.id in {one.accepted_as_id for one in self.offers}
+
     def slot(self, offer: Offer) -> Slot:
         return self.account.slots[offer.slot_id]
 
@@ -62,6 +70,13 @@ def offers_of(session: Session, appointment_id: UUID) -> list[Offer]:
     """As they are now, the best first."""
     query = select(Offer).where(Offer.appointment_id == appointment_id).order_by(Offer.id)
     return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def waits_for_hospital(appointment_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """As `Offered.waits_for_hospital`, of the appointment with this id."""
+    taken, new = aliased(Offer), aliased(Appointment)
+    waiting = and_(new.id == taken.accepted_as_id, new.status == AppointmentStatus.PENDING, new.beside_replaced)
+    return exists().where(taken.appointment_id == appointment_id, waiting)
 
 
 def make_offers(
@@ -141,7 +156,7 @@ def end_lapsed(session: Session, offered: Offered, *, now: datetime, cause: Caus
     for offer in offered.open:
         if not offered.is_held(offer):
             offer.withdraw(session, at=now, cause=cause, reason="suspended")
-        elif now >= offer.expires_at:
+        elif now >= offer.expires_at and not offered.waits_for_hospital:
             offer.expire(session, at=now, cause=cause)
             _let_go(session, offered.slot(offer), now=now)
 
@@ -158,6 +173,24 @@ def decline(session: Session, offered: Offered, offer: Offer, *, now: datetime, 
     offer.decline(session, at=now, cause=cause)
     if offered.is_held(offer):
         _let_go(session, offered.slot(offer), now=now)
+
+
+def resume_offers(session: Session, account: ChargeAccount, ended: Appointment, *, now: datetime) -> None:
+    """`ended` was to take the place of another. Where the clinic of that one is suspended its patient is where they
+    were before: what else is held for them is so for as long as it would have been when they took this one."""
+    lost = account.replaced_by(ended)
+    if lost is None or not account.is_suspended(lost):
+        return
+    offers = offers_of(session, lost.id)
+    for offer in offers if ended.id in {one.accepted_as_id for one in offers} else []:
+        if offer.status is OfferStatus.OPEN:
+            offer.expires_at = min(offer.expires_at + (now - ended.created_at), _sold_until(session, offer))
+    settle_suspension_soon(session, lost.schedule_id, now=now)
+
+
+def _sold_until(session: Session, offer: Offer) -> datetime:
+    terms = Terms.from_document(session.get_one(Schedule, offer.schedule_id).terms)
+    return terms.segment_closes_at(session.get_one(Slot, offer.slot_id).starts_at)
 
 
 def _let_go(session: Session, slot: Slot, *, now: datetime) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.clinic.affected import Counts, count_affected, foresee_offers
 from core.booking.clinic.schedule_changes import Order, change_schedule, version_of
-from core.booking.clinic.suspended import settle_soon
+from core.booking.clinic.soon import settle_suspension_soon
 from core.locks import lock_schedules
 from models.errors import NotFound
 from models.schedule import Schedule, ScheduleStatus, SlotStatus
@@ -47,7 +47,7 @@ def suspend_schedule(session: Session, *, schedule_id: UUID, order: Order, now: 
             if slot.status is not SlotStatus.SUSPENDED and not slot.is_withdrawn:
                 slot.suspend(session, at=now, cause=order.cause)
         session.flush()
-        settle_soon(session, schedule_id, now=now)
+        settle_suspension_soon(session, schedule_id, now=now)
     return Suspended(news, version_of(session, schedule_id), count_affected(session, schedule_id))
 
 

@@ -1,27 +1,18 @@
-"""The end of an appointment because its clinic does not take place, and the job that sees to all of them."""
+"""The end of an appointment because its clinic does not take place."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from core.booking.endings.ending import end_appointment
-from core.jobs.queue import enqueue
 from core.payments.charge_account import ChargeAccount
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.payment import RefundReason
 from models.states import Cause
 
-SETTLE = "settle_suspension"
 AFFECTED = frozenset({AppointmentStatus.PENDING, AppointmentStatus.BOOKED})
-
-
-def settle_soon(session: Session, schedule_id: UUID, *, now: datetime) -> None:
-    """Have a job look after everybody who has a number of a suspended half day."""
-    of = str(schedule_id)
-    enqueue(session, SETTLE, run_at=now, now=now, dedup=f"{SETTLE}:{of}", schedule_id=of)
 
 
 def end_suspended(

@@ -1,4 +1,6 @@
 """A patient's answer to an offer. Taking it ends the suspended appointment and begins the other one in one transaction.
+Where the hospital's own system must agree, the new one stands beside the suspended one until it has, and no longer
+where it refuses; what else is held waits for that.
 
 It never costs more: a dearer number is given with a discount, for a cheaper one the difference goes back. What was paid
 stays with the charge, which the new appointment shares; where nothing is paid yet it gets a charge of its own, so that
@@ -7,6 +9,7 @@ money for the old one can only go back.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,14 +17,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.charge_lines import PRICE_LIST, charge_line
-from core.booking.clinic.alternatives import limit_reached, others_than
+from core.booking.clinic.alternatives import limit_reached, needs_hospital, others_than
 from core.booking.clinic.offers import Offered, decline, lock_offered, withdraw_offers
-from core.booking.clinic.suspended import AFFECTED, end_suspended, settle_soon
+from core.booking.clinic.soon import settle_suspension_soon
+from core.booking.clinic.suspended import AFFECTED, end_suspended
 from core.booking.day.not_me import is_frozen
 from core.booking.endings.end_hold import end_of_hold
 from core.booking.endings.ending import end_replacement
 from core.booking.terms import Terms
+from core.booking.write import claim_at_hospital
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
+from core.hospital.soon import settle_soon
 from core.locks import lock_account_and_person
 from core.notices.write import tell
 from core.numbers import appointment_number
@@ -61,23 +67,53 @@ def accept_offer(
     schedule = session.get_one(Schedule, offer.schedule_id, populate_existing=True)
     _refuse_over_limit(session, old, schedule)
     end_replacement(session, offered.account, old, why=CancelReason.PATIENT, now=now, cause=cause)
-    was_paid = old.pay_mode is PayMode.ONLINE and not old.awaiting_payment
-    old.cancel(session, why=CancelReason.SUSPENDED, at=now, cause=cause)
-    offered.account.charge.void(old.id, at=now)
-    session.flush()  # the unique indexes see one of the two at every moment
-    charge = offered.account.charge if was_paid else _new_charge(session, old, now=now)
-    new = _appointment(session, old, offer, schedule, charge=charge, grant=grant, now=now, cause=cause)
+    taken = _Taken(offered, offer, schedule, grant)
+    new = (_beside if needs_hospital(session, old) else _in_its_place)(session, taken, now=now, cause=cause)
     new.seal_complaint(vault, old.complaint(vault))
-    slot = offered.slot(offer)
-    (slot.hold if new.awaiting_payment else slot.book)(session, at=now, cause=cause)
-    offer.accept(session, appointment_id=new.id, at=now, cause=cause)
-    withdraw_offers(session, offered, reason="another_taken", now=now, cause=cause)
-    _settle_money(session, offered.account, charge, surplus_fen=old.fee_fen - new.fee_fen, now=now, cause=cause)
-    if not new.awaiting_payment:
-        tell(session, NoticeKind.APPOINTMENT_BOOKED, new, now=now)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_BOOKED, new.id)], now=now)
     session.flush()
+    return new
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """An offer that may be taken, and under which grant, if under one."""
+
+    offered: Offered
+    offer: Offer
+    schedule: Schedule
+    grant: Grant | None
+
+
+def _in_its_place(session: Session, taken: _Taken, *, now: datetime, cause: Cause) -> Appointment:
+    """The number is ours to give: the suspended appointment ends."""
+    offered, offer, account = taken.offered, taken.offer, taken.offered.account
+    old, slot = offered.appointment, offered.slot(offer)
+    was_paid = old.pay_mode is PayMode.ONLINE and not old.awaiting_payment
+    old.cancel(session, why=CancelReason.SUSPENDED, at=now, cause=cause)
+    account.charge.void(old.id, at=now)
+    session.flush()  # the unique indexes see one of the two at every moment
+    charge = account.charge if was_paid else _new_charge(session, old, now=now)
+    new = _appointment(session, taken, charge=charge, system=None, now=now, cause=cause)
+    (slot.hold if new.awaiting_payment else slot.book)(session, at=now, cause=cause)
+    offer.accept(session, appointment_id=new.id, at=now, cause=cause)
+    withdraw_offers(session, offered, reason="another_taken", now=now, cause=cause)
+    _settle_money(session, account, charge, surplus_fen=old.fee_fen - new.fee_fen, now=now, cause=cause)
+    settle_soon(session, old, now=now)  # it may be of a system that the hospital no longer has
+    if not new.awaiting_payment:
+        tell(session, NoticeKind.APPOINTMENT_BOOKED, new, now=now)
+    return new
+
+
+def _beside(session: Session, taken: _Taken, *, now: datetime, cause: Cause) -> Appointment:
+    """The hospital must agree: as in an exchange the other one stands until it has (`core/hospital/follow.py`)."""
+    offered, offer = taken.offered, taken.offer
+    system = session.scalar(select(Hospital.system).where(Hospital.id == offer.hospital_id))
+    new = _appointment(session, taken, charge=offered.account.charge, system=system, now=now, cause=cause)
+    session.add_all(claim_at_hospital(new, now=now, cause=cause))
+    offered.slot(offer).hold(session, at=now, cause=cause)
+    offer.accept(session, appointment_id=new.id, at=now, cause=cause)
     return new
 
 
@@ -86,12 +122,12 @@ def refuse_offer(session: Session, *, offer_id: UUID, account_id: UUID, now: dat
 
     Raises: NotFound, OfferEnded."""
     offered, offer, grant = _lock(session, offer_id, account_id, now=now)
-    if not offer.may_be_taken(now=now) or offered.appointment.status not in AFFECTED:
+    if not offer.may_be_taken(now=now) or offered.appointment.status not in AFFECTED or offered.waits_for_hospital:
         raise OfferEnded()
     decline(session, offered, offer, now=now, cause=cause)
     if not offered.open:
         end_suspended(session, offered.account, offered.appointment, now=now, cause=cause)
-        settle_soon(session, offered.appointment.schedule_id, now=now)
+        settle_suspension_soon(session, offered.appointment.schedule_id, now=now)
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.APPOINTMENT_CANCELLED, offered.appointment.id)], now=now)
     session.flush()
@@ -126,11 +162,14 @@ def _lock(session: Session, offer_id: UUID, account_id: UUID, *, now: datetime) 
 
 
 def _refuse_unless_offered(session: Session, offered: Offered, offer: Offer, *, now: datetime) -> None:
-    """A clinic that is closed meanwhile keeps what it was offered for; a hospital that has a system of its own by now
-    has not promised the number to anybody. Raises: OfferEnded."""
-    if offered.appointment.status not in AFFECTED or not offer.may_be_taken(now=now) or not offered.is_held(offer):
+    """A clinic that is closed meanwhile keeps what it was offered for. A hospital that has a system of its own by now
+    must agree, which it can only beside what is the patient's for sure. Raises: OfferEnded."""
+    status = offered.appointment.status
+    if status not in AFFECTED or not offer.may_be_taken(now=now) or not offered.is_held(offer):
         raise OfferEnded()
-    if session.scalar(select(Hospital.system).where(Hospital.id == offer.hospital_id)) is not None:
+    if offered.waits_for_hospital:
+        raise OfferEnded()
+    if status is not AppointmentStatus.BOOKED and needs_hospital(session, offered.appointment):
         raise OfferEnded()
 
 
@@ -154,18 +193,11 @@ def _new_charge(session: Session, old: Appointment, *, now: datetime) -> Charge:
 
 
 def _appointment(
-    session: Session,
-    old: Appointment,
-    offer: Offer,
-    schedule: Schedule,
-    *,
-    charge: Charge,
-    grant: Grant | None,
-    now: datetime,
-    cause: Cause,
+    session: Session, taken: _Taken, *, charge: Charge, system: str | None, now: datetime, cause: Cause
 ) -> Appointment:
     """The same patient, with the same wish, at the other place, under that one's terms; at its price where that has
-    fallen below the offered one."""
+    fallen below the offered one. `system` must agree, where the hospital has one."""
+    old, offer, schedule, grant = taken.offered.appointment, taken.offer, taken.schedule, taken.grant
     terms = Terms.from_document(schedule.terms)
     fee_fen = min(offer.fee_fen, schedule.fee_fen)
     unpaid = old.awaiting_payment and fee_fen > 0
@@ -183,7 +215,7 @@ def _appointment(
         charge_id=charge.id,
         visit_date=schedule.visit_date,
         awaiting_payment=unpaid,
-        awaiting_hospital=False,
+        awaiting_hospital=system is not None,
         pay_mode=old.pay_mode,
         payer_kind=old.payer_kind,
         fee_fen=fee_fen,
@@ -194,15 +226,15 @@ def _appointment(
         one_per_department_day=terms.one_per_department_day,
         visit_card_id=old.visit_card_id,
         replaces_id=old.id,
-        beside_replaced=False,
+        beside_replaced=system is not None,
         created_at=now,
         grant_id=None if grant is None else grant.id,
         booked_through=old.booked_through,
         notice_version=old.notice_version,
-        hospital_system=None,
+        hospital_system=system,
         hospital_sequence=None,
     )
-    new.enter(session, AppointmentStatus.PENDING if unpaid else AppointmentStatus.BOOKED, at=now, cause=cause)
+    new.enter(session, AppointmentStatus.PENDING if new.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause)
     session.flush()
     if expires_at is not None:
         session.add(end_of_hold(new.id, expires_at, now=now))

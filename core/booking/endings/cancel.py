@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.booking.clinic.suspended import AFFECTED, end_suspended, settle_soon
+from core.booking.clinic.soon import settle_suspension_soon
+from core.booking.clinic.suspended import AFFECTED, end_suspended
 from core.booking.endings.ending import end_appointment, end_replacement
 from core.booking.strikes.ledger import count_later
 from core.dependents.granted import Use, note_uses
@@ -40,7 +41,7 @@ def cancel_appointment(
     was_booked = appointment.status is AppointmentStatus.BOOKED
     if suspended:
         end_suspended(session, account, appointment, now=now, cause=cause)
-        settle_soon(session, appointment.schedule_id, now=now)
+        settle_suspension_soon(session, appointment.schedule_id, now=now)
     else:
         why = CancelReason.SUSPENDED if freely else CancelReason.PATIENT  # by the hospital's doing: it never counts
         end_appointment(session, account, appointment, why=why, now=now, cause=cause)

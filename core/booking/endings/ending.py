@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.offers import resume_offers
 from core.booking.endings.let_go import let_slot_go
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
@@ -26,12 +27,15 @@ def end_appointment(
     now: datetime,
     cause: Cause,
 ) -> None:
-    """What was paid for it becomes due for return, and the patient is told. Raises: IllegalTransition."""
+    """What was paid for it becomes due for return, and the patient is told. Where it was to take the place of one whose
+    clinic is suspended, whatever else is held for that can be had again. Raises: IllegalTransition."""
     appointment.cancel(session, why=why, at=now, cause=cause)
     account.charge.void(appointment.id, at=now)
     return_surplus(session, account, reason=refund, now=now, cause=cause)
     let_slot_go(session, account, appointment, now=now, cause=cause)
     tell(session, NoticeKind.APPOINTMENT_CANCELLED, appointment, now=now, reason=why)
+    if appointment.beside_replaced:
+        resume_offers(session, account, appointment, now=now)
 
 
 def end_replacement(

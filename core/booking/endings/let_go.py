@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.soon import settle_suspension_soon
 from core.booking.endings.returning import return_slot_later
 from core.hospital.soon import settle_soon
 from core.notices.write import tell
@@ -54,19 +55,24 @@ def let_replaced_go(
     session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
 ) -> bool:
     """`appointment` is sure now: the one whose place it takes ends, and what that one cost more goes back. Whether
-    there was one; it may have ended by itself meanwhile."""
+    there was one; it may have ended by itself meanwhile. One whose clinic is suspended was lost, and not exchanged."""
     old = account.replaced_by(appointment)
     if old is None or not appointment.beside_replaced:
         return False
-    was_booked = old.status is AppointmentStatus.BOOKED
+    was_booked, was_lost = old.status is AppointmentStatus.BOOKED, account.is_suspended(old)
     if was_booked:
-        old.cancel(session, why=CancelReason.RESCHEDULED, at=now, cause=cause)
+        why = CancelReason.SUSPENDED if was_lost else CancelReason.RESCHEDULED
+        old.cancel(session, why=why, at=now, cause=cause)
         account.charge.void(old.id, at=now)
         session.flush()  # the unique indexes see one of the two at every moment
     appointment.beside_replaced = False
     session.flush()
     if was_booked:
         let_slot_go(session, account, old, now=now, cause=cause)
-        return_surplus(session, account, reason=RefundReason.RESCHEDULED, now=now, cause=cause)
-        tell(session, NoticeKind.APPOINTMENT_RESCHEDULED, appointment, now=now)
+        refund = RefundReason.SUSPENDED if was_lost else RefundReason.RESCHEDULED
+        return_surplus(session, account, reason=refund, now=now, cause=cause)
+        told = NoticeKind.APPOINTMENT_BOOKED if was_lost else NoticeKind.APPOINTMENT_RESCHEDULED
+        tell(session, told, appointment, now=now)
+        if was_lost:
+            settle_suspension_soon(session, old.schedule_id, now=now)
     return was_booked

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.booking.clinic.affected import unsettled
 from core.booking.clinic.changed import FOLLOW_CHANGE
-from core.booking.clinic.suspended import SETTLE
+from core.booking.clinic.soon import SETTLE
 from core.booking.strikes.appeals import PAUSE
 from core.booking.strikes.ledger import COUNT, LIFT, WORK_OUT
 from core.booking.waitlist.offers import FOLLOW_OFFER

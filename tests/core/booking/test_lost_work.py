@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.changed import FOLLOW_CHANGE
-from core.booking.clinic.suspended import SETTLE
+from core.booking.clinic.soon import SETTLE
 from core.booking.day import no_show
 from core.booking.strikes.ledger import COUNT, LIFT
 from core.workbench import Workbench

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
+from typing import Any
 from uuid import UUID
 
 import pytest
 from arriving import at_the_desk
 from exchanging import later, money_kept
-from fakes_hospital import FakeHospital, claim_of, connect, pay
+from fakes import FakeAdapters, ManualClock
+from fakes_hospital import FakeHospital, claim_of, connect, pay, settled
 from harness import Patient, beside, join, race
 from hospital_acts import suspend
+from offering import Clinics, lost, make_clinics
+from sqlalchemy import select
 
 from core.ports import HospitalRefusal, HospitalSays
-from models.appointment import OPEN, AppointmentStatus, PayMode
+from core.refusals import OfferEnded
+from core.transactions import Overloaded
+from core.workbench import Workbench
+from models.appointment import OPEN, Appointment, AppointmentStatus, CancelReason, PayMode
 from models.errors import DomainError
 from models.hospital_claim import HospitalClaimStatus
+from models.offer import OfferStatus
 from models.payment import RefundStatus
 from models.schedule import SlotStatus
 
@@ -156,3 +164,91 @@ def test_whatever_happens_while_the_hospital_answers_one_number_has_the_money(
         for each in standing:
             at_the_desk(one, "cancel_at_desk", each.id)
         settle(one)
+
+
+# --- other numbers for a lost one
+
+
+@pytest.fixture
+def clinics(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> Clinics:
+    return make_clinics(workbench, clock, adapters)
+
+
+def one_or_all_of_the_money(clinics: Clinics, his: FakeHospital, old: UUID) -> None:
+    """Once all is over the patient has one number, confirmed and paid for, or none and nothing is kept."""
+    patient = clinics.patient
+    for _ in range(3):
+        settled(patient)
+        patient.assert_sound()
+        patient.work(after=timedelta(hours=2))
+    settled(patient)
+    found = patient.read(lambda session: list(session.scalars(select(Appointment))))
+    standing = [one for one in found if one.status in OPEN]
+    assert len(standing) <= 1
+    assert patient.appointment(old).cancel_reason is CancelReason.SUSPENDED
+    for one in found:
+        assert (his.claims.get(one.number) is HospitalSays.CONFIRMED) == (one in standing)
+    assert money_kept(patient) == sum(one.fee_fen for one in standing)
+    assert not [one for one in clinics.offers() if one.status is OfferStatus.OPEN]
+    patient.assert_sound()
+
+
+def at_expiry(clinics: Clinics) -> None:
+    """The job that ends what nobody has answered."""
+    clinics.patient.clock.set(clinics.offers()[0].expires_at)
+    clinics.patient.work()
+
+
+AGAINST: dict[str, Callable[[Clinics, UUID], Any]] = {
+    "expiry": lambda clinics, _: at_expiry(clinics),
+    "another offer": lambda clinics, _: clinics.accept(clinics.offers()[1]),
+    "the same again": lambda clinics, _: clinics.accept(clinics.offers()[0]),
+    "refusal": lambda clinics, _: clinics.refuse(clinics.offers()[0]),
+    "suspension of the other": lambda clinics, _: suspend(clinics.patient, clinics.later),
+    "cancelling": lambda clinics, old: clinics.patient.cancel(old),
+}
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("rival", AGAINST)
+def test_taking_another_number_there_against_whatever_ends_it(clinics: Clinics, rival: str, refused: bool) -> None:
+    patient, his = clinics.patient, connect(clinics.patient)
+    old = lost(clinics, his)
+    offer = clinics.offers()[0]
+    his.faults = [("hold", HospitalRefusal.OTHER)] if refused else []
+    if rival == "expiry":
+        patient.clock.set(offer.expires_at - timedelta(microseconds=1))
+    told = race(lambda: clinics.accept(offer), lambda: AGAINST[rival](clinics, old), patient.work, patient.work)
+    assert [one for one in told if isinstance(one, Exception) and not isinstance(one, DomainError | Overloaded)] == []
+    taken = [one.accepted_as_id for one in clinics.offers() if one.status is OfferStatus.ACCEPTED]
+    assert set(taken) == {one for one in told if isinstance(one, UUID) and one != old}
+    if len(taken) > 1:  # the second only after the hospital had said no to the first
+        assert refused
+    one_or_all_of_the_money(clinics, his, old)
+
+
+def test_taking_another_one_while_the_hospital_refuses_the_first(clinics: Clinics) -> None:
+    """Before its word is known there is none to be had; afterwards there is."""
+    his = connect(clinics.patient)
+    old = lost(clinics, his)
+    first, second, _ = clinics.offers()
+    clinics.accept(first)
+    his.faults = [("hold", HospitalRefusal.LIMIT)]
+    told = race(clinics.patient.work, lambda: clinics.accept(second), clinics.patient.work)
+    assert told[0] is told[2] is None
+    if not isinstance(told[1], UUID):
+        assert isinstance(told[1], OfferEnded)
+        settled(clinics.patient)
+        clinics.accept(second)
+    one_or_all_of_the_money(clinics, his, old)
+    assert clinics.patient.read(lambda session: session.scalars(select(Appointment.status)).all()).count("booked") == 1
+
+
+def test_two_of_one_loss_taken_at_once_are_one(clinics: Clinics) -> None:
+    his = connect(clinics.patient)
+    old = lost(clinics, his)
+    first, second, third = clinics.offers()
+    told = race(*(lambda one=one: clinics.accept(one) for one in (first, second, third)))
+    assert sum(isinstance(one, UUID) for one in told) == 1
+    assert all(isinstance(one, UUID | OfferEnded | Overloaded) for one in told)
+    one_or_all_of_the_money(clinics, his, old)
