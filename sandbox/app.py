@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from sandbox.alipay.keys import open_accounts
-from sandbox.alipay.routes import gateway
+from sandbox.alipay.routes import bill_files, gateway
 from sandbox.background import Background
 from sandbox.clock import Clock
 from sandbox.config import ConfigError, Settings
@@ -106,7 +106,7 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.extensions[EXTENSION] = sandbox
     app.url_map.merge_slashes = False
-    platforms = (api, official_api, pay, gateway, texts, registers, hospital)
+    platforms = (api, official_api, pay, gateway, bill_files, texts, registers, hospital)
     controls = (
         books,
         people,

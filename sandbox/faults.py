@@ -22,10 +22,15 @@ ALIPAY_CALL_KINDS = TRANSPORT_KINDS | ALIPAY_SIGNATURE_KINDS | {"unsigned_error"
 ALIPAY_OUTCOME_KINDS = frozenset({"not_enough", "account_abnormal", "processing"})
 ALIPAY_CONTENT_KINDS = REFUND_CONTENT_KINDS | {"wrong_app", "wrong_seller"}
 ALIPAY_NOTICE_KINDS = TIMING_KINDS | ALIPAY_CONTENT_KINDS | (ALIPAY_SIGNATURE_KINDS - {"unknown_serial"})
+#: What a bill can be spoilt with beside the call that asks for it; several at once.
+BILL_LINE_KINDS = frozenset({"extra_line", "missing_line", "duplicate_line", "wrong_amount", "wrong_state"})
+BILL_KINDS = BILL_LINE_KINDS | {"not_ready", "empty_day", "cut_short", "wrong_sum", "wrong_digest"}
 FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
 CERTIFICATES_TARGET = "pay.certificates"
+TRADE_BILL, FLOW_BILL, BILL_FILE = "bill.trade", "bill.flow", "bill.file"
+ALIPAY_BILLS, ALIPAY_BILL_FILE = {"trade": "alipay.bill.trade", "signcustomer": "alipay.bill.flow"}, "alipay.bill.file"
 ERRCODE_TARGETS = (
     *("login", "token", "face.start", "face.query", "phone"),
     *("menu", "qrcode", "ticket", "oauth", "user", "urllink"),
@@ -46,10 +51,17 @@ KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,
+    TRADE_BILL: TRANSPORT_KINDS | SIGNATURE_KINDS | BILL_KINDS,
+    FLOW_BILL: TRANSPORT_KINDS | SIGNATURE_KINDS | (BILL_KINDS - {"wrong_state"}),
+    BILL_FILE: TRANSPORT_KINDS,
     "notice.payment": TIMING_KINDS | SIGNATURE_KINDS | CONTENT_KINDS,
     "notice.refund": TIMING_KINDS | SIGNATURE_KINDS | REFUND_CONTENT_KINDS,
     **dict.fromkeys(ALIPAY_TARGETS, ALIPAY_CALL_KINDS),
     "alipay.face.page": TRANSPORT_KINDS,
+    "alipay.bill.query": ALIPAY_CALL_KINDS,
+    # They show no state, and nothing tells their digest.
+    **dict.fromkeys(ALIPAY_BILLS.values(), BILL_KINDS - {"wrong_state", "wrong_digest"}),
+    ALIPAY_BILL_FILE: TRANSPORT_KINDS,
     "alipay.refund.create": ALIPAY_CALL_KINDS | ALIPAY_OUTCOME_KINDS,
     **dict.fromkeys(("alipay.notice.payment", "alipay.notice.refund"), ALIPAY_NOTICE_KINDS),
 }
@@ -92,14 +104,35 @@ def script(
 
 def take(tx: Tx, target: str, facts: Mapping[str, str | None], kinds: frozenset[str]) -> Fault | None:
     """Use up one turn of the first rule that fits, or None."""
-    for rule in tx.execute(
-        "select * from faults where target = ? and (remaining is null or remaining > 0) order by id", (target,)
-    ):
-        match: dict[str, str] = json.loads(rule["match"])
-        if rule["kind"] in kinds and all(facts.get(name) == value for name, value in match.items()):
-            tx.execute("update faults set remaining = remaining - 1, taken = taken + 1 where id = ?", (rule["id"],))
-            return Fault(rule["kind"], json.loads(rule["params"]))
+    for rule in live(tx, target, kinds):
+        if all(facts.get(name) == value for name, value in match_of(rule).items()):
+            use(tx, rule)
+            return load_rule(rule)
     return None
+
+
+def live(tx: Tx, target: str, kinds: frozenset[str]) -> list[Row]:
+    """The rules of a target that have turns left, in the order they were made."""
+    rules = tx.execute(
+        "select * from faults where target = ? and (remaining is null or remaining > 0) order by id", (target,)
+    )
+    return [rule for rule in rules if rule["kind"] in kinds]
+
+
+def use(tx: Tx, rule: Row) -> None:
+    """Use up one turn of a rule."""
+    tx.execute("update faults set remaining = remaining - 1, taken = taken + 1 where id = ?", (rule["id"],))
+
+
+def match_of(rule: Row) -> dict[str, str]:
+    """What a rule is about."""
+    match: dict[str, str] = json.loads(rule["match"])
+    return match
+
+
+def load_rule(rule: Row) -> Fault:
+    """The fault that a rule orders."""
+    return Fault(rule["kind"], json.loads(rule["params"]))
 
 
 def describe(rule: Row) -> dict[str, Any]:

@@ -83,7 +83,7 @@ create table if not exists refunds (
   refund_id text primary key, mchid text not null, out_refund_no text not null, out_trade_no text not null,
   transaction_id text not null, params text not null, amount_fen integer not null, total_fen integer not null,
   notify_url text, state text not null, outcome text not null, settle_at real, success_at real,
-  created_at real not null, unique (mchid, out_refund_no));
+  created_at real not null, settled_at real, unique (mchid, out_refund_no));
 create index if not exists refunds_of_trade on refunds (mchid, out_trade_no);
 create index if not exists refunds_due on refunds (settle_at) where settle_at is not null;
 create table if not exists notices (
@@ -99,6 +99,8 @@ create index if not exists attempts_of_notice on attempts (event_id);
 create table if not exists faults (
   id integer primary key autoincrement, target text not null, kind text not null, params text not null,
   match text not null, remaining integer, taken integer not null default 0);
+create table if not exists bill_files (
+  token text primary key, owner text not null, content blob not null, created_at real not null, taken_at real);
 create table if not exists wechat_pay_modes (
   mchid text primary key, mode text not null, since real not null, percent real, serial text);
 create table if not exists wechat_pay_certificates (
@@ -135,4 +137,7 @@ create index if not exists alipay_refunds_by_number on alipay_refunds (out_reque
 """
 
 #: Columns that older state files do not have yet: table, column, definition.
-ADDED_COLUMNS = (("notices", "channel", "text not null default 'wechat_pay'"),)
+ADDED_COLUMNS = (
+    ("notices", "channel", "text not null default 'wechat_pay'"),
+    ("refunds", "settled_at", "real"),
+)

@@ -82,6 +82,7 @@ def _credentials_of(sandbox: Sandbox, account: Account, root: str) -> dict[str, 
         "private_key": account.private_key_pem,
         "alipay_public_key": public_pem(signer.key.public_key()),
         "gateway": f"{root}/alipay/gateway.do",
+        "bill_url": f"{root}/alipay-bills",
         "id_mode": id_mode(sandbox, account.op_app_id),
     }
     if not account.is_miniapp:

@@ -1,15 +1,17 @@
-"""The one path of openapi.alipay.com under `/alipay`, and the services behind it."""
+"""The one path of openapi.alipay.com under `/alipay`, the services behind it, and the place of the bills' files."""
 
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from sandbox.alipay import certificate, certify, login, refunds, trades
+from sandbox.alipay import billing, certificate, certify, login, refunds, trades
+from sandbox.alipay.billing import BillFile
 from sandbox.alipay.exchange import GatewayExchange, Method, PageExchange
 from sandbox.alipay.request import read_request
 from sandbox.context import this_sandbox
 
 gateway = Blueprint("alipay", __name__, url_prefix="/alipay")
+bill_files = Blueprint("alipay_bills", __name__, url_prefix=billing.PREFIX)
 
 METHODS: Mapping[str, Method] = {
     "alipay.system.oauth.token": Method("alipay.login", "code", login.token),
@@ -21,6 +23,7 @@ METHODS: Mapping[str, Method] = {
     "alipay.trade.close": Method("alipay.pay.close", "out_trade_no", trades.close),
     "alipay.trade.refund": Method("alipay.refund.create", "out_request_no", refunds.create),
     "alipay.trade.fastpay.refund.query": Method("alipay.refund.query", "out_request_no", refunds.query),
+    "alipay.data.dataservice.bill.downloadurl.query": Method("alipay.bill.query", "bill_date", billing.ask),
     "alipay.open.app.alipaycert.download": Method("alipay.certificate", "alipay_cert_sn", certificate.download),
 }
 PAGES: Mapping[str, Method] = {
@@ -36,3 +39,9 @@ def gateway_do() -> Response:
     if name in PAGES:
         return PageExchange(this_sandbox(), given, PAGES[name]).run()
     return GatewayExchange(this_sandbox(), given, METHODS.get(name)).run()
+
+
+@bill_files.get(billing.PATH)
+def bill_file() -> Response:
+    """The archive of a bill, by its address alone."""
+    return BillFile(this_sandbox()).run()

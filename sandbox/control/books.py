@@ -1,5 +1,7 @@
 """`/control`: credentials, ledger, calls, tokens, clock."""
 
+import time
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -10,7 +12,7 @@ from sandbox.alipay import console
 from sandbox.clock import utc_time
 from sandbox.context import this_sandbox
 from sandbox.control.access import check_access
-from sandbox.control.body import between, read
+from sandbox.control.body import ControlError, between, read
 from sandbox.hospital import console as hospital_console
 from sandbox.realname import console as realname_console
 from sandbox.sms import console as sms_console
@@ -136,15 +138,32 @@ def read_clock() -> Response:
 
 @books.post("/clock")
 def move_clock() -> Response:
-    """Move lifetimes and schedules: `{"advance_seconds": n}` or `{"offset_seconds": n}`; signed stamps stay real."""
+    """Move lifetimes and schedules: by `advance_seconds`, to `offset_seconds`, or to an instant called `now`.
+
+    Signed stamps stay real.
+    """
     sandbox = this_sandbox()
-    given = read(optional={"advance_seconds": (int, float), "offset_seconds": (int, float)})
-    offset = given.get("offset_seconds", sandbox.clock.offset) + given.get("advance_seconds", 0)
+    given = read(optional={"advance_seconds": (int, float), "offset_seconds": (int, float), "now": str})
+    offset = given.get("offset_seconds", sandbox.clock.offset)
+    if "now" in given:
+        offset = _instant(given["now"]) - time.time()
+    offset += given.get("advance_seconds", 0)
     between("offset_seconds", offset, -TEN_YEARS, TEN_YEARS)
     sandbox.clock.offset = float(offset)
     write_meta(sandbox.store, CLOCK_OFFSET, str(float(offset)))
     sandbox.wake()
     return read_clock()
+
+
+def _instant(text: str) -> float:
+    """Seconds of an instant with its zone. Raises: ControlError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ControlError(422, "out_of_range", "now: an instant with its zone, as 2026-11-20T10:00:00+08:00")
+    return moment.timestamp()
 
 
 def _wanted(item: dict[str, Any], *names: str) -> bool:

@@ -29,6 +29,7 @@ FIGURES: dict[str, dict[str, Kind]] = {
     "late": {"seconds": (int, float)},
     "reorder": {"seconds": (int, float)},
     "wrong_amount": {"amount_fen": int, "attempts": int},
+    "extra_line": {"amount_fen": int},
     **{
         kind: {"attempts": int}
         for kind in (
@@ -64,6 +65,7 @@ MATCHES = frozenset(
         "phone",
         "template",
         "claim",
+        "bill_date",
     }
 )
 

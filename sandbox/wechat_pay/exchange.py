@@ -8,7 +8,7 @@ from flask import request
 from sandbox.clock import real_now
 from sandbox.context import Sandbox
 from sandbox.exchange import Answer, Exchange, Result, compact_json
-from sandbox.faults import SIGNATURE_KINDS, Fault
+from sandbox.faults import SIGNATURE_KINDS, TRANSPORT_KINDS, Fault
 from sandbox.keys import Merchant
 from sandbox.server import RAW_TARGET
 from sandbox.wechat_pay.console import Signer, answer_signer
@@ -65,6 +65,21 @@ class PayExchange(Exchange[Merchant]):
         spoilt = fault if fault is not None and fault.kind in SIGNATURE_KINDS else None
         signed = signature_headers(self.sandbox.keys, self._signer, answer.body, spoilt)
         return replace(answer, headers={**answer.headers, **signed})
+
+
+class FileExchange(PayExchange):
+    """A call that gives a file: nothing proves it but what it hashes to, which was told before."""
+
+    kinds = TRANSPORT_KINDS
+
+    def success(self, result: Result) -> Answer:
+        """The bytes alone."""
+        headers = {"Content-Type": "application/octet-stream", "Request-ID": request_id(OK)}
+        return Answer(200, (result or {})["file"], headers)
+
+    def sign(self, answer: Answer, fault: Fault | None) -> Answer:
+        """A file is not signed (section 4.2)."""
+        return answer
 
 
 def _check_headers() -> None:

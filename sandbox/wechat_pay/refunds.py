@@ -65,8 +65,8 @@ def settle_due(sandbox: Sandbox) -> float | None:
 def settle(tx: Tx, sandbox: Sandbox, refund: Row, state: str, now: float) -> Row:
     """Give a refund its result and put its event into the queue."""
     tx.execute(
-        "update refunds set state = ?, settle_at = null, success_at = ? where refund_id = ?",
-        (state, now if state == "SUCCESS" else None, refund["refund_id"]),
+        "update refunds set state = ?, settle_at = null, success_at = ?, settled_at = ? where refund_id = ?",
+        (state, now if state == "SUCCESS" else None, now, refund["refund_id"]),
     )
     settled = _by_number(tx, refund["mchid"], refund["out_refund_no"])
     merchant = sandbox.keys.merchant(refund["mchid"])

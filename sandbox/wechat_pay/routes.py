@@ -4,9 +4,9 @@ from flask import Blueprint, Response, request
 
 from sandbox.context import this_sandbox
 from sandbox.exchange import read_object, text_or_none
-from sandbox.faults import CERTIFICATES_TARGET
-from sandbox.wechat_pay import console, refunds, trades
-from sandbox.wechat_pay.exchange import PayExchange
+from sandbox.faults import BILL_FILE, CERTIFICATES_TARGET, FLOW_BILL, TRADE_BILL
+from sandbox.wechat_pay import billing, console, refunds, trades
+from sandbox.wechat_pay.exchange import FileExchange, PayExchange
 from sandbox.wechat_pay.fields import CLOSE, ORDER, REFUND, read_body
 
 pay = Blueprint("wechat_pay", __name__, url_prefix="/wechat-pay")
@@ -77,3 +77,27 @@ def query_refund(out_refund_no: str) -> Response:
     sandbox = this_sandbox()
     exchange = PayExchange(sandbox, "refund.query", out_refund_no, {"out_refund_no": out_refund_no})
     return exchange.serve(lambda merchant: refunds.query(sandbox, merchant, out_refund_no))
+
+
+@pay.get("/v3/bill/tradebill")
+def trade_bill() -> Response:
+    """Ask for the trades of a day."""
+    sandbox, query, root = this_sandbox(), request.args, request.host_url.rstrip("/")
+    exchange = PayExchange(sandbox, TRADE_BILL, query.get("bill_date"), {"bill_date": query.get("bill_date")})
+    return exchange.serve(lambda merchant: billing.trades_of_day(sandbox, merchant, query, root))
+
+
+@pay.get("/v3/bill/fundflowbill")
+def flow_bill() -> Response:
+    """Ask for the flow of money of a day."""
+    sandbox, query, root = this_sandbox(), request.args, request.host_url.rstrip("/")
+    exchange = PayExchange(sandbox, FLOW_BILL, query.get("bill_date"), {"bill_date": query.get("bill_date")})
+    return exchange.serve(lambda merchant: billing.flow_of_day(sandbox, merchant, query, root))
+
+
+@pay.get("/v3/billdownload/file")
+def bill_file() -> Response:
+    """Fetch a bill that was asked for."""
+    sandbox, token = this_sandbox(), request.args.get("token", "")
+    exchange = FileExchange(sandbox, BILL_FILE, None, {})
+    return exchange.serve(lambda merchant: billing.fetch(sandbox, merchant, token))

@@ -118,6 +118,8 @@ def test_a_login_code_for_an_unknown_app(box: Any) -> None:
         ("/payments/x/pay", {"amount_fen": 1.5}, 422),
         ("/clock", {"advance_seconds": 1e12}, 422),
         ("/clock", {"advance_seconds": "1"}, 422),
+        ("/clock", {"now": "2026-11-20T10:00:00"}, 422),
+        ("/clock", {"now": "tomorrow"}, 422),
     ],
 )
 def test_mistakes(box: Any, path: str, body: dict[str, Any], status: int) -> None:
@@ -142,6 +144,9 @@ def test_the_log_of_calls(box: Any) -> None:
 def test_the_clock_moves_and_comes_back(box: Any) -> None:
     assert box.control.post("/clock", advance_seconds=10)["offset_seconds"] == 10
     assert box.control.post("/clock", advance_seconds=-4)["offset_seconds"] == 6
+    moved = box.control.post("/clock", now="2026-11-20T10:00:00+08:00", advance_seconds=60)
+    assert moved["now"].startswith("2026-11-20T02:01:0")
+    box.control.post("/clock", offset_seconds=6)
     assert box.control.post("/clock", offset_seconds=0)["offset_seconds"] == 0
     assert box.control.get("/clock")["now"].endswith("Z")
 

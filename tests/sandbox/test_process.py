@@ -75,7 +75,7 @@ def test_keys_are_made_at_the_first_start_and_kept(tmp_path: Path, http: request
     for _ in range(2):
         with running_sandbox(tmp_path) as running:
             credentials = Control(running.base_url, http).get("/credentials")
-            places = {"base_url": "", "open_url": "", "gateway": ""}
+            places = {"base_url": "", "open_url": "", "gateway": "", "bill_url": ""}
             seen.append([entry | places for entries in credentials.values() for entry in entries])
     assert seen[0] == seen[1]
     with running_sandbox(tmp_path / "elsewhere") as running:

@@ -27,7 +27,17 @@ def accounts(box: Any) -> dict[str, dict[str, Any]]:
 
 def test_accounts_have_the_documented_shape(box: Any) -> None:
     rows = box.control.get("/credentials")["alipay"]
-    common = {"merchant", "app", "app_id", "seller_id", "private_key", "alipay_public_key", "gateway", "id_mode"}
+    common = {
+        "merchant",
+        "app",
+        "app_id",
+        "seller_id",
+        "private_key",
+        "alipay_public_key",
+        "gateway",
+        "id_mode",
+        "bill_url",
+    }
     demo, gulou, xiehe = rows
     assert [row["merchant"] for row in rows] == ["demo", "gulou", "xiehe"]
     assert demo.keys() == common | {"aes_key"}
@@ -39,6 +49,7 @@ def test_accounts_have_the_documented_shape(box: Any) -> None:
         assert (row["app_id"][:4], len(row["app_id"]), row["app_id"].isdigit()) == ("2021", 16, True)
         assert (row["seller_id"][:4], len(row["seller_id"]), row["seller_id"].isdigit()) == ("2088", 16, True)
         assert row["gateway"] == box.running.base_url + "/alipay/gateway.do"
+        assert row["bill_url"] == box.running.base_url + "/alipay-bills"
         ours, theirs = (
             load_pem_private_key(row["private_key"].encode(), None),
             load_pem_public_key(row["alipay_public_key"].encode()),

@@ -23,11 +23,11 @@ def test_everything_outlives_a_restart(data_dir: Path, open_wallet: Callable[[Ru
         wallet.control.post("/alipay/id-mode", id_mode="user_id")
         wallet.control.post("/alipay/rotate-certificate", merchant="gulou")
         ledger = wallet.control.items("/ledger")
-        rows = [{**row, "gateway": ""} for row in wallet.control.get("/credentials")["alipay"]]
+        rows = [{**row, "gateway": "", "bill_url": ""} for row in wallet.control.get("/credentials")["alipay"]]
     with running_sandbox(data_dir, time_scale=1) as running:
         wallet = open_wallet(running)
         assert wallet.control.items("/ledger") == ledger
-        assert [{**row, "gateway": ""} for row in wallet.control.get("/credentials")["alipay"]] == rows
+        assert [{**row, "gateway": "", "bill_url": ""} for row in wallet.control.get("/credentials")["alipay"]] == rows
         assert wallet.state(unpaid) == "WAIT_BUYER_PAY"
         assert wallet.demo.call("alipay.system.oauth.token", None, **grant).sub_code == "isv.code-invalid"
         assert wallet.demo.refund(number, "R1", "5.00").node["fund_change"] == "N"
