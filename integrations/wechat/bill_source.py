@@ -29,8 +29,8 @@ from integrations.wechat.bills import BillRow, RowState, read_trade_bill
 from integrations.wechat.config import MERCHANT_URLS, MerchantAccount
 from integrations.wechat.funds import read_fund_flow
 
-READY_AT = time(10)
-"""When the bill of the day before is there. Until then an unknown bill may be one that is not made yet."""
+EMPTY_AT = time(12)
+"""Bills of the day before are there from about ten. Until noon one that WeChat Pay does not know may be late."""
 
 REFUND_STATES = {
     "SUCCESS": BillState.REFUNDED,
@@ -80,7 +80,7 @@ class WeChatBillSource:
             # A place to fetch it from is good once, so it is asked for again too.
             return fetch_of_day(day, lambda: read(self._downloaded(path)))
         except ProviderRefused as refusal:
-            is_early = self._clock() < days_after(day, 1, READY_AT)
+            is_early = self._clock() < days_after(day, 1, EMPTY_AT)
             if refusal.code == "STATEMENT_CREATING" or (refusal.code == "NO_STATEMENT_EXIST" and is_early):
                 raise BillNotReady(f"{refusal.code} for {day}") from None
             if refusal.code == "NO_STATEMENT_EXIST":

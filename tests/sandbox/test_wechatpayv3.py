@@ -1,9 +1,15 @@
 """The sandbox against wechatpayv3: the same codec on both ends would prove nothing (protocol section 8.11)."""
 
+import gzip
+import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from sandbox.testing import Received, eventually
+from sandbox.wechat_pay.bills import read_bill
 
 
 def opened(box: Any, received: Received, merchant: str = "demo") -> dict[str, Any]:
@@ -73,3 +79,21 @@ def test_a_notice_of_one_merchant_is_nothing_to_another(box: Any) -> None:
     received = box.receiver.received[0]
     stolen = {**received.headers, "Wechatpay-Serial": box.merchants["gulou"].credentials["public_key_id"]}
     assert box.wxpay("gulou").callback(stolen, received.body) is None
+
+
+@pytest.mark.parametrize("merchant", ["demo", "gulou", "xiehe"])
+def test_wechatpayv3_fetches_the_bills_of_a_day(box: Any, merchant: str) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=3)
+    box.control.post("/clock", now=f"{day}T12:00:00+08:00")
+    wxpay, number = box.wxpay(merchant), box.number()
+    assert wxpay.pay("挂号费", number, {"total": 2500}, payer={"openid": box.openid})[0] == 200
+    box.control.post(f"/payments/{number}/pay")
+    box.control.post("/clock", now=f"{day + timedelta(days=1)}T10:00:00+08:00")
+    for told, column in ((wxpay.trade_bill(str(day)), "商户订单号"), (wxpay.fundflow_bill(str(day)), "业务凭证号")):
+        status, text = told
+        assert status == 200, text
+        status, content = wxpay.download_bill(json.loads(text)["download_url"])
+        assert status == 200
+        bill = gzip.decompress(content)
+        assert hashlib.sha1(bill).hexdigest() == json.loads(text)["hash_value"]
+        assert read_bill(bill).rows[0][column] == number

@@ -29,7 +29,7 @@ from integrations.transport import MOST_ANSWER_BYTES
 from integrations.wechat import MerchantAccount, WeChatBillSource
 
 DAY = date(2026, 11, 19)
-NINE, TEN = datetime(2026, 11, 20, 1, 59, 59, tzinfo=UTC), datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+MORNING, NOON = datetime(2026, 11, 20, 3, 59, 59, tzinfo=UTC), datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 TRADES = f"/v3/bill/tradebill?bill_date={DAY}&bill_type=ALL&tar_type=GZIP"
 FUNDS = f"/v3/bill/fundflowbill?bill_date={DAY}&account_type=BASIC&tar_type=GZIP"
 FILE = "/v3/billdownload/file?token=abc%2Bd"
@@ -255,13 +255,13 @@ def test_f56_a_bill_that_is_not_made_yet_is_to_be_asked_for_later(
 ) -> None:
     refuse(wire, code)
     with pytest.raises(BillNotReady, match=code):
-        WeChatBillSource(merchant, tokens, clock=lambda: NINE).trade_bill(DAY)
+        WeChatBillSource(merchant, tokens, clock=lambda: MORNING).trade_bill(DAY)
 
 
-def test_after_ten_an_unknown_bill_is_a_day_without_trades(
+def test_from_noon_on_an_unknown_bill_is_a_day_without_trades(
     merchant: MerchantAccount, tokens: Any, wire: responses.RequestsMock
 ) -> None:
-    source = WeChatBillSource(merchant, tokens, clock=lambda: TEN)
+    source = WeChatBillSource(merchant, tokens, clock=lambda: NOON)
     refuse(wire, "NO_STATEMENT_EXIST")
     refuse(wire, "NO_STATEMENT_EXIST", FUNDS)
     assert (source.trade_bill(DAY), source.fund_flow(DAY)) == ((), ())

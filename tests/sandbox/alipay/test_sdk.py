@@ -1,5 +1,8 @@
 """The sandbox against python-alipay-sdk: the same codec on both ends would prove nothing (protocol section 12)."""
 
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -125,3 +128,17 @@ def test_the_sdk_stumbles_over_a_brace_in_a_subject(wallet: Any) -> None:
     assert wallet.demo.query(number).proved
     with pytest.raises(AliPayValidationError):
         wallet.sdk().api_alipay_trade_query(out_trade_no=number)
+
+
+@pytest.mark.parametrize("merchant", ["demo", "gulou"])
+def test_the_sdk_asks_for_the_bills_of_a_day(wallet: Any, merchant: str) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=3)
+    wallet.control.post("/clock", now=f"{day}T12:00:00+08:00")
+    number = wallet.paid(merchant)
+    wallet.control.post("/clock", now=f"{day + timedelta(days=1)}T09:00:00+08:00")
+    for kind in ("trade", "signcustomer"):
+        content = {"bill_type": kind, "bill_date": str(day)}
+        told = wallet.sdk(merchant).server_api("alipay.data.dataservice.bill.downloadurl.query", content)
+        archive = requests.get(told["bill_download_url"], timeout=15).content
+        with zipfile.ZipFile(io.BytesIO(archive)) as box:
+            assert f"\t,{number}\t," in box.read(box.namelist()[1]).decode("gb18030")
