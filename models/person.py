@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -73,10 +72,6 @@ class PersonIdentifier(Base):
         self.number_hash, self.number_hash_key = digest.digest, digest.key_id
         self.number_sealed = vault.seal("person_identifiers.number", self.id, number)
 
-    def forget(self) -> None:
-        """The number is erased: nothing finds the person by it any more."""
-        self.number_sealed, self.number_hash = ERASED, os.urandom(len(self.number_hash))
-
     def number(self, vault: Vault) -> str:
         return vault.open_text("person_identifiers.number", self.id, self.number_sealed)
 
@@ -89,7 +84,8 @@ class Dependent(Base):
     `country` is the one that issued the document, in ISO 3166 alpha-3; `id_expires_on` the last day it is good for.
     `id_number_sealed` is the number as printed, where the identifier has less or something else.
     `handed_over_at`: they came of age and took it over into an account of their own.
-    `earlier_identifier_id` is the birth certificate that named them before another document came.
+    `earlier_identifier_id` is what named them before another document came: a birth certificate, or a number that was
+    corrected after a hospital had been told of it.
     """
 
     __tablename__ = "dependents"

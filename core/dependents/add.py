@@ -133,7 +133,7 @@ def add_dependent(
     write_contact(dependent, read.contact, vault)
     session.add(dependent)
     session.flush()
-    join_removed(session, dependent, vault)
+    join_removed(session, dependent, vault, now=now)
     for warning in (*name_warnings(read.name), *read.document.warnings):
         log.info("dependent_warning", dependent=str(dependent.id), warning=warning)
     return dependent

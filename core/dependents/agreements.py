@@ -12,10 +12,12 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.dependents.agreement_words import VERSION
+from core.identity.consents import granted
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import AgreementNotGiven
 from core.rights.access import AccessAction, AccessPurpose, note_access
+from models.account import Purpose
 from models.agreement import Agreement, AgreementEnd, AgreementWay
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
@@ -101,12 +103,15 @@ def _view(newest: Agreement | None, *, is_needed: bool) -> AgreementView:
 def agree_by_face(session: Session, *, account_id: UUID, dependent_id: UUID, version: str, now: datetime) -> Dependent:
     """The person's own face said it: a check of this dependent that was passed lately, and has said nothing yet.
 
-    A check from before a revoking says nothing. Raises: NotFound, ValidationFailed, AgreementNotGiven.
+    A check from before a revoking says nothing, nor does any once the consent to faces is withdrawn.
+    Raises: NotFound, ValidationFailed, AgreementNotGiven.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
     refuse_unless_asked_right(dependent, version)
+    if not granted(session, account_id, Purpose.FACE, dependent_id):
+        raise AgreementNotGiven()
     last_end = select(func.max(Agreement.ended_at)).where(Agreement.dependent_id == dependent_id).scalar_subquery()
     used = exists().where(Agreement.check_id == IdentityCheck.id)
     query = select(IdentityCheck.id).where(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
@@ -17,7 +18,8 @@ from sqlalchemy.orm import Session
 from core.booking.policy_book import policies_for
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
-from core.dependents.documents import PASSING
+from core.dependents.documents import PASSING, Document
+from core.dependents.forget import forget_documents
 from core.dependents.merge import merge_persons
 from core.dependents.names import masked_name, name_warnings
 from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
@@ -26,11 +28,12 @@ from core.dependents.typed_anew import Identity, read_identity
 from core.identity.consents import require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
+from core.identity.removed import refuse_another_self, removed_of
 from core.refusals import ChangeLimit, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from models.agreement import AgreementEnd
 from models.appointment import OPEN, Appointment
 from models.identity_check import IdentityMethod
-from models.person import Dependent, IdentityLevel, Relationship
+from models.person import Dependent, IdentityLevel, IdType, Relationship
 from models.sealing import Vault
 from models.states import Cause
 from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace
@@ -59,7 +62,7 @@ def correct_identity(
     read = read_identity(before, typed, dependent, standing, today=hospital_day(now))
     is_of_self = _is_of_self(dependent, relationship)
     if relationship is not dependent.relationship_:
-        _refuse_unfit_relationship(session, standing, dependent, relationship)
+        _refuse_unfit_relationship(session, standing, dependent, relationship, now=now)
     if read != before or is_of_self:
         _refuse_too_often(session, dependent, now=now)
         if is_of_self or read.document != before.document:
@@ -85,15 +88,18 @@ def _is_of_self(dependent: Dependent, relationship: Relationship) -> bool:
 
 
 def _refuse_unfit_relationship(
-    session: Session, standing: Sequence[Dependent], dependent: Dependent, relationship: Relationship
+    session: Session, standing: Sequence[Dependent], dependent: Dependent, relationship: Relationship, *, now: datetime
 ) -> None:
-    """As when somebody is added. Raises: DependentExists, DependentLimit."""
+    """As when somebody is added. Raises: DependentExists, DependentLimit, ChangeLimit."""
+    policy = policies_for(session)
     others = [one for one in standing if one.id != dependent.id]
     if relationship is Relationship.SELF:
         for one in others:
             if one.relationship_ is Relationship.SELF:
                 raise DependentExists(dependent_id=str(one.id))
-    most = policies_for(session).max_dependents or 0
+        removed, within = removed_of(session, dependent.account_id), timedelta(policy.phone_change_days or 0)
+        refuse_another_self(removed, dependent.person_id, within=within, now=now)
+    most = policy.max_dependents or 0
     if dependent.relationship_ is Relationship.SELF and len(others) >= most:
         raise DependentLimit(limit=most)
 
@@ -158,12 +164,11 @@ def _write(
         but=dependent.id,
     )
     id_type, number = identifying(read.document, numberless=numberless)
-    if numberless or (read.document.id_type, read.document.number) != (before.document.id_type, before.document.number):
-        person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
-        _become(session, standing, dependent, person, now=now)
-        printed = read.document.number
-        dependent.seal_number(vault, printed, identifying=number)
     document = read.document
+    if numberless or _names(document) != _names(before.document):
+        person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
+        _become(session, standing, dependent, person, by=document.id_type, now=now)
+        dependent.seal_number(vault, document.number, identifying=number)
     dependent.id_type, dependent.sex, dependent.birth_date, dependent.country, dependent.id_expires_on = (
         document.id_type, document.sex, document.birth_date, document.country, document.id_expires_on,
     )  # fmt: skip
@@ -176,14 +181,41 @@ def _write(
         log.info("dependent_warning", dependent=str(dependent.id), warning=warning)
 
 
+def _names(document: Document) -> tuple[object, ...]:
+    """Whom it names, and how that is printed: a passport's number is another person's in another country."""
+    return (*identifying(document), document.id_type, document.number)
+
+
 def _become(
-    session: Session, standing: Sequence[Dependent], dependent: Dependent, person: KnownPerson, *, now: datetime
+    session: Session,
+    standing: Sequence[Dependent],
+    dependent: Dependent,
+    person: KnownPerson,
+    *,
+    by: IdType,
+    now: datetime,
 ) -> None:
     """The person is found as when somebody is added. Only a record without a number for life is known to be of the one
     whom the new number names; a number that was typed wrongly may be anybody's."""
     refuse_double(standing, dependent, person)
     if dependent.id_type in PASSING:
-        merge_persons(session, earlier=dependent.person_id, later=person.person_id)
+        merge_persons(session, earlier=dependent.person_id, later=person.person_id, now=now)
     if dependent.person_id != person.person_id:
         end_agreement(session, dependent.id, AgreementEnd.OTHER_DOCUMENT, now=now)
+    document_id = dependent.identifier_id
     dependent.person_id, dependent.identifier_id = person.person_id, person.identifier_id
+    if document_id != person.identifier_id and dependent.id_type is not IdType.GUARDIAN_BOUND:
+        _let_go(session, dependent, document_id, by=by)
+
+
+def _let_go(session: Session, dependent: Dependent, document_id: UUID, *, by: IdType) -> None:
+    """A number that was typed wrongly may be a stranger's: it goes at once, unless a hospital was told of it. Then it
+    goes with the record, as a birth certificate does in whose place a document came."""
+    told = select(Appointment.id).where(
+        Appointment.account_id == dependent.account_id, Appointment.dependent_id == dependent.id
+    )
+    let_go: UUID | None = document_id
+    passed = dependent.id_type is IdType.BIRTH_CERTIFICATE and by is not IdType.BIRTH_CERTIFICATE
+    if passed or session.scalar(told.limit(1)) is not None:
+        dependent.earlier_identifier_id, let_go = document_id, dependent.earlier_identifier_id
+    forget_documents(session, [let_go])

@@ -13,7 +13,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from core.booking.strikes.ledger import work_out_later
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
 from core.dependents.documents import PASSING, Document, TypedDocument, read_document
@@ -72,8 +71,7 @@ def give_document(
     id_type, number = identifying(read.document)
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(session, dependent, person)
-    merged = merge_persons(session, earlier=dependent.person_id, later=person.person_id)
-    work_out_later(session, person.person_id, now=now)
+    merged = merge_persons(session, earlier=dependent.person_id, later=person.person_id, now=now)
     end_agreement(session, dependent.id, AgreementEnd.OTHER_DOCUMENT, now=now)
     _write(dependent, read, person, vault)
     session.flush()

@@ -6,11 +6,13 @@ nothing is moved, and no index meets two appointments of which each was right wh
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from core.booking.strikes.ledger import work_out_later
 from core.locks import lock_persons
 from core.transactions import Changed
 from models.base import table_of
@@ -23,8 +25,9 @@ FOR_LIFE = (IdType.RESIDENT_ID, IdType.BIRTH_CERTIFICATE)
 _PERSONS = table_of(Person)
 
 
-def merge_persons(session: Session, *, earlier: UUID, later: UUID) -> bool:
-    """From now on both are one person; whether they are two no longer. Aliases stay one step deep.
+def merge_persons(session: Session, *, earlier: UUID, later: UUID, now: datetime) -> bool:
+    """From now on both are one person; whether they are two no longer. Aliases stay one step deep. What counts against
+    either is worked out anew for both.
 
     The same statements run whatever is known of either, so that an answer's time tells nothing.
     Raises: NotFound, Changed where somebody else merged one of them meanwhile.
@@ -46,6 +49,8 @@ def merge_persons(session: Session, *, earlier: UUID, later: UUID) -> bool:
         .values(alias_of_id=into)
         .returning(_PERSONS.c.id)
     ).all()
+    work_out_later(session, later, now=now)
+    session.flush()
     session.expire_all()
     return bool(merged)
 

@@ -81,14 +81,14 @@ def instead_of_number(
     return child.known_as(_whose(session, account_id, guardian))
 
 
-def join_removed(session: Session, dependent: Dependent, vault: Vault) -> None:
+def join_removed(session: Session, dependent: Dependent, vault: Vault, *, now: datetime) -> None:
     """Whoever is added again is who was removed, whoever was named as the guardian then. Raises: Changed."""
     if dependent.id_type is not IdType.GUARDIAN_BOUND:
         return
     child = _child(dependent, vault)
     for one in _of_account(session, dependent.account_id):
         if one.id != dependent.id and one.person_id != dependent.person_id and _child(one, vault) == child:
-            merge_persons(session, earlier=one.person_id, later=dependent.person_id)
+            merge_persons(session, earlier=one.person_id, later=dependent.person_id, now=now)
 
 
 def follow_guardian(session: Session, ward: Dependent, vault: Vault, *, now: datetime) -> None:
@@ -101,7 +101,7 @@ def follow_guardian(session: Session, ward: Dependent, vault: Vault, *, now: dat
     number = _child(ward, vault).known_as(_whose(session, ward.account_id, guardian))
     person = find_or_make_person(session, id_type=ward.id_type, number=number, vault=vault, now=now)
     refuse_double(session.scalars(dependents_of(ward.account_id)).all(), ward, person)
-    merge_persons(session, earlier=ward.person_id, later=person.person_id)
+    merge_persons(session, earlier=ward.person_id, later=person.person_id, now=now)
     ward.person_id, ward.identifier_id = person.person_id, person.identifier_id
     ward.seal_number(vault, "", identifying=number)
     session.flush()

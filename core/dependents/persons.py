@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.dependents.documents import Document
 from core.keys.in_use import hashing_key
+from core.transactions import Changed
 from models.base import new_id
 from models.person import IdType, Person, PersonIdentifier
 from models.sealing import KeyedHash, Vault
@@ -49,7 +50,10 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
     """The person that this document names. `id_type` and `number` as `identifying` gives them.
 
     Known or new, the same statements run and the same work is done, so that nobody learns from an answer or from its
-    time whether some other account has named this person before.
+    time whether some other account has named this person before. The row is held until the end of this transaction:
+    nobody forgets it meanwhile (`core/dependents/forget.py`).
+
+    Raises: Changed where somebody is just forgetting it.
     """
     in_use = hashing_key(session, vault, now=now)
     digests = PersonIdentifier.hashes(vault, id_type, number)
@@ -61,7 +65,10 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
         .where(_names(id_type, digests))
         .order_by(PersonIdentifier.id)
         .limit(1)
-    ).one()
+        .with_for_update(read=True, key_share=True)
+    ).one_or_none()
+    if found is None:
+        raise Changed()
     # Where two transactions met the person first at once, the later one's row of a person stands alone: away with it.
     lonely = ~exists().where(PersonIdentifier.person_id == draft.person_id)
     session.execute(

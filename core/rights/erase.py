@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.open_appeal import forget_appeals
 from core.clock import hospital_day
+from core.dependents.forget import forget_documents_of
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
 from core.jobs.queue import LeasedJob
@@ -20,7 +21,7 @@ from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
 from models.hospital_card import HospitalCard
-from models.person import Dependent, IdType, Person, PersonIdentifier
+from models.person import Dependent
 
 _AT_ONCE = 100
 
@@ -67,15 +68,6 @@ def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
 
 def _forget(session: Session, dependent: Dependent) -> None:
     """Name, documents and birth; the documents themselves too, where no other account names them."""
-    documents = [one for one in (dependent.identifier_id, dependent.earlier_identifier_id) if one is not None]
+    documents = (dependent.identifier_id, dependent.earlier_identifier_id)
     dependent.forget_identity()
-    session.flush()
-    named = or_(Dependent.identifier_id == PersonIdentifier.id, Dependent.earlier_identifier_id == PersonIdentifier.id)
-    others = exists().where(named, Dependent.name_masked != "")
-    # What stood in the place of a number goes with whoever it was, also where another guardian was named later.
-    group = select(Person.id).where(or_(Person.id == dependent.person_id, Person.alias_of_id == dependent.person_id))
-    passed = (PersonIdentifier.id_type == IdType.GUARDIAN_BOUND) & PersonIdentifier.person_id.in_(group)
-    query = select(PersonIdentifier).where(or_(PersonIdentifier.id.in_(documents), passed), ~others)
-    for identifier in session.scalars(query):
-        identifier.forget()
-    session.flush()
+    forget_documents_of(session, dependent, documents)

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from minors import child, newborn
 from people import resident_id
 from people_http import SELF
 from provocations import a_spouse
-from ward import Ward, add, book, verify, wait
+from ward import Ward, add, agree, book, strike, verify, wait
 from wire import Phone, Reply
 
 from models.identity_check import IdentityCheck, IdentityCheckStatus
@@ -157,3 +158,23 @@ def test_1_1_9_a_relationship_changes_by_the_rules_of_adding(an: Phone) -> None:
     assert correct(an, spouse, id_number=SELF["id_number"]).json["facts"] == {"dependent_id": oneself}
     assert correct(an, oneself, relationship="parent").status == 200
     assert correct(an, spouse, relationship="self").status == 200
+
+
+def test_strikes_of_a_child_count_together_once_the_number_has_come_by_a_correction(ward: Ward, an: Phone) -> None:
+    bo = ward.log_in("bo")
+    mother, father = add(an), add(bo, id_number=OTHER)
+    number = resident_id(birth=ward.day(0), order=902)
+    certificate = {"id_type": "birth_certificate", "id_number": "P330123456"}
+    unnumbered = an.post("/dependents", newborn(ward, guardian_dependent_id=mother) | certificate).json["id"]
+    known = bo.post("/dependents", child(ward, guardian_dependent_id=father, id_number=number)).json["id"]
+    schedule = ward.schedule(terms=ANYBODY, numbers=9)
+    for phone, whom in ((bo, known), (bo, known), (an, unnumbered)):
+        agree(phone, "minor", whom)
+        made = book(phone, schedule, whom, "on_site").json["id"]
+        assert phone.post(f"/appointments/{made}/cancellation").status == 200
+        strike(ward, made)
+    assert correct(an, unnumbered, id_type="resident_id", id_number=number, name="测试宝").status == 200
+    ward.work()
+    for phone, whom in ((bo, known), (an, unnumbered)):
+        reasons = phone.get(f"/schedules/{schedule}/eligibility?dependent_id={whom}")["reasons"]
+        assert "person_limit" in [one["code"] for one in reasons]

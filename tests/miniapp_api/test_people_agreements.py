@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +10,18 @@ import pytest
 from factories import make_face_check
 from fakes import FakeSms
 from people import PROVIDER, resident_id
+from people import agree as consent
 from people_http import SELF
 from sqlalchemy import select, update
-from ward import Ward, add, book
+from sqlalchemy.orm import Session
+from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
 from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
+from core.identity.consent_texts import current_version
 from core.ports import TextKind
+from models.account import Purpose
 from models.audit import AuditEntry
 from models.person import Dependent, IdentityLevel
 from schemas.base import instant_text
@@ -71,9 +75,14 @@ def booked(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
 
 
 def show_face(ward: Ward, dependent_id: str) -> None:
-    ward.workbench.transactions.write(
-        lambda session, now: make_face_check(session, session.get_one(Dependent, UUID(dependent_id)), now=now)
-    )
+    """With the consent that it takes."""
+
+    def step(session: Session, now: datetime) -> None:
+        dependent = session.get_one(Dependent, UUID(dependent_id))
+        consent(session, dependent.account_id, Purpose.FACE, dependent_id=dependent.id, now=now)
+        make_face_check(session, dependent, now=now)
+
+    ward.workbench.transactions.write(step)
 
 
 # --- asked, said, shown
@@ -218,6 +227,16 @@ def test_1_1_6_a_face_says_it_once_and_not_after_it_was_taken_back(ward: Ward, a
     assert give(an, dependent, way="face").code == "agreement_not_given"
     ward.clock.advance(timedelta(minutes=1))
     show_face(ward, dependent)
+    assert give(an, dependent, way="face").status == 200
+
+
+def test_face_03_a_face_says_nothing_once_the_consent_to_it_is_withdrawn(ward: Ward, an: Phone) -> None:
+    dependent = spouse(an)
+    show_face(ward, dependent)
+    withdrawn = {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False}
+    assert an.send("POST", "/account/consents", withdrawn | {"dependent_id": dependent}).status == 201
+    assert give(an, dependent, way="face").code == "agreement_not_given"
+    agree(an, "face", dependent)
     assert give(an, dependent, way="face").status == 200
 
 

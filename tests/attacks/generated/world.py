@@ -26,7 +26,7 @@ from factories import (
 from fakes import START, FakeAdapters, FakeGateway, FakePhones, FakeSms, ManualClock
 from fakes_official import CLINIC, FakeConversation, FakeMiniappLinks, FakeOfficialAccount, FakePageLogin
 from hospital_acts import offer_instead
-from people import APP, CAUSE, PROVIDER, FakeVerifier, resident_id
+from people import APP, CAUSE, PROVIDER, FakeVerifier, agree, resident_id
 from people_http import SELF, Clinic, Patient, Users
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -47,7 +47,7 @@ from miniapp_api.keys import write_keys
 from miniapp_api.openapi import Operation, operations
 from miniapp_api.services import EXTENSION
 from models import Base
-from models.account import Account, LoginSession, Provider
+from models.account import Account, LoginSession, Provider, Purpose
 from models.account_join import AccountJoin
 from models.agreement import Agreement
 from models.appointment import Appointment
@@ -232,6 +232,7 @@ class World(Clinic):
             query = select(LoginSession.account_id).where(LoginSession.token_hash == token_digest(patient.token))
             mine = session.get_one(Account, session.scalars(query).one())
             spouse = make_dependent(session, vault, mine, phone="+8613900000009", agreed=False, now=now)
+            agree(session, mine.id, Purpose.FACE, dependent_id=spouse.id, now=now)
             make_face_check(session, spouse, now=now)
             self_of_mine = (Dependent.account_id == mine.id) & (Dependent.relationship_ == Relationship.SELF)
             me = session.get_one(
