@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from core.booking.policy import MOST_DEPENDENTS
+from core.invariants_of_money import OF_MONEY
 from core.invariants_of_offers import OF_OFFERS
 from core.invariants_of_prepays import OF_PREPAYS
 from core.invariants_over_time import OVER_TIME
@@ -34,14 +35,6 @@ MACHINES: tuple[type[Stateful], ...] = (
 
 _HOLDS = "('pending','booked','arrived','fulfilled','noshow')"
 _OPEN = "('pending','booked','arrived')"
-
-# Money received on a charge that is neither given back nor on its way back.
-_KEPT = """(SELECT COALESCE(SUM(p.received_fen), 0) FROM payments p WHERE p.charge_id = c.id AND p.status = 'succeeded')
- - (SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.charge_id = c.id AND r.status <> 'closed')"""
-# Of it what is for one that only its hospital has yet to confirm, and for the one whose place it takes as well.
-_FOR_BOTH = f"""(SELECT COALESCE(SUM(CASE WHEN a.fee_fen < o.fee_fen THEN a.fee_fen ELSE o.fee_fen END), 0)
- FROM appointments a JOIN appointments o ON o.id = a.replaces_id WHERE a.charge_id = c.id AND a.status = 'pending'
- AND a.beside_replaced AND a.pay_mode = 'online' AND NOT a.awaiting_payment AND o.status IN {_HOLDS})"""
 
 # As a limit counts them: one in the place of another counts with it while both stand.
 _CLAIMS = "COUNT(DISTINCT CASE WHEN beside_replaced THEN replaces_id ELSE id END)"
@@ -99,22 +92,12 @@ _QUERIES = {
     "GROUP BY person_id HAVING COUNT(*) > MAX(CAST(terms->>'max_open_holds_person' AS INTEGER))",
     "account_within_hold_limit": f"SELECT account_id FROM appointments a WHERE status = 'pending' AND {_CHOSEN} "
     "GROUP BY account_id HAVING COUNT(DISTINCT charge_id) > MAX(CAST(terms->>'max_open_holds_account' AS INTEGER))",
-    "kept_money_is_what_is_due": f"SELECT c.id FROM charges c WHERE {_KEPT} + {_FOR_BOTH} <> (SELECT "
-    "COALESCE(SUM(l.amount_fen), 0) FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
-    f"WHERE l.charge_id = c.id AND l.voided_at IS NULL AND a.status IN {_HOLDS} AND a.pay_mode = 'online' "
-    "AND NOT a.awaiting_payment)",
     # Not sure, one stands beside what it replaces; sure, it stands alone. Nothing is let go for one that is not there.
     "swap_is_whole": "SELECT a.id FROM appointments a LEFT JOIN appointments o ON o.id = a.replaces_id "
     f"WHERE a.status IN {_OPEN} AND CASE WHEN a.beside_replaced THEN o.id IS NULL OR a.status <> 'pending' "
     f"OR o.charge_id <> a.charge_id ELSE o.status IN {_HOLDS} END UNION ALL SELECT o.id FROM appointments o "
     "WHERE o.cancel_reason = 'rescheduled' AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.replaces_id = o.id "
     "AND NOT a.awaiting_payment AND NOT a.awaiting_hospital AND NOT a.beside_replaced)",
-    "line_lives_with_its_appointment": "SELECT l.id FROM charge_lines l JOIN appointments a ON a.id = l.appointment_id "
-    "WHERE (l.voided_at IS NOT NULL) <> (a.status = 'cancelled')",
-    "price_is_the_fee": "SELECT a.id FROM appointments a WHERE a.fee_fen <> (SELECT COALESCE(SUM(l.amount_fen), 0) "
-    "FROM charge_lines l WHERE l.appointment_id = a.id)",
-    "refunds_within_payment": "SELECT p.id FROM payments p JOIN refunds r ON r.payment_id = p.id "
-    "WHERE r.status <> 'closed' GROUP BY p.id, p.received_fen HAVING SUM(r.amount_fen) > COALESCE(p.received_fen, 0)",
     "key_is_not_stuck": "SELECT id FROM idempotency_keys WHERE state = 'running' "
     "AND (lease_until IS NULL OR lease_until < :two_hours_ago)",
     "kept_key_has_its_reply": "SELECT id FROM idempotency_keys WHERE state = 'done' AND reply_sealed IS NULL",
@@ -204,9 +187,7 @@ _QUERIES = {
     "hold_ends_at_its_cap": "SELECT id FROM appointments WHERE status = 'pending' AND awaiting_payment "
     "AND close_by < :a_minute_ago",
     **OF_PREPAYS,
-    "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
-    "AND created_at < :last_retry",
-    "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",
+    **OF_MONEY,
     "inbox_is_applied": "SELECT id FROM platform_events WHERE state = 'received' AND received_at < :a_minute_ago",
     "job_is_not_stuck": "SELECT id FROM jobs WHERE dead_at IS NOT NULL "
     "OR (done_at IS NULL AND run_at < :ten_minutes_ago AND (lease_until IS NULL OR lease_until < :ten_minutes_ago))",

@@ -42,7 +42,7 @@ from core.keys.rotate import ROTATE, rotate_keys
 from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
-from core.payments.refunds import push_refund
+from core.payments.push_refund import push_refund
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
 from models.errors import Unavailable

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.booking.endings.end_hold import end_hold_now
 from core.booking.endings.let_go import make_sure
 from core.hospital.soon import settle_soon
+from core.ledger.post import post_payment
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
 from core.payments.closing import close_soon
@@ -80,6 +81,7 @@ def _paid(
     if not news:
         return
     payment.funding = answer.funding
+    post_payment(session, payment, now=now)
     if answer.given_back:
         _leave_to_desk(session, account, payment, now=now, cause=cause)
         return

@@ -24,6 +24,7 @@ from models.charge import Charge, ChargeLine
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.identity_check import IdentityCheck
+from models.ledger import Journal, LedgerEntry
 from models.notice import Notice
 from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
@@ -49,6 +50,10 @@ class Holding:
 
 def _of_charges(account_id: AccountId) -> Select[UUID]:
     return select(Charge.id).where(Charge.account_id == account_id).correlate(Account)
+
+
+def _of_payments(account_id: AccountId) -> Select[UUID]:
+    return select(Payment.id).where(Payment.account_id == account_id).correlate(Account)
 
 
 def _of_appointments(account_id: AccountId) -> Select[UUID]:
@@ -101,6 +106,12 @@ HOLDINGS = (
         "refund_lines",
         RefundLine,
         lambda one: RefundLine.refund_id.in_(select(Refund.id).where(Refund.charge_id.in_(_of_charges(one)))),
+    ),
+    Holding("journals", Journal, lambda one: Journal.payment_id.in_(_of_payments(one))),
+    Holding(
+        "ledger_entries",
+        LedgerEntry,
+        lambda one: LedgerEntry.journal_id.in_(select(Journal.id).where(Journal.payment_id.in_(_of_payments(one)))),
     ),
     Holding("waitlist_entries", WaitlistEntry, lambda one: WaitlistEntry.account_id == one),
     Holding(

@@ -10,6 +10,7 @@ import plants.booking
 import plants.follow_ups
 import plants.grants
 import plants.hospital
+import plants.ledger
 import plants.limits
 import plants.money
 import plants.rest
@@ -55,6 +56,23 @@ MUTANTS = (
     ("refunds_within_payment", "> COALESCE", ">= COALESCE"),
     ("refunds_within_payment", "COALESCE(p.received_fen, 0)", "p.received_fen"),
     ("refunds_within_payment", "SUM(r.amount_fen)", "MAX(r.amount_fen)"),
+    ("journal_comes_to_zero", "COUNT(e.id) < 2 OR", ""),
+    ("journal_comes_to_zero", " OR SUM(e.amount_fen) <> 0", ""),
+    ("received_money_is_in_the_books", "p.status = 'succeeded' AND", ""),
+    ("received_money_is_in_the_books", "AND p.received_fen > 0", ""),
+    ("received_money_is_in_the_books", "j.kind = 'payment_received' AND", ""),
+    ("received_money_is_in_the_books", "j.subject_id = p.id", "1 = 1"),
+    ("received_money_is_in_the_books", "AND e.account = 'gateway'", ""),
+    ("received_money_is_in_the_books", "AND e.amount_fen = p.received_fen", ""),
+    ("returned_money_is_in_the_books", "r.status = 'succeeded' AND", ""),
+    ("returned_money_is_in_the_books", "r.status = 'closed' AND", ""),
+    ("books_tell_of_what_was", "OR p.status <> 'succeeded'", ""),
+    ("books_tell_of_what_was", "OR r.status <> 'succeeded'", ""),
+    ("books_tell_of_what_was", "OR r.status <> 'closed'", ""),
+    ("books_tell_of_what_was", "OR j.merchant <> p.merchant", ""),
+    ("books_tell_of_what_was", "OR j.hospital_id <> p.hospital_id", ""),
+    ("books_tell_of_what_was", "OR (r.id IS NOT NULL AND r.payment_id <> p.id)", ""),
+    ("books_tell_of_what_was", "HAVING COUNT(*) > 1", "HAVING COUNT(*) > 2"),
 )
 
 

@@ -15,7 +15,7 @@ from core.booking.endings.release import end_hold
 from core.jobs.queue import LeasedJob
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
-from core.payments.refunds import push_refund
+from core.payments.push_refund import push_refund
 from core.ports import RefundState, TradeAnswer
 from core.transactions import Overloaded
 from models.appointment import AppointmentStatus

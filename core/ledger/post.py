@@ -1,0 +1,84 @@
+"""Writing journals, each in the transaction of what it tells of. Which two accounts a movement is between stands in one
+table; nobody else makes an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.base import new_id
+from models.ledger import Journal, JournalKind, LedgerAccount, LedgerEntry
+from models.payment import Payment, Refund, RefundStatus
+
+SIDES: Mapping[JournalKind, tuple[LedgerAccount, LedgerAccount]] = {
+    JournalKind.PAYMENT_RECEIVED: (LedgerAccount.GATEWAY, LedgerAccount.CHARGE),
+    JournalKind.REFUND_DUE: (LedgerAccount.CHARGE, LedgerAccount.RETURNING),
+    JournalKind.REFUND_PAID: (LedgerAccount.RETURNING, LedgerAccount.GATEWAY),
+    JournalKind.REFUND_WITHDRAWN: (LedgerAccount.RETURNING, LedgerAccount.CHARGE),
+    JournalKind.FEE_TAKEN: (LedgerAccount.FEES, LedgerAccount.GATEWAY),
+    JournalKind.FEE_GIVEN_BACK: (LedgerAccount.GATEWAY, LedgerAccount.FEES),
+}
+"""Of each kind the account that is debited, and the one that is credited."""
+
+_OF_MOVE = {
+    RefundStatus.DUE: JournalKind.REFUND_DUE,
+    RefundStatus.SUCCEEDED: JournalKind.REFUND_PAID,
+    RefundStatus.CLOSED: JournalKind.REFUND_WITHDRAWN,
+}
+
+
+def post_payment(session: Session, payment: Payment, *, now: datetime) -> None:
+    """Of one that has just succeeded. Where nothing came, nothing moved."""
+    at = payment.paid_at or now
+    _post(session, JournalKind.PAYMENT_RECEIVED, payment, None, payment.received_fen or 0, at=at, now=now)
+
+
+def post_refund(session: Session, payment: Payment, refund: Refund, *, now: datetime) -> None:
+    """Of one that has just come to its status; most of those move no money."""
+    kind = _OF_MOVE.get(refund.status)
+    if kind is not None:
+        _post(session, kind, payment, refund, refund.amount_fen, at=now, now=now)
+
+
+def post_fee(
+    session: Session, payment: Payment, fee_fen: int, *, subject_id: UUID, at: datetime, now: datetime
+) -> None:
+    """What the platform took of a payment by its bill, or gave back of that: then it is below zero."""
+    kind = JournalKind.FEE_TAKEN if fee_fen > 0 else JournalKind.FEE_GIVEN_BACK
+    _post(session, kind, payment, None, abs(fee_fen), at=at, now=now, subject_id=subject_id)
+
+
+def _post(
+    session: Session,
+    kind: JournalKind,
+    payment: Payment,
+    refund: Refund | None,
+    amount_fen: int,
+    *,
+    at: datetime,
+    now: datetime,
+    subject_id: UUID | None = None,
+) -> None:
+    if amount_fen == 0:
+        return
+    debit, credit = SIDES[kind]
+    journal = Journal(
+        id=new_id(),
+        hospital_id=payment.hospital_id,
+        kind=kind,
+        subject_id=subject_id or (payment.id if refund is None else refund.id),
+        payment_id=payment.id,
+        refund_id=None if refund is None else refund.id,
+        channel=payment.channel,
+        merchant=payment.merchant,
+        currency=payment.received_currency or payment.currency,
+        at=at,
+        posted_at=now,
+    )
+    session.add(journal)
+    session.flush()  # the entries point at it
+    sides = ((debit, amount_fen), (credit, -amount_fen))
+    session.add_all(LedgerEntry(id=new_id(), journal_id=journal.id, account=one, amount_fen=fen) for one, fen in sides)

@@ -1,0 +1,35 @@
+"""What stands in the books."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.ledger import Journal, LedgerAccount, LedgerEntry
+
+
+def is_posted(session: Session, subject_id: UUID) -> bool:
+    """Whether any journal is of this subject."""
+    return session.scalar(select(Journal.id).where(Journal.subject_id == subject_id).limit(1)) is not None
+
+
+def balances(
+    session: Session, *, merchant: str, until: datetime, since: datetime | None = None
+) -> Mapping[LedgerAccount, int]:
+    """What stood at each account of a merchant at an instant, in fen; with `since`, what moved there in between.
+
+    They come to zero together, and are worked out anew each time."""
+    query = (
+        select(LedgerEntry.account, func.sum(LedgerEntry.amount_fen))
+        .join(Journal, Journal.id == LedgerEntry.journal_id)
+        .where(Journal.merchant == merchant, Journal.at < until)
+        .group_by(LedgerEntry.account)
+    )
+    if since is not None:
+        query = query.where(Journal.at >= since)
+    found = {account: int(total) for account, total in session.execute(query)}
+    return {account: found.get(account, 0) for account in LedgerAccount}

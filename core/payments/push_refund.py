@@ -1,0 +1,148 @@
+"""The job that sends a refund under its number, and asks about it until it is settled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import LeasedJob, backoff
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.refunds import apply_refund_answer
+from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
+from core.workbench import Workbench
+from models.appointment import AppointmentStatus
+from models.payment import Payment, Refund, RefundReason, RefundStatus
+from models.states import Actor, Cause, CauseKind
+
+log = structlog.get_logger()
+
+# The platform's event comes within seconds; asking is the second leg. Asked sooner after a call, Alipay may not know
+# the number yet (alipay.md 1.5), and would have it sent again.
+_FIRST_LOOK = timedelta(seconds=10)
+_SLOW_LOOK = timedelta(hours=1)
+_TOO_LONG = timedelta(minutes=30)
+_AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, RefundReason.SUSPENDED})
+_HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
+
+
+def push_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
+    """Send a due refund, ask about one that was sent, and come back until it is settled."""
+    refund_id = UUID(job.payload["refund_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now, cause=cause))
+    if not isinstance(found, tuple):
+        return found
+    refund, payment = found
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    answer = _speak(gateway, refund, payment)
+    return workbench.transactions.write(lambda session, now: _note(session, refund, answer, now=now, cause=cause))
+
+
+def _take_up(
+    session: Session, refund_id: UUID, *, now: datetime, cause: Cause
+) -> tuple[Refund, Payment] | datetime | None:
+    """When to come back, or None where there is nothing to do."""
+    charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
+    if charge_id is None:
+        return None
+    account = lock_charge_account(session, charge_id)
+    refund = account.refund(refund_id)
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
+        return None
+    if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
+        if any(account.is_kept_there(one) for one in account.appointments):
+            refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="kept_by_hospital")
+            return None
+        if _waits_for_hospital(account, refund, now=now):
+            return now + _HOSPITAL_LOOK
+    refund.asked_at, refund.asked_times = now, refund.asked_times + 1
+    return refund, account.payment(refund.payment_id)
+
+
+def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
+    """Money out is last: the hospital lets the number go first. But nobody's money waits long for a hospital that does
+    not answer."""
+    ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
+    return now - refund.created_at < _HOSPITAL_WAIT and not all(account.is_over_there(one) for one in ended)
+
+
+def _speak(
+    gateway: PaymentGateway, refund: Refund, payment: Payment
+) -> RefundAnswer | ProviderRefused | ProviderUnavailable:
+    try:
+        if refund.status is RefundStatus.DUE:
+            return gateway.open_refund(_order(refund, payment))
+        return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
+    except (ProviderRefused, ProviderUnavailable) as error:
+        return error
+
+
+def _order(refund: Refund, payment: Payment) -> RefundOrder:
+    return RefundOrder(
+        out_refund_no=refund.out_refund_no,
+        out_trade_no=payment.out_trade_no,
+        amount_fen=refund.amount_fen,
+        total_fen=payment.received_fen or payment.amount_fen,
+        currency=payment.received_currency or payment.currency,
+        reason=_WORDS[refund.reason],
+    )
+
+
+_WORDS = {
+    RefundReason.CANCELLED: "预约已取消",
+    RefundReason.LATE_PAYMENT: "支付到账时号源已释放",
+    RefundReason.SURPLUS: "重复支付退回",
+    RefundReason.AMOUNT_DIFFERS: "支付金额与应付金额不符",
+    RefundReason.SUSPENDED: "医院停诊",
+    RefundReason.RESCHEDULED: "改签退回差价",
+    RefundReason.PRICE_LOWERED: "替诊差价退回",
+}
+
+
+def _note(
+    session: Session,
+    seen: Refund,
+    answer: RefundAnswer | ProviderRefused | ProviderUnavailable,
+    *,
+    now: datetime,
+    cause: Cause,
+) -> datetime | None:
+    account = lock_charge_account(session, seen.charge_id)
+    refund = account.refund(seen.id)
+    if isinstance(answer, ProviderUnavailable):
+        if answer.sent and refund.status is RefundStatus.DUE:
+            refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="no_answer")
+    elif isinstance(answer, ProviderRefused):
+        _note_refusal(session, refund, answer, now=now, cause=cause)
+    else:
+        apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
+    look_at = _next_look(refund, now=now)
+    if look_at is not None and now - refund.created_at > _TOO_LONG:
+        log.warning("refund_not_settled", refund=str(refund.id), status=str(refund.status), alarm=True)
+    return look_at
+
+
+def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:
+    """Fixable refusals keep the number and wait; a refusal for good goes to the desk, where two people decide.
+
+    While the outcome of a sent refund is unknown, a refused question decides nothing."""
+    refund.last_refusal = answer.code
+    log.warning("refund_refused", refund=str(refund.id), refusal=answer.code, alarm=True)
+    if not answer.retryable and refund.status is RefundStatus.DUE:
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=answer.code)
+
+
+def _next_look(refund: Refund, *, now: datetime) -> datetime | None:
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
+        return None
+    if refund.status is RefundStatus.ABNORMAL:
+        return now + _SLOW_LOOK
+    if refund.status is RefundStatus.UNKNOWN:
+        return now + max(_FIRST_LOOK, backoff(refund.asked_times))
+    if refund.status is RefundStatus.PROCESSING and refund.asked_times <= 1:
+        return now + _FIRST_LOOK
+    return now + backoff(refund.asked_times)
