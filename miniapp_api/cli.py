@@ -27,6 +27,7 @@ from miniapp_api import (
     cli_booking_supply,
     cli_catalog,
     cli_keys,
+    cli_money,
     cli_official,
     cli_people,
 )
@@ -48,6 +49,7 @@ _GROUPS = (
     cli_booking_appeals,
     cli_catalog,
     cli_keys,
+    cli_money,
     cli_official,
     cli_people,
 )

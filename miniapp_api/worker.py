@@ -43,6 +43,7 @@ from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
+from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
 from models.errors import Unavailable
@@ -74,6 +75,7 @@ def _forget_messages(workbench: Workbench, _job: LeasedJob) -> datetime | None:
 
 HANDLERS: Mapping[str, Handler] = {
     "apply_event": apply_event,
+    ASK_FOR_BILLS: ask_for_bills,
     "ask_payment": ask_payment,
     "close_payments": close_payments,
     COUNT: count_strike,
@@ -93,6 +95,7 @@ HANDLERS: Mapping[str, Handler] = {
     "mark_no_shows": mark_no_shows,
     PAUSE: pause_strike,
     "push_refund": push_refund,
+    RECONCILE: reconcile_day,
     "return_channels": return_channels,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
@@ -106,6 +109,7 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 PERIODIC = (
+    Periodic(ASK_FOR_BILLS, timedelta(hours=1)),
     Periodic("erase_expired", timedelta(days=1)),
     Periodic("expire_waitlist", timedelta(minutes=5)),
     Periodic("extend_schedules", timedelta(hours=1)),

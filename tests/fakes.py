@@ -75,6 +75,7 @@ class FakeGateway:
         self.trades: dict[str, TradeAnswer] = {}
         self.orders: dict[str, PaymentOrder] = {}
         self.refunds: dict[str, RefundAnswer] = {}
+        self.accepted: dict[str, tuple[RefundOrder, datetime]] = {}
         self.down: str | None = None
         self.refuse_refunds: ProviderRefused | None = None
         self.refund_settles_as = RefundState.PROCESSING
@@ -132,6 +133,7 @@ class FakeGateway:
         if self.refuse_refunds is not None:
             raise self.refuse_refunds
         if order.out_refund_no not in self.refunds:
+            self.accepted[order.out_refund_no] = (order, self.clock.now())
             self.refunds[order.out_refund_no] = RefundAnswer(
                 order.out_refund_no, self.refund_settles_as, order.amount_fen, f"F{order.out_refund_no}"
             )

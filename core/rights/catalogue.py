@@ -62,6 +62,15 @@ CATALOGUE: Mapping[str, Graded] = {
     ),
     "arrivals": _of(PERSONAL, important="hospital_id schedule_id at"),
     "audit_entries": _of(PERSONAL, general="action purpose result", personal="actor subject facts"),
+    "bill_days": _of(GENERAL),
+    "bill_differences": _of(
+        PERSONAL, general="provider merchant entry ended_as", personal="number facts first_by second_by why"
+    ),
+    "bill_lines": _of(
+        PERSONAL,
+        general="kind currency state",
+        personal="out_trade_no platform_trade_no out_refund_no platform_refund_no",
+    ),
     "booking_policies": _of(GENERAL),
     "calendar_days": _of(GENERAL),
     "booking_signals": _of(PERSONAL, personal="facts cleared_by cleared_why"),

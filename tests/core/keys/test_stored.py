@@ -14,7 +14,7 @@ from models import Base
 ROOT = Path(__file__).resolve().parents[3]
 # Digests of what is random or of what was sent, under no key; a proof is made anew with its key.
 NOT_SEALED = {
-    "handoffs.code_hash", "login_sessions.token_hash", "page_login_attempts.browser_hash",
+    "bill_days.digest", "handoffs.code_hash", "login_sessions.token_hash", "page_login_attempts.browser_hash",
     "page_login_attempts.state_hash", "platform_events.digest", "vault_keys.proof",
     "idempotency_keys.fingerprint",  # under a key, and gone after seven days
     "code_gates.subject_hash", "phone_codes.code_hash", "phone_codes.net_hash", "phone_codes.phone_hash",  # after a day

@@ -24,7 +24,7 @@ LOOKS_SENSITIVE = re.compile(
 CLEAR = frozenset(
     {
         "appointments.number", "audit_entries.subject", "dependents.name_masked", "dependents.phone_masked",
-        "account_joins.phone_masked", "accounts.phone_masked", "dependents.region_code",
+        "account_joins.phone_masked", "accounts.phone_masked", "bill_differences.number", "dependents.region_code",
         "hospital_claims.hospital_number", "phone_codes.provider_number",
     }
 )  # fmt: skip

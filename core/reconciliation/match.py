@@ -1,0 +1,248 @@
+"""A day's bill against our own records, both ways: whatever does not agree becomes one row, once.
+
+Nothing is changed here but those rows and what platforms took for themselves, which only their bills tell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.clock import day_begins, hospital_day
+from core.ledger.post import post_fee
+from core.ledger.read import is_posted
+from core.payments.charge_account import look_at_charge
+from core.registry import Adapters, NotConfigured
+from models.base import new_id
+from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
+
+PAYMENT, REFUND, MOVEMENTS = "payment", "refund", "movements"
+_AT_PLATFORM = frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED, RefundStatus.ABNORMAL, RefundStatus.CLOSED})
+"""How we have a refund that the platform has accepted."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that does not agree. `facts` are in plain words and figures."""
+
+    kind: DifferenceKind
+    entry: str
+    number: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """One merchant account at one platform."""
+
+    provider: str
+    merchant: str
+    adapters: Adapters
+
+    def has(self, payment: Payment) -> bool:
+        """Whether the payment went through it: one name may stand at two platforms."""
+        try:
+            gateway = self.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        except NotConfigured:
+            return False
+        return payment.merchant == self.merchant and gateway.provider == self.provider
+
+
+def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datetime) -> list[Difference]:
+    """Look at the whole day, write what is new, and end what has been found since. Those that are open."""
+    whose = Merchant(bill.provider, bill.merchant, adapters)
+    lines = list(session.scalars(select(BillLine).where(BillLine.bill_day_id == bill.id).order_by(BillLine.place)))
+    found = [*_of_lines(session, whose, bill.day, lines, now=now), *_ours_only(session, whose, bill.day)]
+    for one in [*found, *_of_movements(bill, lines)]:
+        _note(session, bill, one, now=now)
+    session.flush()
+    _end_found(session, bill, lines, now=now)
+    return open_differences(session, bill.provider, bill.merchant)
+
+
+def open_differences(session: Session, provider: str, merchant: str) -> list[Difference]:
+    query = select(Difference).where(
+        Difference.provider == provider, Difference.merchant == merchant, Difference.ended_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(Difference.day, Difference.id)))
+
+
+def compare(session: Session, whose: Merchant, day: date, line: BillLine) -> Found | None:
+    """One line of the bill of that day with ours of its number: the first thing that does not agree."""
+    return (
+        _compare_payment(session, whose, day, line) if line.kind == PAYMENT else _compare_refund(session, whose, line)
+    )
+
+
+def _of_lines(session: Session, whose: Merchant, day: date, lines: list[BillLine], *, now: datetime) -> Iterator[Found]:
+    times = Counter((line.kind, line.number) for line in lines)
+    for line in lines:
+        found = compare(session, whose, day, line)
+        if found is not None:
+            yield found
+        if line.number and times[line.kind, line.number] > 1:
+            yield Found(DifferenceKind.DUPLICATE, line.kind, line.number, {"times": times[line.kind, line.number]})
+        _post_fee(session, whose, line, now=now)
+
+
+def _compare_payment(session: Session, whose: Merchant, day: date, line: BillLine) -> Found | None:
+    payment = payment_of(session, whose, line.out_trade_no)
+    if payment is None:
+        return Found(DifferenceKind.THEIRS_ONLY, PAYMENT, line.out_trade_no, _theirs(line))
+    both = {"ours": str(payment.status), "theirs": line.state}
+    if (payment.status is PaymentStatus.SUCCEEDED) is not (line.state == "paid"):
+        return Found(DifferenceKind.STATE_DIFFERS, PAYMENT, line.out_trade_no, both)
+    if (payment.received_fen, payment.received_currency) != (line.amount_fen, line.currency):
+        return Found(DifferenceKind.AMOUNT_DIFFERS, PAYMENT, line.out_trade_no, _amounts(payment.received_fen, line))
+    if _keeps_too_much(session, payment):
+        return Found(DifferenceKind.ORPHAN, PAYMENT, line.out_trade_no, {"charge": str(payment.charge_id)})
+    if payment.paid_at is not None and hospital_day(payment.paid_at) != day:
+        days = {"ours": str(hospital_day(payment.paid_at)), "theirs": str(day)}
+        return Found(DifferenceKind.LATE, PAYMENT, line.out_trade_no, days)
+    return None
+
+
+def _keeps_too_much(session: Session, payment: Payment) -> bool:
+    """Whether something of it is for no appointment that stands, and not on its way back."""
+    account = look_at_charge(session, payment.charge_id)
+    account.refunds = list(session.scalars(select(Refund).where(Refund.charge_id == payment.charge_id)))
+    return account.surplus_fen > 0 and account.kept_fen(payment) > 0
+
+
+def _compare_refund(session: Session, whose: Merchant, line: BillLine) -> Found | None:
+    refund = refund_of(session, whose, line.out_refund_no or "")
+    if refund is None:
+        return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.number or line.platform_trade_no, _theirs(line))
+    if refund.amount_fen != line.amount_fen:
+        return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
+    agrees = {
+        "refunded": refund.status is RefundStatus.SUCCEEDED,
+        "not_refunded": refund.status is not RefundStatus.SUCCEEDED,
+    }.get(line.state, refund.status in _AT_PLATFORM)
+    if not agrees:
+        both = {"ours": str(refund.status), "theirs": line.state}
+        return Found(DifferenceKind.STATE_DIFFERS, REFUND, line.number, both)
+    return None
+
+
+def payment_of(session: Session, whose: Merchant, out_trade_no: str) -> Payment | None:
+    query = select(Payment).where(Payment.merchant == whose.merchant, Payment.out_trade_no == out_trade_no)
+    found = session.scalars(query).one_or_none()
+    return None if found is None or not whose.has(found) else found
+
+
+def refund_of(session: Session, whose: Merchant, out_refund_no: str) -> Refund | None:
+    query = (
+        select(Refund, Payment)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Refund.out_refund_no == out_refund_no)
+    )
+    found = session.execute(query).one_or_none()
+    return None if found is None or not whose.has(found[1]) else found[0]
+
+
+def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
+    """What we have of that day and no bill names. A refund stands in the bill of the day when the platform took it up,
+    which may be any from when it was due: as long as one of those is missing, nothing is said of it."""
+    begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
+    paid = select(Payment).where(
+        Payment.merchant == whose.merchant, Payment.paid_at >= begins, Payment.paid_at < ends, Payment.received_fen > 0
+    )
+    for payment in session.scalars(paid):
+        if whose.has(payment) and not _is_told(session, whose, BillLine.out_trade_no == payment.out_trade_no, PAYMENT):
+            yield Found(DifferenceKind.OURS_ONLY, PAYMENT, payment.out_trade_no, {"ours_fen": payment.received_fen})
+    back = (
+        select(Refund, Payment)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(Payment.merchant == whose.merchant, Refund.succeeded_at >= begins, Refund.succeeded_at < ends)
+    )
+    for refund, payment in session.execute(back):
+        told = _is_told(session, whose, BillLine.out_refund_no == refund.out_refund_no, REFUND)
+        if whose.has(payment) and not told and _all_taken(session, whose, hospital_day(refund.created_at), day):
+            yield Found(DifferenceKind.OURS_ONLY, REFUND, refund.out_refund_no, {"ours_fen": refund.amount_fen})
+
+
+def _is_told(session: Session, whose: Merchant, is_it: Any, kind: str) -> bool:
+    of_merchant = (BillDay.provider == whose.provider, BillDay.merchant == whose.merchant)
+    query = select(BillLine.id).join(BillDay, BillDay.id == BillLine.bill_day_id)
+    return session.scalar(query.where(is_it, BillLine.kind == kind, *of_merchant).limit(1)) is not None
+
+
+def _all_taken(session: Session, whose: Merchant, first: date, last: date) -> bool:
+    of_merchant = (BillDay.provider == whose.provider, BillDay.merchant == whose.merchant)
+    taken = session.scalars(select(BillDay.day).where(*of_merchant, BillDay.day >= first, BillDay.day <= last))
+    return len(list(taken)) == (last - first).days + 1
+
+
+def _of_movements(bill: BillDay, lines: list[BillLine]) -> Iterator[Found]:
+    """The sums of the bill against what moved in the account."""
+    told = {
+        "payments": sum(one.amount_fen for one in lines if one.kind == PAYMENT and one.state == "paid"),
+        "refunds": -sum(one.amount_fen for one in lines if one.kind == REFUND and one.state != "not_refunded"),
+        "fees": -sum(one.fee_fen for one in lines),
+    }
+    for name, told_fen in told.items():
+        moved_fen = getattr(bill, f"moved_{name}_fen")
+        if moved_fen != told_fen:
+            facts = {"bill_fen": told_fen, "moved_fen": moved_fen}
+            yield Found(DifferenceKind.AMOUNT_DIFFERS, MOVEMENTS, f"{bill.day}/{name}", facts)
+
+
+def _note(session: Session, bill: BillDay, found: Found, *, now: datetime) -> None:
+    """Written once. What is only late has no harm in it, and ends with being told."""
+    known = select(Difference.id).where(
+        Difference.provider == bill.provider,
+        Difference.merchant == bill.merchant,
+        Difference.kind == found.kind,
+        Difference.entry == found.entry,
+        Difference.number == found.number,
+    )
+    if session.scalar(known) is not None:
+        return
+    made = Difference(
+        id=new_id(),
+        provider=bill.provider,
+        merchant=bill.merchant,
+        day=bill.day,
+        kind=found.kind,
+        entry=found.entry,
+        number=found.number,
+        facts=found.facts,
+        opened_at=now,
+    )
+    if found.kind is DifferenceKind.LATE:
+        made.end(DifferenceEnd.FOUND, at=now)
+    session.add(made)
+    session.flush()
+
+
+def _end_found(session: Session, bill: BillDay, lines: list[BillLine], *, now: datetime) -> None:
+    """What was missing in the bill of its own day is in this one."""
+    told = {(line.kind, line.number) for line in lines}
+    for one in open_differences(session, bill.provider, bill.merchant):
+        if one.kind is DifferenceKind.OURS_ONLY and (one.entry, one.number) in told:
+            one.end(DifferenceEnd.FOUND, at=now)
+    session.flush()
+
+
+def _post_fee(session: Session, whose: Merchant, line: BillLine, *, now: datetime) -> None:
+    """Into the books, of a payment that is ours, once."""
+    payment = payment_of(session, whose, line.out_trade_no)
+    if payment is None or line.fee_fen == 0 or is_posted(session, line.id):
+        return
+    post_fee(session, payment, line.fee_fen, subject_id=line.id, at=line.at, now=now)
+
+
+def _theirs(line: BillLine) -> dict[str, Any]:
+    return {"theirs_fen": line.amount_fen, "theirs": line.state, "platform_trade_no": line.platform_trade_no}
+
+
+def _amounts(ours_fen: int | None, line: BillLine) -> dict[str, Any]:
+    return {"ours_fen": ours_fen, "theirs_fen": line.amount_fen, "currency": line.currency}

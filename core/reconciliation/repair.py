@@ -1,0 +1,91 @@
+"""What may be put right without anybody: our record follows what the platform says now, and money that no appointment
+stands behind goes back. Everything else waits for two people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.payments.charge_account import lock_charge_account
+from core.payments.refunds import apply_refund_answer
+from core.payments.settle import apply_trade_answer
+from core.payments.surplus import return_surplus
+from core.ports import ProviderError, RefundAnswer, TradeAnswer
+from core.reconciliation.match import PAYMENT, Merchant, compare, open_differences, payment_of, refund_of
+from core.workbench import Workbench
+from models.payment import Payment, Refund, RefundReason
+from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
+from models.states import Cause
+
+log = structlog.get_logger()
+
+_SAFE = frozenset({DifferenceKind.STATE_DIFFERS, DifferenceKind.ORPHAN})
+
+
+def repair_differences(workbench: Workbench, provider: str, merchant: str, *, cause: Cause) -> None:
+    """Try each of a merchant's open differences that is safe to repair, and end those that agree afterwards."""
+    whose = Merchant(provider, merchant, workbench.adapters)
+    waiting = workbench.transactions.read(lambda session, _now: open_differences(session, provider, merchant))
+    for one in waiting:
+        if one.kind not in _SAFE:
+            continue
+        try:
+            _repair(workbench, whose, one, cause=cause)
+        except ProviderError as error:
+            log.info("difference_not_repaired", difference=str(one.id), error=type(error).__name__)
+
+
+def _repair(workbench: Workbench, whose: Merchant, one: Difference, *, cause: Cause) -> None:
+    """Raises: ProviderError."""
+    found = workbench.transactions.read(lambda session, _now: _records(session, whose, one))
+    if found is None:
+        return
+    payment, refund = found
+    answer = None if one.kind is DifferenceKind.ORPHAN else _ask(workbench, payment, refund)
+
+    def step(session: Session, now: datetime) -> None:
+        account = lock_charge_account(session, payment.charge_id)
+        if answer is None:
+            return_surplus(session, account, reason=RefundReason.SURPLUS, now=now, cause=cause)
+        elif isinstance(answer, TradeAnswer):
+            apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
+        elif refund is not None:
+            apply_refund_answer(session, account, account.refund(refund.id), answer, now=now, cause=cause)
+        session.flush()
+        _end_where_it_agrees(session, whose, one, now=now)
+
+    workbench.transactions.write(step)
+
+
+def _records(session: Session, whose: Merchant, one: Difference) -> tuple[Payment, Refund | None] | None:
+    """The payment, and the refund where the difference is about one."""
+    if one.entry == PAYMENT:
+        payment = payment_of(session, whose, one.number)
+        return None if payment is None else (payment, None)
+    refund = refund_of(session, whose, one.number)
+    return None if refund is None else (session.get_one(Payment, refund.payment_id), refund)
+
+
+def _ask(workbench: Workbench, payment: Payment, refund: Refund | None) -> TradeAnswer | RefundAnswer:
+    """Raises: ProviderError."""
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    if refund is None:
+        return gateway.find_payment(payment.out_trade_no)
+    return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
+
+
+def _end_where_it_agrees(session: Session, whose: Merchant, one: Difference, *, now: datetime) -> None:
+    number = BillLine.out_trade_no if one.entry == PAYMENT else BillLine.out_refund_no
+    query = (
+        select(BillLine, BillDay.day)
+        .join(BillDay, BillDay.id == BillLine.bill_day_id)
+        .where(BillDay.provider == whose.provider, BillDay.merchant == whose.merchant)
+        .where(number == one.number, BillLine.kind == one.entry)
+        .order_by(BillDay.day, BillLine.place)
+    )
+    found = [compare(session, whose, day, line) for line, day in session.execute(query)]
+    if all(other is None or other.kind not in {one.kind, DifferenceKind.AMOUNT_DIFFERS} for other in found):
+        session.get_one(Difference, one.id).end(DifferenceEnd.REPAIRED, at=now)

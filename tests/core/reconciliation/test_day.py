@@ -1,0 +1,338 @@
+"""A day's bill against ours, both ways: each thing that does not agree is told once, and what is safe is put right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+from bills import FakeBills, Spoil, with_a_stranger, with_last_twice, with_other_amount, without_last
+from fakes import FakeAdapters
+from harness import REQUEST, Patient, race
+from sqlalchemy import func, select
+
+from core.clock import day_begins, hospital_day
+from core.jobs.queue import LeasedJob
+from core.ports import BillUnreadable, ProviderUnavailable, RefundState
+from core.reconciliation.day import ASK_FOR_BILLS, MerchantDay, ask_for_bills, reconcile
+from core.reconciliation.desk import list_open, say_of
+from core.reconciliation.take import BillChanged
+from core.registry import NotConfigured
+from models.base import Base, new_id
+from models.errors import NotFound
+from models.ledger import LedgerAccount, LedgerEntry
+from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
+from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
+
+ONE_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def bills(adapters: FakeAdapters) -> FakeBills:
+    made = FakeBills(adapters.the_gateway, fee_per_mille=6)
+    adapters.bills[made.provider, made.merchant] = made
+    return made
+
+
+def today(patient: Patient) -> date:
+    return hospital_day(patient.clock.now())
+
+
+def close_day(patient: Patient, day: date | None = None) -> list[Difference]:
+    """What is left of the day."""
+    wanted = MerchantDay("wechat_pay", "demo", day or today(patient))
+    return reconcile(patient.workbench, wanted, cause=REQUEST)
+
+
+def told(left: list[Difference]) -> list[tuple[DifferenceKind, str]]:
+    return [(one.kind, one.entry) for one in left]
+
+
+def all_of(patient: Patient) -> list[Difference]:
+    return patient.read(lambda session: list(session.scalars(select(Difference).order_by(Difference.id))))
+
+
+def count(patient: Patient, record: type[Base]) -> int:
+    return patient.read(lambda session: session.scalar(select(func.count()).select_from(record)) or 0)
+
+
+def balances(patient: Patient) -> dict[LedgerAccount, int]:
+    found: Counter[LedgerAccount] = Counter()
+    for entry in patient.read(lambda session: list(session.scalars(select(LedgerEntry)))):
+        found[entry.account] += entry.amount_fen
+    return {account: fen for account, fen in found.items() if fen}
+
+
+def settled(patient: Patient) -> None:
+    """Every refund has arrived."""
+    patient.work()
+    for refund in patient.refunds():
+        patient.hear(patient.gateway.settle_refund(refund.out_refund_no, RefundState.SUCCEEDED))
+    patient.work()
+
+
+def test_a_day_that_agrees_leaves_nothing_and_its_fees_stand_in_the_books(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    assert close_day(patient) == []
+    assert all_of(patient) == []
+    assert balances(patient) == {
+        LedgerAccount.GATEWAY: 5000 - 30,
+        LedgerAccount.CHARGE: -5000,
+        LedgerAccount.FEES: 30,
+    }
+    patient.assert_sound()
+
+
+def test_what_went_back_agrees_too(patient: Patient, bills: FakeBills) -> None:
+    patient.cancel(patient.paid())
+    settled(patient)
+    assert close_day(patient) == []
+    assert balances(patient) == {}
+    patient.assert_sound()
+
+
+def test_a_day_without_anything(patient: Patient, bills: FakeBills) -> None:
+    assert close_day(patient) == []
+    assert (count(patient, BillDay), count(patient, BillLine)) == (1, 0)
+
+
+def test_f_56_taken_twice_is_taken_once(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    bills.spoil = with_a_stranger
+    first = close_day(patient)
+    before = {record: count(patient, record) for record in (BillDay, BillLine, Difference, LedgerEntry)}
+    assert [one.id for one in close_day(patient)] == [one.id for one in first]
+    assert {record: count(patient, record) for record in before} == before
+
+
+def test_f_56_two_workers_at_once_take_it_once(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    bills.spoil = with_a_stranger
+    race(*(lambda: close_day(patient) for _ in range(6)))
+    days = patient.read(lambda session: list(session.scalars(select(BillDay.day))))
+    assert days.count(today(patient)) == 1
+    assert (count(patient, BillLine), len(told(all_of(patient)))) == (2, 3)
+    assert balances(patient)[LedgerAccount.FEES] == 30
+
+
+def test_f_56_another_bill_for_a_day_that_was_taken_is_not_taken(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    close_day(patient)
+    bills.spoil = with_other_amount
+    with pytest.raises(BillChanged):
+        close_day(patient)
+    assert all_of(patient) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wanted"),
+    [
+        (without_last, [(DifferenceKind.OURS_ONLY, "payment"), (DifferenceKind.AMOUNT_DIFFERS, "movements")]),
+        (with_a_stranger, [(DifferenceKind.THEIRS_ONLY, "payment"), (DifferenceKind.AMOUNT_DIFFERS, "movements")]),
+        (with_other_amount, [(DifferenceKind.AMOUNT_DIFFERS, "payment"), (DifferenceKind.AMOUNT_DIFFERS, "movements")]),
+        (with_last_twice, [(DifferenceKind.DUPLICATE, "payment"), (DifferenceKind.AMOUNT_DIFFERS, "movements")]),
+    ],
+)
+def test_f_56_each_difference_opens_one_row(
+    patient: Patient, bills: FakeBills, spoil: Spoil, wanted: list[tuple[DifferenceKind, str]]
+) -> None:
+    patient.paid()
+    bills.spoil, bills.fee_per_mille = spoil, 0
+    left = close_day(patient)
+    assert told(left) == wanted
+    if wanted[0][0] is not DifferenceKind.THEIRS_ONLY:
+        assert left[0].number == patient.payments()[-1].out_trade_no
+    patient.assert_sound()
+
+
+def test_a_refund_that_the_bill_lacks_and_one_with_another_amount(patient: Patient, bills: FakeBills) -> None:
+    bills.fee_per_mille = 0
+    patient.cancel(patient.paid())
+    settled(patient)
+    bills.spoil = without_last
+    assert told(close_day(patient))[0] == (DifferenceKind.OURS_ONLY, "refund")
+
+
+def test_f_45_what_nobody_told_us_of_is_found_by_the_bill_and_followed(patient: Patient, bills: FakeBills) -> None:
+    """The event is lost and the platform has not been asked: the bill tells, and the booking is paid."""
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    patient.gateway.pay(patient.payments()[-1].out_trade_no)
+    assert close_day(patient) == []
+    (one,) = all_of(patient)
+    assert (one.kind, one.ended_as) == (DifferenceKind.STATE_DIFFERS, DifferenceEnd.REPAIRED)
+    assert patient.payments()[-1].status is PaymentStatus.SUCCEEDED
+    assert not patient.appointment(appointment_id).awaiting_payment
+    assert balances(patient)[LedgerAccount.FEES] == 30
+    patient.assert_sound()
+
+
+def test_f_44_what_was_paid_after_the_number_was_gone_goes_back(patient: Patient, bills: FakeBills) -> None:
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    number = patient.payments()[-1].out_trade_no
+    patient.gateway.down = "before"
+    for _ in range(6):
+        patient.work(after=timedelta(minutes=10))
+    patient.gateway.down = None
+    patient.gateway.pay(number)
+    close_day(patient)
+    (refund,) = patient.refunds()
+    assert (refund.reason, refund.amount_fen) == (RefundReason.LATE_PAYMENT, 5000)
+    assert [one.ended_as for one in all_of(patient) if one.kind is DifferenceKind.STATE_DIFFERS] == [
+        DifferenceEnd.REPAIRED
+    ]
+
+
+def test_a_refund_of_which_we_heard_nothing_is_followed(patient: Patient, bills: FakeBills) -> None:
+    patient.cancel(patient.paid())
+    patient.work()
+    patient.gateway.settle_refund(patient.refunds()[-1].out_refund_no, RefundState.SUCCEEDED)
+    assert close_day(patient) == []
+    assert patient.refunds()[-1].status is RefundStatus.SUCCEEDED
+    patient.assert_sound()
+
+
+def test_while_the_platform_does_not_answer_it_stays_open(patient: Patient, bills: FakeBills) -> None:
+    patient.open_payment(patient.book())
+    patient.gateway.pay(patient.payments()[-1].out_trade_no)
+    patient.gateway.down = "before"
+    assert told(close_day(patient)) == [(DifferenceKind.STATE_DIFFERS, "payment")]
+    patient.gateway.down = None
+    assert close_day(patient) == []
+
+
+def test_money_that_no_appointment_stands_behind_goes_back(patient: Patient, bills: FakeBills) -> None:
+    """As after a restore: the appointment ended, and of its refund nothing is known."""
+    appointment_id = patient.paid()
+    patient.cancel(appointment_id)
+    patient.write(lambda session, _now: forget_refunds(session))
+    assert close_day(patient) == []
+    (one,) = [one for one in all_of(patient) if one.kind is DifferenceKind.ORPHAN]
+    assert one.ended_as is DifferenceEnd.REPAIRED
+    (refund,) = patient.refunds()
+    assert (refund.amount_fen, refund.reason) == (5000, RefundReason.SURPLUS)
+    patient.assert_sound()
+
+
+def forget_refunds(session: object) -> None:
+    for table in ("refund_lines", "ledger_entries", "journals", "state_events", "refunds"):
+        where = {
+            "refund_lines": "1 = 1",
+            "ledger_entries": "journal_id IN (SELECT id FROM journals WHERE refund_id IS NOT NULL)",
+            "journals": "refund_id IS NOT NULL",
+            "state_events": "machine = 'refund'",
+            "refunds": "1 = 1",
+        }[table]
+        session.connection().exec_driver_sql(f"DELETE FROM {table} WHERE {where}")  # type: ignore[attr-defined]
+
+
+def test_the_last_second_of_a_day_belongs_to_that_day_only(patient: Patient, bills: FakeBills) -> None:
+    appointment_id = patient.book()
+    patient.open_payment(appointment_id)
+    end = day_begins(today(patient) + ONE_DAY)
+    patient.write(lambda session, _now: move_hold(session, end))
+    patient.clock.set(end - timedelta(seconds=1))
+    patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
+    patient.clock.set(end + timedelta(seconds=1))
+    patient.work()
+    assert close_day(patient, hospital_day(end)) == []
+    assert close_day(patient, hospital_day(end) - ONE_DAY) == []
+    assert all_of(patient) == []
+
+
+def move_hold(session: object, end: object) -> None:
+    """The number may be paid until after midnight."""
+    for table, column in (
+        ("appointments", "hold_expires_at"),
+        ("appointments", "close_by"),
+        ("payments", "expires_at"),
+    ):
+        session.connection().exec_driver_sql(  # type: ignore[attr-defined]
+            f"UPDATE {table} SET {column} = '{(end + timedelta(minutes=5)):%Y-%m-%d %H:%M:%S.%f}'"  # type: ignore[operator]
+        )
+
+
+def test_what_one_day_lacks_the_next_may_have(patient: Patient, bills: FakeBills) -> None:
+    """The platform counts it a second later than it said when it was paid."""
+    patient.paid()
+    bills.fee_per_mille = 0
+    missing = bills._payments(today(patient))
+    bills.spoil, bills.spoil_funds = without_last, lambda _funds: []
+    assert told(close_day(patient)) == [(DifferenceKind.OURS_ONLY, "payment")]
+    patient.clock.advance(ONE_DAY)
+    bills.spoil = lambda entries: [*entries, *missing]
+    left = close_day(patient)
+    assert told(left) == [(DifferenceKind.AMOUNT_DIFFERS, "movements")]
+    ended = {one.kind: one.ended_as for one in all_of(patient) if one.entry == "payment"}
+    assert ended == {DifferenceKind.OURS_ONLY: DifferenceEnd.FOUND, DifferenceKind.LATE: DifferenceEnd.FOUND}
+
+
+def test_a_merchant_that_nobody_has(patient: Patient) -> None:
+    with pytest.raises(NotConfigured):
+        close_day(patient)
+
+
+def test_f_56_a_bill_that_is_not_there_yet_is_asked_for_again(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    patient.clock.advance(ONE_DAY)
+    bills.ready = False
+    ask(patient)
+    patient.work()
+    week = {today(patient) - back * ONE_DAY for back in range(1, 8)}
+    assert week <= set(bills.asked)
+    assert week - taken(patient) == {today(patient) - ONE_DAY}, "the others were taken before that"
+    bills.ready = True
+    patient.work(after=timedelta(minutes=31))
+    assert week <= taken(patient)
+    ask(patient)
+    bills.asked.clear()
+    patient.work()
+    assert bills.asked == []
+    assert all_of(patient) == []
+
+
+@pytest.mark.parametrize("failure", [BillUnreadable("line 3"), ProviderUnavailable("silent", sent=False)])
+def test_f_56_a_bill_that_cannot_be_read_is_asked_for_again(
+    patient: Patient, bills: FakeBills, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_day: date) -> None:
+        raise failure
+
+    patient.clock.advance(ONE_DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(bills, "fund_flow", fail)
+        ask(patient)
+        patient.work()
+        assert taken(patient) == set()
+    patient.work(after=timedelta(hours=1, minutes=1))
+    assert taken(patient) >= {today(patient) - back * ONE_DAY for back in range(1, 8)}
+
+
+def taken(patient: Patient) -> set[date]:
+    return set(patient.read(lambda session: list(session.scalars(select(BillDay.day)))))
+
+
+def ask(patient: Patient) -> None:
+    ask_for_bills(patient.workbench, LeasedJob(new_id(), ASK_FOR_BILLS, {}, 1, 1))
+
+
+def test_two_people_end_what_is_left(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    bills.fee_per_mille, bills.spoil = 0, with_a_stranger
+    one = close_day(patient)[0]
+
+    def say(operator: str) -> bool:
+        return patient.write(lambda session, now: say_of(session, one.id, operator=operator, why="平台测试单", now=now))
+
+    assert (say("clerk-1"), say("clerk-1"), say("clerk-2")) == (False, False, True)
+    ended = patient.read(lambda session: session.get_one(Difference, one.id))
+    assert (ended.ended_as, ended.first_by, ended.second_by) == (DifferenceEnd.DESK, "clerk-1", "clerk-2")
+    assert one.id not in {left.id for left in close_day(patient)}, "it is not opened again"
+    assert one.id not in {left.id for left in patient.read(lambda session: list_open(session, merchant=None, limit=9))}
+    with pytest.raises(NotFound):
+        patient.write(
+            lambda session, now: say_of(
+                session, session.scalars(select(Payment.id)).one(), operator="clerk-1", why="x", now=now
+            )
+        )

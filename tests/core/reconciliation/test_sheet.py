@@ -1,0 +1,102 @@
+"""The closing sheet says what the day came to, and no spreadsheet computes anything of what it says."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, timedelta
+
+import pytest
+from bills import FakeBills, with_a_stranger
+from fakes import FakeAdapters
+from harness import REQUEST, Patient
+
+from core.catalog.workbook import first_sheet, grid
+from core.clock import hospital_day
+from core.reconciliation.day import MerchantDay, reconcile
+from core.reconciliation.sheet import ClosingSheet, closing_sheet
+from models.errors import NotFound
+
+
+@pytest.fixture
+def bills(adapters: FakeAdapters) -> FakeBills:
+    made = FakeBills(adapters.the_gateway, fee_per_mille=6)
+    adapters.bills[made.provider, made.merchant] = made
+    return made
+
+
+def sheet_of(patient: Patient, day: date | None = None) -> ClosingSheet:
+    return patient.read(
+        lambda session: closing_sheet(
+            session, provider="wechat_pay", merchant="demo", day=day or hospital_day(patient.clock.now())
+        )
+    )
+
+
+def close_day(patient: Patient) -> ClosingSheet:
+    day = hospital_day(patient.clock.now())
+    reconcile(patient.workbench, MerchantDay("wechat_pay", "demo", day), cause=REQUEST)
+    return sheet_of(patient)
+
+
+def sums(sheet: ClosingSheet) -> dict[str, list[str]]:
+    return {str(row[0]): [str(cell) for cell in row[1:]] for row in sheet.sums}
+
+
+def test_it_says_what_came_went_and_was_taken(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    said = sums(close_day(patient))
+    assert said["收款"] == ["1", "50.00"]
+    assert said["退款"] == ["0", "0.00"]
+    assert said["手续费"] == ["", "0.30"]
+    assert said["应结净额"] == said["资金流水净额"] == ["", "49.70"]
+    assert said["平台账户"] == ["49.70", "49.70"]
+    assert said["已收未退"] == ["-50.00", "-50.00"]
+    assert said["未结差异"] == ["0"]
+
+
+def test_each_line_says_what_became_of_it(patient: Patient, bills: FakeBills) -> None:
+    patient.cancel(patient.paid())
+    patient.work(after=timedelta(seconds=1))
+    bills.spoil = with_a_stranger
+    sheet = close_day(patient)
+    assert [(row[0], row[-1]) for row in sheet.lines] == [("收款", "相符"), ("退款", "相符"), ("收款", "仅平台有")]
+    assert ("仅平台有", "收款", "P" + "0" * 25) in [tuple(row[:3]) for row in sheet.differences]
+    assert sums(sheet)["未结差异"] == [str(len(sheet.differences))]
+
+
+def test_a_day_that_was_not_taken_has_none(patient: Patient, bills: FakeBills) -> None:
+    with pytest.raises(NotFound):
+        sheet_of(patient)
+
+
+HOSTILE = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x","y")', "http://example.com")
+
+
+def hostile() -> ClosingSheet:
+    return ClosingSheet("=title", [("收款", 1)], [(one, one) for one in HOSTILE], [HOSTILE])
+
+
+def test_no_cell_of_the_csv_begins_a_formula() -> None:
+    content = hostile().as_csv()
+    assert content.startswith(b"\xef\xbb\xbf")
+    cells = [cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) for cell in row]
+    assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}] == []
+    assert "'=1+1" in cells
+
+
+def test_amounts_below_zero_stay_numbers(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    text = close_day(patient).as_csv().decode("utf-8-sig")
+    assert "已收未退,-50.00,-50.00" in text
+
+
+def test_the_workbook_holds_no_formula_and_the_same_cells(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    for sheet in (hostile(), close_day(patient)):
+        rows = list(grid(first_sheet(sheet.as_xlsx(), most_rows=1000)))
+        assert [formulas for _, _, formulas in rows if formulas] == []
+        said = {cell for _, cells, _ in rows for cell in cells}
+        assert {str(row[0]) for row in sheet.sums} <= said
+        if sheet.differences:
+            assert {"=1+1", "@SUM(A1)"} <= said

@@ -1,0 +1,96 @@
+"""A day's reconciliation by command: what an operator types, reads, and is told by the exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bills import FakeBills, with_a_stranger
+from click.testing import Result
+from ward import Ward, add, book
+
+from core.clock import hospital_day
+
+
+@pytest.fixture
+def bills(ward: Ward) -> FakeBills:
+    made = FakeBills(ward.adapters.the_gateway)
+    ward.adapters.bills[made.provider, made.merchant] = made
+    return made
+
+
+def run(ward: Ward, *args: str) -> Result:
+    return ward.app.test_cli_runner().invoke(args=list(args))
+
+
+def day(ward: Ward) -> tuple[str, str, str]:
+    return ("wechat_pay", "demo", hospital_day(ward.clock.now()).isoformat())
+
+
+def said(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+def pay(ward: Ward) -> None:
+    an = ward.log_in("an")
+    made = book(an, ward.schedule(terms={"min_identity_level": 0}), add(an), "online").json
+    assert an.post(f"/appointments/{made['id']}/payments", {"channel": "wechat_jsapi"}).status == 201
+    (number,) = ward.adapters.the_gateway.orders
+    ward.adapters.the_gateway.pay(number)
+
+
+def test_from_the_bill_to_the_two_people(ward: Ward, bills: FakeBills, tmp_path: Path) -> None:
+    pay(ward)
+    bills.spoil = with_a_stranger
+    first = run(ward, "reconcile-day", *day(ward))
+    assert (first.exit_code, {one["kind"] for one in said(first)}) == (1, {"theirs_only", "amount_differs"})
+    assert run(ward, "reconcile-day", *day(ward)).stdout == first.stdout
+    listed = run(ward, "list-differences", "--merchant", "demo")
+    assert (listed.exit_code, len(said(listed))) == (0, 2)
+    assert said(run(ward, "list-differences", "--merchant", "other")) == []
+    for one in said(listed):
+        end = ("end-difference", one["id"], "--why", "平台测试单，已核对", "--operator")
+        assert run(ward, *end, "clerk-1").exit_code == 2
+        assert run(ward, *end, "clerk-1").exit_code == 2, "the same person twice is one person"
+        assert said(run(ward, *end, "clerk-2")) == [{"difference": one["id"], "ended": True}]
+    assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
+
+    printed = run(ward, "closing-sheet", *day(ward))
+    assert (printed.exit_code, "仅平台有" in printed.stdout) == (0, True)
+    for name in ("day.csv", "day.xlsx"):
+        assert run(ward, "closing-sheet", *day(ward), "--to", str(tmp_path / name)).exit_code == 0
+    rows = list(csv.reader(io.StringIO((tmp_path / "day.csv").read_text("utf-8-sig"))))
+    assert rows[0][0].startswith("对账单 wechat_pay demo")
+    assert (tmp_path / "day.xlsx").read_bytes().startswith(b"PK")
+
+
+def test_a_day_that_agrees(ward: Ward, bills: FakeBills) -> None:
+    pay(ward)
+    assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
+    assert said(run(ward, "list-differences")) == []
+
+
+def test_what_cannot_be_done_is_told(ward: Ward, bills: FakeBills, tmp_path: Path) -> None:
+    bills.ready = False
+    not_ready = run(ward, "reconcile-day", *day(ward))
+    assert (not_ready.exit_code, "bill_not_ready" in not_ready.output) == (1, True)
+    nobody = run(ward, "reconcile-day", "alipay", *day(ward)[1:])
+    assert (nobody.exit_code, "no_such_merchant" in nobody.output) == (1, True)
+    not_taken = run(ward, "closing-sheet", *day(ward))
+    assert (not_taken.exit_code, "not_found" in not_taken.output) == (1, True)
+    assert run(ward, "reconcile-day", "wechat_pay", "demo", "yesterday").exit_code == 2
+    unknown = "01a21aee-2ef4-7046-bb6f-56d0f919a000"
+    for words, code in (
+        (("end-difference", unknown, "--why", "x", "--operator", "clerk-1"), 1),
+        (("end-difference", unknown, "--why", "x\x07", "--operator", "clerk-1"), 2),
+        (("end-difference", unknown, "--why", " ", "--operator", "clerk-1"), 2),
+        (("end-difference", unknown, "--why", "x"), 2),
+    ):
+        assert run(ward, *words).exit_code == code, words
+    bills.ready = True
+    assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
+    assert run(ward, "closing-sheet", *day(ward), "--to", str(tmp_path / "day.doc")).exit_code == 2
