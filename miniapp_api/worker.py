@@ -41,6 +41,7 @@ from core.keys.known import KeyFault
 from core.keys.rotate import ROTATE, rotate_keys
 from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
+from core.payments.forget_events import forget_events
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
 from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
@@ -73,6 +74,11 @@ def _forget_messages(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     return None
 
 
+def _forget_events(workbench: Workbench, _job: LeasedJob) -> datetime | None:
+    workbench.transactions.write(lambda session, now: forget_events(session, now=now))
+    return None
+
+
 HANDLERS: Mapping[str, Handler] = {
     "apply_event": apply_event,
     ASK_FOR_BILLS: ask_for_bills,
@@ -85,6 +91,7 @@ HANDLERS: Mapping[str, Handler] = {
     "extend_schedules": extend_schedules_job,
     FOLLOW_OFFER: follow_offer,
     FOLLOW_CHANGE: follow_change,
+    "forget_events": _forget_events,
     "forget_messages": _forget_messages,
     "forget_old_keys": _forget_old_keys,
     "forget_page_logins": _forget_page_logins,
@@ -113,6 +120,7 @@ PERIODIC = (
     Periodic("erase_expired", timedelta(days=1)),
     Periodic("expire_waitlist", timedelta(minutes=5)),
     Periodic("extend_schedules", timedelta(hours=1)),
+    Periodic("forget_events", timedelta(days=1)),
     Periodic("forget_messages", timedelta(hours=1)),
     Periodic("forget_old_keys", timedelta(minutes=30)),
     Periodic("forget_page_logins", timedelta(minutes=30)),
