@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from core.booking.policy import MOST_DEPENDENTS
+from core.invariants_of_claims import OF_CLAIMS
 from core.invariants_of_money import OF_MONEY
 from core.invariants_of_offers import OF_OFFERS
 from core.invariants_of_prepays import OF_PREPAYS
@@ -203,17 +204,7 @@ _QUERIES = {
     "WHERE d.status = 'suspended' AND a.status IN ('pending','booked') AND NOT EXISTS (SELECT 1 FROM jobs j "
     "WHERE j.done_at IS NULL AND j.dead_at IS NULL AND REPLACE(j.dedup, '-', '') = "
     "'settle_suspension:' || REPLACE(CAST(a.schedule_id AS TEXT), '-', ''))",
-    "hospital_is_awaited_by_its_claim": "SELECT a.id FROM appointments a WHERE a.status = 'pending' "
-    "AND a.awaiting_hospital AND NOT EXISTS (SELECT 1 FROM hospital_claims h WHERE h.appointment_id = a.id "
-    "AND h.status IN ('none','held','unknown'))",
-    "booked_number_is_confirmed_there": f"SELECT a.id FROM appointments a WHERE a.status IN {_HOLDS} "
-    "AND a.hospital_system IS NOT NULL AND NOT a.awaiting_hospital AND NOT EXISTS (SELECT 1 FROM hospital_claims h "
-    "WHERE h.appointment_id = a.id AND h.status = 'confirmed')",
-    "number_comes_back_last": "SELECT a.id FROM appointments a JOIN hospital_claims h ON h.appointment_id = a.id "
-    "JOIN slots s ON s.id = a.slot_id WHERE a.status = 'cancelled' AND h.status IN ('held','confirmed','unknown') "
-    "AND s.status NOT IN ('withheld','suspended')",
-    "hospital_claim_is_settled": "SELECT h.id FROM hospital_claims h JOIN appointments a ON a.id = h.appointment_id "
-    "WHERE a.created_at < :last_retry AND (h.status = 'unknown' OR (a.status = 'pending' AND a.awaiting_hospital))",
+    **OF_CLAIMS,
     **OF_OFFERS,
     "only_verified_messages_move": "SELECT e.id FROM state_events e WHERE e.cause_kind = 'platform_event' "
     "AND NOT EXISTS (SELECT 1 FROM platform_events m "

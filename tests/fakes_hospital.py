@@ -35,7 +35,8 @@ _OF_CLAIMS = frozenset({"find", "create", "hold", "confirm", "release", "ask"})
 
 class FakeHospital:
     """Port HospitalSystem. `faults` go wrong once each, in order, by verb: `before` and `after` are an answer that is
-    lost before and after the deed, `down` is nobody there, a HospitalRefusal is its word. `away` is down for all.
+    lost before and after the deed, `down` is nobody there, a HospitalRefusal is its word; `faults_of` are those of one
+    claim. `away` is down for all, `deaf_to` for this verb of that claim.
     `most_at_once`: how many calls about claims it ever had at one time."""
 
     def __init__(self, system: str = "his") -> None:
@@ -45,6 +46,8 @@ class FakeHospital:
         self.paid: dict[str, int] = {}
         self.records: dict[str, str] = {}
         self.faults: list[tuple[str, str | HospitalRefusal]] = []
+        self.faults_of: dict[str, tuple[str, str | HospitalRefusal]] = {}
+        self.deaf_to: set[tuple[str, str]] = set()
         self.away = False
         self.most_at_once = self._busy = 0
         self.calls: list[str] = []
@@ -52,23 +55,28 @@ class FakeHospital:
         self.offered: list[PublishedHalfDay] = []
         self.seen: list[VisitEvent] = []
 
-    def _call(self, verb: str, deed: Callable[[], T]) -> T:
+    def _call(self, verb: str, deed: Callable[[], T], claim: str = "") -> T:
         self.calls.append(verb)
-        if self.away:
+        if self.away or (verb, claim) in self.deaf_to:
             raise ProviderUnavailable("nobody there", sent=False)
         self._busy += verb in _OF_CLAIMS
         self.most_at_once = max(self.most_at_once, self._busy)
         try:
-            return self._answered(verb, deed)
+            return self._answered(verb, deed, claim)
         finally:
             self._busy -= verb in _OF_CLAIMS
 
-    def _answered(self, verb: str, deed: Callable[[], T]) -> T:
-        fault = self.faults.pop(0)[1] if self.faults and self.faults[0][0] == verb else None
+    def _fault(self, verb: str, claim: str) -> str | HospitalRefusal | None:
+        if self.faults_of.get(claim, ("",))[0] == verb:
+            return self.faults_of.pop(claim)[1]
+        return self.faults.pop(0)[1] if self.faults and self.faults[0][0] == verb else None
+
+    def _answered(self, verb: str, deed: Callable[[], T], claim: str) -> T:
+        fault = self._fault(verb, claim)
         self.meanwhile(verb)
         if isinstance(fault, HospitalRefusal):
             if verb in {"hold", "confirm"} and fault is not HospitalRefusal.OURS:
-                self.claims.update(dict.fromkeys(self._last, HospitalSays.REFUSED))
+                self.claims[claim] = HospitalSays.REFUSED
             raise HospitalRefused(fault, "HIS-1")
         if fault in {"before", "down"}:
             raise ProviderUnavailable("silent", sent=fault == "before")
@@ -76,8 +84,6 @@ class FakeHospital:
         if fault == "after":
             raise ProviderUnavailable("silent", sent=True)
         return done
-
-    _last: tuple[str, ...] = ()
 
     def _answer(self, claim: str) -> HospitalAnswer:
         says = self.claims.get(claim, HospitalSays.NONE)
@@ -97,33 +103,27 @@ class FakeHospital:
         return self._call("create", lambda: self.records.setdefault(patient.id_number, number))
 
     def hold(self, order: HoldOrder) -> HospitalAnswer:
-        self._last = (order.claim,)
-
         def deed() -> HospitalAnswer:
             if self.claims.get(order.claim) is HospitalSays.RELEASED:
                 raise HospitalRefused(HospitalRefusal.OTHER, "RELEASED")
             self.orders[order.claim] = order
             return self._become(order.claim, self.claims.get(order.claim, HospitalSays.HELD))
 
-        return self._call("hold", deed)
+        return self._call("hold", deed, order.claim)
 
     def confirm(self, claim: str, *, paid_fen: int) -> HospitalAnswer:
-        self._last = (claim,)
-
         def deed() -> HospitalAnswer:
             assert self.claims[claim] in {HospitalSays.HELD, HospitalSays.CONFIRMED}, "only what is held"
             self.paid[claim] = paid_fen
             return self._become(claim, HospitalSays.CONFIRMED)
 
-        return self._call("confirm", deed)
+        return self._call("confirm", deed, claim)
 
     def release(self, claim: str) -> HospitalAnswer:
-        self._last = (claim,)
-        return self._call("release", lambda: self._become(claim, HospitalSays.RELEASED))
+        return self._call("release", lambda: self._become(claim, HospitalSays.RELEASED), claim)
 
     def ask(self, claim: str) -> HospitalAnswer:
-        self._last = (claim,)
-        return self._call("ask", lambda: self._answer(claim))
+        return self._call("ask", lambda: self._answer(claim), claim)
 
     def half_days(self, hospital: str, *, first: date, last: date) -> list[PublishedHalfDay]:
         return self._call("half_days", lambda: [one for one in self.offered if first <= one.visit_date <= last])

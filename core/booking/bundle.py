@@ -78,8 +78,9 @@ class _Part:
 def book_bundle(
     session: Session, *, account_id: UUID, wishes: Sequence[Wish], now: datetime, cause: Cause, vault: Vault
 ) -> BundleView:
-    """Hold a number for each of the account's own dependents until all of it is paid, or book them where nothing is to
-    be paid online. Those of one half day with one doctor are neighbours as far as free numbers allow.
+    """Hold a number for each of the account's own dependents until all of it is paid, and the hospital's own system, if
+    it has one, has agreed to all of it; or book them where nothing is awaited. Those of one half day with one doctor
+    are neighbours as far as free numbers allow.
 
     Raises: NotFound, ValidationFailed, FeeChanged, every refusal of eligibility with the `dependent_id` that it is
     about, SoldOut, NumbersInFlight."""
@@ -114,8 +115,6 @@ def _looked_at(session: Session, wish: Wish, at: int, *, account_id: UUID, now: 
             raise NotFound()
         terms = Terms.from_document(around.schedule.terms)
         wish.refuse_unless_offered(around.schedule, terms)
-        if around.hospital_system is not None:  # which would have to promise all of them or none
-            raise ValidationFailed(FieldError("#/schedule_id", "not_offered"))
     return _Part(wish, around, terms)
 
 
@@ -194,7 +193,8 @@ def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cau
     groups: dict[tuple[UUID, datetime | None, SlotStatus], list[_Part]] = {}
     for one in parts:
         segment = one.judged.clear_segment if one.judged.elsewhere else one.wish.segment_starts_at
-        to = SlotStatus.HELD if one.wish.pays_online(one.around.schedule) else SlotStatus.BOOKED
+        waits = one.wish.pays_online(one.around.schedule) or one.around.hospital_system is not None
+        to = SlotStatus.HELD if waits else SlotStatus.BOOKED
         groups.setdefault((one.around.schedule.id, segment, to), []).append(one)
     taken: dict[UUID, Taken] = {}
     for (_, segment, to), of_group in sorted(groups.items(), key=lambda group: (group[0][0], str(group[0][1]))):

@@ -6,6 +6,7 @@ when the hospital has let the number go it is sold again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -99,22 +100,49 @@ def _decide(
     now: datetime,
     cause: Cause,
 ) -> None:
-    slot = account.slots[appointment.slot_id]
+    slot, as_one = account.slots[appointment.slot_id], account.waits_with(appointment)
+    if claim.status is HospitalClaimStatus.CONFIRMED and answer is not None:
+        appointment.hospital_sequence = answer.sequence
     if claim.status in {HospitalClaimStatus.REFUSED, HospitalClaimStatus.RELEASED}:
         if claim.refusal == HospitalRefusal.TAKEN and slot.status is not SlotStatus.SUSPENDED:
             # Somebody else has it: on sale again, it would be refused to everybody after this one.
             slot.suspend(session, at=now, cause=cause)
-        end_appointment(session, account, appointment, why=CancelReason.HOSPITAL_REFUSED, now=now, cause=cause)
+        _end_all(session, account, as_one, why=CancelReason.HOSPITAL_REFUSED, now=now, cause=cause)
     elif not appointment.awaiting_payment and not account.may_take_its_place(appointment):
         _leave_the_old_one(session, account, appointment, now=now, cause=cause)
-    elif claim.status is HospitalClaimStatus.CONFIRMED:
-        sequence = None if answer is None else answer.sequence
-        appointment.hospital_confirmed(session, sequence=sequence, at=now, cause=cause)
-        if appointment.status is AppointmentStatus.BOOKED and slot.status is not SlotStatus.SUSPENDED:
-            make_sure(session, account, appointment, now=now, cause=cause)
-    elif not appointment.awaiting_payment and now >= waits_until(appointment):
+    elif all(account.claims[one.id].status is HospitalClaimStatus.CONFIRMED for one in as_one):
+        for one in as_one:
+            _agreed(session, account, one, now=now, cause=cause)
+    elif not appointment.awaiting_payment and now >= _given_up_at(account, appointment):
         log.warning("hospital_did_not_answer", appointment=str(appointment.id), alarm=True)
-        end_appointment(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
+        _end_all(session, account, as_one, why=CancelReason.ERROR, now=now, cause=cause)
+
+
+def _given_up_at(account: ChargeAccount, appointment: Appointment) -> datetime:
+    """No part of a bundle before another would be, though that may have ended: the hospital is asked to confirm it only
+    once it is known whether that one is paid."""
+    parts = [one for one in account.appointments if one.replaces_id is None]
+    return max(map(waits_until, parts if appointment in parts else [appointment]))
+
+
+def _agreed(session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause) -> None:
+    appointment.hospital_confirmed(session, sequence=appointment.hospital_sequence, at=now, cause=cause)
+    if appointment.status is AppointmentStatus.BOOKED and not account.is_suspended(appointment):
+        make_sure(session, account, appointment, now=now, cause=cause)
+
+
+def _end_all(
+    session: Session,
+    account: ChargeAccount,
+    appointments: Sequence[Appointment],
+    *,
+    why: CancelReason,
+    now: datetime,
+    cause: Cause,
+) -> None:
+    """A bundle is had whole or not at all: what the hospital has confirmed of it already is given back there."""
+    for one in appointments:
+        end_appointment(session, account, one, why=why, now=now, cause=cause)
 
 
 def _leave_the_old_one(

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.hospital.follow import follow_claim, note_answer, note_refusal
 from core.hospital.orders import Asked, read_asked, with_record
+from core.hospital.soon import settle_soon
 from core.hospital.steps import next_step, waits_until
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
@@ -76,7 +77,7 @@ def _take_up(
         claim.lost_sight(session, at=now, cause=cause, reason="no_answer")
         claim.end_call()
     follow_claim(session, account, appointment, None, now=now, cause=cause)
-    step = next_step(appointment, claim)
+    step = next_step(account, appointment)
     if step is None:
         return _comes_back(appointment, now=now)
     claim.begin_call(step, at=now)
@@ -150,7 +151,7 @@ def _note(
         log.info("hospital_answered_late", claim=call.asked.claim, step=call.step)
         return now
     claim.end_call()
-    answer = told if isinstance(told, HospitalAnswer) else None
+    was, answer = claim.status, told if isinstance(told, HospitalAnswer) else None
     if answer is not None:
         note_answer(session, claim, answer, now=now, cause=cause)
     elif isinstance(told, HospitalRefused):
@@ -158,12 +159,19 @@ def _note(
     elif isinstance(told, ProviderUnavailable) and told.sent and call.step is not ClaimStep.ASK:
         claim.lost_sight(session, at=now, cause=cause, reason="no_answer")
     follow_claim(session, account, appointment, answer, now=now, cause=cause)
-    return _next_look(appointment, claim, is_answered=answer is not None, now=now)
+    if claim.status is not was:
+        for one in account.waits_with(appointment):
+            if one is not appointment:
+                settle_soon(session, one, now=now)
+    return _next_look(account, appointment, is_answered=answer is not None, now=now)
 
 
-def _next_look(appointment: Appointment, claim: HospitalClaim, *, is_answered: bool, now: datetime) -> datetime | None:
+def _next_look(
+    account: ChargeAccount, appointment: Appointment, *, is_answered: bool, now: datetime
+) -> datetime | None:
     """At once where the hospital answered and more is to be said; else later, each time a little."""
-    if next_step(appointment, claim) is None:
+    claim = account.claims[appointment.id]
+    if next_step(account, appointment) is None:
         return _comes_back(appointment, now=now)
     if is_answered:
         return now

@@ -114,6 +114,18 @@ class ChargeAccount:
         stands_or_is_over = old.status in {AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED}
         return stands_or_is_over and not self.is_suspended(appointment)
 
+    @property
+    def awaiting_as_one(self) -> list[Appointment]:
+        """What a hospital must agree to whole or not at all: a number, or what is left of a bundle. What is to take the
+        place of another waits for itself, and what does not take place holds up nothing."""
+        waits = [one for one in self.appointments if one.status is AppointmentStatus.PENDING and one.awaiting_hospital]
+        return [one for one in waits if not one.beside_replaced and not self.is_suspended(one)]
+
+    def waits_with(self, appointment: Appointment) -> list[Appointment]:
+        """It, and what its hospital must agree to with it."""
+        as_one = self.awaiting_as_one
+        return as_one if appointment in as_one else [appointment]
+
     def is_suspended(self, appointment: Appointment) -> bool:
         """Its clinic does not take place."""
         return self.slots[appointment.slot_id].status is SlotStatus.SUSPENDED

@@ -34,7 +34,8 @@ def create_bundle(body: dict[str, Any]) -> Response:
     neighbours as far as free ones allow. The rules are those of every booking, and a refusal names the `dependent_id`.
 
     It is one open hold on one charge: a payment opened under any of the appointments pays for all that still wait.
-    After that each is cancelled, given back and exchanged alone.
+    After that each is cancelled, given back and exchanged alone. Where the hospital's own system must agree, all are
+    `pending` until it has agreed to all of them, and where it refuses one all are cancelled (`hospital_refused`).
     """
 
     def step(command: Command) -> BundleView:

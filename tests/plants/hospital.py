@@ -7,10 +7,11 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from models.appointment import Appointment
+from models.appointment import Appointment, AppointmentStatus
+from models.base import new_id
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
 from models.schedule import Slot, SlotStatus
-from plants import World, change, plant, quiet
+from plants import World, change, clone, plant, quiet
 
 LEFT_THERE = (HospitalClaimStatus.HELD, HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.UNKNOWN)
 
@@ -29,6 +30,29 @@ for _ended in (HospitalClaimStatus.CONFIRMED, HospitalClaimStatus.REFUSED, Hospi
     plant("hospital_is_awaited_by_its_claim")(partial(_awaited, status=_ended))
 for _open in (HospitalClaimStatus.NONE, HospitalClaimStatus.HELD, HospitalClaimStatus.UNKNOWN):
     quiet("hospital_is_awaited_by_its_claim")(partial(_awaited, status=_open))
+
+
+def _confirmed_before_its_other(
+    session: Session, world: World, *, claim: HospitalClaimStatus = HospitalClaimStatus.HELD, **other: object
+) -> None:
+    """One of a bundle, and how the claim of the other one stands."""
+    _awaited(session, world, status=HospitalClaimStatus.CONFIRMED)
+    facts = {"person_id": new_id(), "slot_id": new_id(), "schedule_id": new_id()} | other
+    beside = clone(session, Appointment, world.held, **facts)
+    clone(session, HospitalClaim, world.claim, appointment_id=beside, status=claim)
+
+
+for _open in (HospitalClaimStatus.NONE, HospitalClaimStatus.HELD, HospitalClaimStatus.UNKNOWN):
+    quiet("hospital_is_awaited_by_its_claim")(partial(_confirmed_before_its_other, claim=_open))
+plant("hospital_is_awaited_by_its_claim")(partial(_confirmed_before_its_other, claim=HospitalClaimStatus.CONFIRMED))
+plant("hospital_is_awaited_by_its_claim")(partial(_confirmed_before_its_other, charge_id=new_id()))
+plant("hospital_is_awaited_by_its_claim")(partial(_confirmed_before_its_other, claim=HospitalClaimStatus.REFUSED))
+for _not_awaited in (
+    {"beside_replaced": True},
+    {"awaiting_hospital": False},
+    {"status": AppointmentStatus.CANCELLED},
+):
+    plant("hospital_is_awaited_by_its_claim")(partial(_confirmed_before_its_other, **_not_awaited))
 
 
 def _booked_there(session: Session, world: World, *, status: HospitalClaimStatus) -> None:

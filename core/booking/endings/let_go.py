@@ -26,9 +26,11 @@ from models.states import Cause
 def let_slot_go(
     session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
 ) -> None:
-    """The claim on the slot has ended. While a prepay may still be paid, or the hospital's own system has the number,
-    it stays withheld for their closing; else a job puts it back on sale after the policy's pause."""
-    settle_soon(session, appointment, now=now)
+    """The claim on the slot has ended, and what is left of its bundle does not wait for it any more. While a prepay may
+    still be paid, or the hospital's own system has the number, it stays withheld for their closing; else a job puts it
+    back on sale after the policy's pause."""
+    for one in (appointment, *account.awaiting_as_one):
+        settle_soon(session, one, now=now)
     slot = account.slots[appointment.slot_id]
     if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
         if account.unwanted_payments:

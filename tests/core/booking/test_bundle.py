@@ -22,7 +22,6 @@ from models.appointment import Appointment, AppointmentStatus, CancelReason, Pay
 from models.base import new_id
 from models.charge import Charge
 from models.errors import NotFound, ValidationFailed
-from models.hospital import Hospital
 from models.schedule import Schedule, Slot, SlotStatus
 
 
@@ -210,7 +209,6 @@ def test_the_nearest_are_those_with_the_least_between_them(sequences: set[int], 
         ("twice", "#/items/1/dependent_id", "repeated"),
         ("other_day", "#/items/1/schedule_id", "other_half_day"),
         ("other_hospital", "#/items/1/schedule_id", "other_half_day"),
-        ("own_system", "#/items/0/schedule_id", "not_offered"),
         ("no_segment", "#/items/0/segment_starts_at", "no_such_segment"),
         ("pay", "#/pay", "not_offered"),
     ],
@@ -224,8 +222,6 @@ def test_what_is_no_bundle(patient: Patient, change: str, pointer: str, code: st
         second = (second[0], beside(patient, visit_date=day + timedelta(days=1)))
     elif change == "other_hospital":
         second = (second[0], at_another_hospital(patient, day))
-    elif change == "own_system":
-        patient.write(lambda session, _now: session.execute(update(Hospital).values(system="his")))
     elif change == "no_segment":
         wish["segment_starts_at"] = patient.clock.now()
     else:

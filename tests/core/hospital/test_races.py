@@ -13,6 +13,7 @@ from arriving import at_the_desk
 from exchanging import later, money_kept
 from fakes import FakeAdapters, ManualClock
 from fakes_hospital import FakeHospital, claim_of, connect, pay, settled
+from families import bundled, elsewhere, family, ids_of
 from harness import Patient, beside, join, race
 from hospital_acts import suspend
 from offering import Clinics, lost, make_clinics
@@ -252,3 +253,54 @@ def test_two_of_one_loss_taken_at_once_are_one(clinics: Clinics) -> None:
     assert sum(isinstance(one, UUID) for one in told) == 1
     assert all(isinstance(one, UUID | OfferEnded | Overloaded) for one in told)
     one_or_all_of_the_money(clinics, his, old)
+
+
+# --- a bundle
+
+BESIDES: dict[str, Callable[[Patient, UUID], object]] = {
+    "a part cancelled": lambda one, part: one.cancel(part),
+    "its clinic suspended": lambda one, part: suspend(one, one.appointment(part).schedule_id),
+    "nothing": lambda _one, _part: None,
+}
+
+
+@pytest.mark.parametrize("refused", [None, "hold", "confirm"])
+@pytest.mark.parametrize("what", BESIDES)
+def test_a_bundle_is_had_whole_or_not_at_all_whatever_happens_while_the_hospital_answers(
+    patient: Patient, his: FakeHospital, what: str, refused: str | None
+) -> None:
+    """It is paid while the hospital is asked, which refuses one; and the other is given back, or its clinic called off.
+    What the patient has not let go, and takes place, is had together, and the money is for that alone."""
+    for _ in range(3):
+        one = another(patient)
+        one.schedule_id = beside(patient)
+        (first, _), (other, _) = family(one)
+        ids = ids_of(bundled(one, [(first, one.schedule_id), (other, elsewhere(one, fee_fen=5000))]))
+        if refused == "confirm":
+            one.work()
+        assert one.open_payment(ids[0]) is None
+        trade = one.payments()[-1].out_trade_no
+        his.faults_of = {one.appointment(ids[0]).number: (refused, HospitalRefusal.OTHER)} if refused else {}
+        told = race(
+            one.work,
+            lambda one=one, trade=trade: one.hear(one.gateway.pay(trade)),
+            lambda one=one, ids=ids: BESIDES[what](one, ids[1]),
+            one.work,
+            one.work,
+        )
+        assert [said for said in told if isinstance(said, Exception) and not isinstance(said, DomainError)] == []
+        settled(one)
+        one.work(after=timedelta(minutes=16))
+        settled(one)
+        his.faults_of = {}
+        found = [one.appointment(each) for each in ids]
+        standing = [each for each in found if each.status in OPEN]
+        assert [each.status for each in standing] == ["booked"] * len(standing)
+        assert len(standing) in ({0} if refused else {1} if what == "a part cancelled" else {1, 2})
+        assert len(standing) == 2 or refused or what != "nothing"
+        for each in found:
+            assert (his.claims.get(each.number) is HospitalSays.CONFIRMED) == (each in standing)
+        received = sum(each.received_fen or 0 for each in one.payments() if each.charge_id == found[0].charge_id)
+        back = sum(each.amount_fen for each in one.refunds() if each.charge_id == found[0].charge_id)
+        assert received - back == sum(each.fee_fen for each in standing)
+        one.assert_sound()
