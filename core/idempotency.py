@@ -18,12 +18,13 @@ from uuid import UUID
 from sqlalchemy import Insert, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, make_transient_to_detached, object_session
+from sqlalchemy.orm import Session, object_session
 
 from core.identity.caller import Caller
 from core.identity.own import update_as_own_login
 from core.refusals import IdempotencyKeyReused, RequestInProgress
 from core.transactions import is_lock_timeout
+from models.as_read import keep_as_read
 from models.base import new_id, table_of
 from models.idempotency import IdempotencyKey, KeyState
 from models.prepared import rows_of
@@ -161,13 +162,6 @@ def _insertion(dialect: str) -> Insert:
     )
 
 
-def _as_read(session: Session, row: IdempotencyKey) -> IdempotencyKey:
-    """The row that was just inserted past the ORM, as if it had been read again."""
-    make_transient_to_detached(row)
-    session.add(row)
-    return row
-
-
 def _reply_of(row: IdempotencyKey, vault: Vault) -> StoredReply:
     content = json.loads(vault.open(_PURPOSE, row.id, row.reply_sealed or b""))
     return StoredReply(content["status"], base64.b64decode(content["body"]))
@@ -187,7 +181,7 @@ def _insert_or_lock(
         "expires_at": now + KEPT,
     }
     if rows_of(session, _insertion(session.get_bind().dialect.name), new):
-        return _as_read(session, IdempotencyKey(**_UNSET, **new)), True
+        return keep_as_read(session, IdempotencyKey(**_UNSET, **new)), True
     row = session.scalars(
         select(IdempotencyKey)
         .where(IdempotencyKey.account_id == wanted.account_id, IdempotencyKey.key == wanted.key)

@@ -8,12 +8,13 @@ stands, and nothing is read back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import CTE, Select, bindparam, insert, inspect
+from sqlalchemy import CTE, Select, bindparam, insert
 from sqlalchemy.orm import Session
 
+from models.as_read import columns_of
 from models.base import Base, table_of
 from models.prepared import rows_of
 
@@ -42,12 +43,7 @@ def insert_together(session: Session, records: Sequence[Base], *, then: Select[T
 def _row(record: Base) -> dict[str, Any]:
     """By column. What has no value is left out, which writes NULL."""
     said = record.__dict__
-    return {column: said[name] for name, column in _columns(type(record)) if said.get(name) is not None}
-
-
-@cache
-def _columns(record: type[Base]) -> tuple[tuple[str, str], ...]:
-    return tuple((one.key, one.columns[0].name) for one in inspect(record).column_attrs)
+    return {column: said[name] for name, column in columns_of(type(record)) if said.get(name) is not None}
 
 
 @lru_cache(maxsize=_MOST_SHAPES)

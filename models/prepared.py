@@ -102,7 +102,8 @@ class _Sent(NamedTuple):
 
 
 def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) -> list[Any]:
-    """In the transaction of the session. Raises: DBAPIError."""
+    """In the transaction of the session, which first writes what it has not written yet. Raises: DBAPIError."""
+    session.flush()
     connection = session.connection()
     if connection.dialect.name != "postgresql":
         return list(connection.execute(statement, given))

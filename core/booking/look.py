@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, literal, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, select, true
 from sqlalchemy.orm import Session
 
 from core.booking.rules.answers import Answers, cool_down_until, is_stepped_up
@@ -16,10 +16,13 @@ from core.booking.strikes.restricted import UNRESTRICTED, Restriction, restricts
 from core.dependents.agreements import stands_for
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
+from models.as_read import Whole
+from models.base import spelled
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.grant import Grant
 from models.hospital import Department, Doctor, Hospital
 from models.person import Dependent
+from models.prepared import row_of, rows_of
 from models.schedule import Schedule, Slot, SlotStatus
 
 
@@ -80,10 +83,11 @@ def look_around(
     given = {"schedule": schedule_id, "account": account_id, "dependent": dependent_id, "now": now}
     if segment_starts_at is not None:
         given["segment"] = segment_starts_at
-    row = session.execute(_surroundings(segment_starts_at is not None), given).one_or_none()
+    row = row_of(session, _surroundings(segment_starts_at is not None), given)
     if row is None:
         raise NotFound()
-    schedule, hospital, system, notice, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row
+    hospital, system, notice, department, doctor_id, doctor, title, person_id, may_be_free, has_segment = row[:_BESIDE]
+    schedule = _SCHEDULE.read(session, row[_BESIDE:])
     if not has_segment:
         raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
     return Surroundings(
@@ -101,11 +105,12 @@ def look_around(
 def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime) -> Whom:
     """As it is now, whatever was read before, for a number of that hospital. Raises: NotFound."""
     given = {"account": account_id, "dependent": dependent_id, "hospital": hospital_id, "now": now}
-    rows = session.execute(_WHOM, given).all()
+    rows = rows_of(session, _WHOM, given)
     if not rows:
         raise NotFound()
-    acts = [(purpose, version, granted) for *_, purpose, version, granted in rows if purpose is not None]
-    dependent, has_agreed, cooling_until, stepped_up, *restricted = rows[0][:6]
+    acts = [(purpose, version, granted) for purpose, version, granted, *_ in rows if purpose is not None]
+    has_agreed, cooling_until, stepped_up, *restricted = rows[0][3:8]
+    dependent = _DEPENDENT.read(session, rows[0][8:])
     answers, restriction = Answers(cooling_until, stepped_up), Restriction(*restricted)
     return Whom(dependent, purposes_stood_by(acts), has_agreed, answers, restriction=restriction)
 
@@ -113,12 +118,10 @@ def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hos
 @cache
 def _surroundings(in_segment: bool) -> Select[*tuple[Any, ...]]:
     of_segment = and_(Slot.schedule_id == Schedule.id, Slot.starts_at == bindparam("segment"))
-    free = exists().where(
-        Slot.schedule_id == Schedule.id, Slot.status == SlotStatus.FREE, Slot.starts_at > bindparam("now")
-    )
+    is_free = Slot.status == spelled(SlotStatus.FREE)
+    free = exists().where(Slot.schedule_id == Schedule.id, is_free, Slot.starts_at > bindparam("now"))
     return (
         select(
-            Schedule,
             Hospital.name,
             Hospital.system,
             Hospital.notice_version,
@@ -128,14 +131,14 @@ def _surroundings(in_segment: bool) -> Select[*tuple[Any, ...]]:
             Doctor.title,
             Dependent.person_id,
             free.where(of_segment) if in_segment else free,
-            exists().where(of_segment) if in_segment else literal(True),
+            exists().where(of_segment) if in_segment else true(),
+            *_SCHEDULE.columns,
         )
         .join(Hospital, Hospital.id == Schedule.hospital_id)
         .join(Department, Department.id == Schedule.department_id)
         .outerjoin(Doctor, Doctor.id == Schedule.doctor_id)
         .outerjoin(Dependent, _own_and_live())
         .where(Schedule.id == bindparam("schedule"))
-        .execution_options(populate_existing=True)
     )
 
 
@@ -147,21 +150,25 @@ def _own_and_live() -> ColumnElement[bool]:
     )
 
 
+_SCHEDULE, _DEPENDENT = Whole(Schedule), Whole(Dependent)
+_BESIDE = 10
+"""What is read beside the schedule."""
+
 # Oldest act first: the newest of each purpose counts.
 _WHOM = (
     select(
-        Dependent,
+        Consent.purpose,
+        Consent.version,
+        Consent.granted,
         stands_for(bindparam("dependent", type_=Uuid())),
         cool_down_until(bindparam("account", type_=Uuid())),
         is_stepped_up(bindparam("account", type_=Uuid())),
         restricts_until(Dependent.person_id, own=True),
         restricts_until(Dependent.person_id, own=False),
-        Consent.purpose,
-        Consent.version,
-        Consent.granted,
+        *_DEPENDENT.columns,
     )
+    .select_from(Dependent)
     .outerjoin(Consent, and_(Consent.account_id == Dependent.account_id, Consent.dependent_id.is_(None)))
     .where(_own_and_live())
     .order_by(Consent.at, Consent.id)
-    .execution_options(populate_existing=True)
 )

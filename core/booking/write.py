@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import String, and_, bindparam, case, select, type_coerce
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import Session
 
 from core.booking.charge_lines import FOLLOW_UP, PRICE_LIST, charge_line
 from core.booking.claim import Left, Taken
@@ -27,6 +27,7 @@ from core.refusals import ScheduleClosed, ScheduleSuspended
 from core.together import insert_together
 from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
+from models.as_read import keep_as_read
 from models.base import Base, new_id, table_of
 from models.charge import Charge, ChargeLine, FeeKind
 from models.grant import Grant
@@ -98,7 +99,7 @@ def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, 
     appointment, line, records = _rows(sale, charge.id, now=now, cause=cause, vault=vault)
     charge.lines = [line]
     _insert(session, [charge, *records], sale)
-    _keep_in(session, appointment)
+    keep_as_read(session, appointment)
     if not appointment.awaiting:
         tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     return _view(sale, appointment, charge)
@@ -115,7 +116,7 @@ def write_bundle(
     for sale, (appointment, _, records) in zip(sales, rows, strict=True):
         _insert(session, [*before, *records], sale)
         before = []
-        _keep_in(session, appointment)
+        keep_as_read(session, appointment)
         if not appointment.awaiting:
             tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
     ids = [appointment.id for appointment, _, _ in rows]
@@ -156,12 +157,6 @@ def _rows(
 def _insert(session: Session, records: list[Base], sale: Sale) -> None:
     # Suspending waits for claims under way and then lists appointments: ours must see it if it came first.
     _refuse_unless_open(insert_together(session, records, then=_STATUS_NOW, given=_looked_at(sale.schedule)))
-
-
-def _keep_in(session: Session, appointment: Appointment) -> None:
-    """As if it had been read from its row."""
-    make_transient_to_detached(appointment)
-    session.add(appointment)
 
 
 def _looked_at(schedule: Schedule) -> dict[str, Any]:

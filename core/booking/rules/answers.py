@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ScalarSelect, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from models.base import spelled
 from models.booking_signal import BookingSignal, SignalAnswer
 
 
@@ -34,7 +35,7 @@ def cool_down_until(account: ColumnElement[UUID] | Any) -> ScalarSelect[datetime
 
 def is_stepped_up(account: ColumnElement[UUID] | Any) -> ColumnElement[bool]:
     """For a statement that binds `now`: whether the account is asked for more proof."""
-    heavy = BookingSignal.answer.in_([SignalAnswer.STEP_UP, SignalAnswer.REVIEW])
+    heavy = BookingSignal.answer.in_([spelled(SignalAnswer.STEP_UP), spelled(SignalAnswer.REVIEW)])
     return exists().where(_in_force(account), heavy)
 
 
