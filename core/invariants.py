@@ -162,7 +162,7 @@ _QUERIES = {
     "AND REPLACE(two.actor_id, '-', '') = REPLACE(CAST(j.asked_account_id AS TEXT), '-', ''))",
     "merged_dependent_has_its_twin": "SELECT d.id FROM dependents d WHERE d.merged_into_id IS NOT NULL "
     "AND (d.archived_at IS NULL OR NOT EXISTS (SELECT 1 FROM dependents t WHERE t.id = d.merged_into_id "
-    "AND t.account_id = d.account_id AND t.id <> d.id))",
+    "AND t.account_id = d.account_id AND t.id <> d.id AND t.merged_into_id IS NULL))",
     "identity_was_found_by_one_that_is": "SELECT i.id FROM platform_identities i WHERE i.found_by_id IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM platform_identities f WHERE f.id = i.found_by_id "
     "AND f.account_id = i.account_id)",
@@ -174,6 +174,8 @@ _QUERIES = {
     "(SELECT 1 FROM platform_identities i WHERE i.id = s.given_by_id AND i.account_id = a.id)",
     "guardian_is_of_the_same_account": "SELECT d.id FROM dependents d JOIN dependents g "
     "ON g.id = d.guardian_dependent_id WHERE g.account_id <> d.account_id OR g.id = d.id",
+    "guardian_stands": "SELECT d.id FROM dependents d JOIN dependents g ON g.id = d.guardian_dependent_id "
+    "WHERE d.archived_at IS NULL AND g.archived_at IS NOT NULL",
     "closed_account_is_silent": "SELECT a.id FROM accounts a WHERE a.closed_at IS NOT NULL "
     "AND (a.phone_sealed IS NOT NULL "
     "OR EXISTS (SELECT 1 FROM login_sessions l WHERE l.account_id = a.id AND l.revoked_at IS NULL) "

@@ -126,10 +126,13 @@ def lock_dependent(session: Session, dependent_id: UUID) -> Dependent:
     return _one(session, Dependent, dependent_id)
 
 
+def lock_dependents(session: Session, condition: ColumnElement[bool]) -> list[Dependent]:
+    return list(session.scalars(_locked(select(Dependent).where(condition).order_by(Dependent.id))))
+
+
 def lock_dependents_of(session: Session, account_ids: Iterable[UUID]) -> list[Dependent]:
     """All of several accounts, the archived ones too."""
-    query = select(Dependent).where(Dependent.account_id.in_(list(account_ids))).order_by(Dependent.id)
-    return list(session.scalars(_locked(query)))
+    return lock_dependents(session, Dependent.account_id.in_(list(account_ids)))
 
 
 def lock_charge(session: Session, charge_id: UUID) -> Charge:

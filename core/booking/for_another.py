@@ -20,7 +20,8 @@ from core.booking.eligibility import Eligibility, explain_for
 from core.booking.look import Whom, own_dependent
 from core.booking.rules.answers import answers_to
 from core.booking.views import AppointmentView, list_appointments, views_of
-from core.dependents.granted import Granted, Use, granted_dependent, granted_to, hold_live, with_twins
+from core.dependents.granted import Granted, Use, granted_dependent, granted_to, hold_live
+from core.identity.twins import with_twins
 from core.locks import lock_accounts, lock_person
 from core.paging import Page
 from core.rights.access import AccessAction

@@ -16,6 +16,7 @@ from core.booking.day.queue import Place
 from core.booking.follow_up.right import FollowUp, follow_ups_of
 from core.booking.shared_charge import Shared, shared_of
 from core.clock import hospital_day
+from core.identity.twins import with_twins
 from core.paging import Page, make_cursor, read_cursor
 from core.payments.views import PaymentView, hide_means, view_payment
 from models.appointment import OPEN, Appointment, AppointmentStatus
@@ -219,7 +220,7 @@ def list_appointments(
     if status is not None:
         conditions.append(Appointment.status == status)
     if dependent_id is not None:  # and whoever was archived in favour of them
-        same = select(Dependent.id).where((Dependent.id == dependent_id) | (Dependent.merged_into_id == dependent_id))
+        same = select(Dependent.id).where(with_twins([dependent_id]))
         conditions.append(Appointment.dependent_id.in_(same))
     if cursor is not None:
         conditions.append(Appointment.id < read_cursor(cursor))

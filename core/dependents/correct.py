@@ -29,6 +29,7 @@ from core.identity.consents import require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
 from core.identity.removed import refuse_another_self, removed_of
+from core.identity.twins import rows_of
 from core.refusals import ChangeLimit, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from models.agreement import AgreementEnd
 from models.appointment import OPEN, Appointment
@@ -118,12 +119,12 @@ def _refuse_too_often(session: Session, dependent: Dependent, *, now: datetime) 
 def _refuse_in_use(session: Session, dependent: Dependent) -> None:
     """Raises: DependentInUse where a number stands, or is waited for."""
     of_account = Appointment.account_id == dependent.account_id  # found by that
-    is_open = of_account & (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
+    is_open = of_account & Appointment.dependent_id.in_(rows_of(dependent)) & Appointment.status.in_(OPEN)
     waits = (
         select(func.count())
         .select_from(WaitlistPlace)
         .join(WaitlistEntry, WaitlistEntry.id == WaitlistPlace.entry_id)
-        .where(WaitlistPlace.dependent_id == dependent.id, WaitlistEntry.status.in_(OPEN_ENTRY))
+        .where(WaitlistPlace.dependent_id.in_(rows_of(dependent)), WaitlistEntry.status.in_(OPEN_ENTRY))
     )
     facts: dict[str, Any] = {
         "open_appointments": session.scalar(select(func.count()).select_from(Appointment).where(is_open)) or 0,

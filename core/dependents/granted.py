@@ -6,7 +6,7 @@ join is undone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -139,8 +139,3 @@ def _note(
         facts=facts,
         now=now,
     )
-
-
-def with_twins(dependents: Sequence[UUID]) -> ColumnElement[bool]:
-    """Of dependents, and of whoever was archived in favour of one of them."""
-    return Dependent.id.in_(dependents) | Dependent.merged_into_id.in_(dependents)

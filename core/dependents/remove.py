@@ -17,6 +17,7 @@ from core.identity.health import forget_health
 from core.identity.join_twins import choose_default
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of, own_dependent
+from core.identity.twins import rows_of
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentInUse
 from core.rights.erase import erase_dependent
@@ -54,7 +55,8 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     for grown in wards:
         grown.guardian_dependent_id = None
         grown.forget_guardianship()
-    fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
+    for one in session.scalars(rows_of(dependent).order_by(Dependent.id)).all():
+        fail_pending(session, dependent_id=one, methods=list(IdentityMethod), now=now, cause=cause)
     forget_health(session, dependent)  # it locks charges, which come before what waits
     leave_for(session, dependent, now=now, cause=cause)
     erase_dependent(session, dependent, now=now)
@@ -64,7 +66,7 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
 def _refuse_while_in_use(session: Session, dependent: Dependent, wards: Sequence[Dependent]) -> None:
     """Raises: DependentInUse, with how many of each stand in the way."""
     of_account = Appointment.account_id == dependent.account_id  # found by that
-    is_open = of_account & (Appointment.dependent_id == dependent.id) & Appointment.status.in_(OPEN)
+    is_open = of_account & Appointment.dependent_id.in_(rows_of(dependent)) & Appointment.status.in_(OPEN)
     facts: dict[str, Any] = {
         "open_appointments": session.scalar(select(func.count()).select_from(Appointment).where(is_open)) or 0,
         "guardian_of": len(wards),

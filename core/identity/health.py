@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from core.identity.twins import rows_of, with_twins
 from core.locks import lock_charges
 from models.appointment import Appointment
 from models.charge import Charge
@@ -14,11 +15,10 @@ from models.person import Dependent
 def forget_health(session: Session, dependent: Dependent) -> None:
     """Allergies and history are erased, and what was said for every visit, also of whoever was archived in favour of
     them. No law wants any of it: what a doctor writes down is the hospital's. The caller holds the account's lock."""
-    same = or_(Dependent.id == dependent.id, Dependent.merged_into_id == dependent.id)
-    session.execute(update(Dependent).where(same).values(allergies_and_history_sealed=None))
+    session.execute(update(Dependent).where(with_twins([dependent.id])).values(allergies_and_history_sealed=None))
     told = (
         (Appointment.account_id == dependent.account_id)
-        & Appointment.dependent_id.in_(select(Dependent.id).where(same))
+        & Appointment.dependent_id.in_(rows_of(dependent))
         & Appointment.complaint_sealed.is_not(None)
     )
     lock_charges(session, Charge.id.in_(select(Appointment.charge_id).where(told)))

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from core.identity.join_proofs import return_phone, return_proofs
-from core.identity.join_twins import archive_twins, choose_default, defaults_of, restore_twins
+from core.identity.join_twins import archive_twins, choose_default, defaults_of, lead_back, restore_twins
 from core.locks import lock_charges, lock_dependents_of
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
@@ -114,9 +114,11 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     for record in CARRIED:
         _move(session, record, of=kept.id, to=emptied.id, where=returning[record])
     session.expire_all()
+    archived = came.named(ARCHIVED)
+    lead_back(session, archived)
+    return_proofs(session, archived)
+    restore_twins(session, archived)
     _part_from_guardians(session, kept.id, emptied.id)
-    return_proofs(session, came.named(ARCHIVED))
-    restore_twins(session, came.named(ARCHIVED))
     for account_id in (kept.id, emptied.id):
         choose_default(session, account_id, first=came.named(DEFAULTS))
     return return_phone(kept, emptied, identities, vault)
@@ -152,9 +154,12 @@ def _move(session: Session, record: type[Base], *, of: UUID, to: UUID, where: Co
 
 
 def _part_from_guardians(session: Session, *account_ids: UUID) -> None:
-    """A guardian named meanwhile may be the other account's now: a minor is asked about anew then."""
+    """A guardian named meanwhile may be the other account's now, or gone: a minor is asked about anew then."""
+    session.flush()
     ward, guardian = table_of(Dependent), table_of(Dependent).alias()
-    stays = select(guardian.c.id).where(guardian.c.account_id == ward.c.account_id)
+    stays = select(guardian.c.id).where(
+        guardian.c.account_id == ward.c.account_id, guardian.c.archived_at.is_(None) | ward.c.archived_at.is_not(None)
+    )
     parted = ward.c.guardian_dependent_id.not_in(stays) & ward.c.account_id.in_(account_ids)
     session.execute(update(ward).where(parted).values(guardian_dependent_id=None))
 

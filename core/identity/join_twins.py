@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
@@ -15,7 +15,8 @@ from models.person import Dependent, Relationship
 
 
 def archive_twins(session: Session, dependents: Sequence[Dependent], *, kept_id: UUID, now: datetime) -> list[UUID]:
-    """Archive one of each two, and take every default away; what was archived."""
+    """Archive one of each two, and take every default away; what was archived. `dependents` are all of both accounts:
+    whoever named the archived one as a guardian, or was archived in favour of it before, names the one that stays."""
     live = [one for one in dependents if one.archived_at is None]
     for one in live:
         one.is_default = False
@@ -25,7 +26,30 @@ def archive_twins(session: Session, dependents: Sequence[Dependent], *, kept_id:
         for other in others:
             other.archived_at, other.merged_into_id = now, stays.id
             archived.append(other.id)
+            _lead(dependents, of=other.id, to=stays.id)
     return archived
+
+
+def _lead(dependents: Iterable[Dependent], *, of: UUID, to: UUID, but: Collection[UUID] = ()) -> None:
+    """Wards, and all who were archived in favour of it, `but` some."""
+    for one in dependents:
+        if one.guardian_dependent_id == of:
+            one.guardian_dependent_id = to
+        if one.merged_into_id == of and one.id not in but:
+            one.merged_into_id = to
+
+
+def lead_back(session: Session, archived: Collection[UUID]) -> None:
+    """Whoever of an archived one's account names the one that stood for it names it again: before the join as after,
+    that is the same human being. The dependents are locked and have their accounts back; the archived ones still point
+    at who stood for them."""
+    merged = select(Dependent).where(Dependent.id.in_(archived), Dependent.merged_into_id.is_not(None))
+    for twin in session.scalars(merged.order_by(Dependent.id)).all():
+        stood = session.get_one(Dependent, twin.merged_into_id)
+        if stood.account_id != twin.account_id:
+            theirs = session.scalars(select(Dependent).where(Dependent.account_id == twin.account_id)).all()
+            _lead(theirs, of=stood.id, to=twin.id, but=archived)
+    session.flush()
 
 
 def _by_person(session: Session, dependents: Iterable[Dependent]) -> list[list[Dependent]]:
@@ -41,12 +65,14 @@ def _worth(one: Dependent, kept_id: UUID) -> tuple[bool, int, bool]:
 
 
 def restore_twins(session: Session, archived: Iterable[UUID]) -> None:
-    """Those of a join that is undone live again, unless their account has found the person a new place meanwhile. Where
-    somebody else is oneself by now, that stands: undoing never fails for what was added while both were one."""
+    """Those of a join that is undone live again, unless their account has found the person a new place meanwhile, or
+    the human being was removed: then they were erased too. Where somebody else is oneself by now, that stands: undoing
+    never fails for what was added while both were one."""
     for one in session.scalars(select(Dependent).where(Dependent.id.in_(list(archived))).order_by(Dependent.id)):
         one.merged_into_id = None
         others = live_of(session, one.account_id)
-        if any(other.person_id == one.person_id for other in others):
+        is_removed = one.is_erased or one.erase_after is not None
+        if is_removed or any(other.person_id == one.person_id for other in others):
             continue
         if any(other.relationship_ is one.relationship_ is Relationship.SELF for other in others):
             one.relationship_ = Relationship.OTHER

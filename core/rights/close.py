@@ -69,7 +69,8 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     counts = {one.name: _count(session, one.record, one.where(account_id)) for one in HOLDINGS}
     for dependent in dependents:
         fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
-        erase_dependent(session, dependent, now=now)
+        if dependent.merged_into_id is None:  # whoever has a twin goes with it
+            erase_dependent(session, dependent, now=now)
     _erase_beside(session, account_id, now=now)
     leave_all(session, account_id=account_id, now=now, cause=cause)
     withdraw_asks(session, account_id, why="account_closed", now=now, cause=cause)

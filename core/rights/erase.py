@@ -12,8 +12,9 @@ from core.clock import hospital_day
 from core.dependents.forget import forget_documents_of
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
+from core.identity.twins import rows_of, with_twins
 from core.jobs.queue import LeasedJob
-from core.locks import lock_dependent
+from core.locks import lock_dependent, lock_dependents
 from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
@@ -28,25 +29,29 @@ _AT_ONCE = 100
 
 def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
     """Contact data, grants, cards and what was told of their health go at once. Name and document follow when no
-    hospital was ever told of them, else three years after the last visit. The caller holds account and dependent."""
-    dependent.archived_at = dependent.archived_at or now
-    dependent.is_default = False
-    dependent.forget_contact()
-    standing = select(Agreement).where(Agreement.dependent_id == dependent.id, Agreement.ended_at.is_(None))
+    hospital was ever told of them, else three years after the last visit. Whoever was archived in favour of them goes
+    with them. The caller holds the account and the dependent, which is nobody's twin."""
+    rows, ids = lock_dependents(session, with_twins([dependent.id])), rows_of(dependent)
+    for row in rows:
+        row.archived_at = row.archived_at or now
+        row.is_default = False
+        row.forget_contact()
+    standing = select(Agreement).where(Agreement.dependent_id.in_(ids), Agreement.ended_at.is_(None))
     for agreement in session.scalars(standing):
         agreement.end(AgreementEnd.REMOVED, at=now)
     forget_health(session, dependent)  # its charges are locked before the grants
-    theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id == dependent.id)
+    theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id.in_(ids))
     forget_appeals(session, theirs)
-    end_grants(session, Grant.dependent_id == dependent.id, by=EndedBy.REMOVED, now=now)
-    session.execute(delete(HospitalCard).where(HospitalCard.dependent_id == dependent.id))
+    end_grants(session, Grant.dependent_id.in_(ids), by=EndedBy.REMOVED, now=now)
+    session.execute(delete(HospitalCard).where(HospitalCard.dependent_id.in_(ids)))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(theirs))
     today = hospital_day(now)
     until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts
-    if until is not None and until > today:
-        dependent.erase_after = until
-    else:
-        _forget(session, dependent)
+    for row in rows:
+        if until is not None and until > today:
+            row.erase_after = until
+        else:
+            _forget(session, row)
     session.flush()
 
 

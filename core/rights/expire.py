@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.locks import lock_accounts
 from core.rights.holdings import HOLDINGS, OF_OTHERS, AccountId, Holding
@@ -81,13 +81,16 @@ def _accounts_due(session: Session, *, now: datetime) -> Sequence[UUID]:
 
 
 def _may_go(kind: Holding, account_id: AccountId) -> Select[Any]:
-    """The ids of its rows that nothing refers to. A join stays as long as one of its accounts is in use, and a grant as
-    long as anything that was done under it."""
+    """The ids of its rows that nothing refers to. A join stays as long as one of its accounts is in use, a grant as
+    long as anything that was done under it, and a dependent as long as whoever was archived in its favour."""
     rows = table_of(kind.record)
     query = select(rows.c.id).where(kind.where(account_id), _is_unreferenced(rows)).correlate(Account)
     if kind.record is Grant:
         done = (Appointment.grant_id == Grant.id, Payment.grant_id == Grant.id)
         query = query.where(*(~exists().where(one) for one in done))
+    if kind.record is Dependent:  # whoever was archived in its favour points at it without a reference
+        twin = aliased(Dependent)
+        query = query.where(~exists().where(twin.merged_into_id == Dependent.id))
     if kind.record is AccountJoin:
         others = table_of(Account).alias()
         sides = or_(others.c.id == AccountJoin.asking_account_id, others.c.id == AccountJoin.asked_account_id)

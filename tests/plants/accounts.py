@@ -138,6 +138,12 @@ def _merged_into_itself(session: Session, world: World) -> None:
     change(session, Dependent, world.twin, merged_into_id=world.twin)
 
 
+@plant("merged_dependent_has_its_twin")
+def _merged_into_one_that_was_merged(session: Session, world: World) -> None:
+    change(session, Dependent, world.couple.older.dependent_id, merged_into_id=world.couple.younger.dependent_id)
+    change(session, Dependent, world.couple.older.dependent_id, archived_at=world.now)
+
+
 @plant("identity_was_found_by_one_that_is")
 def _found_by_nothing(session: Session, world: World) -> None:
     change(session, PlatformIdentity, world.stranger.payer.identity_id, found_by_id=new_id())
@@ -199,3 +205,13 @@ def _still_logged_in(session: Session, world: World) -> None:
 def _anothers_guardian(session: Session, world: World) -> None:
     guardian = world.couple.older.dependent_id
     change(session, Dependent, world.stranger.dependent_id, guardian_dependent_id=guardian)
+
+
+@plant("guardian_stands")
+def _the_guardian_is_archived(session: Session, world: World) -> None:
+    change(session, Dependent, world.couple.older.dependent_id, guardian_dependent_id=world.twin)
+
+
+@quiet("guardian_stands")
+def _so_is_the_ward(session: Session, world: World) -> None:
+    change(session, Dependent, world.twin, guardian_dependent_id=world.twin)

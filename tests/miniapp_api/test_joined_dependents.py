@@ -1,0 +1,237 @@
+"""Somebody whom both of two joined accounts had: what hung on the record that was archived counts as that of the one
+that stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from minors import child
+from people import resident_id
+from two_wallets import ALIPAY, ANYBODY, Users, join, log_in, open_two_wallets
+from ward import Ward, add, add_card, agree, book, give, verify, wait
+from wire import Phone, Reply
+
+from core.ports import PlatformUser
+from models.agreement import Agreement
+from models.database import Database
+from models.grant import Grant
+from models.hospital_card import HospitalCard
+from models.identity_check import IdentityCheck, IdentityCheckStatus
+from models.person import Dependent
+
+OTHER = {"id_number": resident_id(order=995), "name": "测试丁"}
+
+
+@pytest.fixture
+def ward(database: Database, tmp_path: Path) -> Iterator[Ward]:
+    with open_two_wallets(database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def wechat(ward: Ward) -> Phone:
+    return log_in(ward, "wechat_miniapp")
+
+
+@pytest.fixture
+def alipay(ward: Ward, wechat: Phone) -> Phone:
+    ward.clock.advance(timedelta(minutes=1))
+    return log_in(ward, ALIPAY)
+
+
+def oneself(phone: Phone) -> str:
+    (found,) = [one["id"] for one in phone.get("/dependents")["items"] if one["relationship"] == "self"]
+    return str(found)
+
+
+def remove(phone: Phone, dependent_id: str) -> Reply:
+    return phone.send("DELETE", f"/dependents/{dependent_id}")
+
+
+def correct(phone: Phone, dependent_id: str) -> Reply:
+    return phone.send("PATCH", f"/dependents/{dependent_id}", OTHER)
+
+
+def in_use(reply: Reply) -> dict[str, Any]:
+    assert (reply.status, reply.code) == (409, "dependent_in_use"), reply
+    return {name: count for name, count in reply.json["facts"].items() if count}
+
+
+def rows(ward: Ward, *dependent_ids: str) -> list[Dependent]:
+    return ward.workbench.transactions.read(
+        lambda session, _now: [session.get_one(Dependent, UUID(one)) for one in dependent_ids]
+    )
+
+
+# --- wards -----------------------------------------------------------------------------------------------------------
+
+
+def ward_of(ward: Ward, phone: Phone, guardian_id: str) -> str:
+    minor = phone.post("/dependents", child(ward, guardian_dependent_id=guardian_id)).json["id"]
+    agree(phone, "minor", minor)
+    return str(minor)
+
+
+@pytest.mark.parametrize("stays", ["of_the_kept_account", "of_the_other"])
+def test_whoever_had_the_archived_one_as_a_guardian_has_the_one_that_stays(
+    ward: Ward, wechat: Phone, alipay: Phone, stays: str
+) -> None:
+    mine, theirs = add(wechat), add(alipay)
+    other, expected = (alipay, mine) if stays == "of_the_kept_account" else (wechat, theirs)
+    minor = ward_of(ward, other, theirs if other is alipay else mine)
+    verify(ward, expected)
+    join(wechat, alipay)
+    assert oneself(wechat) == expected
+    shown = wechat.get(f"/dependents/{minor}")
+    assert shown["guardian_dependent_id"] == expected
+    assert "guardian" in shown["identity"]["methods"]
+    stood = wechat.post(f"/dependents/{minor}/identity-checks", {"method": "guardian"})
+    assert (stood.status, stood.json["status"]) == (201, "passed"), stood
+    assert in_use(remove(wechat, expected)) == {"guardian_of": 1}
+
+
+def test_undoing_gives_each_ward_its_own_guardian_back(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    mine, theirs = add(wechat), add(alipay)
+    minor = ward_of(ward, alipay, theirs)
+    joined = join(wechat, alipay)
+    since = str(wechat.post("/dependents", child(ward, order=941, guardian_dependent_id=mine)).json["id"])
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    assert alipay.get(f"/dependents/{minor}")["guardian_dependent_id"] == theirs
+    assert wechat.get(f"/dependents/{since}")["guardian_dependent_id"] == mine
+    assert in_use(remove(alipay, theirs)) == {"guardian_of": 1}
+
+
+def test_a_join_by_union_id_leads_wards_as_well(ward: Ward) -> None:
+    """Nobody is asked there: it happens at a login."""
+    users = OneProvider()
+    ward.adapters.logins["wechat_miniapp", None] = users
+    first = log_in(ward, "wechat_miniapp")
+    mine = add(first)
+    ward.clock.advance(timedelta(minutes=2))
+    users.app = "second"
+    second = log_in(ward, "wechat_miniapp")
+    minor = ward_of(ward, second, add(second))
+    users.union_id = "one"
+    for users.app in ("main", "second"):
+        phone = log_in(ward, "wechat_miniapp")
+    assert oneself(phone) == mine
+    assert phone.get(f"/dependents/{minor}")["guardian_dependent_id"] == mine
+
+
+class OneProvider(Users):
+    """Two apps of it, which say from some day on that their users are the same."""
+
+    union_id: str | None = None
+
+    def exchange_code(self, code: str) -> PlatformUser:
+        return PlatformUser(self.provider, self.app, open_id=f"{self.app}-an", union_id=self.union_id)
+
+
+# --- numbers and waiting ---------------------------------------------------------------------------------------------
+
+
+def test_an_open_appointment_of_the_archived_one_blocks(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    """Else the number would be somebody else's, or nobody's."""
+    mine, theirs = add(wechat), add(alipay)
+    booked = book(alipay, ward.schedule(terms=ANYBODY), theirs, "on_site").json["id"]
+    join(wechat, alipay)
+    assert in_use(remove(wechat, mine)) == {"open_appointments": 1}
+    assert in_use(correct(wechat, mine)) == {"open_appointments": 1}
+    assert wechat.send("PATCH", f"/dependents/{mine}", {"name": "测试乙"}).status == 200
+    assert wechat.post(f"/appointments/{booked}/cancellation").status == 200
+    assert correct(wechat, mine).status == 409  # changed a moment ago
+    assert remove(wechat, mine).status == 204
+
+
+def test_a_number_that_the_archived_one_waits_for_blocks_becoming_another(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    mine, theirs = add(wechat), add(alipay)
+    wait(ward, alipay, theirs)
+    join(wechat, alipay)
+    assert in_use(correct(wechat, mine)) == {"waiting": 1}
+    assert remove(wechat, mine).status == 204
+    assert [one["status"] for one in wechat.get("/waitlist-entries")["items"]] == ["left"]
+
+
+# --- erasing ---------------------------------------------------------------------------------------------------------
+
+
+def told_and_granted(ward: Ward, phone: Phone, holder: Phone) -> str:
+    """The id of somebody of whom as much as can be is kept."""
+    dependent_id = add(phone, phone="13911112222", address="中山路321号", email="me@example.com")
+    add_card(phone, dependent_id, ward.hospital())
+    give(ward, phone, dependent_id, holder, "see")
+    agree(phone, "face", dependent_id)
+    started = phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": "on_site"})
+    assert started.status == 201, started
+    return dependent_id
+
+
+def left_of(ward: Ward, dependent_id: str) -> dict[str, int]:
+    """What still hangs on the record, or would still go on."""
+    whose = UUID(dependent_id)
+
+    def look(session: Any, _now: Any) -> dict[str, int]:
+        found = {
+            "cards": session.query(HospitalCard).filter_by(dependent_id=whose).count(),
+            "grants": session.query(Grant).filter_by(dependent_id=whose, ended_at=None).count(),
+            "agreements": session.query(Agreement).filter_by(dependent_id=whose, ended_at=None).count(),
+            "checks": session.query(IdentityCheck)
+            .filter_by(dependent_id=whose, status=IdentityCheckStatus.PENDING)
+            .count(),
+        }
+        return {name: count for name, count in found.items() if count}
+
+    return ward.workbench.transactions.read(look)
+
+
+def test_l_05_the_archived_one_is_erased_with_the_one_that_stays(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    mine = add(wechat)
+    verify(ward, mine)
+    theirs = told_and_granted(ward, alipay, log_in(ward, ALIPAY, "bo"))
+    join(wechat, alipay)
+    assert oneself(wechat) == mine
+    assert left_of(ward, theirs)
+    assert remove(wechat, mine).status == 204
+    for row in rows(ward, mine, theirs):
+        assert (row.name_masked, row.phone_sealed, row.address_sealed, row.email_sealed) == ("", b"", None, None)
+    assert left_of(ward, mine) == left_of(ward, theirs) == {}
+    exported = wechat.send("GET", "/account/export")
+    for told in ("测试甲", "330102199001019973", "13911112222", "中山路321号", "me@example.com", "0012345678"):
+        assert told not in exported.body.decode()
+
+
+@pytest.mark.parametrize("how", ["removed", "closed"])
+def test_law_07_both_are_kept_as_long_as_a_visit_of_one_wants(
+    ward: Ward, wechat: Phone, alipay: Phone, how: str
+) -> None:
+    mine, theirs = add(wechat), add(alipay)
+    booked = book(alipay, ward.schedule(terms=ANYBODY), theirs, "on_site").json["id"]
+    join(wechat, alipay)
+    assert wechat.post(f"/appointments/{booked}/cancellation").status == 200
+    ward.clock.advance(timedelta(days=2))
+    wechat = log_in(ward, "wechat_miniapp")
+    assert (remove(wechat, mine) if how == "removed" else wechat.send("DELETE", "/account")).status in (200, 204)
+    kept = rows(ward, mine, theirs)
+    assert len({one.erase_after for one in kept}) == 1
+    assert all(one.erase_after is not None and one.phone_masked == "" != one.name_masked for one in kept)
+    ward.work(after=timedelta(days=1090))
+    assert [one.name_masked for one in rows(ward, mine, theirs)] == ["测**", "测**"]
+    ward.work(after=timedelta(days=15))
+    with ward.workbench.transactions.database.read() as session:
+        left = [session.get(Dependent, UUID(one)) for one in (mine, theirs)]
+        assert [one.name_masked for one in left if one is not None] == (["", ""] if how == "removed" else [])
+
+
+def test_nobody_comes_back_who_was_removed_while_both_were_one(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    mine, _theirs = add(wechat), add(alipay)
+    joined = join(wechat, alipay)
+    assert remove(wechat, mine).status == 204
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    assert wechat.get("/dependents")["items"] == alipay.get("/dependents")["items"] == []
