@@ -20,6 +20,7 @@ from core.dependents.granted import end_grants, in_force, note_grant
 from core.identity.consents import require_consent
 from core.identity.join_offers import wallet_of
 from core.identity.own import own_dependent
+from core.identity.twins import rows_of
 from core.locks import lock_account, lock_dependent, lock_grants
 from core.refusals import GrantLimit, GrantRefused, IdentityRequired
 from core.rights.access import GRANT_HOLDER, ONESELF, AccessAction
@@ -89,8 +90,9 @@ def offer_grant(session: Session, *, account_id: UUID, wanted: Wanted, vault: Va
     dependent = lock_dependent(session, wanted.dependent_id)
     _refuse_unless_grantable(dependent, wanted, now=now)
     require_consent(session, account_id, Purpose.SERVICE)
-    end_grants(session, Grant.dependent_id == dependent.id, Grant.account_id.is_(None), by=EndedBy.REPLACED, now=now)
-    if _live(session, Grant.dependent_id == dependent.id, now=now) >= GIVEN_MOST:
+    theirs = Grant.dependent_id.in_(rows_of(dependent))
+    end_grants(session, theirs, Grant.account_id.is_(None), by=EndedBy.REPLACED, now=now)
+    if _live(session, theirs, now=now) >= GIVEN_MOST:
         raise GrantLimit(limit=GIVEN_MOST)
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
     grant = Grant(
@@ -126,7 +128,7 @@ def accept_grant(
     if grant is None or granter is None or granter.archived_at is not None or granter.account_id == account_id:
         raise GrantRefused()
     held = Grant.account_id == account_id
-    end_grants(session, held, Grant.dependent_id == granter.id, by=EndedBy.REPLACED, now=now)
+    end_grants(session, held, Grant.dependent_id.in_(rows_of(granter)), by=EndedBy.REPLACED, now=now)
     if _live(session, held, now=now) >= HELD_MOST:
         raise GrantLimit(limit=HELD_MOST)
     grant.accept(account_id, identity_id=identity_id, at=now)

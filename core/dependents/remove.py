@@ -50,7 +50,9 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     dependent = lock_dependent(session, dependent_id)
-    wards = session.scalars(dependents_of(account_id).where(Dependent.guardian_dependent_id == dependent.id)).all()
+    wards = session.scalars(
+        dependents_of(account_id).where(Dependent.guardian_dependent_id.in_(rows_of(dependent)))
+    ).all()
     _refuse_while_in_use(session, dependent, [one for one in wards if needs_minor_consent(one, hospital_day(now))])
     for grown in wards:
         grown.guardian_dependent_id = None

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session, aliased
 
+from core.identity.join_cards import CARDS, CURRENT_CARDS, carry_cards, return_cards
 from core.identity.join_proofs import return_phone, return_proofs
 from core.identity.join_twins import archive_twins, choose_default, defaults_of, lead_back, restore_twins
 from core.locks import lock_charges, lock_dependents_of
@@ -63,13 +64,15 @@ def carry(session: Session, *, kept: Account, emptied: Account, now: datetime) -
     archived = archive_twins(session, dependents, kept_id=kept.id, now=now)
     emptied.joined_into_id = kept.id
     session.flush()
+    cards = carry_cards(session, archived)
     carried = {
         record.__tablename__: _move(session, record, of=emptied.id, to=kept.id, where=_comes_along(record, kept.id))
         for record in CARRIED
     }
     session.expire_all()
     choose_default(session, kept.id, first=defaults)
-    return carried | {ARCHIVED: _text(archived), DEFAULTS: _text(defaults)}
+    beside = {ARCHIVED: archived, DEFAULTS: defaults} | cards
+    return carried | {name: _text(ids) for name, ids in beside.items()}
 
 
 def _comes_along(record: type[Base], kept_id: UUID) -> ColumnElement[bool]:
@@ -87,8 +90,9 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     dependents = came.ids(Dependent)
     lock_dependents_of(session, [kept.id])
     appointments = list(session.scalars(select(Appointment.id).where(Appointment.dependent_id.in_(dependents))))
-    of_appointments = select(Appointment.charge_id).where(Appointment.id.in_(appointments))
-    charges = lock_charges(session, Charge.id.in_(of_appointments))
+    named = Appointment.visit_card_id.in_(came.named(CARDS))  # also of those that stay: they lose the card
+    lock_charges(session, Charge.id.in_(select(Appointment.charge_id).where(Appointment.id.in_(appointments) | named)))
+    charges = list(session.scalars(select(Appointment.charge_id).where(Appointment.id.in_(appointments))))
     identities = _with_descendants(session, came.ids(PlatformIdentity))
     returning: dict[type[Base], ColumnElement[bool]] = {
         Dependent: Dependent.id.in_(dependents),
@@ -116,6 +120,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     session.expire_all()
     archived = came.named(ARCHIVED)
     lead_back(session, archived)
+    return_cards(session, archived, came.named(CARDS), came.named(CURRENT_CARDS))
     return_proofs(session, archived)
     restore_twins(session, archived)
     _part_from_guardians(session, kept.id, emptied.id)

@@ -125,7 +125,8 @@ def matches_today(session: Session, account_id: UUID, *, now: datetime) -> int:
 
 
 def face_tries_today(session: Session, dependents: Sequence[Dependent], *, now: datetime) -> dict[UUID, int]:
-    """How often each dependent's face was tried on this day, on rows too that the account removed before it was added.
+    """How often each dependent's face was tried on this day, on rows too that the account removed before it was added,
+    or that a join archived in its favour.
     Not counted is what the platform never opened: it refused, or did not answer (`note_unanswered`)."""
     opening = (IdentityCheck.status == IdentityCheckStatus.PENDING) & IdentityCheck.asked_at.is_(None)
     query = (
@@ -145,7 +146,7 @@ def face_tries_today(session: Session, dependents: Sequence[Dependent], *, now: 
 
 
 def _counts_for(row: Dependent, dependent: Dependent) -> bool:
-    if row.id == dependent.id:
+    if dependent.id in (row.id, row.merged_into_id):
         return True
     gone = row.archived_at is not None and row.archived_at <= dependent.created_at
     return gone and may_be(row, dependent.person_id, dependent.sex)

@@ -4,14 +4,16 @@ that stayed."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from factories import make_schedule
 from minors import child
 from people import resident_id
+from sqlalchemy.orm import Session
 from two_wallets import ALIPAY, ANYBODY, Users, join, log_in, open_two_wallets
 from ward import Ward, add, add_card, agree, book, give, verify, wait
 from wire import Phone, Reply
@@ -20,9 +22,11 @@ from core.ports import PlatformUser
 from models.agreement import Agreement
 from models.database import Database
 from models.grant import Grant
+from models.hospital import Department
 from models.hospital_card import HospitalCard
 from models.identity_check import IdentityCheck, IdentityCheckStatus
 from models.person import Dependent
+from models.schedule import Schedule
 
 OTHER = {"id_number": resident_id(order=995), "name": "测试丁"}
 
@@ -159,6 +163,44 @@ def test_a_number_that_the_archived_one_waits_for_blocks_becoming_another(
     assert [one["status"] for one in wechat.get("/waitlist-entries")["items"]] == ["left"]
 
 
+def another_day(ward: Ward, schedule_id: str) -> str:
+    """A half day of the same department."""
+
+    def step(session: Session, now: datetime) -> str:
+        department = session.get_one(Department, session.get_one(Schedule, UUID(schedule_id)).department_id)
+        return str(make_schedule(session, department, numbers=3, now=now, terms=ANYBODY, visit_date=ward.day(6)).id)
+
+    return ward.workbench.transactions.write(step)
+
+
+def test_a_number_of_the_archived_one_is_exchanged_for_the_same_human_being(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """With the card that was to be brought: it is the card of the one that stays now."""
+    mine, theirs = add(wechat), add(alipay)
+    schedule_id = ward.schedule(terms=ANYBODY)
+    card = add_card(alipay, theirs, hospital_of(ward, schedule_id))
+    wish = {"schedule_id": schedule_id, "dependent_id": theirs, "pay": "on_site", "visit_card_id": card}
+    booked = alipay.post("/appointments", wish)
+    assert booked.status == 201, booked
+    join(wechat, alipay)
+    assert [one["id"] for one in wechat.get(f"/dependents/{mine}")["hospital_cards"]] == [card]
+    assert correct(wechat, mine).status == 409
+    to = {"schedule_id": another_day(ward, schedule_id)}
+    moved = wechat.post(f"/appointments/{booked.json['id']}/rescheduling", to)
+    assert moved.status in (200, 201), moved
+    shown = wechat.get(f"/appointments/{moved.json['id']}")
+    assert (shown["dependent"]["id"], shown["visit_card"]["id"]) == (mine, card)
+
+
+def hospital_of(ward: Ward, schedule_id: str) -> str:
+    def look(session: Session, _now: datetime) -> str:
+        department = session.get_one(Department, session.get_one(Schedule, UUID(schedule_id)).department_id)
+        return str(department.hospital_id)
+
+    return ward.workbench.transactions.read(look)
+
+
 # --- erasing ---------------------------------------------------------------------------------------------------------
 
 
@@ -177,7 +219,7 @@ def left_of(ward: Ward, dependent_id: str) -> dict[str, int]:
     """What still hangs on the record, or would still go on."""
     whose = UUID(dependent_id)
 
-    def look(session: Any, _now: Any) -> dict[str, int]:
+    def look(session: Session, _now: datetime) -> dict[str, int]:
         found = {
             "cards": session.query(HospitalCard).filter_by(dependent_id=whose).count(),
             "grants": session.query(Grant).filter_by(dependent_id=whose, ended_at=None).count(),
@@ -227,6 +269,22 @@ def test_law_07_both_are_kept_as_long_as_a_visit_of_one_wants(
     with ward.workbench.transactions.database.read() as session:
         left = [session.get(Dependent, UUID(one)) for one in (mine, theirs)]
         assert [one.name_masked for one in left if one is not None] == (["", ""] if how == "removed" else [])
+
+
+def test_l_07_the_one_that_stays_is_there_as_long_as_what_points_at_it(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """What was paid is kept for longer than anybody's name, and with it the archived record."""
+    mine, theirs = add(wechat), add(alipay)
+    booked = book(alipay, ward.schedule(terms=ANYBODY), theirs).json["id"]
+    opened = alipay.post(f"/appointments/{booked}/payments", {"channel": ALIPAY}).json
+    ward.adapters.gateway_of(ALIPAY, "demo", "patient").pay(opened["out_trade_no"])  # type: ignore[attr-defined]
+    ward.work(after=timedelta(seconds=6))
+    join(wechat, alipay)
+    ward.work(after=timedelta(days=20))
+    assert log_in(ward, "wechat_miniapp").send("DELETE", "/account").status == 200
+    ward.work(after=timedelta(days=1100))
+    assert [one.name_masked for one in rows(ward, mine, theirs)] == ["", ""]
 
 
 def test_nobody_comes_back_who_was_removed_while_both_were_one(ward: Ward, wechat: Phone, alipay: Phone) -> None:
