@@ -3,7 +3,8 @@ table; nobody else makes an entry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -33,26 +34,49 @@ _OF_MOVE = {
 def post_payment(session: Session, payment: Payment, *, now: datetime) -> None:
     """Of one that has just succeeded. Where nothing came, nothing moved."""
     at = payment.paid_at or now
-    _post(session, JournalKind.PAYMENT_RECEIVED, payment, None, payment.received_fen or 0, at=at, now=now)
+    if payment.received_fen:
+        received = JournalKind.PAYMENT_RECEIVED
+        _write(session, [_journal(received, payment, None, payment.received_fen, at=at, now=now)])
 
 
 def post_refund(session: Session, payment: Payment, refund: Refund, *, now: datetime) -> None:
     """Of one that has just come to its status; most of those move no money."""
     kind = _OF_MOVE.get(refund.status)
     if kind is not None:
-        _post(session, kind, payment, refund, refund.amount_fen, at=now, now=now)
+        _write(session, [_journal(kind, payment, refund, refund.amount_fen, at=now, now=now)])
 
 
-def post_fee(
-    session: Session, payment: Payment, fee_fen: int, *, subject_id: UUID, at: datetime, now: datetime
-) -> None:
-    """What the platform took of a payment by its bill, or gave back of that: then it is below zero."""
-    kind = JournalKind.FEE_TAKEN if fee_fen > 0 else JournalKind.FEE_GIVEN_BACK
-    _post(session, kind, payment, None, abs(fee_fen), at=at, now=now, subject_id=subject_id)
+@dataclass(frozen=True)
+class Fee:
+    """What the platform took of a payment by a line of its bill, or gave back of that: then it is below zero."""
+
+    payment: Payment
+    fen: int
+    line_id: UUID
+    at: datetime
 
 
-def _post(
-    session: Session,
+def post_fees(session: Session, fees: Iterable[Fee], *, now: datetime) -> None:
+    """All of a day together: there may be thousands."""
+    _write(
+        session,
+        [
+            _journal(
+                JournalKind.FEE_TAKEN if one.fen > 0 else JournalKind.FEE_GIVEN_BACK,
+                one.payment,
+                None,
+                abs(one.fen),
+                at=one.at,
+                now=now,
+                subject_id=one.line_id,
+            )
+            for one in fees
+            if one.fen
+        ],
+    )
+
+
+def _journal(
     kind: JournalKind,
     payment: Payment,
     refund: Refund | None,
@@ -61,10 +85,7 @@ def _post(
     at: datetime,
     now: datetime,
     subject_id: UUID | None = None,
-) -> None:
-    if amount_fen == 0:
-        return
-    debit, credit = SIDES[kind]
+) -> tuple[Journal, list[LedgerEntry]]:
     journal = Journal(
         id=new_id(),
         hospital_id=payment.hospital_id,
@@ -78,7 +99,11 @@ def _post(
         at=at,
         posted_at=now,
     )
-    session.add(journal)
-    session.flush()  # the entries point at it
-    sides = ((debit, amount_fen), (credit, -amount_fen))
-    session.add_all(LedgerEntry(id=new_id(), journal_id=journal.id, account=one, amount_fen=fen) for one, fen in sides)
+    sides = zip(SIDES[kind], (amount_fen, -amount_fen), strict=True)
+    return journal, [LedgerEntry(id=new_id(), journal_id=journal.id, account=one, amount_fen=fen) for one, fen in sides]
+
+
+def _write(session: Session, journals: Sequence[tuple[Journal, list[LedgerEntry]]]) -> None:
+    session.add_all(journal for journal, _ in journals)
+    session.flush()  # the entries point at them
+    session.add_all(entry for _, entries in journals for entry in entries)

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Exists, select
 from sqlalchemy.orm import Session
 
 from core.clock import day_begins, hospital_day
-from core.ledger.post import post_fee
-from core.ledger.read import is_posted
-from core.payments.charge_account import look_at_charge
-from core.registry import Adapters, NotConfigured
+from core.ledger.post import Fee, post_fees
+from core.reconciliation.ours import Merchant, Ours, ours_of_day
+from core.registry import Adapters
 from models.base import new_id
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
@@ -38,28 +37,13 @@ class Found:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Merchant:
-    """One merchant account at one platform."""
-
-    provider: str
-    merchant: str
-    adapters: Adapters
-
-    def has(self, payment: Payment) -> bool:
-        """Whether the payment went through it: one name may stand at two platforms."""
-        try:
-            gateway = self.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-        except NotConfigured:
-            return False
-        return payment.merchant == self.merchant and gateway.provider == self.provider
-
-
 def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datetime) -> list[Difference]:
     """Look at the whole day, write what is new, and end what has been found since. Those that are open."""
     whose = Merchant(bill.provider, bill.merchant, adapters)
     lines = list(session.scalars(select(BillLine).where(BillLine.bill_day_id == bill.id).order_by(BillLine.place)))
-    found = [*_of_lines(session, whose, bill.day, lines, now=now), *_ours_only(session, whose, bill.day)]
+    ours = ours_of_day(session, whose, bill.id)
+    post_fees(session, _fees(ours, lines), now=now)
+    found = [*_of_lines(ours, bill.day, lines), *_ours_only(session, whose, bill.day)]
     for one in [*found, *_of_movements(bill, lines)]:
         _note(session, bill, one, now=now)
     session.flush()
@@ -74,26 +58,31 @@ def open_differences(session: Session, provider: str, merchant: str) -> list[Dif
     return list(session.scalars(query.order_by(Difference.day, Difference.id)))
 
 
-def compare(session: Session, whose: Merchant, day: date, line: BillLine) -> Found | None:
+def compare(ours: Ours, day: date, line: BillLine) -> Found | None:
     """One line of the bill of that day with ours of its number: the first thing that does not agree."""
-    return (
-        _compare_payment(session, whose, day, line) if line.kind == PAYMENT else _compare_refund(session, whose, line)
-    )
+    return _compare_payment(ours, day, line) if line.kind == PAYMENT else _compare_refund(ours, line)
 
 
-def _of_lines(session: Session, whose: Merchant, day: date, lines: list[BillLine], *, now: datetime) -> Iterator[Found]:
+def _fees(ours: Ours, lines: list[BillLine]) -> Iterator[Fee]:
+    """Of payments that are ours, which do not stand in the books yet."""
+    for line in lines:
+        payment = ours.payments.get(line.out_trade_no)
+        if payment is not None and line.id not in ours.posted:
+            yield Fee(payment, line.fee_fen, line.id, line.at)
+
+
+def _of_lines(ours: Ours, day: date, lines: list[BillLine]) -> Iterator[Found]:
     times = Counter((line.kind, line.number) for line in lines)
     for line in lines:
-        found = compare(session, whose, day, line)
+        found = compare(ours, day, line)
         if found is not None:
             yield found
         if line.number and times[line.kind, line.number] > 1:
             yield Found(DifferenceKind.DUPLICATE, line.kind, line.number, {"times": times[line.kind, line.number]})
-        _post_fee(session, whose, line, now=now)
 
 
-def _compare_payment(session: Session, whose: Merchant, day: date, line: BillLine) -> Found | None:
-    payment = payment_of(session, whose, line.out_trade_no)
+def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
+    payment = ours.payments.get(line.out_trade_no)
     if payment is None:
         return Found(DifferenceKind.THEIRS_ONLY, PAYMENT, line.out_trade_no, _theirs(line))
     both = {"ours": str(payment.status), "theirs": line.state}
@@ -101,7 +90,7 @@ def _compare_payment(session: Session, whose: Merchant, day: date, line: BillLin
         return Found(DifferenceKind.STATE_DIFFERS, PAYMENT, line.out_trade_no, both)
     if (payment.received_fen, payment.received_currency) != (line.amount_fen, line.currency):
         return Found(DifferenceKind.AMOUNT_DIFFERS, PAYMENT, line.out_trade_no, _amounts(payment.received_fen, line))
-    if _keeps_too_much(session, payment):
+    if payment.charge_id in ours.keeps_too_much:
         return Found(DifferenceKind.ORPHAN, PAYMENT, line.out_trade_no, {"charge": str(payment.charge_id)})
     if payment.paid_at is not None and hospital_day(payment.paid_at) != day:
         days = {"ours": str(hospital_day(payment.paid_at)), "theirs": str(day)}
@@ -109,15 +98,8 @@ def _compare_payment(session: Session, whose: Merchant, day: date, line: BillLin
     return None
 
 
-def _keeps_too_much(session: Session, payment: Payment) -> bool:
-    """Whether something of it is for no appointment that stands, and not on its way back."""
-    account = look_at_charge(session, payment.charge_id)
-    account.refunds = list(session.scalars(select(Refund).where(Refund.charge_id == payment.charge_id)))
-    return account.surplus_fen > 0 and account.kept_fen(payment) > 0
-
-
-def _compare_refund(session: Session, whose: Merchant, line: BillLine) -> Found | None:
-    refund = refund_of(session, whose, line.out_refund_no or "")
+def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
+    refund = ours.refunds.get(line.out_refund_no or "")
     if refund is None:
         return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.number or line.platform_trade_no, _theirs(line))
     if refund.amount_fen != line.amount_fen:
@@ -132,22 +114,6 @@ def _compare_refund(session: Session, whose: Merchant, line: BillLine) -> Found 
     return None
 
 
-def payment_of(session: Session, whose: Merchant, out_trade_no: str) -> Payment | None:
-    query = select(Payment).where(Payment.merchant == whose.merchant, Payment.out_trade_no == out_trade_no)
-    found = session.scalars(query).one_or_none()
-    return None if found is None or not whose.has(found) else found
-
-
-def refund_of(session: Session, whose: Merchant, out_refund_no: str) -> Refund | None:
-    query = (
-        select(Refund, Payment)
-        .join(Payment, Payment.id == Refund.payment_id)
-        .where(Refund.out_refund_no == out_refund_no)
-    )
-    found = session.execute(query).one_or_none()
-    return None if found is None or not whose.has(found[1]) else found[0]
-
-
 def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
     """What we have of that day and no bill names. A refund stands in the bill of the day when the platform took it up,
     which may be any from when it was due: as long as one of those is missing, nothing is said of it."""
@@ -155,30 +121,31 @@ def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
     paid = select(Payment).where(
         Payment.merchant == whose.merchant, Payment.paid_at >= begins, Payment.paid_at < ends, Payment.received_fen > 0
     )
-    for payment in session.scalars(paid):
-        if whose.has(payment) and not _is_told(session, whose, BillLine.out_trade_no == payment.out_trade_no, PAYMENT):
+    for payment in session.scalars(paid.where(~_told(whose, BillLine.out_trade_no == Payment.out_trade_no, PAYMENT))):
+        if whose.has(payment):
             yield Found(DifferenceKind.OURS_ONLY, PAYMENT, payment.out_trade_no, {"ours_fen": payment.received_fen})
     back = (
         select(Refund, Payment)
         .join(Payment, Payment.id == Refund.payment_id)
         .where(Payment.merchant == whose.merchant, Refund.succeeded_at >= begins, Refund.succeeded_at < ends)
+        .where(~_told(whose, BillLine.out_refund_no == Refund.out_refund_no, REFUND))
     )
+    taken = set(session.scalars(select(BillDay.day).where(*_of_merchant(whose))))
     for refund, payment in session.execute(back):
-        told = _is_told(session, whose, BillLine.out_refund_no == refund.out_refund_no, REFUND)
-        if whose.has(payment) and not told and _all_taken(session, whose, hospital_day(refund.created_at), day):
+        due = hospital_day(refund.created_at)
+        wanted = {due + timedelta(days=one) for one in range((day - due).days + 1)}
+        if whose.has(payment) and wanted <= taken:
             yield Found(DifferenceKind.OURS_ONLY, REFUND, refund.out_refund_no, {"ours_fen": refund.amount_fen})
 
 
-def _is_told(session: Session, whose: Merchant, is_it: Any, kind: str) -> bool:
-    of_merchant = (BillDay.provider == whose.provider, BillDay.merchant == whose.merchant)
+def _told(whose: Merchant, is_it: ColumnElement[bool], kind: str) -> Exists:
+    """That any bill of the merchant names it."""
     query = select(BillLine.id).join(BillDay, BillDay.id == BillLine.bill_day_id)
-    return session.scalar(query.where(is_it, BillLine.kind == kind, *of_merchant).limit(1)) is not None
+    return query.where(is_it, BillLine.kind == kind, *_of_merchant(whose)).exists()
 
 
-def _all_taken(session: Session, whose: Merchant, first: date, last: date) -> bool:
-    of_merchant = (BillDay.provider == whose.provider, BillDay.merchant == whose.merchant)
-    taken = session.scalars(select(BillDay.day).where(*of_merchant, BillDay.day >= first, BillDay.day <= last))
-    return len(list(taken)) == (last - first).days + 1
+def _of_merchant(whose: Merchant) -> tuple[ColumnElement[bool], ...]:
+    return BillDay.provider == whose.provider, BillDay.merchant == whose.merchant
 
 
 def _of_movements(bill: BillDay, lines: list[BillLine]) -> Iterator[Found]:
@@ -230,14 +197,6 @@ def _end_found(session: Session, bill: BillDay, lines: list[BillLine], *, now: d
         if one.kind is DifferenceKind.OURS_ONLY and (one.entry, one.number) in told:
             one.end(DifferenceEnd.FOUND, at=now)
     session.flush()
-
-
-def _post_fee(session: Session, whose: Merchant, line: BillLine, *, now: datetime) -> None:
-    """Into the books, of a payment that is ours, once."""
-    payment = payment_of(session, whose, line.out_trade_no)
-    if payment is None or line.fee_fen == 0 or is_posted(session, line.id):
-        return
-    post_fee(session, payment, line.fee_fen, subject_id=line.id, at=line.at, now=now)
 
 
 def _theirs(line: BillLine) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from core.payments.refunds import apply_refund_answer
 from core.payments.settle import apply_trade_answer
 from core.payments.surplus import return_surplus
 from core.ports import ProviderError, RefundAnswer, TradeAnswer
-from core.reconciliation.match import PAYMENT, Merchant, compare, open_differences, payment_of, refund_of
+from core.reconciliation.match import PAYMENT, compare, open_differences
+from core.reconciliation.ours import Merchant, ours_of_line
 from core.workbench import Workbench
 from models.payment import Payment, Refund, RefundReason
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
@@ -63,10 +64,12 @@ def _repair(workbench: Workbench, whose: Merchant, one: Difference, *, cause: Ca
 def _records(session: Session, whose: Merchant, one: Difference) -> tuple[Payment, Refund | None] | None:
     """The payment, and the refund where the difference is about one."""
     if one.entry == PAYMENT:
-        payment = payment_of(session, whose, one.number)
-        return None if payment is None else (payment, None)
-    refund = refund_of(session, whose, one.number)
-    return None if refund is None else (session.get_one(Payment, refund.payment_id), refund)
+        query = select(Payment).where(Payment.merchant == whose.merchant, Payment.out_trade_no == one.number)
+        payment = session.scalars(query).one_or_none()
+        return None if payment is None or not whose.has(payment) else (payment, None)
+    refund = session.scalars(select(Refund).where(Refund.out_refund_no == one.number)).one_or_none()
+    payment = None if refund is None else session.get_one(Payment, refund.payment_id)
+    return None if payment is None or not whose.has(payment) else (payment, refund)
 
 
 def _ask(workbench: Workbench, payment: Payment, refund: Refund | None) -> TradeAnswer | RefundAnswer:
@@ -86,6 +89,6 @@ def _end_where_it_agrees(session: Session, whose: Merchant, one: Difference, *, 
         .where(number == one.number, BillLine.kind == one.entry)
         .order_by(BillDay.day, BillLine.place)
     )
-    found = [compare(session, whose, day, line) for line, day in session.execute(query)]
+    found = [compare(ours_of_line(session, whose, line), day, line) for line, day in session.execute(query)]
     if all(other is None or other.kind not in {one.kind, DifferenceKind.AMOUNT_DIFFERS} for other in found):
         session.get_one(Difference, one.id).end(DifferenceEnd.REPAIRED, at=now)

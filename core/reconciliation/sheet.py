@@ -18,6 +18,7 @@ from core.ledger.read import balances
 from core.reconciliation.match import PAYMENT, REFUND
 from models.errors import NotFound
 from models.ledger import LedgerAccount
+from models.payment import Payment
 from models.reconciliation import BillDay, BillLine, Difference
 
 Cell = str | int | Decimal
@@ -131,8 +132,15 @@ def _sums(bill: BillDay, lines: Sequence[BillLine]) -> list[Sequence[Cell]]:
 def _books(session: Session, bill: BillDay) -> list[Sequence[Cell]]:
     """What the day moved in the books, and what stood there when it was over."""
     begins, ends = day_begins(bill.day), day_begins(bill.day + timedelta(days=1))
-    moved = balances(session, merchant=bill.merchant, since=begins, until=ends)
-    stood = balances(session, merchant=bill.merchant, until=ends)
+    named = (
+        select(Payment.channel)
+        .join(BillLine, BillLine.out_trade_no == Payment.out_trade_no)
+        .join(BillDay, BillDay.id == BillLine.bill_day_id)
+        .where(BillDay.provider == bill.provider, BillDay.merchant == bill.merchant, Payment.merchant == bill.merchant)
+    )
+    channels = session.scalars(named.distinct()).all()
+    moved = balances(session, merchant=bill.merchant, channels=channels, since=begins, until=ends)
+    stood = balances(session, merchant=bill.merchant, channels=channels, until=ends)
     rows: list[Sequence[Cell]] = [("账簿", "当日发生", "日终余额")]
     return rows + [(name, _yuan(moved[one]), _yuan(stood[one])) for one, name in _ACCOUNTS.items()]
 

@@ -12,7 +12,7 @@ from harness import Patient
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from core.ledger.post import post_fee, post_payment
+from core.ledger.post import Fee, post_fees, post_payment
 from core.ports import RefundState
 from models.base import new_id
 from models.ledger import Journal, JournalKind, LedgerAccount, LedgerEntry, LedgerIsWritten
@@ -92,7 +92,7 @@ def test_a_platforms_fee_is_taken_and_given_back(patient: Patient) -> None:
     paid = payment(patient)
     for fee in (30, -30):
         patient.write(
-            lambda session, now, fee=fee: post_fee(session, paid, fee, subject_id=new_id(), at=now, now=now)  # type: ignore[misc]
+            lambda session, now, fee=fee: post_fees(session, [Fee(paid, fee, new_id(), now)], now=now)  # type: ignore[misc]
         )
         stands = 30 if fee > 0 else 0
         wanted = {LedgerAccount.GATEWAY: 5000 - stands, LedgerAccount.CHARGE: -5000, LedgerAccount.FEES: stands}

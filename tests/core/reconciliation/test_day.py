@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 from bills import FakeBills, Spoil, with_a_stranger, with_last_twice, with_other_amount, without_last
-from fakes import FakeAdapters
-from harness import REQUEST, Patient, race
-from sqlalchemy import func, select
+from fakes import FakeAdapters, ManualClock
+from harness import REQUEST, Patient, join, make_patient, race
+from sqlalchemy import event, func, select
 
 from core.clock import day_begins, hospital_day
 from core.jobs.queue import LeasedJob
@@ -18,6 +18,7 @@ from core.reconciliation.day import ASK_FOR_BILLS, MerchantDay, ask_for_bills, r
 from core.reconciliation.desk import list_open, say_of
 from core.reconciliation.take import BillChanged
 from core.registry import NotConfigured
+from core.workbench import Workbench
 from models.base import Base, new_id
 from models.errors import NotFound
 from models.ledger import LedgerAccount, LedgerEntry
@@ -266,6 +267,35 @@ def test_what_one_day_lacks_the_next_may_have(patient: Patient, bills: FakeBills
     assert told(left) == [(DifferenceKind.AMOUNT_DIFFERS, "movements")]
     ended = {one.kind: one.ended_as for one in all_of(patient) if one.entry == "payment"}
     assert ended == {DifferenceKind.OURS_ONLY: DifferenceEnd.FOUND, DifferenceKind.LATE: DifferenceEnd.FOUND}
+
+
+def test_a_day_of_many_is_read_in_as_many_statements_as_one_of_few(
+    bills: FakeBills, workbench: Workbench, clock: ManualClock, adapters: FakeAdapters
+) -> None:
+    patient = make_patient(workbench, clock, adapters, numbers=20)
+    patient.paid()
+    few = statements(patient)
+    patient.clock.advance(ONE_DAY)
+    for one in range(6):
+        other = join(workbench, patient.clock, adapters, patient.schedule_id)
+        appointment_id = other.book()
+        if one % 2:
+            other.open_payment(appointment_id)
+            other.hear(other.gateway.pay(other.payments()[-1].out_trade_no))
+            other.work()
+    assert statements(patient) <= few + 1
+
+
+def statements(patient: Patient) -> int:
+    """How many a look at today takes, once its bill is there and nothing differs."""
+    assert close_day(patient) == []
+    sent: list[str] = []
+    engine = patient.workbench.transactions.database.engine
+    listener = lambda *said: sent.append(said[2])  # noqa: E731 - to be taken away again
+    event.listen(engine, "before_cursor_execute", listener)
+    assert close_day(patient) == []
+    event.remove(engine, "before_cursor_execute", listener)
+    return len(sent)
 
 
 def test_a_merchant_that_nobody_has(patient: Patient) -> None:

@@ -55,6 +55,19 @@ def test_it_says_what_came_went_and_was_taken(patient: Patient, bills: FakeBills
     assert said["未结差异"] == ["0"]
 
 
+def test_the_books_of_another_platform_under_the_same_name_are_not_in_it(patient: Patient, bills: FakeBills) -> None:
+    patient.paid()
+    sheet = close_day(patient)
+    theirs = FakeBills(patient.gateway)
+    theirs.provider, theirs.spoil, theirs.spoil_funds = "alipay", lambda _entries: [], lambda _funds: []
+    patient.adapters.bills["alipay", "demo"] = theirs
+    day = hospital_day(patient.clock.now())
+    reconcile(patient.workbench, MerchantDay("alipay", "demo", day), cause=REQUEST)
+    other = patient.read(lambda session: closing_sheet(session, provider="alipay", merchant="demo", day=day))
+    assert sums(other)["平台账户"] == ["0.00", "0.00"]
+    assert sums(sheet)["平台账户"] == ["49.70", "49.70"]
+
+
 def test_each_line_says_what_became_of_it(patient: Patient, bills: FakeBills) -> None:
     patient.cancel(patient.paid())
     patient.work(after=timedelta(seconds=1))
