@@ -140,7 +140,7 @@ class Dependent(Base):
     identity_checked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
-    merged_into_id: Mapped[UUID | None]
+    merged_into_id: Mapped[UUID | None] = mapped_column(index=True)
     country: Mapped[str | None]
     id_expires_on: Mapped[date | None]
     id_number_sealed: Mapped[bytes | None]

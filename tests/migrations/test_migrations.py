@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from factories import make_account, make_dependent
 from sqlalchemy import Engine, inspect, text
 
 import migrations
@@ -16,6 +17,8 @@ from migrations.connections import BrokenReferences, connected
 from models import Base
 from models.base import new_id
 from models.database import Database
+from models.person import Dependent
+from models.sealing import Vault
 
 OURS = {table.name for table in Base.metadata.sorted_tables}
 
@@ -143,3 +146,23 @@ def test_0033_leaves_masks_of_phones_and_hides_one_more_digit_of_macao(blank_url
     with blank.read() as session:
         stored = session.scalars(text("SELECT phone_masked FROM accounts ORDER BY id")).all()
     assert list(stored) == list(masks.values())
+
+
+def test_0039_leads_whoever_named_an_archived_twin_to_the_one_that_stays(
+    blank_url: str, blank: Database, vault: Vault
+) -> None:
+    migrations.upgrade(blank_url)
+    with blank.write() as session:
+        account = make_account(session)
+        stays, second, first, gone, ward, orphan = (make_dependent(session, vault, account) for _ in range(6))
+        for one in (second, first, gone):
+            one.archived_at = one.created_at
+        second.merged_into_id, first.merged_into_id = stays.id, second.id
+        ward.guardian_dependent_id, orphan.guardian_dependent_id = first.id, gone.id
+        ids = [one.id for one in (stays, second, first, ward, orphan)]
+    migrations.downgrade(blank_url, "0038")
+    migrations.upgrade(blank_url)
+    with blank.read() as session:
+        rows = [session.get_one(Dependent, one) for one in ids]
+    assert [one.merged_into_id for one in rows] == [None, ids[0], ids[0], None, None]
+    assert [one.guardian_dependent_id for one in rows] == [None, None, None, ids[0], None]
