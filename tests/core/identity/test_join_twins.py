@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from time import sleep
 from uuid import UUID
 
 import pytest
 from factories import make_account, make_dependent, make_grant, make_hospital, make_identity, make_person
 from fakes import FakeAdapters, ManualClock
+from harness import far_away, race
 from people import CAUSE
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +19,8 @@ from core.dependents.cards import NewCard, add_card, make_current, remove_card
 from core.dependents.grants import Wanted, offer_grant
 from core.dependents.remove import remove_dependent
 from core.identity.methods import face_tries_today
-from core.refusals import GrantLimit
+from core.refusals import DependentInUse, GrantLimit
+from core.transactions import Overloaded
 from core.workbench import Workbench
 from models import Base
 from models.account import Account
@@ -33,6 +36,8 @@ from models.schedule import Schedule
 CARRIED = "it names the one that stays, and the archived one again when the join is undone"
 FOUND = "it stays with the archived one; whoever asks for the one that stays finds it too"
 OWN = "it stays with the archived one, for whom nothing is done meanwhile, and ends with the one that stays"
+
+REFUSED = (DependentInUse, Overloaded)
 
 A_JOIN_DOES = {
     "agreements.dependent_id": OWN,
@@ -149,6 +154,31 @@ def test_of_three_joined_accounts_all_point_at_the_one_that_stays(
     older.undo(joined.id)
     assert named(older, minor, first, second, third) == [(second, None), (None, second), (None, None), (None, None)]
     older.assert_sound()
+
+
+@pytest.mark.parametrize("later", [0, 30, 60, 90, 120])
+def test_who_is_removed_while_a_ward_of_theirs_comes_along_leaves_none_without_a_guardian(
+    couple: Couple, later: int
+) -> None:
+    """`later` in milliseconds: a join takes longer, and is met anywhere."""
+    older, younger = couple.sides
+    person = somebody(couple)
+    stays, archived = older.add(person, level=2), younger.add(person, level=0)
+    minor = ward_of(younger, archived)
+    couple.prove()
+    older.yes()
+
+    def remove() -> None:
+        sleep(later / 1000)
+        older.write(lambda session, now: _remove(session, older.account_id, stays, now))
+
+    with far_away(older.workbench.transactions.database):
+        found = race(remove, younger.yes)
+    assert all(not isinstance(one, Exception) or isinstance(one, REFUSED) for one in found), found
+    older.assert_sound()
+    couple.look_up()
+    guardian = named(older, minor)[0][0]
+    assert guardian in {one.id for one in younger.dependents()}
 
 
 # --- cards -----------------------------------------------------------------------------------------------------------
