@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.dependents.agreements import agree_at_desk, revoke_at_desk
 from core.dependents.guardians import confirm_guardian
+from core.dependents.merge_at_desk import merge_at_desk
 from core.dependents.signals import crowded_persons
 from core.identity.on_site import verify_on_site
 from core.rights.catalogue import listing
@@ -122,6 +123,31 @@ def confirm_guardianship(dependent_id: UUID, operator: str, relation: str, evide
     click.echo(json.dumps(_write(step), default=str))
 
 
+@click.command("merge-records")
+@click.argument("dependent_id", type=click.UUID)
+@click.argument("other_id", type=click.UUID)
+@operator_option()
+@click.option(
+    "--documents-seen",
+    is_flag=True,
+    required=True,
+    help="You have seen the person and both documents, and both are theirs.",
+)
+@with_appcontext
+def merge_records(dependent_id: UUID, other_id: UUID, operator: str, documents_seen: bool) -> None:
+    """Two dependents, of one account or of two, are one human being under two documents: every limit counts them as one
+    from now on. Neither account is told. Prints one line of JSON."""
+    if not documents_seen:
+        raise click.UsageError("--documents-seen is missing: nobody is merged unseen")
+    cause = by_operator(operator)
+    merged = _write(
+        lambda session, now: merge_at_desk(
+            session, first=dependent_id, second=other_id, operator=operator, now=now, cause=cause
+        )
+    )
+    click.echo(json.dumps({"dependent_id": dependent_id, "other_id": other_id, "merged": merged}, default=str))
+
+
 @click.command("crowded-persons")
 @with_appcontext
 def tell_crowded_persons() -> None:
@@ -157,6 +183,7 @@ def _write(step: Callable[[Session, datetime], T]) -> T:
 commands: list[click.Command] = [
     agree_on_site,
     confirm_guardianship,
+    merge_records,
     revoke_on_site,
     show_catalogue,
     tell_crowded_persons,

@@ -52,7 +52,7 @@ def merge_persons(session: Session, *, earlier: UUID, later: UUID, now: datetime
     work_out_later(session, later, now=now)
     session.flush()
     session.expire_all()
-    return bool(merged)
+    return of != into and bool(merged)
 
 
 def _are_two(one: UUID, other: UUID) -> ColumnElement[bool]:

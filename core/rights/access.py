@@ -31,6 +31,7 @@ class AccessAction(StrEnum):
     GUARDIAN_CONFIRMED = "guardian.confirm"
     AGREED_ON_SITE = "agreement.on_site"
     AGREEMENT_REVOKED = "agreement.revoke"
+    RECORDS_MERGED = "records.merge"
     EXPORTED = "account.export"
     CLOSED = "account.close"
     GRANT_OFFERED = "grant.offer"
@@ -57,9 +58,10 @@ class AccessAction(StrEnum):
     NOT_ME_DECIDED = "not_me.decide"
 
 
-UNTOLD = frozenset({AccessAction.AGREEMENT_REVOKED})
-"""Kept for whoever asks the operator, and not shown to the account: that somebody took their agreement back at the desk
-is theirs. To who booked for them it has ended, and whose word ended it is not told (decision 0028)."""
+UNTOLD = frozenset({AccessAction.AGREEMENT_REVOKED, AccessAction.RECORDS_MERGED})
+"""Kept for whoever asks the operator, and not shown to the account. That somebody took their agreement back at the desk
+is theirs: to who booked for them it has ended, and whose word ended it is not told (decision 0028). That two records
+are one human being's would tell that there is another record."""
 
 
 class AccessPurpose(StrEnum):

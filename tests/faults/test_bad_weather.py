@@ -44,8 +44,8 @@ def impatient() -> Iterator[None]:
     """Adapters that wait a second for an answer, not eight."""
     made = Transport.__init__
 
-    def hurried(self: Transport, *, timeouts: object, secret_urls: bool) -> None:
-        made(self, timeouts=(1.0, 1.0), secret_urls=secret_urls)
+    def hurried(self: Transport, *, timeouts: object, **more: Any) -> None:
+        made(self, timeouts=(1.0, 1.0), **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transport, "__init__", hurried)
