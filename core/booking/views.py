@@ -124,8 +124,9 @@ class AppointmentView:
     @property
     def shown_slot(self) -> ShownSlot:
         """Where the hospital gives the numbers out, what it calls out is known once it has confirmed."""
-        theirs = self.appointment.hospital_system is not None
-        sequence = self.appointment.hospital_sequence if theirs else self.slot.sequence
+        sequence: int | None = self.slot.sequence
+        if self.appointment.hospital_system is not None:
+            sequence = None if self.appointment.awaiting_hospital else self.appointment.hospital_sequence
         return ShownSlot(sequence, self.slot.starts_at, self.slot.ends_at)
 
     @property

@@ -203,7 +203,8 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         number=appointment_number(now=now),
         hospital_id=schedule.hospital_id,
         account_id=sale.dependent.account_id,
-        dependent_id=sale.dependent.id,
+        # Of two records of one human in joined accounts it stays with the one that was booked for: both may part again.
+        dependent_id=sale.dependent.id if sale.replaces is None else sale.replaces.dependent_id,
         person_id=sale.person_id,
         department_id=schedule.department_id,
         schedule_id=schedule.id,

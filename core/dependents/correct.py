@@ -29,7 +29,7 @@ from core.identity.consents import require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
 from core.identity.removed import refuse_another_self, removed_of
-from core.identity.twins import rows_of
+from core.identity.twins import rows_of, with_twins
 from core.refusals import ChangeLimit, DependentExists, DependentInUse, DependentLimit, IdentityFrozen
 from models.agreement import AgreementEnd
 from models.appointment import OPEN, Appointment
@@ -56,7 +56,7 @@ def correct_identity(
     DependentLimit, Changed.
     """
     relationship = typed.get(RELATIONSHIP, dependent.relationship_)
-    _refuse_frozen(dependent, typed, relationship, today=hospital_day(now))
+    _refuse_frozen(session, dependent, typed, relationship, today=hospital_day(now))
     require_to_keep_of(session, dependent, on=hospital_day(now))
     standing = session.scalars(dependents_of(dependent.account_id)).all()
     before = Identity.of(session, dependent, vault)
@@ -76,10 +76,15 @@ def correct_identity(
     session.flush()
 
 
-def _refuse_frozen(dependent: Dependent, typed: Mapping[str, Any], relationship: Relationship, *, today: date) -> None:
-    """Raises: IdentityFrozen. Who is whose child is no part of what was matched; who is oneself is."""
+def _refuse_frozen(
+    session: Session, dependent: Dependent, typed: Mapping[str, Any], relationship: Relationship, *, today: date
+) -> None:
+    """Raises: IdentityFrozen. Who is whose child is no part of what was matched; who is oneself is. What was matched of
+    one that was archived at a join was matched of the same human: grants and cards of that one hang on this."""
     fixed = [name for name in typed if name != RELATIONSHIP or _is_of_self(dependent, relationship)]
-    if fixed and (dependent.level_on(today) >= IdentityLevel.MATCHED or dependent.handed_over_at is not None):
+    rows = session.scalars(select(Dependent).where(with_twins([dependent.id]))).all()
+    matched = any(one.level_on(today) >= IdentityLevel.MATCHED or one.handed_over_at is not None for one in rows)
+    if fixed and matched:
         raise IdentityFrozen(fields=fixed)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.refunds import apply_refund_answer
+from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
@@ -54,7 +54,8 @@ def _take_up(
     if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
         return None
     if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
-        if any(account.is_kept_there(one) for one in account.appointments):
+        of = returned_for(session, account, refund)  # of a bundle, what others come to is no matter of theirs
+        if any(account.is_kept_there(one) for one in of):
             refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="kept_by_hospital")
             return None
         if _waits_for_hospital(account, refund, now=now):

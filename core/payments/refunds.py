@@ -144,7 +144,7 @@ def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause
 def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
     post_refund(session, account.payment(refund.payment_id), refund, now=now)
     if refund.status is RefundStatus.SUCCEEDED:
-        whose = _whose(session, account, refund)
+        whose = returned_for(session, account, refund)[-1]
         tell(session, NoticeKind.REFUND_SUCCEEDED, whose, now=now, subject=str(refund.id))
     elif refund.status is RefundStatus.CLOSED:
         due_refund(
@@ -160,8 +160,10 @@ def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now
         log.warning("refund_abnormal", refund=str(refund.id), alarm=True)
 
 
-def _whose(session: Session, account: ChargeAccount, refund: Refund) -> Appointment:
-    """The appointment whose line it gives back; the newest, where there are several or none."""
+def returned_for(session: Session, account: ChargeAccount, refund: Refund) -> list[Appointment]:
+    """The appointments whose lines it gives back, with those whose place they took; all of the charge, where it names
+    none."""
     lines = set(session.scalars(select(RefundLine.charge_line_id).where(RefundLine.refund_id == refund.id)))
     named = {line.appointment_id for line in account.charge.lines if line.id in lines}
-    return ([one for one in account.appointments if one.id in named] or account.appointments)[-1]
+    named |= {one.replaces_id for one in account.appointments if one.id in named and one.replaces_id is not None}
+    return [one for one in account.appointments if one.id in named] or account.appointments

@@ -190,7 +190,33 @@ def test_a_number_of_the_archived_one_is_exchanged_for_the_same_human_being(
     moved = wechat.post(f"/appointments/{booked.json['id']}/rescheduling", to)
     assert moved.status in (200, 201), moved
     shown = wechat.get(f"/appointments/{moved.json['id']}")
-    assert (shown["dependent"]["id"], shown["visit_card"]["id"]) == (mine, card)
+    assert (shown["dependent"]["id"], shown["visit_card"]["id"]) == (theirs, card)
+
+
+def test_an_exchange_goes_back_whole_with_whoever_booked(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    """The old number and the new one are on one charge, so that both must be of the same account once more."""
+    add(wechat)
+    schedule_id = ward.schedule(terms=ANYBODY)
+    booked = book(alipay, schedule_id, add(alipay), "on_site").json["id"]
+    joined = join(wechat, alipay)
+    to = {"schedule_id": another_day(ward, schedule_id)}
+    moved = wechat.post(f"/appointments/{booked}/rescheduling", to).json["id"]
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    assert wechat.send("GET", f"/appointments/{moved}").status == 404
+    assert alipay.get(f"/appointments/{moved}")["status"] == "booked"
+    assert ward.app.test_cli_runner().invoke(args=["invariants"]).exit_code == 0
+    assert alipay.post(f"/appointments/{moved}/cancellation").status == 200
+
+
+def test_what_was_matched_of_the_archived_one_is_not_corrected_on_the_one_that_stays(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """Cards and grants of the archived one hang on it."""
+    mine, theirs = add(wechat), add(alipay, relationship="parent")
+    verify(ward, theirs)
+    join(wechat, alipay)
+    frozen = correct(wechat, mine)
+    assert (frozen.status, frozen.json["code"]) == (409, "identity_frozen")
 
 
 def hospital_of(ward: Ward, schedule_id: str) -> str:

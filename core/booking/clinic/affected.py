@@ -116,9 +116,11 @@ def _due(session: Session, now: datetime, *, schedule_id: UUID) -> list[tuple[UU
     mine, is_open = Appointment.schedule_id == schedule_id, Offer.status == OfferStatus.OPEN
     offer = exists().where(Offer.appointment_id == Appointment.id, is_open)
     dead = offer.where(Slot.id == Offer.slot_id, Slot.status == SlotStatus.SUSPENDED)
-    waits = or_(offer.where(Offer.expires_at > now), waits_for_hospital(Appointment.id))
+    taken = waits_for_hospital(Appointment.id)
     wanted = or_(
-        and_(mine, unsettled(), ~waits), and_(mine, ~unsettled(), offer), and_(or_(mine, _here(schedule_id)), dead)
+        and_(mine, unsettled(), ~or_(offer.where(Offer.expires_at > now), taken)),
+        and_(mine, ~unsettled(), or_(offer, taken)),
+        and_(or_(mine, _here(schedule_id)), dead),
     )
     rows = session.execute(
         select(Appointment.charge_id, Appointment.id).where(wanted).order_by(Appointment.id).limit(_AT_ONCE + 1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.booking.charge_lines import PRICE_LIST, charge_line
@@ -136,8 +136,9 @@ def refuse_offer(session: Session, *, offer_id: UUID, account_id: UUID, now: dat
 
 def _lock(session: Session, offer_id: UUID, account_id: UUID, *, now: datetime) -> tuple[Offered, Offer, Grant | None]:
     """Account → person → charge with everything that hangs on it. Raises: NotFound."""
+    whom = func.coalesce(Dependent.merged_into_id, Dependent.id, type_=Dependent.id.type)
     named = session.execute(
-        select(Appointment.id, Appointment.charge_id, Appointment.account_id, Appointment.person_id, Dependent.id)
+        select(Appointment.id, Appointment.charge_id, Appointment.account_id, Appointment.person_id, whom)
         .join(Offer, Offer.appointment_id == Appointment.id)
         .join(Dependent, Dependent.id == Appointment.dependent_id)
         .where(Offer.id == offer_id)

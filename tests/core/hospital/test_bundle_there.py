@@ -14,6 +14,7 @@ from harness import Patient
 from hospital_acts import suspend
 from sqlalchemy import select
 
+from core.booking.views import view_appointment
 from core.hospital.settle import settle_claim
 from core.jobs.queue import LeasedJob
 from core.ports import HospitalRefusal, HospitalSays
@@ -291,6 +292,36 @@ def test_a_part_that_the_patient_gives_back_meanwhile_holds_up_nothing(
     assert (there(patient, his, [gone, stays]), money_kept(patient)) == ([RELEASED, CONFIRMED], FEE)
     assert slots(patient, [gone, stays]) == [SlotStatus.FREE, SlotStatus.BOOKED]
     patient.assert_sound()
+
+
+def test_what_the_hospital_keeps_of_one_keeps_nobody_elses_money(patient: Patient, his: FakeHospital) -> None:
+    ids = booked(patient)
+    pay(patient, ids[0])
+    settled(patient)
+    fails(patient, his, ids[0], "release", HospitalRefusal.USED)
+    patient.cancel(ids[0])
+    settled(patient)
+    assert [one.status for one in patient.refunds()] == [RefundStatus.DESK]
+    patient.cancel(ids[1])
+    settled(patient)
+    assert there(patient, his, ids[1:]) == [RELEASED]
+    assert sorted(one.status for one in patient.refunds()) == [RefundStatus.DESK, RefundStatus.PROCESSING]
+    patient.assert_sound()
+
+
+def test_a_number_is_called_by_nothing_before_it_is_sure(patient: Patient, his: FakeHospital) -> None:
+    ids = booked(patient)
+    deaf(patient, his, ids[1], "confirm")
+    patient.work()
+    pay(patient, ids[0])
+    patient.work()
+    assert (patient.appointment(ids[0]).hospital_sequence, states(patient, ids)) == (77, [PENDING, PENDING])
+    whose = patient.account_id
+    shown = [
+        patient.read(lambda session, one=one: view_appointment(session, appointment_id=one, account_id=whose))  # type: ignore[misc]
+        for one in ids
+    ]
+    assert [one.shown_slot.sequence for one in shown] == [None, None]
 
 
 @pytest.mark.parametrize("paid", [False, True])
