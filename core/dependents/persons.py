@@ -60,6 +60,7 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
     draft = PersonIdentifier(id=new_id(), person_id=new_id(), id_type=id_type, created_at=now)
     draft.seal_number(vault, number, hash_key=in_use)
     _make_unless_known(session, draft, _is_known(id_type, digests))
+    _hash_anew(session, draft, digests)
     found = session.execute(
         select(PersonIdentifier.person_id, PersonIdentifier.id)
         .where(_names(id_type, digests))
@@ -74,7 +75,6 @@ def find_or_make_person(session: Session, *, id_type: IdType, number: str, vault
     session.execute(
         delete(Person).where(Person.id == draft.person_id, lonely).execution_options(synchronize_session=False)
     )
-    _hash_anew(session, found.id, like=draft)
     return KnownPerson(*found)
 
 
@@ -99,8 +99,13 @@ def _make_unless_known(session: Session, draft: PersonIdentifier, known: ColumnE
     )
 
 
-def _hash_anew(session: Session, identifier_id: UUID, *, like: PersonIdentifier) -> None:
-    """Whoever is found under an older key is found under the one in use from then on."""
+def _hash_anew(session: Session, like: PersonIdentifier, digests: list[KeyedHash]) -> None:
+    """Whoever is known under an older key is found under the one in use from then on.
+
+    Before the row is held together with others who name it: each would wait for the other to let go of it, since a new
+    hash is a new key of the row.
+    """
+    first = select(PersonIdentifier.id).where(_names(like.id_type, digests)).order_by(PersonIdentifier.id).limit(1)
     twin = aliased(PersonIdentifier)
     taken = exists().where(
         twin.id_type == like.id_type,
@@ -109,7 +114,11 @@ def _hash_anew(session: Session, identifier_id: UUID, *, like: PersonIdentifier)
     )
     session.execute(
         update(PersonIdentifier)
-        .where(PersonIdentifier.id == identifier_id, PersonIdentifier.number_hash_key != like.number_hash_key, ~taken)
+        .where(
+            PersonIdentifier.id == first.scalar_subquery(),
+            PersonIdentifier.number_hash_key != like.number_hash_key,
+            ~taken,
+        )
         .values(number_hash=like.number_hash, number_hash_key=like.number_hash_key)
         .execution_options(synchronize_session=False)
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from harness import race
 from people import APP, CAUSE, PROVIDER, agree, resident_id
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from core.dependents.add import NewDependent, add_dependent
 from core.identity.login import log_in
@@ -141,6 +143,18 @@ def test_one_document_is_one_person_while_keys_change(cabinet: Cabinet, turn: in
     assert count(newer, Person) == count(newer, PersonIdentifier) == 1
     only = newer.transactions.read(lambda session, _now: session.scalars(select(PersonIdentifier)).one())
     assert only.number_hash_key == 2
+
+
+def test_nobody_who_names_a_person_waits_for_another_to_let_go_of_the_old_hash(cabinet: Cabinet) -> None:
+    """Each would hold the row beside the other and want it alone: a deadlock, found after a second of waiting."""
+    number = resident_id()
+    add(cabinet.workbench, new_account(cabinet.workbench), number)
+    newer = cabinet.newer()
+    begin(newer)
+    with capture_logs() as said:
+        told(race(*(partial(add, newer, new_account(newer), number) for _ in range(6))))
+    assert not [one for one in said if one["event"] == "command_run_again"]
+    assert count(newer, Person) == count(newer, PersonIdentifier) == 1
 
 
 @turns
