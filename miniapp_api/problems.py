@@ -231,9 +231,10 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "已核验的信息不能修改", "如信息有误，请到医院窗口办理。",
         "Checked details cannot change", "If they are wrong, please ask the hospital desk."),
     "change_limit": _p(
-        409, "修改太频繁", "手机号、姓名和证件半年内可修改一次，本人的姓名和证件只可更正一次，“本人”半年内可更换一次。",
-        "Changed too lately", "A phone, and name or document, may be changed once in half a year; "
-        "of oneself name and document once, and who is oneself once in half a year."),
+        409, "修改太频繁",
+        "手机号、姓名和证件半年内可修改一次，本人的姓名和证件只可更正一次，“本人”半年内可更换一次；一天内反复添加就诊人的次数也有限。",
+        "Changed too lately", "A phone, and name or document, may be changed once in half a year; of oneself name and "
+        "document once, and who is oneself once in half a year. Only so many dependents are added within a day."),
     "own_phone": _p(
         409, "不能用您自己的手机号确认",
         "请填写就诊人本人的手机号；您还没有添加本人或验证手机号的，请先完成其一。也可用人脸核验或到医院窗口办理。",

@@ -27,7 +27,7 @@ from core.dependents.persons import KnownPerson, find_or_make_person, identifyin
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import dependents_of
-from core.identity.removed import refuse_another_self, remember_changes, removed_of
+from core.identity.removed import refuse_another_self, refuse_many_in_a_day, remember_changes, removed_of
 from core.locks import lock_account
 from core.refusals import DependentExists, DependentLimit
 from models.account import Purpose
@@ -106,7 +106,7 @@ def add_dependent(
     person = find_or_make_person(session, id_type=id_type, number=number, vault=vault, now=now)
     _refuse_double(standing, wanted.relationship, person)
     policy, removed = policies_for(session), removed_of(session, account_id)
-    _refuse_too_many(standing, wanted.relationship, most=policy.max_dependents or 0)
+    _refuse_too_many(standing, removed, wanted.relationship, most=policy.max_dependents or 0, now=now)
     if wanted.relationship is Relationship.SELF:
         refuse_another_self(removed, person.person_id, within=timedelta(policy.phone_change_days or 0), now=now)
     _refuse_unfit_guardian(standing, wanted, read.document, today=hospital_day(now))
@@ -178,8 +178,11 @@ def _refuse_double(standing: Sequence[Dependent], relationship: Relationship, pe
             raise DependentExists(dependent_id=str(one.id))
 
 
-def _refuse_too_many(standing: Sequence[Dependent], relationship: Relationship, *, most: int) -> None:
-    """Besides oneself (rules.md 1.1.4)."""
+def _refuse_too_many(
+    standing: Sequence[Dependent], removed: Sequence[Dependent], relationship: Relationship, *, most: int, now: datetime
+) -> None:
+    """At a time besides oneself (rules.md 1.1.4), and within a day. Raises: DependentLimit, ChangeLimit."""
     others = [one for one in standing if one.relationship_ is not Relationship.SELF]
     if relationship is not Relationship.SELF and len(others) >= most:
         raise DependentLimit(limit=most)
+    refuse_many_in_a_day((*standing, *removed), most=most, now=now)

@@ -19,6 +19,10 @@ from models.person import Dependent, Relationship, Sex
 
 SELVES_REPLACED = 1
 """How often within the time of a change of phone somebody else may be oneself (rules.md 1.1.5)."""
+TIMES_OVER = 2
+"""How often over, within a day, an account may add as many as it may have: a family is typed once and its slips anew,
+a list of other people's numbers is not (A-41)."""
+A_DAY = timedelta(days=1)
 
 
 def removed_of(session: Session, account_id: UUID) -> Sequence[Dependent]:
@@ -59,3 +63,11 @@ def refuse_another_self(removed: Iterable[Dependent], person_id: UUID, *, within
     )
     if len(ended) > SELVES_REPLACED:
         raise ChangeLimit(retry_at=ended[-1 - SELVES_REPLACED] + within)
+
+
+def refuse_many_in_a_day(added: Iterable[Dependent], *, most: int, now: datetime) -> None:
+    """`most` is how many may stand besides oneself. Raises: ChangeLimit, with when the account may add another."""
+    lately = sorted(one.created_at for one in added if now < one.created_at + A_DAY)
+    allowed = TIMES_OVER * (most + 1)
+    if len(lately) >= allowed:
+        raise ChangeLimit(retry_at=lately[-allowed] + A_DAY)

@@ -14,7 +14,7 @@ from core.booking.strikes.open_appeal import forget_appeals
 from core.booking.waitlist.wait import leave_all
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
-from core.identity.outcomes import fail_pending
+from core.identity.outcomes import fail_pending, forget_references
 from core.identity.own import require_own_login
 from core.locks import lock_account, lock_charges, lock_dependents_of
 from core.payments.views import of_account
@@ -123,9 +123,7 @@ def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
         identity.forget()
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
     session.execute(delete(Notice).where(Notice.account_id == account_id))
-    session.execute(
-        update(IdentityCheck).where(IdentityCheck.account_id == account_id).values(reference_sealed=None, evidence=None)
-    )
+    forget_references(session, IdentityCheck.account_id == account_id)
     session.execute(update(Appointment).where(Appointment.account_id == account_id).values(complaint_sealed=None))
     forget_appeals(session, Appointment.account_id == account_id)
     either = or_(AccountJoin.asking_account_id == account_id, AccountJoin.asked_account_id == account_id)

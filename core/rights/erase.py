@@ -12,6 +12,7 @@ from core.clock import hospital_day
 from core.dependents.forget import forget_documents_of
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
+from core.identity.outcomes import forget_references
 from core.identity.twins import rows_of, with_twins
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependent, lock_dependents
@@ -22,15 +23,17 @@ from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
 from models.hospital_card import HospitalCard
+from models.identity_check import IdentityCheck
 from models.person import Dependent
 
 _AT_ONCE = 100
 
 
 def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
-    """Contact data, grants, cards and what was told of their health go at once. Name and document follow when no
-    hospital was ever told of them, else three years after the last visit. Whoever was archived in favour of them goes
-    with them. The caller holds the account and the dependent, which is nobody's twin."""
+    """Contact data, grants, cards, what a platform knows their checks by and what was told of their health go at once.
+    Name and document follow when no hospital was ever told of them, else three years after the last visit. Whoever was
+    archived in favour of them goes with them. The caller holds the account and the dependent, which is nobody's twin.
+    """
     rows, ids = lock_dependents(session, with_twins([dependent.id])), rows_of(dependent)
     for row in rows:
         row.archived_at = row.archived_at or now
@@ -43,6 +46,7 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id.in_(ids))
     forget_appeals(session, theirs)
     end_grants(session, Grant.dependent_id.in_(ids), by=EndedBy.REMOVED, now=now)
+    forget_references(session, IdentityCheck.dependent_id.in_(ids))
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id.in_(ids)))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(theirs))
     today = hospital_day(now)

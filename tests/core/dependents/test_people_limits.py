@@ -194,3 +194,33 @@ def test_1_1_8_more_than_three_accounts_in_thirty_days_are_a_sign(
     assert (found.accounts, found.newest_at) == (4, clock.now())
     clock.advance(timedelta(days=29))
     assert crowded() == []
+
+
+def test_a_41_what_is_added_and_removed_all_day_long_ends_with_twice_a_family(
+    transactions: Transactions, vault: Vault, clock: ManualClock
+) -> None:
+    platform(transactions, max_dependents=1)
+    account = transactions.write(lambda session, now: make_account(session, now=now))
+    transactions.write(
+        lambda session, now: agree(session, account.id, Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY, now=now)
+    )
+
+    def come_and_go(order: int) -> None:
+        number = resident_id(order=901 + order)
+        wanted = NewDependent("测试庚", IdType.RESIDENT_ID, number, "13800000000", Relationship.OTHER)
+        one = transactions.write(
+            lambda session, now: add_dependent(session, account_id=account.id, wanted=wanted, vault=vault, now=now)
+        )
+        remove(transactions, one)
+
+    began = clock.now()
+    for order in range(4):
+        come_and_go(order)
+        clock.advance(timedelta(hours=1))
+    with pytest.raises(ChangeLimit) as refused:
+        come_and_go(4)
+    assert refused.value.retry_at == began + timedelta(days=1)
+    clock.advance(timedelta(hours=20))
+    come_and_go(5)
+    with pytest.raises(ChangeLimit):
+        come_and_go(6)

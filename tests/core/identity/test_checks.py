@@ -11,6 +11,7 @@ from fakes import START, ManualClock
 from people import CAUSE, PROVIDER, Desk, agree, make_desk, resident_id
 from sqlalchemy import func, select
 
+from core.dependents.remove import remove_dependent
 from core.identity.checks import ask_start, resume_check
 from core.identity.consent_texts import current_version
 from core.identity.consents import record_consent
@@ -62,6 +63,19 @@ def test_reference_and_evidence_are_sealed(desk: Desk) -> None:
     stored = (check.reference_sealed or b"") + (check.evidence or "").encode()
     assert b"verify-" not in stored
     assert b"evidence" not in stored
+
+
+def test_f_07_what_the_platform_knows_it_by_goes_with_whom_it_was_of(desk: Desk, transactions: Transactions) -> None:
+    check = desk.start().check
+    assert check.reference_sealed is not None
+    account_id = desk.dependent().account_id
+    transactions.write(
+        lambda session, now: remove_dependent(
+            session, account_id=account_id, dependent_id=desk.dependent_id, now=now, cause=CAUSE
+        )
+    )
+    left = desk.check(check.id)
+    assert (left.reference_sealed, left.evidence, left.status) == (None, None, IdentityCheckStatus.FAILED)
 
 
 def test_without_the_dependents_consent_nothing_begins(transactions: Transactions, vault: Vault) -> None:
