@@ -103,6 +103,7 @@ def test_every_operation_that_takes_a_body_is_here(ward: Ward) -> None:
 
 
 def test_what_nobody_may_set_is_refused(ward: Ward, owner: Phone) -> None:
+    """A-25."""
     for name in BODIES:
         operation = OPERATIONS[name]
         body = request_of(operation, ward.ids)[2]

@@ -188,6 +188,7 @@ def test_during_the_switch_messages_of_both_kinds_are_taken(
 def test_a_merchant_with_both_kinds_is_served_before_during_and_after_the_switch(
     *, sandbox: Any, gulou: MerchantAccount, gateway_of: Any, wechat_order: PaymentOrder, mode: str
 ) -> None:
+    """F-58."""
     sandbox.control("merchants/gulou/keys", mode=mode)
     gateway = gateway_of(gulou)
     gateway.open_payment(wechat_order)

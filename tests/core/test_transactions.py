@@ -263,6 +263,7 @@ def test_a_database_that_has_no_room_or_no_time_is_overload(transactions: Transa
 
 @only_postgres
 def test_a_statement_that_takes_too_long_is_overload(database: Database, clock: ManualClock) -> None:
+    """F-36."""
     short = Database(url(database), timeouts=Timeouts(statement=50))
     with pytest.raises(Overloaded):
         Transactions(short, clock).read(lambda session, _now: session.execute(text("SELECT pg_sleep(5)")))
@@ -290,6 +291,7 @@ def test_when_all_connections_are_taken_it_is_overload(hasty: Transactions) -> N
 
 
 def test_a_postgres_that_is_away_is_said_at_once(clock: ManualClock) -> None:
+    """F-36."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         away = Database(f"postgresql://nobody@127.0.0.1:{nobody.getsockname()[1]}/nothing")

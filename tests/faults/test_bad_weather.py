@@ -259,10 +259,12 @@ def spend(house: Stage, target: str, kind: str) -> None:
 @pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("target", "kind"), DAYS)
 def test_every_call_in_every_weather(house: Stage, target: str, kind: str) -> None:
+    """F-36, F-37, F-40, F-41, F-51, F-57."""
     spend(house, target, kind)
 
 
 @pytest.mark.parametrize("house", ["postgres"], indirect=True)
 @pytest.mark.parametrize("target", SCENES)
 def test_every_call_with_its_answer_lost(house: Stage, target: str) -> None:
+    """F-41, F-51."""
     spend(house, target, "drop_after")

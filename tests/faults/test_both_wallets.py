@@ -238,6 +238,7 @@ def test_a_wrong_event_about_a_true_payment_is_put_right_by_asking(stage: Stage,
 def test_another_sum_really_paid_confirms_nothing_and_goes_back_in_full(
     stage: Stage, wallet: Wallet, really: int
 ) -> None:
+    """F-46."""
     case = wallet.opened(stage)
     stage.deliver(case.pay(amount_fen=really))
     stage.work_until(lambda: case.refunds() and case.refunds()[0].succeeded_at, "the money is back")
@@ -306,7 +307,7 @@ def test_a_refund_whose_balance_is_short_keeps_its_number_and_comes_again(stage:
 def test_a_refund_that_was_not_answered_is_asked_about_and_never_doubled(
     stage: Stage, wallet: Wallet, kind: str
 ) -> None:
-    """F-51."""
+    """F-30, F-51."""
     case = wallet.paid(stage)
     wallet.spoil(stage, "refund.create", kind, times=1)
     assert case.cancel().status == 200

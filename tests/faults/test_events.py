@@ -77,6 +77,7 @@ def test_one_payment_event_twenty_times_at_once_has_one_effect(stage: Stage) -> 
 
 @pytest.mark.usefixtures("a_worker_runs")
 def test_one_refund_event_twenty_times_at_once_has_one_effect(stage: Stage) -> None:
+    """F-42."""
     case = stage.opened()
     case.pay()
     eventually(case.is_booked, "booked")
@@ -119,6 +120,7 @@ FORGERIES: dict[str, tuple[str, dict[str, Any]]] = {
 @on_one_kind
 @pytest.mark.parametrize("name", FORGERIES)
 def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) -> None:
+    """A-20, A-21, A-22, A-24, F-47, F-57."""
     reason, how = FORGERIES[name]
     case, how = stage.opened(), dict(how)
     plaintext = trade(stage, case, **how.pop("changes", {}))
@@ -162,6 +164,7 @@ def assert_nothing_moved(stage: Stage, case: Case) -> None:
 
 
 def test_a_flood_of_forgeries_leaves_a_sample(stage: Stage) -> None:
+    """A-29."""
     case = stage.opened()
     answers = forge(stage, plaintext=trade(stage, case), signed_by="stranger", copies=60, concurrently=True)
     assert set(answers) == {401}
@@ -170,7 +173,7 @@ def test_a_flood_of_forgeries_leaves_a_sample(stage: Stage) -> None:
 
 
 def test_a_genuine_event_sent_by_somebody_else_again_changes_nothing(stage: Stage) -> None:
-    """Overheard and sent on: at once it is a twin; at another merchant's door it proves nothing."""
+    """A-22, A-23. Overheard and sent on: at once it is a twin; at another merchant's door it proves nothing."""
     case = stage.opened()
     message = stage.control("POST", "/notices/forge", {"merchant": "demo", "plaintext": trade(stage, case)})
     send, body = over_http(stage.base_url), message["body"]
@@ -211,7 +214,7 @@ def _post(stage: Stage, path: str, headers: dict[str, str], body: str) -> int:
 def test_a_signed_event_of_another_sum_confirms_nothing_and_the_platform_is_asked(
     stage: Stage, changes: dict[str, Any]
 ) -> None:
-    """Nobody has paid. Whoever could sign this could not make us believe it."""
+    """F-46. Nobody has paid. Whoever could sign this could not make us believe it."""
     case = stage.opened()
     assert forge(stage, plaintext=trade(stage, case, **changes)) == [204]
     stage.work()

@@ -36,6 +36,7 @@ def in_order(order: str, money: Callable[[], Any], other: Callable[[], Any]) -> 
 @pytest.mark.parametrize("events", ["with events", "without events"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_payment_and_the_end_of_the_hold(stage: Stage, order: str, events: str) -> None:
+    """F-50."""
     case = stage.opened()
     if events == "without events":
         spoil(stage, "notice.payment", "drop")
@@ -85,6 +86,7 @@ def test_two_payers_of_one_number(stage: Stage, order: str) -> None:
 
 
 def test_no_second_number_before_the_first_is_known_to_be_closed(stage: Stage) -> None:
+    """F-49."""
     case = stage.opened()
     other = replace(case, stranger=stage.town.second_login(case.stranger), trade_no="")
     make_known(stage, other.stranger)

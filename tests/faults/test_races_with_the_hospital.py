@@ -137,6 +137,7 @@ def judge(town: Town, visit: Visit, cancelled: Any, came: Any) -> AppointmentSta
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("order", ORDERS)
 def test_one_patient_cancels_and_checks_in(town: Town, office: Workbench, order: str, way: str) -> None:
+    """A-28."""
     (visit,) = visits(town, office, 1)
     with workers(office):
         ((cancelled, came),) = clash([(visit, order, way)])

@@ -155,6 +155,7 @@ def test_without_redis_each_process_counts_for_itself_and_with_it_again_together
 
 
 def test_a_redis_that_hangs_costs_one_moment_and_not_one_for_each_request(redis: Server, opened: Opened) -> None:
+    """F-36."""
     asked = window(opened(redis.url), "50/minute")
     asked.use("a")
     redis.signal(signal.SIGSTOP)

@@ -41,7 +41,7 @@ def assert_ended(patient: Patient, *appointment_ids: UUID) -> None:
 
 
 def test_f_92_everybody_is_told_and_gets_their_money_back(patient: Patient) -> None:
-    """One paid, one about to pay with an open prepay, one who pays on site: each once, however often it is said."""
+    """L-12. One paid, one paying with an open prepay, one who pays on site: each once, however often it is said."""
     paying, on_site = beside_me(patient, 2)
     paid, held, there = patient.paid(), paying.book(), on_site.book(PayMode.ON_SITE)
     assert paying.open_payment(held) is None

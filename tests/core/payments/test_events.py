@@ -177,6 +177,7 @@ def test_a_refund_event_of_another_amount_is_checked_with_the_platform(patient: 
 
 
 def test_an_event_id_used_again_for_something_else_is_kept_as_refused(patient: Patient, held: UUID) -> None:
+    """A-23."""
     said = pay(patient)
     patient.hear(said, event_id="one")
     patient.hear(replace(said, amount_fen=1), event_id="one")

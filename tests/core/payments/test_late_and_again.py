@@ -55,7 +55,7 @@ def assert_nothing_moved(patient: Patient, appointment_id: UUID) -> None:
 
 @pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(minutes=10), timedelta(hours=24)])
 def test_money_that_comes_late_goes_back_in_full(patient: Patient, held: UUID, late: timedelta) -> None:
-    """The hold ran out while the platform was silent, up to the cap; the patient had paid, and its word comes late."""
+    """F-44. The hold ran out while the platform was silent, up to the cap; the patient had paid, and it comes late."""
     patient.gateway.down = "before"
     patient.work(after=timedelta(minutes=15))
     patient.work(after=timedelta(minutes=30))
@@ -79,7 +79,7 @@ def test_money_that_comes_late_goes_back_in_full(patient: Patient, held: UUID, l
 
 
 def test_success_of_a_payment_that_was_closed_is_believed_and_returned(patient: Patient, held: UUID) -> None:
-    """The platform said closed and says paid later: late truth always leads to a refund."""
+    """F-43, F-44. The platform said closed and says paid later: late truth always leads to a refund."""
     (payment,) = patient.payments()
     patient.work(after=timedelta(minutes=15))
     assert patient.payments()[0].status is PaymentStatus.CLOSED
@@ -133,7 +133,7 @@ def test_the_event_before_our_own_call_has_returned(patient: Patient) -> None:
 
 
 def test_the_event_of_a_refund_before_that_of_its_payment(patient: Patient, held: UUID) -> None:
-    """We asked and refunded before the platform's own messages came, and they come the wrong way round."""
+    """F-43. We asked and refunded before the platform's own messages came, and they come the wrong way round."""
     said = pay(patient)
     patient.work(after=timedelta(seconds=6))
     patient.cancel(held)
@@ -149,6 +149,7 @@ def test_the_event_of_a_refund_before_that_of_its_payment(patient: Patient, held
 
 
 def test_an_old_success_after_its_refund_moves_nothing(patient: Patient) -> None:
+    """F-43."""
     appointment_id = patient.paid()
     said = patient.gateway.trades[patient.payments()[0].out_trade_no]
     patient.cancel(appointment_id)

@@ -85,6 +85,7 @@ def test_ninety_seconds_before_the_end_is_the_last_call(patient: Patient, held: 
 
 
 def test_another_payer_of_the_account_has_the_older_prepay_closed_first(patient: Patient, held: UUID) -> None:
+    """F-49."""
     assert patient.open_payment(held) is None
     first = patient.payments()[0].out_trade_no
     assert patient.open_payment(held, another_payer(patient)) is None
@@ -138,6 +139,7 @@ def test_a_refusal_for_now_keeps_the_number(patient: Patient, held: UUID, monkey
 
 
 def test_no_answer_is_unknown_and_never_failed(patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F-41."""
     answer(monkeypatch, patient, ProviderUnavailable("silence", sent=True))
     assert isinstance(patient.open_payment(held), OutcomeUnknown)
     assert statuses(patient) == [PaymentStatus.UNKNOWN]
@@ -159,7 +161,7 @@ def test_a_call_that_was_not_sent_changes_nothing(
 
 
 def test_two_successes_on_one_charge_return_the_surplus_in_full(patient: Patient, held: UUID) -> None:
-    """The platform said closed, and the patient paid both all the same."""
+    """F-49. The platform said closed, and the patient paid both all the same."""
     patient.open_payment(held)
     patient.open_payment(held, another_payer(patient))
     first, second = patient.payments()
@@ -202,6 +204,7 @@ def test_a_payment_that_fails_at_the_platform_leaves_room_for_another(patient: P
 
 
 def test_asking_grows_slower(patient: Patient, held: UUID) -> None:
+    """F-41."""
     patient.open_payment(held)
     asked = [0.0]
     start = patient.clock.now()

@@ -86,6 +86,7 @@ def test_an_unpaid_hold_ends_by_closing_first(patient):
 
 
 def test_a_payment_found_while_closing_wins(patient):
+    """F-50."""
     appointment_id = patient.book()
     patient.open_payment(appointment_id)
     patient.gateway.pay(patient.payments()[0].out_trade_no)
@@ -175,6 +176,7 @@ def test_a_paid_number_is_not_paid_again(patient):
 
 
 def test_a_lost_answer_to_the_pay_call_leaves_unknown_and_the_same_number(patient):
+    """F-41."""
     appointment_id = patient.book()
     patient.gateway.down = "after"
     assert patient.open_payment(appointment_id) is not None

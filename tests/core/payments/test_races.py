@@ -200,6 +200,7 @@ def test_the_event_of_a_payment_and_our_own_asking(patient: Patient, held: UUID,
 
 @ORDERS
 def test_the_event_of_a_refund_and_our_own_asking(patient: Patient, order: str) -> None:
+    """F-55."""
     appointment_id = patient.paid()
     patient.cancel(appointment_id)
     patient.work()

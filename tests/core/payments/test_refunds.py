@@ -63,6 +63,7 @@ def test_without_an_event_the_platform_is_asked_until_it_has_arrived(patient: Pa
 
 
 def test_a_short_balance_keeps_it_due_under_the_same_number(patient: Patient, cancelled: UUID) -> None:
+    """F-52."""
     patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
     for _ in range(4):
         patient.work(after=timedelta(minutes=5))
@@ -88,6 +89,7 @@ def test_a_refusal_for_good_goes_to_the_desk_and_is_not_sent_again(patient: Pati
 
 
 def test_a_refund_that_was_closed_is_taken_over_by_a_new_number(patient: Patient, cancelled: UUID) -> None:
+    """F-54."""
     patient.work()
     patient.hear(patient.gateway.settle_refund(patient.refunds()[0].out_refund_no, RefundState.CLOSED))
     patient.work()
@@ -102,6 +104,7 @@ def test_a_refund_that_was_closed_is_taken_over_by_a_new_number(patient: Patient
 
 
 def test_an_abnormal_refund_is_not_over(patient: Patient, cancelled: UUID) -> None:
+    """F-53."""
     patient.work()
     number = patient.refunds()[0].out_refund_no
     patient.gateway.settle_refund(number, RefundState.ABNORMAL)
@@ -225,6 +228,7 @@ def test_a_refund_that_is_not_settled_for_half_an_hour_raises_an_alarm_at_every_
 
 
 def test_cancelling_twice_gives_back_once(patient: Patient, cancelled: UUID) -> None:
+    """A-28."""
     patient.work()
     patient.work(after=timedelta(hours=2))
     assert len(patient.refunds()) == len(patient.gateway.refunds) == 1

@@ -196,6 +196,7 @@ def test_a_proven_event_that_is_not_ours_or_does_not_fit_is_refused(
 def test_a_second_merchants_valid_signature_is_not_ours(
     account: AlipayAccount, alipay: Any, stranger: Any, event: dict[str, str]
 ) -> None:
+    """A-22."""
     other = AlipayMessageReader(replace(account, alipay_public_key_pem=stranger.public_pem()))
     body = alipay.form(event)
     assert refused(other, body) == "bad_signature"
@@ -230,6 +231,7 @@ def test_a_signature_by_the_rule_of_requests_is_none(
 def test_an_event_without_a_signature_is_refused(
     reader: AlipayMessageReader, alipay: Any, event: dict[str, str], sign: str | None
 ) -> None:
+    """A-20."""
     fields = event if sign is None else event | {"sign": sign}
     body = "&".join(f"{name}={quote_plus(value)}" for name, value in fields.items()).encode()
     assert refused(reader, body) == "missing_sign"

@@ -46,6 +46,7 @@ def test_nothing_may_stand_around_the_body(reader: AlipayMessageReader, signed: 
 @settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_any_change_of_one_byte_is_refused(reader: AlipayMessageReader, signed: bytes, data: st.DataObject) -> None:
+    """A-20."""
     place = data.draw(st.integers(0, len(signed) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != signed[place]))
     kept = data.draw(st.sampled_from([0, 1]))  # replace the byte, or put one before it

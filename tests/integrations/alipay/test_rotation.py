@@ -65,6 +65,7 @@ def test_a_new_certificate_is_fetched_once_and_then_known(
 def test_the_old_certificate_stays_good_beside_it(
     gateway: AlipayGateway, certified: Any, renewed: Any, wire: responses.RequestsMock
 ) -> None:
+    """F-58."""
     tell(wire, renewed)
     offer(wire, renewed)
     gateway.find_payment(NUMBER)
@@ -217,6 +218,7 @@ def test_a_known_certificate_with_a_wrong_signature_is_not_fetched_again(
 def test_made_up_names_cost_one_call_a_minute(
     gateway: AlipayGateway, certified: Any, clock: Clock, wire: responses.RequestsMock
 ) -> None:
+    """F-58."""
     fetch = certified.alipay.failure(wire, DOWNLOAD, "isv.invalid-parameter", "40002")
     told = '{"code":"10000"}'
     for at in range(8):
@@ -230,6 +232,7 @@ def test_made_up_names_cost_one_call_a_minute(
 def test_twenty_threads_fetch_once(
     gateway: AlipayGateway, certified: Any, renewed: Any, wire: responses.RequestsMock
 ) -> None:
+    """F-58."""
     answer = tell(wire, renewed)
     fetch = offer(wire, renewed)
     started, done = threading.Barrier(20), list[TradeState]()

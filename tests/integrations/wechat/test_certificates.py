@@ -170,6 +170,7 @@ def test_an_unknown_serial_is_looked_up_once_and_the_answer_is_proven(
 def test_an_unknown_serial_is_not_looked_up_twice_within_a_minute(
     changed: WeChatPayGateway, wire: responses.RequestsMock, next_side: Any, wechat_pay: Any
 ) -> None:
+    """F-58."""
     soon = wechat_pay.now + timedelta(seconds=59)
     restamp(wire, next_side, soon)
     with pytest.raises(ProviderUnavailable, match="not proven: unknown_serial") as caught:
@@ -181,6 +182,7 @@ def test_an_unknown_serial_is_not_looked_up_twice_within_a_minute(
 def test_an_unknown_serial_is_never_believed_whatever_is_fetched(
     changed: WeChatPayGateway, wire: responses.RequestsMock, stranger: Any, wechat_pay: Any
 ) -> None:
+    """F-58."""
     later = wechat_pay.now + timedelta(seconds=61)
     restamp(wire, replace(stranger, key_id="5157F09EFDC096DE15EBE81A47057A7232F1B8E1"), later)
     for _ in range(3):

@@ -65,6 +65,7 @@ def test_every_character_of_a_signed_header_counts(reader: WeChatPayMessageReade
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_change_of_one_byte_is_refused(reader: WeChatPayMessageReader, signed: Signed, data: st.DataObject) -> None:
+    """A-20."""
     place = data.draw(st.integers(0, len(signed.body) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != signed.body[place]))
     kept = data.draw(st.sampled_from([0, 1]))  # replace the byte, or put one before it

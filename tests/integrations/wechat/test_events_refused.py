@@ -68,6 +68,7 @@ def expect_refused(act: Any, reason: str) -> None:
 def test_each_signed_header_must_be_there_once(
     reader: WeChatPayMessageReader, wechat_pay: Any, payment: bytes, name: str
 ) -> None:
+    """A-20."""
     missing = wechat_pay.headers(payment, **{name: None})
     expect_refused(lambda: reader.check(missing, payment, now=NOW), "missing_header")
     empty = wechat_pay.headers(payment, **{name: ""})
@@ -111,6 +112,7 @@ def test_a_header_that_is_not_sane_is_refused(
 def test_the_sender_does_not_choose_the_scheme(
     reader: WeChatPayMessageReader, wechat_pay: Any, payment: bytes, scheme: str
 ) -> None:
+    """A-21."""
     headers = wechat_pay.headers(payment, signature_type=scheme)
     expect_refused(lambda: reader.check(headers, payment, now=NOW), "signature_type")
 
@@ -161,6 +163,7 @@ def test_a_message_of_a_stranger_is_refused(reader: WeChatPayMessageReader, stra
 def test_a_body_that_was_parsed_and_written_again_is_refused(
     reader: WeChatPayMessageReader, wechat_pay: Any, payment: bytes
 ) -> None:
+    """A-20."""
     headers = wechat_pay.headers(payment)
     again = json.dumps(json.loads(payment)).encode()
     expect_refused(lambda: reader.check(headers, again, now=NOW), "bad_signature")
@@ -214,12 +217,14 @@ def test_a_resource_that_does_not_open_is_refused(
     resource: dict[str, Any],
     reason: str,
 ) -> None:
+    """A-24."""
     body = wechat_pay.event(paid_trade, event_type="TRANSACTION.SUCCESS", **resource)
     expect_refused(lambda: reader.check(wechat_pay.headers(body), body, now=NOW), reason)
     expect_refused(lambda: reader.read(body), reason)
 
 
 def test_a_cut_tag_does_not_open(reader: WeChatPayMessageReader, payment: bytes) -> None:
+    """A-24."""
     envelope = json.loads(payment)
     sealed = b64decode(envelope["resource"]["ciphertext"])
     for cut in (1, 4, 15, 16):
@@ -230,6 +235,7 @@ def test_a_cut_tag_does_not_open(reader: WeChatPayMessageReader, payment: bytes)
 def test_the_key_of_another_merchant_does_not_open(
     reader: WeChatPayMessageReader, wechat_pay: Any, paid_trade: dict[str, Any]
 ) -> None:
+    """A-22."""
     other = replace(wechat_pay, apiv3_key="another-merchants-apiv3-key-32by")
     body = other.event(paid_trade, event_type="TRANSACTION.SUCCESS")
     expect_refused(lambda: reader.check(other.headers(body), body, now=NOW), "sealed")
@@ -252,6 +258,7 @@ def test_the_key_of_another_merchant_does_not_open(
 def test_a_payment_message_that_is_not_ours_is_refused(
     reader: WeChatPayMessageReader, wechat_pay: Any, paid_trade: dict[str, Any], change: dict[str, Any], reason: str
 ) -> None:
+    """A-22, F-47."""
     body = wechat_pay.event(paid_trade | change, event_type="TRANSACTION.SUCCESS")
     expect_refused(lambda: reader.check(wechat_pay.headers(body), body, now=NOW), reason)
 

@@ -197,6 +197,7 @@ def many_headers(server: Server, connection: socket.socket) -> None:
 def test_a_server_that_misbehaves_is_unavailable_and_was_reached(
     server: Server, transport: Transport, misbehave: Callable[[Server, socket.socket], None]
 ) -> None:
+    """F-36, F-37."""
     server.talk = lambda connection: misbehave(server, connection)
     began = time.monotonic()
     with pytest.raises(ProviderUnavailable) as caught:
@@ -216,6 +217,7 @@ def test_a_closed_port_was_never_reached(transport: Transport) -> None:
 
 
 def test_an_unknown_name_was_never_reached(transport: Transport) -> None:
+    """F-33."""
     with pytest.raises(ProviderUnavailable) as caught:
         transport.exchange("POST", "http://nowhere.invalid/")
     assert not caught.value.sent
