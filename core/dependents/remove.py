@@ -57,8 +57,7 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     for grown in wards:
         grown.guardian_dependent_id = None
         grown.forget_guardianship()
-    for one in session.scalars(rows_of(dependent).order_by(Dependent.id)).all():
-        fail_pending(session, dependent_id=one, methods=list(IdentityMethod), now=now, cause=cause)
+    fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
     forget_health(session, dependent)  # it locks charges, which come before what waits
     leave_for(session, dependent, now=now, cause=cause)
     erase_dependent(session, dependent, now=now)

@@ -47,7 +47,7 @@ def record_consent(
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
     Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers, of a
-    minor too; and the consent to health data takes along what was told.
+    minor too; and the consent to health data takes along what was told. It counts for the dependent's twins as well.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
@@ -55,23 +55,35 @@ def record_consent(
     if dependent_id is not None:
         own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     newest = newest_consent(session, account_id=account_id, purpose=purpose, dependent_id=dependent_id)
-    if newest is not None and (newest.version, newest.granted) == (version, granted):
+    twins = [] if granted or dependent_id is None else _twins_agreed_for(session, account_id, purpose, dependent_id)
+    if not twins and newest is not None and (newest.version, newest.granted) == (version, granted):
         return newest
-    consent = Consent(
-        id=new_id(),
-        account_id=account_id,
-        dependent_id=dependent_id,
-        purpose=purpose,
-        version=version,
-        granted=granted,
-        provider=Provider(provider),
-        given_by_id=identity_id,
-        at=now,
-    )
-    session.add(consent)
+    said = [
+        Consent(
+            id=new_id(),
+            account_id=account_id,
+            dependent_id=one,
+            purpose=purpose,
+            version=version,
+            granted=granted,
+            provider=Provider(provider),
+            given_by_id=identity_id,
+            at=now,
+        )
+        for one in (dependent_id, *twins)
+    ]
+    session.add_all(said)
     if not granted:
-        _end_use(session, consent, now=now, cause=cause)
-    return consent
+        _end_use(session, said[0], now=now, cause=cause)
+    return said[0]
+
+
+def _twins_agreed_for(session: Session, account_id: UUID, purpose: Purpose, dependent_id: UUID) -> list[UUID]:
+    """Whoever was archived in favour of the dependent and has this consent: nobody can name that record to withdraw it,
+    and it comes back when the join is undone. What is agreed to counts for nobody but the one it names."""
+    twins = session.scalars(select(Dependent.id).where(Dependent.merged_into_id == dependent_id)).all()
+    newest = (newest_consent(session, account_id=account_id, purpose=purpose, dependent_id=one) for one in twins)
+    return [one.dependent_id for one in newest if one is not None and one.granted and one.dependent_id is not None]
 
 
 def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Cause) -> None:

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
-from core.locks import lock_dependent, lock_identity_check
+from core.identity.twins import with_twins
+from core.locks import lock_dependents, lock_identity_check
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus, IdentityMethod
 from models.person import Dependent, IdentityLevel, IdentityStatus
 from models.states import Cause
@@ -69,17 +70,18 @@ def fail_pending(
     cause: Cause,
     reason: str = CONSENT_WITHDRAWN,
 ) -> None:
-    """End the open checks of these kinds; by default what they rested on was withdrawn. Takes the locks itself."""
-    dependent = lock_dependent(session, dependent_id)
+    """End the open checks of these kinds, of whoever was archived in favour of the dependent too: they ask about the
+    same human being. By default what they rested on was withdrawn. Takes the locks itself."""
+    dependents = {one.id: one for one in lock_dependents(session, with_twins([dependent_id]))}
     pending = select(IdentityCheck.id).where(
-        IdentityCheck.dependent_id == dependent_id,
+        IdentityCheck.dependent_id.in_(dependents),
         IdentityCheck.method.in_(methods),
         IdentityCheck.status == IdentityCheckStatus.PENDING,
     )
     for check_id in session.scalars(pending.order_by(IdentityCheck.id)).all():
         check = lock_identity_check(session, check_id)
         if check.is_pending:
-            fail_check(session, check, dependent, reason=reason, now=now, cause=cause)
+            fail_check(session, check, dependents[check.dependent_id], reason=reason, now=now, cause=cause)
 
 
 def _note_end(session: Session, check: IdentityCheck, dependent: Dependent, *, expired: bool) -> None:

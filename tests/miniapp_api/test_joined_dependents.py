@@ -12,13 +12,16 @@ from uuid import UUID
 import pytest
 from factories import make_schedule
 from minors import child
-from people import resident_id
+from people import FakeMatcher, resident_id
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from two_wallets import ALIPAY, ANYBODY, Users, join, log_in, open_two_wallets
 from ward import Ward, add, add_card, agree, book, give, verify, wait
 from wire import Phone, Reply
 
-from core.ports import PlatformUser
+from core.identity.consent_texts import current_version
+from core.ports import PlatformUser, ProviderUnavailable
+from models.account import Purpose
 from models.agreement import Agreement
 from models.database import Database
 from models.grant import Grant
@@ -225,6 +228,114 @@ def hospital_of(ward: Ward, schedule_id: str) -> str:
         return str(department.hospital_id)
 
     return ward.workbench.transactions.read(look)
+
+
+# --- withdrawing and correcting --------------------------------------------------------------------------------------
+
+
+def withdraw(phone: Phone, purpose: str, dependent_id: str | None = None) -> None:
+    said: dict[str, Any] = {"purpose": purpose, "version": current_version(Purpose(purpose)), "granted": False}
+    said |= {"dependent_id": dependent_id} if dependent_id else {}
+    assert phone.send("POST", "/account/consents", said).status == 201
+
+
+def begin(phone: Phone, dependent_id: str, method: str) -> str:
+    """The id of a check that waits."""
+    begun = phone.post(f"/dependents/{dependent_id}/identity-checks", {"method": method})
+    assert (begun.status, begun.json["status"]) == (201, "pending"), begun
+    return str(begun.json["id"])
+
+
+def silent_register(ward: Ward) -> FakeMatcher:
+    """It does not answer the first question, and later ones with a match."""
+    ward.adapters.matcher = matcher = FakeMatcher(answers=[ProviderUnavailable("down", sent=True)])
+    return matcher
+
+
+def waiting(ward: Ward, *dependent_ids: str) -> list[str]:
+    """The methods of the checks that still wait, of these."""
+    pending = select(IdentityCheck.method).where(
+        IdentityCheck.dependent_id.in_([UUID(one) for one in dependent_ids]),
+        IdentityCheck.status == IdentityCheckStatus.PENDING,
+    )
+    return ward.workbench.transactions.read(lambda session, _now: [str(one) for one in session.scalars(pending)])
+
+
+def test_l_03_a_withdrawal_ends_the_question_about_the_archived_one(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    register = silent_register(ward)
+    mine, theirs = add(wechat), add(alipay)
+    begin(alipay, theirs, "name_match")
+    join(wechat, alipay)
+    assert (oneself(wechat), waiting(ward, theirs)) == (mine, ["name_match"])
+    withdraw(wechat, "sensitive_identity")
+    assert waiting(ward, theirs) == []
+    ward.work(after=timedelta(hours=1))
+    assert len(register.asked) == 1
+
+
+def test_l_03_a_withdrawal_ends_the_question_about_a_child_that_was_archived(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    register = silent_register(ward)
+    minors = [ward_of(ward, phone, add(phone)) for phone in (wechat, alipay)]
+    begin(alipay, minors[1], "name_match")
+    join(wechat, alipay)
+    withdraw(wechat, "minor", minors[0])
+    assert waiting(ward, *minors) == []
+    ward.work(after=timedelta(hours=1))
+    assert len(register.asked) == 1
+
+
+def test_f_03_a_withdrawal_ends_the_face_of_the_archived_one(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    mine, theirs = add(wechat), add(alipay)
+    verify(ward, theirs)
+    agree(wechat, "face", mine)
+    begin(wechat, mine, "wechat_face")
+    join(wechat, alipay)
+    assert (oneself(wechat), waiting(ward, mine)) == (theirs, ["wechat_face"])
+    withdraw(wechat, "face", theirs)
+    assert waiting(ward, mine) == []
+
+
+def test_a_correction_ends_the_question_about_what_was_typed_of_the_archived_one(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """Else its answer would be about another number, and nobody could correct the record any more."""
+    register = silent_register(ward)
+    mine, theirs = add(wechat), add(alipay)
+    check = begin(alipay, theirs, "name_match")
+    join(wechat, alipay)
+    assert correct(wechat, mine).status == 200
+    ward.work(after=timedelta(hours=1))
+    assert len(register.asked) == 1
+    ended = wechat.send("POST", f"/identity-checks/{check}/completion", {})
+    assert (ended.json["status"], ended.json["reason"]) == ("failed", "corrected")
+
+
+def test_l_03_what_was_agreed_to_for_the_archived_one_is_withdrawn_with_the_one_that_stays(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """Nobody can name the archived one, and it comes back when the join is undone."""
+    mine, theirs = add(wechat), add(alipay)
+    agree(alipay, "face", theirs)
+    agree(alipay, "health", theirs)
+    joined = join(wechat, alipay)
+    ward.clock.advance(timedelta(minutes=1))
+    for _ in range(2):
+        withdraw(wechat, "face", mine)
+    agree(wechat, "health", mine)
+    assert said_of(wechat, mine) == {"face": [False], "health": [True]}
+    assert said_of(wechat, theirs) == {"face": [False], "health": [True]}
+    agree(wechat, "face", mine)
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    assert said_of(wechat, mine) == {"face": [True], "health": [True]}
+    assert said_of(alipay, theirs) == {"face": [False], "health": [True]}
+
+
+def said_of(phone: Phone, dependent_id: str) -> dict[str, list[bool]]:
+    items = [one for one in phone.get("/account/consents")["items"] if one.get("dependent_id") == dependent_id]
+    purposes = {one["purpose"] for one in items}
+    return {purpose: [one["granted"] for one in items if one["purpose"] == purpose] for purpose in sorted(purposes)}
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------
