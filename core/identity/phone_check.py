@@ -21,7 +21,7 @@ from models.errors import FieldError, ValidationFailed
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.person import Dependent
 from models.phone_code import CodePurpose, Sending
-from models.sealing import Vault
+from models.sealing import ERASED, Vault
 from models.states import Cause
 
 NOT_SENT, REPLACED = "not_sent", "replaced"
@@ -68,7 +68,7 @@ def try_check(
 ) -> UUID | None:
     """Use up one try, to be committed before anything is answered; the code that the guess fits.
 
-    Raises: NotFound, ValidationFailed (no such check waits for a code), ConsentRequired, TooMany."""
+    Raises: NotFound, ValidationFailed (no such check waits for a code), PhoneNotProven, ConsentRequired, TooMany."""
     check = own_check(session, account_id=caller.account_id, check_id=check_id)
     if check.method is not IdentityMethod.PHONE_OTP:
         raise ValidationFailed(FieldError("#/otp", "not_allowed"))
@@ -85,12 +85,16 @@ def pass_by_code(
     found = own_check(session, account_id=caller.account_id, check_id=check_id)
     dependent, check = lock_dependent(session, found.dependent_id), lock_identity_check(session, check_id)
     asker = _about(caller, check, dependent, vault)
-    if not check.is_pending or not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):
+    if not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):
         raise PhoneNotProven()
     pass_phone(session, check, dependent, now=now, cause=cause)
     return check
 
 
 def _about(caller: Asker, check: IdentityCheck, dependent: Dependent, vault: Vault) -> Asker:
-    """The caller, about this check and the dependent's phone as it stands now."""
+    """The caller, about this check and the dependent's phone as it stands now.
+
+    Raises: PhoneNotProven where the check is over, or the phone went with a dependent that was just removed."""
+    if not check.is_pending or dependent.phone_sealed == ERASED:
+        raise PhoneNotProven()
     return replace(caller, phone=dependent.phone(vault), purpose=CodePurpose.IDENTITY_CHECK, about=check.id)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fakes import FakeSms
 from minors import errors, newborn
-from people import FakeMatcher
+from people import CAUSE, FakeMatcher
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from ward import Ward, add
 from wire import Phone, Reply, new_key
 
+from core.identity.phone_check import pass_by_code, try_check
+from core.identity.phone_codes import Asker
 from core.ports import ProviderRefused, ProviderUnavailable
+from core.refusals import PhoneNotProven
+from models.account import LoginSession
+from models.base import new_id
+from models.identity_check import IdentityCheck
+from models.person import Dependent
 
 MOTHER = {"id_number": "110101196111229970", "relationship": "parent", "phone": "13900000001", "name": "测试丁"}
 
@@ -109,6 +119,40 @@ def test_a_36_a_phone_gets_one_code_a_minute_whatever_for(ward: Ward, an: Phone)
     path = f"/dependents/{mother}/identity-checks"
     refused = an.send("POST", path, {"method": "phone_otp"}, key=new_key())
     assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+
+
+def test_the_code_of_a_removed_dependent_is_refused_like_any_other(ward: Ward, an: Phone) -> None:
+    """Its phone is erased: there is nothing to compare, and nothing wrong with the keys."""
+    mother = add(an, **MOTHER)
+    begun, code = begin(an, mother), sent(ward)[1]
+    assert an.send("DELETE", f"/dependents/{mother}").status == 204
+    for guess in (code, wrong(code)):
+        refused = complete(an, begun.json["id"], guess)
+        assert (refused.status, refused.json["code"]) == (409, "phone_refused")
+    assert complete(an, begun.json["id"]).json["reason"] == "consent_withdrawn"
+
+
+@pytest.mark.parametrize("step", ["try", "pass"])
+def test_a_phone_that_was_erased_since_the_check_was_read_is_refused(ward: Ward, an: Phone, step: str) -> None:
+    """Removing does both in one transaction; whoever reads the check before it and the dependent after it sees this."""
+    mother = add(an, **MOTHER)
+    begun, code = begin(an, mother), sent(ward)[1]
+    check_id = UUID(begun.json["id"])
+    vault = ward.workbench.vault
+
+    def act(session: Session, now: datetime) -> None:
+        check = session.get_one(IdentityCheck, check_id)
+        login = session.scalars(select(LoginSession).where(LoginSession.account_id == check.account_id)).one()
+        caller = Asker(check.account_id, login.platform_identity_id, login.id, "", "")
+        session.get_one(Dependent, check.dependent_id).forget_contact()
+        about: dict[str, Any] = {"caller": caller, "check_id": check_id, "vault": vault, "now": now}
+        if step == "try":
+            try_check(session, guess=code, **about)
+        else:
+            pass_by_code(session, code_id=new_id(), cause=CAUSE, **about)
+
+    with pytest.raises(PhoneNotProven):
+        ward.workbench.transactions.write(act)
 
 
 def test_another_phone_since_then_is_another_phone(ward: Ward, an: Phone) -> None:
