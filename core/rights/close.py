@@ -66,7 +66,7 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     # Before what is under way is counted: whoever pays under a grant of ours has it shared, and is counted then.
     end_grants(session, Grant.account_id == account_id, by=EndedBy.REMOVED, now=now)
     _refuse_while_in_use(session, account_id, now=now)
-    counts = {one.name: _count(session, one.record, one.where(account_id)) for one in HOLDINGS}
+    counts = {one.name: _count(session, one.record, one.told_to(account_id)) for one in HOLDINGS}
     for dependent in dependents:
         fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
         if dependent.merged_into_id is None:  # whoever has a twin goes with it

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.dependents.grants import view_grant
-from core.rights.access import ONESELF, UNTOLD, AccessAction, AccessPurpose, note_access
+from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.holdings import HOLDINGS
 from models.appointment import Appointment
 from models.base import Base, table_of
@@ -37,8 +37,7 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
 
     `moves` are the changes of state of all of them. That it was handed out is noted in the access log.
     """
-    held = {one.name: _rows(session, one.record, one.where(account_id)) for one in HOLDINGS}
-    held["accesses"] = [row for row in held["accesses"] if row.action not in UNTOLD]
+    held = {one.name: _rows(session, one.record, one.told_to(account_id)) for one in HOLDINGS}
     told = {name: [_told(row, vault) for row in rows] for name, rows in held.items()}
     for dependent, row in zip(told["dependents"], held["dependents"], strict=True):
         known = row.name_sealed != ERASED  # the document may be another account's too, and is its alone now

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from core.rights.access import UNTOLD
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
 from models.agreement import Agreement
@@ -34,18 +35,25 @@ from models.waitlist import WaitlistEntry, WaitlistPlace
 
 AccountId = UUID | InstrumentedAttribute[UUID]
 Where = Callable[[AccountId], ColumnElement[bool]]
+EVERY_ROW = true()
 
 
 @dataclass(frozen=True)
 class Holding:
     """The rows of one table that are about an account. `name` is what the export calls them.
 
-    `where` takes the account's id, or the column `Account.id` of a query around it.
+    `where` takes the account's id, or the column `Account.id` of a query around it. `shown` says which of these rows
+    the account is told of; the others are kept and go with them.
     """
 
     name: str
     record: type[Base]
     where: Where
+    shown: ColumnElement[bool] = EVERY_ROW
+
+    def told_to(self, account_id: UUID) -> ColumnElement[bool]:
+        """Which rows the account is told of, be it only how many there are."""
+        return self.where(account_id) & self.shown
 
 
 def _of_charges(account_id: AccountId) -> Select[UUID]:
@@ -124,6 +132,7 @@ HOLDINGS = (
         "accesses",
         AuditEntry,
         lambda one: or_(AuditEntry.account_id == one, AuditEntry.dependent_id.in_(_of_dependents(one))),
+        shown=AuditEntry.action.not_in(UNTOLD),
     ),
 )
 

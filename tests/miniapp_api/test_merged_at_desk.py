@@ -58,11 +58,13 @@ def test_n_4_neither_account_is_told(ward: Ward, two: tuple[tuple[Phone, str], t
     (an, first), (bo, second) = two
     said(run(ward, first, second))
     for phone in (an, bo):
-        assert "records.merge" not in str(phone.send("GET", "/account/accesses").json)
-        assert "records.merge" not in str(phone.send("GET", "/account/export").json)
+        assert [one["action"] for one in phone.get("/account/access-log")["items"]] == []
+        assert "records.merge" not in str(phone.get("/account/export"))
     with ward.workbench.transactions.database.read() as session:
         kept = session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "records.merge")).all()
     assert kept == ["clerk-1"] * 2
+    closed = an.send("DELETE", "/account")
+    assert [one["count"] for one in closed.json["items"] if one["kind"] == "accesses"] == [1]  # of the export
 
 
 def test_whoever_has_two_numbers_of_one_kind_is_two(ward: Ward) -> None:
