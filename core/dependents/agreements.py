@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from core.dependents.agreement_words import VERSION
 from core.identity.consents import granted
 from core.identity.own import own_dependent
+from core.identity.twins import with_twins
 from core.locks import lock_account, lock_dependent
 from core.refusals import AgreementNotGiven
 from core.rights.access import AccessAction, AccessPurpose, note_access
@@ -163,7 +164,7 @@ def note_agreement(
     witnessed_by: str | None = None,
 ) -> Agreement:
     """Write it down in the place of an older one. The caller holds the account's lock."""
-    end_agreement(session, dependent.id, AgreementEnd.RENEWED, now=now)
+    _end(session, Agreement.dependent_id == dependent.id, AgreementEnd.RENEWED, now=now)
     given = Agreement(
         id=new_id(),
         account_id=dependent.account_id,
@@ -182,14 +183,22 @@ def note_agreement(
 def end_agreement(
     session: Session, dependent_id: UUID, why: AgreementEnd, *, now: datetime, way: AgreementWay | None = None
 ) -> bool:
-    """Whether one held. `way` ends only what was said in that way. The caller holds the account's lock."""
-    query = select(Agreement).where(Agreement.dependent_id == dependent_id, Agreement.ended_at.is_(None))
-    standing = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if standing is None or way not in (None, standing.way):
-        return False
-    standing.end(why, at=now)
+    """Whether one held. Those of whoever was archived in favour of the dependent end too: they would come back when the
+    join is undone. `way` ends only what was said in that way. The caller holds the account's lock."""
+    rows = select(Dependent.id).where(with_twins([dependent_id]))
+    return _end(session, Agreement.dependent_id.in_(rows), why, way=way, now=now)
+
+
+def _end(
+    session: Session, which: ColumnElement[bool], why: AgreementEnd, *, now: datetime, way: AgreementWay | None = None
+) -> bool:
+    query = select(Agreement).where(which, Agreement.ended_at.is_(None))
+    standing = session.scalars(query.execution_options(populate_existing=True)).all()
+    ending = [one for one in standing if way in (None, one.way)]
+    for one in ending:
+        one.end(why, at=now)
     session.flush()
-    return True
+    return bool(ending)
 
 
 def refuse_unless_asked_right(dependent: Dependent, version: str) -> None:

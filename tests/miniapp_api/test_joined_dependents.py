@@ -338,6 +338,48 @@ def said_of(phone: Phone, dependent_id: str) -> dict[str, list[bool]]:
     return {purpose: [one["granted"] for one in items if one["purpose"] == purpose] for purpose in sorted(purposes)}
 
 
+# --- a grown-up's own word -------------------------------------------------------------------------------------------
+
+
+def spouse(ward: Ward, phone: Phone) -> str:
+    """Who agreed at the desk to be booked for."""
+    wanted = {"name": "测试辛", "id_number": resident_id(order=901), "relationship": "spouse", "phone": "13900000007"}
+    dependent_id = add(phone, **wanted)
+    agree_at_desk(ward, dependent_id)
+    return dependent_id
+
+
+def agree_at_desk(ward: Ward, dependent_id: str) -> None:
+    args = ["agree-on-site", dependent_id, "--operator", "desk-1", "--holder-seen"]
+    assert ward.app.test_cli_runner().invoke(args=args).exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["given_back", "at_the_desk"])
+def test_1_1_6_what_is_taken_back_while_both_are_one_does_not_come_back(
+    ward: Ward, wechat: Phone, alipay: Phone, how: str
+) -> None:
+    mine, theirs = spouse(ward, wechat), spouse(ward, alipay)
+    joined = join(wechat, alipay)
+    if how == "given_back":
+        assert wechat.send("DELETE", f"/dependents/{mine}/agreement").status == 204
+    else:
+        args = ["revoke-agreement", mine, "--operator", "desk-1"]
+        assert ward.app.test_cli_runner().invoke(args=args).exit_code == 0
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    for phone, dependent_id in ((wechat, mine), (alipay, theirs)):
+        assert phone.get(f"/dependents/{dependent_id}")["agreement"]["status"] == "revoked"
+        refused = book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
+        assert (refused.status, refused.code) == (409, "agreement_required")
+
+
+def test_1_1_6_what_is_said_anew_takes_nothing_from_the_archived_one(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    mine, theirs = spouse(ward, wechat), spouse(ward, alipay)
+    joined = join(wechat, alipay)
+    agree_at_desk(ward, mine)
+    assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
+    assert alipay.get(f"/dependents/{theirs}")["agreement"]["status"] == "given"
+
+
 # --- erasing ---------------------------------------------------------------------------------------------------------
 
 
