@@ -9,6 +9,8 @@ DATA_DIR ?=
 DIRECTORY ?=
 PERSON ?=
 SUITE ?= $(CRYPTO_SUITE)
+RACES ?= 10000
+RACE ?=
 BENCHES ?= bench bench.stored bench.alike
 export API_PORT SANDBOX_PORT DATABASE_URL DATA_DIR DIRECTORY PERSON
 
@@ -18,7 +20,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run journey test check bench planted migrate secrets lock format clean
+.PHONY: help run journey test check bench planted races migrate secrets lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -48,6 +50,9 @@ bench: $(VENV)/test.stamp ## what it can do, each figure beside its limit; answe
 
 planted: $(VENV)/test.stamp ## each deliberate break must turn its test red
 	@exec $(PY) tools/planted.py
+
+races: $(VENV)/test.stamp ## whatever may happen to a payment, two at once, 10,000 rounds; RACES=n: so many, RACE=n: one alone
+	RACES=$(RACES) RACE=$(RACE) $(PY) -m pytest -n $(WORKERS) --dist worksteal tests/core/payments/test_money_rounds.py
 
 migrate: $(VENV)/runtime.stamp ## bring DATABASE_URL to the newest tables
 	@exec $(PY) -m migrations upgrade

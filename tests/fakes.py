@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import RLock
 from typing import Any, TypeVar
 
 from core.ports import (
@@ -64,7 +65,10 @@ class ManualClock:
 
 
 class FakeGateway:
-    """A payment platform in memory, with its own ledger; `down` makes it silent, before or after it took the call."""
+    """A payment platform in memory, with its own ledger; `down` makes it silent, before or after it took the call.
+
+    Each call takes effect at one instant. What happens on its way there and back is `meanwhile`, told "before" or
+    "after"."""
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
@@ -80,27 +84,31 @@ class FakeGateway:
         self.refuse_refunds: ProviderRefused | None = None
         self.refund_settles_as = RefundState.PROCESSING
         self.calls: list[tuple[str, str]] = []
+        self.meanwhile: Callable[[str], None] | None = None
+        self._one_at_a_time = RLock()
 
     def _silent(self, when: str, verb: str, number: str) -> None:
         if when == "before":
             self.calls.append((verb, number))
+        if self.meanwhile is not None:
+            self.meanwhile(when)
         if self.down == when:
             raise ProviderUnavailable(f"silent {when} {verb}", sent=True)
 
     def open_payment(self, order: PaymentOrder) -> Mapping[str, Any]:
         self._silent("before", "open_payment", order.out_trade_no)
-        known = self.trades.get(order.out_trade_no)
-        if known is not None and (known.state is not TradeState.UNPAID or self.orders[order.out_trade_no] != order):
-            raise ProviderRefused("OUT_TRADE_NO_USED")
-        self.orders[order.out_trade_no] = order
-        self.trades.setdefault(order.out_trade_no, TradeAnswer(order.out_trade_no, TradeState.UNPAID))
+        with self._one_at_a_time:
+            known = self.trades.get(order.out_trade_no)
+            if known is not None and (known.state is not TradeState.UNPAID or self.orders[order.out_trade_no] != order):
+                raise ProviderRefused("OUT_TRADE_NO_USED")
+            self.orders[order.out_trade_no] = order
+            self.trades.setdefault(order.out_trade_no, TradeAnswer(order.out_trade_no, TradeState.UNPAID))
         self._silent("after", "open_payment", order.out_trade_no)
         return {"prepay": f"for {order.out_trade_no}"}
 
     def pay(self, out_trade_no: str, *, amount_fen: int | None = None, currency: str = "CNY") -> TradeAnswer:
         """The patient pays. Returns what an event would say."""
         order = self.orders[out_trade_no]
-        assert self.trades[out_trade_no].state is TradeState.UNPAID, "only an open number can be paid"
         paid = TradeAnswer(
             out_trade_no,
             TradeState.PAID,
@@ -110,7 +118,9 @@ class FakeGateway:
             paid_at=self.clock.now(),
             funding="BANK",
         )
-        self.trades[out_trade_no] = paid
+        with self._one_at_a_time:
+            assert self.trades[out_trade_no].state is TradeState.UNPAID, "only an open number can be paid"
+            self.trades[out_trade_no] = paid
         return paid
 
     def find_payment(self, out_trade_no: str) -> TradeAnswer:
@@ -119,12 +129,13 @@ class FakeGateway:
 
     def close_payment(self, out_trade_no: str) -> CloseOutcome:
         self._silent("before", "close_payment", out_trade_no)
-        known = self.trades.get(out_trade_no)
-        if known is None:
-            return CloseOutcome.NO_SUCH_NUMBER
-        if known.state is TradeState.PAID:
-            return CloseOutcome.ALREADY_PAID
-        self.trades[out_trade_no] = TradeAnswer(out_trade_no, TradeState.CLOSED)
+        with self._one_at_a_time:
+            known = self.trades.get(out_trade_no)
+            if known is None:
+                return CloseOutcome.NO_SUCH_NUMBER
+            if known.state is TradeState.PAID:
+                return CloseOutcome.ALREADY_PAID
+            self.trades[out_trade_no] = TradeAnswer(out_trade_no, TradeState.CLOSED)
         self._silent("after", "close_payment", out_trade_no)
         return CloseOutcome.CLOSED
 
@@ -132,11 +143,12 @@ class FakeGateway:
         self._silent("before", "open_refund", order.out_refund_no)
         if self.refuse_refunds is not None:
             raise self.refuse_refunds
-        if order.out_refund_no not in self.refunds:
-            self.accepted[order.out_refund_no] = (order, self.clock.now())
-            self.refunds[order.out_refund_no] = RefundAnswer(
-                order.out_refund_no, self.refund_settles_as, order.amount_fen, f"F{order.out_refund_no}"
-            )
+        with self._one_at_a_time:
+            if order.out_refund_no not in self.refunds:
+                self.accepted[order.out_refund_no] = (order, self.clock.now())
+                self.refunds[order.out_refund_no] = RefundAnswer(
+                    order.out_refund_no, self.refund_settles_as, order.amount_fen, f"F{order.out_refund_no}"
+                )
         self._silent("after", "open_refund", order.out_refund_no)
         return self.refunds[order.out_refund_no]
 

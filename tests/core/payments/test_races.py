@@ -8,18 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from happenings import in_hand, insistently
 from harness import Patient, make_runner, race
 from sqlalchemy import select, update
 
 from core.booking.endings.release import end_hold
-from core.jobs.queue import LeasedJob
 from core.payments.ask import ask_payment
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
 from core.ports import RefundState, TradeAnswer
-from core.transactions import Overloaded
 from models.appointment import AppointmentStatus
-from models.base import new_id
 from models.job import Job
 from models.notice import Notice
 from models.payment import PaymentStatus, RefundReason, RefundStatus
@@ -38,22 +36,6 @@ def run(order: str, one: Callable[[], Any], other: Callable[[], Any]) -> None:
         return
     for act in (one, other) if order == "first" else (other, one):
         act()
-
-
-def insistently(act: Callable[[], Any]) -> Callable[[], Any]:
-    def call() -> Any:
-        for _ in range(50):
-            try:
-                return act()
-            except Overloaded:
-                continue
-        raise AssertionError("overloaded for ever")
-
-    return call
-
-
-def in_hand(kind: str, **payload: Any) -> LeasedJob:
-    return LeasedJob(new_id(), kind, {name: str(value) for name, value in payload.items()}, 1, 1)
 
 
 @pytest.fixture
