@@ -6,6 +6,7 @@ nothing is moved, and no index meets two appointments of which each was right wh
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -53,6 +54,14 @@ def merge_persons(session: Session, *, earlier: UUID, later: UUID, now: datetime
     session.flush()
     session.expire_all()
     return of != into and bool(merged)
+
+
+def same_human(session: Session, persons: Collection[UUID]) -> Sequence[UUID]:
+    """These persons and whoever is one with one of them: each root, and all who are an alias of it."""
+    root = func.coalesce(_PERSONS.c.alias_of_id, _PERSONS.c.id)
+    roots = session.scalars(select(root).where(_PERSONS.c.id.in_(persons))).all()
+    group = or_(_PERSONS.c.id.in_(roots), _PERSONS.c.alias_of_id.in_(roots))
+    return session.scalars(select(_PERSONS.c.id).where(group)).all()
 
 
 def _are_two(one: UUID, other: UUID) -> ColumnElement[bool]:

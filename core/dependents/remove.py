@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from core.booking.waitlist.wait import leave_for
 from core.clock import hospital_day
+from core.dependents.forget import lock_with_documents
 from core.dependents.minors import needs_minor_consent
 from core.identity.health import forget_health
 from core.identity.join_twins import choose_default
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of, own_dependent
-from core.identity.twins import rows_of
+from core.identity.twins import rows_of, with_twins
 from core.locks import lock_account, lock_dependent
 from core.refusals import DependentInUse
-from core.rights.erase import erase_dependent
+from core.rights.erase import erase_dependents
 from models.appointment import OPEN, Appointment
 from models.base import table_of
 from models.identity_check import IdentityMethod
@@ -48,8 +49,8 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     Raises: NotFound, Overloaded, DependentInUse while an appointment is open, or a minor has them as a guardian.
     """
     lock_account(session, account_id)
-    own_dependent(session, account_id=account_id, dependent_id=dependent_id)
-    dependent = lock_dependent(session, dependent_id)
+    dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    lock_with_documents(session, with_twins([dependent_id]))
     wards = session.scalars(
         dependents_of(account_id).where(Dependent.guardian_dependent_id.in_(rows_of(dependent)))
     ).all()
@@ -60,7 +61,7 @@ def remove_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, 
     fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
     forget_health(session, dependent)  # it locks charges, which come before what waits
     leave_for(session, dependent, now=now, cause=cause)
-    erase_dependent(session, dependent, now=now)
+    erase_dependents(session, [dependent], now=now)
     choose_default(session, account_id, first=())
 
 

@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from core.booking.strikes.open_appeal import forget_appeals
 from core.booking.waitlist.wait import leave_all
+from core.dependents.forget import lock_with_documents
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
 from core.identity.outcomes import fail_pending, forget_references
 from core.identity.own import require_own_login
-from core.locks import lock_account, lock_charges, lock_dependents_of
+from core.locks import lock_account, lock_charges
 from core.payments.views import of_account
 from core.refusals import AccountInUse
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
-from core.rights.erase import erase_dependent
+from core.rights.erase import erase_dependents
 from core.rights.holdings import HOLDINGS
 from core.rights.retention import FORGOTTEN, RETENTION, Outcome, Retention
 from models.account import Account, LoginSession, PlatformIdentity
@@ -33,6 +34,7 @@ from models.identity_check import IdentityCheck, IdentityMethod
 from models.notice import Notice
 from models.page_login import Handoff
 from models.payment import LIVE_PAYMENT, UNSETTLED_REFUND, Payment, Refund
+from models.person import Dependent
 from models.states import Cause
 
 
@@ -60,7 +62,7 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     join may still be undone by the other side.
     """
     account = lock_account(session, account_id)
-    dependents = lock_dependents_of(session, [account_id])
+    dependents = lock_with_documents(session, Dependent.account_id == account_id)
     lock_charges(session, Charge.account_id == account_id)
     require_own_login(session, login_id=login_id, account_id=account_id)
     # Before what is under way is counted: whoever pays under a grant of ours has it shared, and is counted then.
@@ -69,8 +71,8 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     counts = {one.name: _count(session, one.record, one.told_to(account_id)) for one in HOLDINGS}
     for dependent in dependents:
         fail_pending(session, dependent_id=dependent.id, methods=list(IdentityMethod), now=now, cause=cause)
-        if dependent.merged_into_id is None:  # whoever has a twin goes with it
-            erase_dependent(session, dependent, now=now)
+    # Whoever has a twin goes with it.
+    erase_dependents(session, [one for one in dependents if one.merged_into_id is None], now=now)
     _erase_beside(session, account_id, now=now)
     leave_all(session, account_id=account_id, now=now, cause=cause)
     withdraw_asks(session, account_id, why="account_closed", now=now, cause=cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, delete, func, select
@@ -9,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from core.booking.strikes.open_appeal import forget_appeals
 from core.clock import hospital_day
-from core.dependents.forget import forget_documents_of
+from core.dependents.forget import documents_of, forget_documents, lock_with_documents
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
 from core.identity.outcomes import forget_references
 from core.identity.twins import rows_of, with_twins
 from core.jobs.queue import LeasedJob
-from core.locks import lock_dependent, lock_dependents
+from core.locks import lock_dependents
 from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
@@ -29,11 +30,18 @@ from models.person import Dependent
 _AT_ONCE = 100
 
 
-def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) -> None:
+def erase_dependents(session: Session, dependents: Iterable[Dependent], *, now: datetime) -> None:
     """Contact data, grants, cards, what a platform knows their checks by and what was told of their health go at once.
     Name and document follow when no hospital was ever told of them, else three years after the last visit. Whoever was
-    archived in favour of them goes with them. The caller holds the account and the dependent, which is nobody's twin.
+    archived in favour of them goes with them. The caller holds the account and the dependents with their documents
+    (`lock_with_documents`); they are nobody's twins.
     """
+    _forget(session, [row for one in dependents for row in _erase_at_once(session, one, now=now)])
+    session.flush()
+
+
+def _erase_at_once(session: Session, dependent: Dependent, *, now: datetime) -> list[Dependent]:
+    """The rows, with those of twins, of whom nothing else is kept either."""
     rows, ids = lock_dependents(session, with_twins([dependent.id])), rows_of(dependent)
     for row in rows:
         row.archived_at = row.archived_at or now
@@ -51,12 +59,11 @@ def erase_dependent(session: Session, dependent: Dependent, *, now: datetime) ->
     last = session.scalar(select(func.max(Appointment.visit_date)).where(theirs))
     today = hospital_day(now)
     until = None if last is None or GIVEN_TO_HOSPITALS.lasts is None else last + GIVEN_TO_HOSPITALS.lasts
+    if until is None or until <= today:
+        return rows
     for row in rows:
-        if until is not None and until > today:
-            row.erase_after = until
-        else:
-            _forget(session, row)
-    session.flush()
+        row.erase_after = until
+    return []
 
 
 def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
@@ -66,8 +73,7 @@ def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     def step(session: Session, now: datetime) -> int:
         query = select(Dependent.id).where(Dependent.erase_after <= hospital_day(now)).order_by(Dependent.id)
         found = session.scalars(query.limit(_AT_ONCE)).all()
-        for dependent_id in found:
-            _forget(session, lock_dependent(session, dependent_id))
+        _forget(session, lock_with_documents(session, Dependent.id.in_(found)))
         return len(found)
 
     more = workbench.transactions.write(step) == _AT_ONCE
@@ -75,8 +81,9 @@ def erase_expired(workbench: Workbench, _job: LeasedJob) -> datetime | None:
     return workbench.transactions.clock.now() if more else None
 
 
-def _forget(session: Session, dependent: Dependent) -> None:
+def _forget(session: Session, dependents: Sequence[Dependent]) -> None:
     """Name, documents and birth; the documents themselves too, where no other account names them."""
-    documents = (dependent.identifier_id, dependent.earlier_identifier_id)
-    dependent.forget_identity()
-    forget_documents_of(session, dependent, documents)
+    documents = documents_of(session, dependents)
+    for one in dependents:
+        one.forget_identity()
+    forget_documents(session, documents)

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.dependents.merge import same_human
 from core.locks import lock_accounts
 from core.rights.holdings import HOLDINGS, OF_OTHERS, AccountId, Holding
 from core.rights.retention import RETENTION, UNPAID_LASTS, Outcome
@@ -133,11 +134,11 @@ def _delete_appointments(session: Session, ids: Sequence[UUID]) -> None:
 
 
 def _delete_dependents(session: Session, ids: Sequence[UUID]) -> None:
-    """With the document and the person behind each, where nothing is left of those either."""
+    """With the document and the person behind each, and whoever is one with them, where nothing is left of those."""
     found = session.execute(select(Dependent.identifier_id, Dependent.person_id).where(Dependent.id.in_(ids))).all()
     _delete_rows(session, Dependent, ids)
     erased = select(PersonIdentifier.id).where(PersonIdentifier.number_sealed == ERASED)
-    persons = [one.person_id for one in found]
+    persons = same_human(session, [one.person_id for one in found])
     theirs = PersonIdentifier.id.in_([one.identifier_id for one in found]) | PersonIdentifier.person_id.in_(persons)
     _delete_if_unreferenced(session, PersonIdentifier, session.scalars(erased.where(theirs)).all())
     _delete_aliases(session, persons)

@@ -152,6 +152,30 @@ def test_l_06_whoever_was_merged_is_gone_with_whom_they_became(ward: Ward) -> No
     assert expire(ward, 3 * YEAR + timedelta(days=1)) == Counter()
 
 
+def test_l_06_whoever_the_desk_said_is_one_is_gone_with_the_last_of_them(ward: Ward) -> None:
+    an, bo = ward.log_in("an"), ward.log_in("bo")
+    child = an.post("/dependents", newborn(ward)).json["id"]
+    born = hospital_day(ward.clock.now())
+    given = {"id_type": "resident_id", "id_number": resident_id(birth=born, order=902), "name": "测试丁"}
+    assert an.send("PUT", f"/dependents/{child}/document", given).status == 200
+    abroad = add(
+        bo,
+        name="MARIE CURIE",
+        id_type="passport",
+        id_number="AB1234567",
+        id_expires_on=str(born + 9 * YEAR),
+        birth_date=str(born),
+        sex="female",
+        country="FRA",
+    )
+    merge = ["merge-records", child, abroad, "--operator", "clerk-1", "--documents-seen"]
+    assert ward.app.test_cli_runner().invoke(args=merge).exit_code == 0
+    assert bo.send("DELETE", "/account").status == 200
+    assert expire(ward, 4 * YEAR)["persons"] == 2  # what stood for the number, and the number
+    assert ward.log_in("an", agreed=False).send("DELETE", "/account").status == 200
+    assert expire(ward, 4 * YEAR) == Counter()
+
+
 def test_nothing_of_an_open_account_goes_and_nothing_that_another_needs(ward: Ward) -> None:
     """Two accounts have one man: the document stays with whoever still names him."""
     bo = ward.log_in("bo")

@@ -5,20 +5,32 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
-from harness import race
+from harness import far_away, race
 from minors import newborn
-from people import resident_id
+from people import CAUSE, resident_id
 from people_http import SELF
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 from ward import Ward, add, book
 from wire import Phone
 
 from core.dependents.add import NewDependent, add_dependent
+from core.dependents.remove import remove_dependent
+from core.jobs.queue import LeasedJob
+from core.rights.close import close_account
+from core.rights.erase import erase_expired
+from core.transactions import Transactions
+from models.account import LoginSession
+from models.base import new_id
+from models.database import Database
 from models.person import Dependent, IdType, PersonIdentifier, Relationship
 from models.sealing import ERASED
 
@@ -113,6 +125,72 @@ def test_of_two_who_erase_at_once_the_later_one_forgets_the_number(ward: Ward) -
         assert number not in numbers(ward)
 
 
+def parents(ward: Ward) -> tuple[Phone, Phone]:
+    """Two with the same children, whom the second one typed the other way round."""
+    an, bo = ward.log_in("an"), ward.log_in("bo")
+    children = [resident_id(order=2 * nth + 501) for nth in range(5)]
+    for phone, typed in ((an, children), (bo, children[::-1])):
+        for number in typed:
+            add(phone, id_number=number, relationship="other")
+    return an, bo
+
+
+def closing(ward: Ward, phone: Phone, patient: Transactions) -> Callable[[], object]:
+    """To close the account where locks are waited for long, so that a deadlock is told from a queue."""
+    (one, *_) = phone.get("/dependents")["items"]
+    account_id = row(ward, one["id"]).account_id
+
+    def step(session: Session, now: datetime) -> object:
+        login_id = session.scalars(select(LoginSession.id).where(LoginSession.account_id == account_id)).one()
+        return close_account(session, account_id=account_id, login_id=login_id, now=now, cause=CAUSE)
+
+    return lambda: patient.write(step)
+
+
+def at_once(ward: Ward, database: Database, *calls: Callable[[], object]) -> None:
+    """All of them succeed, and none of them has to begin anew."""
+    with far_away(database), capture_logs() as lines:
+        done = race(*calls)
+    assert [one for one in done if isinstance(one, Exception)] == []
+    assert [one for one in lines if one["event"] == "command_run_again"] == []
+    assert numbers(ward) == set()
+
+
+@only_postgres
+def test_two_who_close_with_the_same_children_do_not_deadlock(ward: Ward, database: Database) -> None:
+    patient = Transactions(database, ward.clock)
+    at_once(ward, database, *(closing(ward, phone, patient) for phone in parents(ward)))
+
+
+@only_postgres
+def test_two_who_remove_the_same_child_do_not_deadlock(ward: Ward, database: Database) -> None:
+    patient = Transactions(database, ward.clock)
+
+    def removing(phone: Phone) -> Callable[[], object]:
+        dependent = row(ward, add(phone, relationship="other"))
+        by = {"account_id": dependent.account_id, "dependent_id": dependent.id, "cause": CAUSE}
+        return lambda: patient.write(lambda session, now: remove_dependent(session, now=now, **by))  # type: ignore[arg-type]
+
+    at_once(ward, database, *(removing(ward.log_in(name)) for name in ("an", "bo")))
+
+
+@only_postgres
+def test_nor_does_the_job_with_whoever_closes(ward: Ward, database: Database) -> None:
+    """It erases those of many accounts in one transaction."""
+    an, bo = parents(ward)
+    patient = Transactions(database, ward.clock)
+    job = LeasedJob(new_id(), "erase_expired", {}, 1, 1)
+
+    def have_visited(session: Session, now: datetime) -> None:
+        for one in an.get("/dependents")["items"]:
+            removed = session.get_one(Dependent, UUID(one["id"]))
+            removed.archived_at, removed.erase_after = now, ward.day(0)
+
+    ward.workbench.transactions.write(have_visited)
+    erasing = partial(erase_expired, replace(ward.workbench, transactions=patient), job)
+    at_once(ward, database, erasing, closing(ward, bo, patient))
+
+
 def test_n_4_removing_does_the_same_whether_another_account_names_them(ward: Ward) -> None:
     done: list[str] = []
     event.listen(
@@ -178,6 +256,20 @@ def test_a_birth_certificate_goes_with_the_record_whichever_way_the_number_came(
         assert "P330123456" in numbers(ward)
         assert phone.send("DELETE", "/account").status < 300
         assert numbers(ward) == set(), give
+
+
+def test_what_stood_for_a_number_goes_with_its_child_whomever_the_desk_said_it_is(ward: Ward) -> None:
+    an, bo = ward.log_in("an"), ward.log_in("bo")
+    guardian = add(an)
+    child = an.post("/dependents", newborn(ward, guardian_dependent_id=guardian)).json["id"]
+    number = {"id_type": "resident_id", "id_number": resident_id(birth=ward.day(0), order=902), "name": "测试宝"}
+    assert an.send("PUT", f"/dependents/{child}/document", number).status == 200
+    abroad = add(bo, **PASSPORT | {"birth_date": str(ward.day(0))}, country="FRA")
+    merge = ["merge-records", child, abroad, "--operator", "clerk-1", "--documents-seen"]
+    assert ward.app.test_cli_runner().invoke(args=merge).exit_code == 0
+    assert len(numbers(ward)) == 4  # one of them stood for the child's
+    assert remove(an, child) == 204
+    assert numbers(ward) == {SELF["id_number"], "FRA:AB1234567"}
 
 
 # --- whom a passport names
