@@ -24,7 +24,7 @@ from core.rights.minors import minors_year
 from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.agreement import Agreement
-from models.errors import NotFound, ValidationFailed
+from models.errors import NotFound, Unavailable, ValidationFailed
 from models.guardian import GuardianEvidence, GuardianRelation
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def confirm_guardianship(dependent_id: UUID, operator: str, relation: str, evide
 @with_appcontext
 def merge_records(dependent_id: UUID, other_id: UUID, operator: str, documents_seen: bool) -> None:
     """Two dependents, of one account or of two, are one human being under two documents: every limit counts them as one
-    from now on. Neither account is told. Prints one line of JSON."""
+    from now on. Neither account is told. Refused where birth date or sex differ. Prints one line of JSON."""
     if not documents_seen:
         raise click.UsageError("--documents-seen is missing: nobody is merged unseen")
     cause = by_operator(operator)
@@ -178,6 +178,8 @@ def _write(step: Callable[[Session, datetime], T]) -> T:
         sys.exit("no such dependent")
     except ValidationFailed as refusal:
         sys.exit(", ".join(f"{error.pointer.removeprefix('#/')}: {error.code}" for error in refusal.errors))
+    except Unavailable as error:
+        sys.exit(f"the database is busy or away ({error.code}): run the command again")
 
 
 commands: list[click.Command] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from click.testing import Result
@@ -14,7 +14,9 @@ from sqlalchemy import select
 from ward import Ward, add, book
 from wire import Phone
 
+from core.transactions import Changed
 from models.audit import AuditEntry
+from models.person import Dependent
 
 ANYBODY = {"min_identity_level": 0}
 PASSPORT = {
@@ -84,9 +86,52 @@ def test_nobody_is_merged_unseen_or_once_removed(ward: Ward, two: tuple[tuple[Ph
     assert run(ward, first, second).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"birth_date": "1950-01-02"}, "other_id: contradicts_birth_date"),
+        ({"sex": "male"}, "other_id: contradicts_sex"),
+        ({"birth_date": "1951-01-01", "sex": "male"}, "other_id: contradicts_birth_date, other_id: contradicts_sex"),
+    ],
+)
+def test_whoever_is_of_another_day_or_sex_is_another(ward: Ward, other: dict[str, str], told: str) -> None:
+    """Whichever slip of the desk names two strangers would hold the limits of one against the other."""
+    an, bo = ward.log_in("an"), ward.log_in("bo")
+    first, second = add(an, **PASSPORT), add(bo, **PERMIT | other)
+    refused = run(ward, first, second)
+    assert (refused.exit_code, refused.output.strip()) == (1, told)
+    schedule = ward.schedule(terms=ANYBODY)
+    assert [book(phone, schedule, one, "on_site").status for phone, one in ((an, first), (bo, second))] == [201, 201]
+
+
+def test_it_is_written_down_whose_record_became_the_others(
+    ward: Ward, two: tuple[tuple[Phone, str], tuple[Phone, str]]
+) -> None:
+    (_, first), (_, second) = two
+    said(run(ward, first, second))
+    with ward.workbench.transactions.database.read() as session:
+        persons = [str(session.get_one(Dependent, UUID(one)).person_id) for one in (first, second)]
+        kept = session.scalars(select(AuditEntry.facts).where(AuditEntry.action == "records.merge")).all()
+    assert [(one["earlier"], one["later"]) for one in kept if one is not None] == [tuple(persons)] * 2
+
+
+def test_somebody_else_who_merges_at_the_same_time_is_told_as_such(
+    ward: Ward, two: tuple[tuple[Phone, str], tuple[Phone, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> bool:
+        raise Changed()
+
+    monkeypatch.setattr("core.dependents.merge_at_desk.merge_persons", busy)
+    (_, first), (_, second) = two
+    refused = run(ward, first, second)
+    assert (refused.exit_code, refused.output.strip()) == (
+        1, "the database is busy or away (overloaded): run the command again",
+    )  # fmt: skip
+
+
 def test_strikes_of_both_count_together(ward: Ward) -> None:
     an = ward.log_in("an")
     mine = an.post("/dependents", SELF).json["id"]
-    passport = add(an, **PASSPORT)
+    passport = add(an, **PASSPORT | {"birth_date": "1990-01-01", "sex": "male"})
     said(run(ward, mine, passport))
     assert ward.app.test_cli_runner().invoke(args=["invariants"]).exit_code == 0
