@@ -39,19 +39,24 @@ OF_MONEY: Mapping[str, str] = {
     "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
     "AND created_at < :last_retry",
     "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",
+    "by_hand_is_two_peoples_word": "SELECT r.id FROM refunds r WHERE r.by_hand AND (r.status <> 'succeeded' OR "
+    "NOT EXISTS (SELECT 1 FROM refund_decisions d WHERE d.refund_id = r.id AND d.way = 'by_hand' "
+    "AND d.done_at IS NOT NULL))",
     "journal_comes_to_zero": "SELECT j.id FROM journals j LEFT JOIN ledger_entries e ON e.journal_id = j.id "
     "GROUP BY j.id HAVING COUNT(e.id) < 2 OR SUM(e.amount_fen) <> 0",
     "received_money_is_in_the_books": "SELECT p.id FROM payments p WHERE p.status = 'succeeded' AND p.received_fen > 0 "
     f"AND NOT {_told('payment_received', 'p.id', 'gateway', 'p.received_fen')}",
     "returned_money_is_in_the_books": "SELECT r.id FROM refunds r WHERE NOT "
-    f"{_told('refund_due', 'r.id', 'returning', '-r.amount_fen')} OR (r.status = 'succeeded' AND NOT "
-    f"{_told('refund_paid', 'r.id', 'gateway', '-r.amount_fen')}) OR (r.status = 'closed' AND NOT "
+    f"{_told('refund_due', 'r.id', 'returning', '-r.amount_fen')} OR (r.status = 'succeeded' AND NOT r.by_hand AND "
+    f"NOT {_told('refund_paid', 'r.id', 'gateway', '-r.amount_fen')}) OR (r.by_hand AND NOT "
+    f"{_told('refund_by_hand', 'r.id', 'desk', '-r.amount_fen')}) OR (r.status = 'closed' AND NOT "
     f"{_told('refund_withdrawn', 'r.id', 'charge', '-r.amount_fen')})",
     "books_tell_of_what_was": "SELECT j.id FROM journals j JOIN payments p ON p.id = j.payment_id "
     "LEFT JOIN refunds r ON r.id = j.refund_id WHERE CASE j.kind "
     "WHEN 'payment_received' THEN j.subject_id <> p.id OR p.status <> 'succeeded' "
     "WHEN 'refund_due' THEN r.id IS NULL OR j.subject_id <> r.id "
-    "WHEN 'refund_paid' THEN r.id IS NULL OR j.subject_id <> r.id OR r.status <> 'succeeded' "
+    "WHEN 'refund_paid' THEN r.id IS NULL OR j.subject_id <> r.id OR r.status <> 'succeeded' OR r.by_hand "
+    "WHEN 'refund_by_hand' THEN r.id IS NULL OR j.subject_id <> r.id OR NOT r.by_hand "
     "WHEN 'refund_withdrawn' THEN r.id IS NULL OR j.subject_id <> r.id OR r.status <> 'closed' ELSE 1 = 0 END "
     "OR j.merchant <> p.merchant OR j.hospital_id <> p.hospital_id OR (r.id IS NOT NULL AND r.payment_id <> p.id) "
     "UNION ALL SELECT subject_id FROM journals GROUP BY kind, subject_id HAVING COUNT(*) > 1",

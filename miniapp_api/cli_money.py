@@ -1,4 +1,5 @@
-"""Operator commands about money: a day's reconciliation, what is left of it, and its closing sheet."""
+"""Operator commands about money: a day's reconciliation, what is left of it, its closing sheet, and refunds that are
+left to people."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
+from core.payments.refund_desk import AtDesk, DeskRefusal, Word, list_at_desk, say_of_refund
 from core.ports import BillNotReady, BillUnreadable, ProviderError
 from core.reconciliation.day import MerchantDay, reconcile
 from core.reconciliation.desk import list_open, say_of
@@ -22,6 +24,7 @@ from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.errors import NotFound
 from models.reconciliation import Difference
+from models.refund_decision import RefundWay
 
 WHY_MAX = 500
 _REFUSALS = {
@@ -88,12 +91,10 @@ def list_differences(merchant: str | None, limit: int) -> None:
 def end_difference(difference: UUID, why: str, operator: str) -> None:
     """Say why a DIFFERENCE may rest. It takes two operators: the first one's reason is kept, and with the second one's
     word it ends. Exits 2 while it waits for another."""
-    if not why.strip() or len(why) > WHY_MAX or not why.isprintable():
-        raise click.BadParameter(f"1 to {WHY_MAX} printable characters", param_hint="--why")
-    workbench = services().workbench
+    reason = _reason(why)
     try:
-        ended = workbench.transactions.write(
-            lambda session, now: say_of(session, difference, operator=operator, why=why.strip(), now=now)
+        ended = services().workbench.transactions.write(
+            lambda session, now: say_of(session, difference, operator=operator, why=reason, now=now)
         )
     except NotFound as error:
         sys.exit(error.code)
@@ -124,6 +125,70 @@ def print_sheet(provider: str, merchant: str, day: date, to: Path | None) -> Non
         raise click.BadParameter("a file in .csv or .xlsx", param_hint="--to")
 
 
+@click.command("list-refunds")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@with_appcontext
+def list_refunds(limit: int) -> None:
+    """Refunds that no platform makes by itself, oldest first, each with what the first operator said of it: one line of
+    JSON each."""
+    found = services().workbench.transactions.read(lambda session, _now: list_at_desk(session, limit=limit))
+    for one in found:
+        click.echo(_told_of_refund(one))
+
+
+@click.command("decide-refund")
+@click.argument("refund", type=click.UUID)
+@click.option(
+    "--way",
+    type=click.Choice([one.replace("_", "-") for one in RefundWay]),
+    required=True,
+    help="Sent again, or given back by the hospital.",
+)
+@click.option("--why", required=True, help="What was found and done.")
+@operator_option()
+@with_appcontext
+def decide_refund(refund: UUID, way: str, why: str, operator: str) -> None:
+    """Say what becomes of a REFUND that is left to people. It takes two operators who say the same: the first one's
+    reason is kept, and with the second one's word it is done. Exits 2 while it waits for another."""
+    word = Word(RefundWay(way.replace("-", "_")), _reason(why), operator)
+    try:
+        decided = services().workbench.transactions.write(
+            lambda session, now: say_of_refund(session, refund, word, now=now, cause=by_operator(operator))
+        )
+    except (NotFound, DeskRefusal) as error:
+        sys.exit(error.code)
+    click.echo(json.dumps({"refund": str(refund), "decided": decided}))
+    sys.exit(0 if decided else 2)
+
+
+def _reason(why: str) -> str:
+    """Raises: BadParameter."""
+    if not why.strip() or len(why) > WHY_MAX or not why.isprintable():
+        raise click.BadParameter(f"1 to {WHY_MAX} printable characters", param_hint="--why")
+    return why.strip()
+
+
+def _told_of_refund(one: AtDesk) -> str:
+    refund, payment, said = one.refund, one.payment, one.decision
+    told = {
+        "id": str(refund.id),
+        "status": str(refund.status),
+        "amount_fen": refund.amount_fen,
+        "reason": str(refund.reason),
+        "last_refusal": refund.last_refusal,
+        "out_refund_no": refund.out_refund_no,
+        "out_trade_no": payment.out_trade_no,
+        "channel": str(payment.channel),
+        "merchant": payment.merchant,
+        "since": refund.created_at.isoformat(),
+        "way": None if said is None else str(said.way),
+        "why": None if said is None else said.why,
+        "first_by": None if said is None else said.first_by,
+        "being_sent": said is not None and said.is_to_be_sent,
+    }
+    return json.dumps(told, ensure_ascii=False)
+
+
 def _told(one: Difference) -> str:
     said = {
         "id": str(one.id),
@@ -139,4 +204,11 @@ def _told(one: Difference) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
-commands: tuple[click.Command, ...] = (reconcile_one, list_differences, end_difference, print_sheet)
+commands: tuple[click.Command, ...] = (
+    reconcile_one,
+    list_differences,
+    end_difference,
+    print_sheet,
+    list_refunds,
+    decide_refund,
+)

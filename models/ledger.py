@@ -26,12 +26,15 @@ class LedgerAccount(StrEnum):
     """Owed back to the patient, and not yet there: a credit."""
     FEES = "fees"
     """What the platform took for itself: a debit."""
+    DESK = "desk"
+    """What the hospital has given back by itself: a credit."""
 
 
 class JournalKind(StrEnum):
     PAYMENT_RECEIVED = "payment_received"
     REFUND_DUE = "refund_due"
     REFUND_PAID = "refund_paid"
+    REFUND_BY_HAND = "refund_by_hand"
     REFUND_WITHDRAWN = "refund_withdrawn"
     """The platform closed its number; what is due is due under another."""
     FEE_TAKEN = "fee_taken"

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, new_id, word
@@ -199,7 +199,9 @@ UNSETTLED_REFUND = frozenset(
 
 
 class Refund(Stateful, Base):
-    """Money back of one payment, under a number that we made and stored before the call. A retry keeps the number."""
+    """Money back of one payment, under a number that we made and stored before the call. A retry keeps the number.
+
+    One that is given back `by_hand` leaves no trace at the platform: two people have said so (`RefundDecision`)."""
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -258,6 +260,7 @@ class Refund(Stateful, Base):
     asked_times: Mapped[int]
     created_at: Mapped[datetime]
     succeeded_at: Mapped[datetime | None]
+    by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     def become(
         self,

@@ -81,7 +81,7 @@ class FakeGateway:
         self.refunds: dict[str, RefundAnswer] = {}
         self.accepted: dict[str, tuple[RefundOrder, datetime]] = {}
         self.down: str | None = None
-        self.refuse_refunds: ProviderRefused | None = None
+        self.refuse_refunds: ProviderRefused | ProviderUnavailable | None = None
         self.refund_settles_as = RefundState.PROCESSING
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: Callable[[str], None] | None = None

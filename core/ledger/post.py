@@ -18,6 +18,7 @@ SIDES: Mapping[JournalKind, tuple[LedgerAccount, LedgerAccount]] = {
     JournalKind.PAYMENT_RECEIVED: (LedgerAccount.GATEWAY, LedgerAccount.CHARGE),
     JournalKind.REFUND_DUE: (LedgerAccount.CHARGE, LedgerAccount.RETURNING),
     JournalKind.REFUND_PAID: (LedgerAccount.RETURNING, LedgerAccount.GATEWAY),
+    JournalKind.REFUND_BY_HAND: (LedgerAccount.RETURNING, LedgerAccount.DESK),
     JournalKind.REFUND_WITHDRAWN: (LedgerAccount.RETURNING, LedgerAccount.CHARGE),
     JournalKind.FEE_TAKEN: (LedgerAccount.FEES, LedgerAccount.GATEWAY),
     JournalKind.FEE_GIVEN_BACK: (LedgerAccount.GATEWAY, LedgerAccount.FEES),
@@ -41,7 +42,7 @@ def post_payment(session: Session, payment: Payment, *, now: datetime) -> None:
 
 def post_refund(session: Session, payment: Payment, refund: Refund, *, now: datetime) -> None:
     """Of one that has just come to its status; most of those move no money."""
-    kind = _OF_MOVE.get(refund.status)
+    kind = JournalKind.REFUND_BY_HAND if refund.by_hand else _OF_MOVE.get(refund.status)
     if kind is not None:
         _write(session, [_journal(kind, payment, refund, refund.amount_fen, at=now, now=now)])
 

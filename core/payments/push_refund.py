@@ -11,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.refund_desk import standing_decision
 from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
 from models.payment import Payment, Refund, RefundReason, RefundStatus
 from models.states import Actor, Cause, CauseKind
+
+Answer = RefundAnswer | ProviderRefused | ProviderUnavailable
 
 log = structlog.get_logger()
 
@@ -51,7 +54,7 @@ def _take_up(
         return None
     account = lock_charge_account(session, charge_id)
     refund = account.refund(refund_id)
-    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED} or not _may_be_sent(session, refund):
         return None
     if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
         of = returned_for(session, account, refund)  # of a bundle, what others come to is no matter of theirs
@@ -64,6 +67,14 @@ def _take_up(
     return refund, account.payment(refund.payment_id)
 
 
+def _may_be_sent(session: Session, refund: Refund) -> bool:
+    """What is left to people goes to the platform when two of them have said so."""
+    if refund.status is not RefundStatus.DESK:
+        return True
+    decision = standing_decision(session, refund.id)
+    return decision is not None and decision.is_to_be_sent
+
+
 def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
     """Money out is last: the hospital lets the number go first. But nobody's money waits long for a hospital that does
     not answer."""
@@ -71,11 +82,9 @@ def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime
     return now - refund.created_at < _HOSPITAL_WAIT and not all(account.is_over_there(one) for one in ended)
 
 
-def _speak(
-    gateway: PaymentGateway, refund: Refund, payment: Payment
-) -> RefundAnswer | ProviderRefused | ProviderUnavailable:
+def _speak(gateway: PaymentGateway, refund: Refund, payment: Payment) -> Answer:
     try:
-        if refund.status is RefundStatus.DUE:
+        if refund.status in {RefundStatus.DUE, RefundStatus.DESK}:
             return gateway.open_refund(_order(refund, payment))
         return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
     except (ProviderRefused, ProviderUnavailable) as error:
@@ -107,13 +116,15 @@ _WORDS = {
 def _note(
     session: Session,
     seen: Refund,
-    answer: RefundAnswer | ProviderRefused | ProviderUnavailable,
+    answer: Answer,
     *,
     now: datetime,
     cause: Cause,
 ) -> datetime | None:
     account = lock_charge_account(session, seen.charge_id)
     refund = account.refund(seen.id)
+    if refund.status is RefundStatus.DESK:
+        return _note_at_desk(session, account, refund, answer, now=now, cause=cause)
     if isinstance(answer, ProviderUnavailable):
         if answer.sent and refund.status is RefundStatus.DUE:
             refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="no_answer")
@@ -125,6 +136,27 @@ def _note(
     if look_at is not None and now - refund.created_at > _TOO_LONG:
         log.warning("refund_not_settled", refund=str(refund.id), status=str(refund.status), alarm=True)
     return look_at
+
+
+def _note_at_desk(
+    session: Session, account: ChargeAccount, refund: Refund, answer: Answer, *, now: datetime, cause: Cause
+) -> datetime | None:
+    """What the platform says to one that two people had sent again. Without an answer the same number is sent until
+    there is one; a refusal for good leaves it to them anew."""
+    decision = standing_decision(session, refund.id)
+    if decision is None or not decision.is_to_be_sent:
+        return None  # another word about it came meanwhile
+    if isinstance(answer, ProviderRefused):
+        refund.last_refusal = answer.code
+        log.warning("refund_refused", refund=str(refund.id), refusal=answer.code, alarm=True)
+    if isinstance(answer, ProviderUnavailable) or (isinstance(answer, ProviderRefused) and answer.retryable):
+        return now + backoff(refund.asked_times)
+    decision.done_at = now
+    if isinstance(answer, ProviderRefused):
+        return None
+    refund.become(session, RefundStatus.PROCESSING, at=now, cause=cause, reason="sent_again")
+    apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
+    return _next_look(refund, now=now)
 
 
 def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:

@@ -131,7 +131,7 @@ def apply_refund_answer(
         log.info("refund_word_out_of_order", refund=str(refund.id), was=late.was, said=late.wanted)
         return
     if moved:
-        _after_move(session, account, refund, now=now, cause=cause)
+        after_move(session, account, refund, now=now, cause=cause)
 
 
 def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause: Cause) -> None:
@@ -141,7 +141,8 @@ def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause
         refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="amount_differs")
 
 
-def _after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
+def after_move(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
+    """What follows from a refund's new status, in the books and for whom it is."""
     post_refund(session, account.payment(refund.payment_id), refund, now=now)
     if refund.status is RefundStatus.SUCCEEDED:
         whose = returned_for(session, account, refund)[-1]

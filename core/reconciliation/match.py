@@ -104,6 +104,8 @@ def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
         return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.number or line.platform_trade_no, _theirs(line))
     if refund.amount_fen != line.amount_fen:
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
+    if refund.by_hand and line.state != "not_refunded":
+        return Found(DifferenceKind.DUPLICATE, REFUND, line.number, {"ours": "by_hand", "theirs": line.state})
     agrees = {
         "refunded": refund.status is RefundStatus.SUCCEEDED,
         "not_refunded": refund.status is not RefundStatus.SUCCEEDED,
@@ -128,6 +130,7 @@ def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
         select(Refund, Payment)
         .join(Payment, Payment.id == Refund.payment_id)
         .where(Payment.merchant == whose.merchant, Refund.succeeded_at >= begins, Refund.succeeded_at < ends)
+        .where(~Refund.by_hand)
         .where(~_told(whose, BillLine.out_refund_no == Refund.out_refund_no, REFUND))
     )
     taken = set(session.scalars(select(BillDay.day).where(*_of_merchant(whose))))

@@ -41,6 +41,7 @@ _ACCOUNTS = {
     LedgerAccount.CHARGE: "已收未退",
     LedgerAccount.RETURNING: "待退",
     LedgerAccount.FEES: "平台手续费",
+    LedgerAccount.DESK: "线下退款",
 }
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -30,6 +30,7 @@ from models.notice import Notice
 from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
+from models.refund_decision import RefundDecision
 from models.strike import Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistPlace
 
@@ -58,6 +59,10 @@ class Holding:
 
 def _of_charges(account_id: AccountId) -> Select[UUID]:
     return select(Charge.id).where(Charge.account_id == account_id).correlate(Account)
+
+
+def _of_refunds(account_id: AccountId) -> Select[UUID]:
+    return select(Refund.id).where(Refund.charge_id.in_(_of_charges(account_id)))
 
 
 def _of_payments(account_id: AccountId) -> Select[UUID]:
@@ -113,7 +118,12 @@ HOLDINGS = (
     Holding(
         "refund_lines",
         RefundLine,
-        lambda one: RefundLine.refund_id.in_(select(Refund.id).where(Refund.charge_id.in_(_of_charges(one)))),
+        lambda one: RefundLine.refund_id.in_(_of_refunds(one)),
+    ),
+    Holding(
+        "refund_decisions",
+        RefundDecision,
+        lambda one: RefundDecision.refund_id.in_(_of_refunds(one)),
     ),
     Holding("journals", Journal, lambda one: Journal.payment_id.in_(_of_payments(one))),
     Holding(

@@ -69,6 +69,7 @@ RETENTION: Mapping[str, Retention] = {
     "payments_for_others": _MONEY,
     "refunds": _MONEY,
     "refund_lines": _MONEY,
+    "refund_decisions": _MONEY,
     "journals": _MONEY,
     "ledger_entries": _MONEY,
     "waitlist_entries": _LOGS,

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from bills import FakeBills, with_a_stranger
@@ -14,6 +15,7 @@ from click.testing import Result
 from ward import Ward, add, book
 
 from core.clock import hospital_day
+from core.ports import ProviderRefused
 
 
 @pytest.fixture
@@ -94,3 +96,31 @@ def test_what_cannot_be_done_is_told(ward: Ward, bills: FakeBills, tmp_path: Pat
     bills.ready = True
     assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
     assert run(ward, "closing-sheet", *day(ward), "--to", str(tmp_path / "day.doc")).exit_code == 2
+
+
+def test_a_refund_that_is_left_to_people_takes_two_of_them(ward: Ward, bills: FakeBills) -> None:
+    pay(ward)
+    ward.work()
+    an = ward.log_in("an")
+    (appointment,) = an.get("/appointments")["items"]
+    ward.adapters.the_gateway.refuse_refunds = ProviderRefused("USER_ACCOUNT_ABNORMAL")
+    assert an.post(f"/appointments/{appointment['id']}/cancellation").status == 200
+    ward.work()
+    (waits,) = said(run(ward, "list-refunds"))
+    assert (waits["status"], waits["amount_fen"], waits["last_refusal"]) == ("desk", 5000, "USER_ACCOUNT_ABNORMAL")
+    assert waits["first_by"] is None
+
+    def decide(way: str, operator: str, refund: str = waits["id"]) -> Result:
+        return run(ward, "decide-refund", refund, "--way", way, "--why", "柜台现金退款", "--operator", operator)
+
+    assert decide("by-hand", "clerk-1").exit_code == 2
+    assert said(run(ward, "list-refunds"))[0]["first_by"] == "clerk-1"
+    refused = decide("again", "clerk-2")
+    assert (refused.exit_code, "other_way_proposed" in refused.output) == (1, True)
+    assert said(decide("by-hand", "clerk-2")) == [{"refund": waits["id"], "decided": True}]
+    assert said(run(ward, "list-refunds")) == []
+    late, nobody = decide("by-hand", "clerk-3"), decide("by-hand", "clerk-3", refund=str(uuid4()))
+    assert ("not_at_desk" in late.output, "not_found" in nobody.output) == (True, True)
+    assert an.get(f"/appointments/{appointment['id']}")["refund"]["status"] == "succeeded"
+    # The platform knows of no such refund, and no bill is expected to name one.
+    assert run(ward, "reconcile-day", *day(ward)).exit_code == 0

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from models.base import new_id
 from models.ledger import Journal, JournalKind, LedgerAccount, LedgerEntry
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.refund_decision import RefundDecision, RefundWay
 from plants import World, change, clone, drop, plant, quiet, table
 
 
@@ -117,6 +118,62 @@ def _on_its_way(session: Session, world: World) -> None:
     change(session, Refund, world.of(session, Refund, world.cancelled), status=RefundStatus.PROCESSING)
 
 
+# --- what the hospital has given back by itself
+
+
+def _by_hand(session: Session, world: World, **said: Any) -> None:
+    """As if the refund had not gone through the platform; `said` is the decision about it, where there is one."""
+    refund = world.of(session, Refund, world.cancelled)
+    change(session, Refund, refund, by_hand=True)
+    if said:
+        told = {"way": RefundWay.BY_HAND, "why": "柜台退款", "first_by": "clerk-1", "proposed_at": world.now}
+        session.execute(table(RefundDecision).insert().values({"id": new_id(), "refund_id": refund} | told | said))
+
+
+def _decided(world: World) -> dict[str, Any]:
+    return {"second_by": "clerk-2", "decided_at": world.now, "done_at": world.now}
+
+
+@plant("returned_money_is_in_the_books")
+@plant("books_tell_of_what_was")
+@plant("by_hand_is_two_peoples_word")
+def _by_hand_without_a_word(session: Session, world: World) -> None:
+    _by_hand(session, world)
+
+
+@plant("by_hand_is_two_peoples_word")
+def _by_hand_on_one_persons_word(session: Session, world: World) -> None:
+    _by_hand(session, world, second_by=None)
+
+
+@plant("by_hand_is_two_peoples_word")
+def _by_hand_although_they_said_otherwise(session: Session, world: World) -> None:
+    _by_hand(session, world, **_decided(world), way=RefundWay.AGAIN)
+
+
+@plant("by_hand_is_two_peoples_word")
+def _by_hand_although_they_spoke_of_another(session: Session, world: World) -> None:
+    closed = _journal(session, world, JournalKind.REFUND_WITHDRAWN, world.cancelled)
+    other = session.execute(select(table(Journal).c.refund_id).where(table(Journal).c.id == closed)).scalar_one()
+    _by_hand(session, world, **_decided(world), refund_id=other)
+
+
+@plant("by_hand_is_two_peoples_word")
+def _by_hand_and_not_there(session: Session, world: World) -> None:
+    _by_hand(session, world, **_decided(world))
+    change(session, Refund, world.of(session, Refund, world.cancelled), status=RefundStatus.DESK)
+
+
+@quiet("by_hand_is_two_peoples_word")
+@quiet("returned_money_is_in_the_books")
+@quiet("books_tell_of_what_was")
+def _by_hand_as_it_should_be(session: Session, world: World) -> None:
+    _by_hand(session, world, **_decided(world))
+    paid = _journal(session, world, JournalKind.REFUND_PAID, world.cancelled)
+    change(session, Journal, paid, kind=JournalKind.REFUND_BY_HAND)
+    change(session, LedgerEntry, _entry(session, paid, LedgerAccount.GATEWAY), account=LedgerAccount.DESK)
+
+
 # --- nothing else is told
 
 
@@ -150,6 +207,12 @@ def _withdrawn_and_goes_on(session: Session, world: World) -> None:
 @plant("books_tell_of_what_was")
 def _of_another_hospital(session: Session, world: World) -> None:
     change(session, Journal, _received(session, world), hospital_id=new_id())
+
+
+@plant("books_tell_of_what_was")
+def _by_hand_although_it_was_not(session: Session, world: World) -> None:
+    paid = _journal(session, world, JournalKind.REFUND_PAID, world.cancelled)
+    clone(session, Journal, paid, kind=JournalKind.REFUND_BY_HAND)
 
 
 for _kind in (JournalKind.REFUND_DUE, JournalKind.REFUND_PAID, JournalKind.REFUND_WITHDRAWN):

@@ -25,6 +25,7 @@ from models.job import Job
 from models.offer import Offer, OfferStatus
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
+from models.refund_decision import RefundDecision, RefundWay
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.strike import AppealStatus, Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistStatus
@@ -112,6 +113,7 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(
         session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
     )
+    yield from _chunks(session, "push_refund", "refund_id", Refund.id, _to_be_sent_again(late=late))
     unclaimed = _is_unsettled() & (HospitalClaim.created_at < late)
     yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
@@ -159,3 +161,14 @@ def _closing(session: Session) -> Iterable[UUID]:
         .order_by(Appointment.id)
     )
     return {slot_id: charge_id for slot_id, charge_id in rows}.values()  # noqa: C416 - the last one of each slot stays
+
+
+def _to_be_sent_again(*, late: datetime) -> ColumnElement[bool]:
+    """Refunds at the desk of which two people have said so."""
+    said = exists().where(
+        RefundDecision.refund_id == Refund.id,
+        RefundDecision.way == RefundWay.AGAIN,
+        RefundDecision.decided_at < late,
+        RefundDecision.done_at.is_(None),
+    )
+    return (Refund.status == RefundStatus.DESK) & said

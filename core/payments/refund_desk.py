@@ -1,0 +1,133 @@
+"""Refunds that no platform makes by itself: two people say what becomes of each (I-30)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import enqueue
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.refunds import after_move
+from models.base import new_id
+from models.errors import NotFound
+from models.payment import Payment, Refund, RefundStatus
+from models.refund_decision import RefundDecision, RefundWay
+from models.states import Cause
+
+log = structlog.get_logger()
+
+LEFT_TO_PEOPLE = frozenset({RefundStatus.DESK, RefundStatus.ABNORMAL})
+BY_HAND = "given_back_by_hand"
+
+
+class DeskRefusal(Exception):
+    """What one of the two people wants cannot be; `code` is a stable word for why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one person says of it."""
+
+    way: RefundWay
+    why: str
+    operator: str
+
+
+@dataclass(frozen=True)
+class AtDesk:
+    """One that waits, the payment that it is of, and what has been said of it so far."""
+
+    refund: Refund
+    payment: Payment
+    decision: RefundDecision | None
+
+
+def list_at_desk(session: Session, *, limit: int) -> list[AtDesk]:
+    """Those that have waited longest first."""
+    standing = (RefundDecision.refund_id == Refund.id) & RefundDecision.done_at.is_(None)
+    query = (
+        select(Refund, Payment, RefundDecision)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .outerjoin(RefundDecision, standing)
+        .where(Refund.status.in_(LEFT_TO_PEOPLE))
+        .order_by(Refund.created_at, Refund.id)
+    )
+    return [AtDesk(*row) for row in session.execute(query.limit(limit))]
+
+
+def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetime, cause: Cause) -> bool:
+    """One of the two people that it takes; whether it is decided now. The same person may think again.
+
+    Raises: NotFound, DeskRefusal."""
+    charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
+    if charge_id is None:
+        raise NotFound()
+    account = lock_charge_account(session, charge_id)
+    refund = account.refund(refund_id)
+    standing = _still_standing(session, refund, now=now)
+    _refuse_what_cannot_be(refund, standing, word)
+    if standing is None or standing.first_by == word.operator:
+        _propose(session, refund, standing, word, now=now)
+        return False
+    standing.agree(word.operator, at=now)
+    session.flush()
+    if word.way is RefundWay.BY_HAND:
+        _give_by_hand(session, account, refund, now=now, cause=cause)
+    else:
+        of = str(refund.id)
+        enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{of}", refund_id=of)
+    log.info("refund_decided", refund=str(refund.id), way=str(word.way))
+    return True
+
+
+def standing_decision(session: Session, refund_id: UUID) -> RefundDecision | None:
+    """What is proposed of it, or decided and not done yet. The caller holds its charge."""
+    query = select(RefundDecision).where(RefundDecision.refund_id == refund_id, RefundDecision.done_at.is_(None))
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def _still_standing(session: Session, refund: Refund, *, now: datetime) -> RefundDecision | None:
+    """One that was decided has had its way where the platform took the refund up before it was sent again."""
+    found = standing_decision(session, refund.id)
+    if found is not None and found.decided_at is not None and refund.status is not RefundStatus.DESK:
+        found.done_at, found = now, None
+        session.flush()
+    return found
+
+
+def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word: Word) -> None:
+    """Raises: DeskRefusal."""
+    if refund.status not in LEFT_TO_PEOPLE:
+        raise DeskRefusal("not_at_desk")
+    if standing is not None and standing.decided_at is not None:
+        raise DeskRefusal("being_sent")
+    if refund.status is RefundStatus.ABNORMAL and word.way is RefundWay.AGAIN:
+        # The platform has the number, and would only say so: it is put right in the platform's own console.
+        raise DeskRefusal("number_known_there")
+    if standing is not None and standing.first_by != word.operator and standing.way is not word.way:
+        raise DeskRefusal("other_way_proposed")
+
+
+def _propose(session: Session, refund: Refund, standing: RefundDecision | None, word: Word, *, now: datetime) -> None:
+    if standing is None:
+        standing = RefundDecision(id=new_id(), refund_id=refund.id, first_by=word.operator)
+        session.add(standing)
+    standing.way, standing.why, standing.proposed_at = word.way, word.why, now
+    session.flush()
+
+
+def _give_by_hand(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
+    refund.by_hand = True
+    if refund.status is RefundStatus.ABNORMAL:
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=BY_HAND)
+    refund.become(session, RefundStatus.SUCCEEDED, at=now, cause=cause, reason=BY_HAND)
+    after_move(session, account, refund, now=now, cause=cause)

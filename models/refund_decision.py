@@ -1,0 +1,57 @@
+"""What two people have said of a refund that no platform makes by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, new_id, word
+
+
+class RefundWay(StrEnum):
+    AGAIN = "again"
+    """Sent to the platform once more, under the number that it has."""
+    BY_HAND = "by_hand"
+    """Given back by the hospital itself, outside of the platform."""
+
+
+class RefundDecision(Base):
+    """One person proposes a way and says why, another one agrees: then it is decided. `done_at` is when the money was
+    given back by hand, or when the platform answered. Until then there is no other decision about the refund."""
+
+    __tablename__ = "refund_decisions"
+    __table_args__ = (
+        Index(
+            "uq_refund_decisions_standing",
+            "refund_id",
+            unique=True,
+            postgresql_where=text("done_at IS NULL"),
+            sqlite_where=text("done_at IS NULL"),
+        ),
+        CheckConstraint("(second_by IS NULL) = (decided_at IS NULL)", name="decided"),
+        CheckConstraint("second_by <> first_by", name="two_people"),
+        CheckConstraint("done_at IS NULL OR decided_at IS NOT NULL", name="done"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    refund_id: Mapped[UUID] = mapped_column(ForeignKey("refunds.id"), index=True)
+    way: Mapped[RefundWay] = mapped_column(word(RefundWay))
+    why: Mapped[str]
+    first_by: Mapped[str]
+    proposed_at: Mapped[datetime]
+    second_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+
+    @property
+    def is_to_be_sent(self) -> bool:
+        return self.way is RefundWay.AGAIN and self.decided_at is not None and self.done_at is None
+
+    def agree(self, operator: str, *, at: datetime) -> None:
+        self.second_by, self.decided_at = operator, at
+        if self.way is RefundWay.BY_HAND:
+            self.done_at = at
