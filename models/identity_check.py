@@ -40,7 +40,8 @@ class IdentityCheck(Stateful, Base):
     """With method, what was matched, by whom and the platform's request id. No image is ever part of it.
 
     `asked_at` is when the register was asked last, where it is one that costs money for each question; of a face, when
-    a start that the platform has not answered was given up.
+    a start that the platform has not answered was given up. `started_at` is when a platform opened it. By what it is
+    known there, and what it is asked with, is erased with its end (F-07).
     """
 
     __tablename__ = "identity_checks"
@@ -73,6 +74,7 @@ class IdentityCheck(Stateful, Base):
     expires_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
     asked_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
 
     @property
     def is_pending(self) -> bool:
@@ -90,7 +92,14 @@ class IdentityCheck(Stateful, Base):
     @property
     def is_started(self) -> bool:
         """The platform has opened it; before that there is nothing to ask about."""
-        return self.reference_sealed is not None
+        return self.started_at is not None
+
+    def start(self, vault: Vault, *, reference: str, evidence: str, at: datetime) -> None:
+        """The platform has opened it. Evidence is sealed although it is a digest: name and number are few enough to be
+        found by trying."""
+        self.started_at = at
+        self.reference_sealed = vault.seal("identity_checks.reference", self.id, reference)
+        self.evidence = b64encode(vault.seal("identity_checks.evidence", self.id, evidence)).decode()
 
     def begin(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """The attempt is made known, before any platform hears of it."""
@@ -99,29 +108,30 @@ class IdentityCheck(Stateful, Base):
     def succeed(self, session: Session, *, level: int, matched: Sequence[str], at: datetime, cause: Cause) -> None:
         """Proven to `level`; `matched` names what agreed. Raises: IllegalTransition."""
         self.enter(session, IdentityCheckStatus.PASSED, at=at, cause=cause)
-        self.level, self.matched, self.completed_at = level, list(matched), at
+        self.level, self.matched = level, list(matched)
+        self._end(at)
 
     def fail(self, session: Session, *, reason: str, at: datetime, cause: Cause) -> None:
         """Not proven; `reason` is a stable word for the patient. Raises: IllegalTransition."""
         self.enter(session, IdentityCheckStatus.FAILED, at=at, cause=cause, reason=reason)
-        self.reason, self.completed_at = reason, at
+        self.reason = reason
+        self._end(at)
 
     def expire(self, session: Session, *, at: datetime, cause: Cause) -> None:
         """Its time is over: what comes after that proves nothing. Raises: IllegalTransition."""
         self.enter(session, IdentityCheckStatus.EXPIRED, at=at, cause=cause, reason="expired")
-        self.reason, self.completed_at = "expired", at
+        self.reason = "expired"
+        self._end(at)
 
-    def seal_evidence(self, vault: Vault, evidence: str) -> None:
-        """Sealed although it is a digest: name and number are few enough to be found by trying."""
-        self.evidence = b64encode(vault.seal("identity_checks.evidence", self.id, evidence)).decode()
+    def _end(self, at: datetime) -> None:
+        """Nobody asks the platform about it any more."""
+        self.completed_at = at
+        self.reference_sealed = self.evidence = None
 
     def opened_evidence(self, vault: Vault) -> str | None:
         if self.evidence is None:
             return None
         return vault.open_text("identity_checks.evidence", self.id, b64decode(self.evidence))
-
-    def seal_reference(self, vault: Vault, reference: str) -> None:
-        self.reference_sealed = vault.seal("identity_checks.reference", self.id, reference)
 
     def reference(self, vault: Vault) -> str | None:
         if self.reference_sealed is None:

@@ -83,8 +83,7 @@ class Cabinet:
         )  # fmt: skip
         whose = {"account_id": appointment.account_id, "dependent_id": appointment.dependent_id}
         add_card(session, **whose, wanted=NewCard(appointment.hospital_id, "0012345678"), vault=vault, now=now)
-        check.seal_reference(vault, "certify-1")
-        check.seal_evidence(vault, "digest-1")
+        check.start(vault, reference="certify-1", evidence="digest-1", at=now)
         check.begin(session, at=now, cause=REQUEST)
         row = take_key(session, vault, KeyedRequest(appointment.account_id, "k" * 16, "POST /x"), now=now)
         assert isinstance(row, IdempotencyKey)

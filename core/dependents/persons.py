@@ -116,6 +116,8 @@ def _hash_anew(session: Session, like: PersonIdentifier, digests: list[KeyedHash
         update(PersonIdentifier)
         .where(
             PersonIdentifier.id == first.scalar_subquery(),
+            # Asked of the row itself: whoever was waited for may have forgotten the number.
+            _names(like.id_type, digests),
             PersonIdentifier.number_hash_key != like.number_hash_key,
             ~taken,
         )

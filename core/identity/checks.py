@@ -193,8 +193,7 @@ def store_start(
         reason = START_LOST if intent.resumed else START_REFUSED
         fail_check(session, check, dependent, reason=reason, now=now, cause=cause)
         return BegunCheck(check)
-    check.seal_reference(vault, outcome.reference)
-    check.seal_evidence(vault, outcome.evidence)
+    check.start(vault, reference=outcome.reference, evidence=outcome.evidence, at=now)
     check.expires_at = intent.began_at + outcome.expires_in
     ask_later(session, check, at=now + FIRST_ASKED_AFTER, now=now)
     return BegunCheck(check, outcome.client_params)

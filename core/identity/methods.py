@@ -137,7 +137,7 @@ def face_tries_today(session: Session, dependents: Sequence[Dependent], *, now: 
             or_(Dependent.id.in_([one.id for one in dependents]), Dependent.archived_at.is_not(None)),
             IdentityCheck.method.in_(FACE_METHODS),
             IdentityCheck.created_at >= day_begins(hospital_day(now)),
-            or_(IdentityCheck.reference_sealed.is_not(None), opening),
+            or_(IdentityCheck.started_at.is_not(None), opening),
         )
         .group_by(Dependent.id)
     )

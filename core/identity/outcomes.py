@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.identity.twins import with_twins
@@ -98,9 +98,3 @@ def _another_waits(session: Session, check: IdentityCheck) -> bool:
         IdentityCheck.status == IdentityCheckStatus.PENDING,
     )
     return bool(session.scalar(select(other)))
-
-
-def forget_references(session: Session, whose: ColumnElement[bool]) -> None:
-    """Of checks that have ended: by what a platform knows them, and what it wanted to be asked with. That they were,
-    and how they ended, stays (F-07)."""
-    session.execute(update(IdentityCheck).where(whose).values(reference_sealed=None, evidence=None))

@@ -15,7 +15,7 @@ from core.booking.waitlist.wait import leave_all
 from core.dependents.forget import lock_with_documents
 from core.dependents.granted import end_grants
 from core.identity.join import withdraw_asks
-from core.identity.outcomes import fail_pending, forget_references
+from core.identity.outcomes import fail_pending
 from core.identity.own import require_own_login
 from core.locks import lock_account, lock_charges
 from core.payments.views import of_account
@@ -30,7 +30,7 @@ from models.appointment import OPEN, Appointment
 from models.charge import Charge
 from models.grant import EndedBy, Grant
 from models.idempotency import IdempotencyKey
-from models.identity_check import IdentityCheck, IdentityMethod
+from models.identity_check import IdentityMethod
 from models.notice import Notice
 from models.page_login import Handoff
 from models.payment import LIVE_PAYMENT, UNSETTLED_REFUND, Payment, Refund
@@ -125,7 +125,6 @@ def _erase_beside(session: Session, account_id: UUID, *, now: datetime) -> None:
         identity.forget()
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.account_id == account_id))
     session.execute(delete(Notice).where(Notice.account_id == account_id))
-    forget_references(session, IdentityCheck.account_id == account_id)
     session.execute(update(Appointment).where(Appointment.account_id == account_id).values(complaint_sealed=None))
     forget_appeals(session, Appointment.account_id == account_id)
     either = or_(AccountJoin.asking_account_id == account_id, AccountJoin.asked_account_id == account_id)

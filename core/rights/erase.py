@@ -13,7 +13,6 @@ from core.clock import hospital_day
 from core.dependents.forget import documents_of, forget_documents, lock_with_documents
 from core.dependents.granted import end_grants
 from core.identity.health import forget_health
-from core.identity.outcomes import forget_references
 from core.identity.twins import rows_of, with_twins
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependents
@@ -24,18 +23,16 @@ from models.agreement import Agreement, AgreementEnd
 from models.appointment import Appointment
 from models.grant import EndedBy, Grant
 from models.hospital_card import HospitalCard
-from models.identity_check import IdentityCheck
 from models.person import Dependent
 
 _AT_ONCE = 100
 
 
 def erase_dependents(session: Session, dependents: Iterable[Dependent], *, now: datetime) -> None:
-    """Contact data, grants, cards, what a platform knows their checks by and what was told of their health go at once.
-    Name and document follow when no hospital was ever told of them, else three years after the last visit. Whoever was
-    archived in favour of them goes with them. The caller holds the account and the dependents with their documents
-    (`lock_with_documents`); they are nobody's twins.
-    """
+    """Contact data, grants, cards and what was told of their health go at once. Name and document follow when no
+    hospital was ever told of them, else three years after the last visit. Whoever was archived in favour of them goes
+    with them. The caller holds the account and the dependents with their documents (`lock_with_documents`); they are
+    nobody's twins."""
     _forget(session, [row for one in dependents for row in _erase_at_once(session, one, now=now)])
     session.flush()
 
@@ -54,7 +51,6 @@ def _erase_at_once(session: Session, dependent: Dependent, *, now: datetime) -> 
     theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id.in_(ids))
     forget_appeals(session, theirs)
     end_grants(session, Grant.dependent_id.in_(ids), by=EndedBy.REMOVED, now=now)
-    forget_references(session, IdentityCheck.dependent_id.in_(ids))
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id.in_(ids)))
     last = session.scalar(select(func.max(Appointment.visit_date)).where(theirs))
     today = hospital_day(now)

@@ -65,7 +65,7 @@ def test_reference_and_evidence_are_sealed(desk: Desk) -> None:
     assert b"evidence" not in stored
 
 
-def test_f_07_what_the_platform_knows_it_by_goes_with_whom_it_was_of(desk: Desk, transactions: Transactions) -> None:
+def test_f_07_what_the_platform_knows_it_by_goes_with_its_end(desk: Desk, transactions: Transactions) -> None:
     check = desk.start().check
     assert check.reference_sealed is not None
     account_id = desk.dependent().account_id
@@ -75,6 +75,7 @@ def test_f_07_what_the_platform_knows_it_by_goes_with_whom_it_was_of(desk: Desk,
         )
     )
     left = desk.check(check.id)
+    assert left.is_started
     assert (left.reference_sealed, left.evidence, left.status) == (None, None, IdentityCheckStatus.FAILED)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from core.dependents.add import NewDependent, add_dependent
+from core.dependents.remove import remove_dependent
 from core.identity.login import log_in
 from core.keys import rotate
 from core.keys.in_use import take_into_use
@@ -155,6 +156,29 @@ def test_nobody_who_names_a_person_waits_for_another_to_let_go_of_the_old_hash(c
         told(race(*(partial(add, newer, new_account(newer), number) for _ in range(6))))
     assert not [one for one in said if one["event"] == "command_run_again"]
     assert count(newer, Person) == count(newer, PersonIdentifier) == 1
+
+
+def test_a_number_that_is_being_forgotten_does_not_come_back_with_a_new_hash(
+    cabinet: Cabinet, database: Database
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("one writer at a time: nobody is in between")
+    number, leaving = resident_id(), new_account(cabinet.workbench)
+    gone = add(cabinet.workbench, leaving, number)
+    newer = cabinet.newer()
+    begin(newer)
+    coming = new_account(newer)
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            now = newer.transactions.clock.now()
+            remove_dependent(session, account_id=leaving, dependent_id=gone.id, now=now, cause=CAUSE)
+            added = pool.submit(add, newer, coming, number)
+            with pytest.raises(TimeoutError):
+                added.result(0.3)
+        made = added.result(20)
+    assert made.identifier_id != gone.identifier_id
+    known = newer.transactions.read(lambda session, _now: session.get_one(PersonIdentifier, made.identifier_id))
+    assert known.number(newer.vault) == number
 
 
 @turns
