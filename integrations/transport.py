@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+import structlog
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from core.ports import ProviderUnavailable
 
@@ -30,6 +33,8 @@ MOST_ANSWER_BYTES = 1024 * 1024
 USER_AGENT = "yuezhen"
 _CHUNK = 64 * 1024
 _REDIRECTS = range(300, 400)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Transport:
         try:
             return self._exchange(method, url, headers=headers, params=params, data=body)
         except (OSError, HTTPError) as error:  # every exception of requests is an OSError
+            if _is_of_a_stranger(error):
+                log.error("certificate_not_trusted", host=urlsplit(url).hostname, alarm=True)
             failure = ProviderUnavailable(f"no answer: {type(error).__name__}", sent=not _never_sent(error))
             failure.__cause__ = None if self._secret_urls else error
         # Raised out here so that no `__context__` keeps the exception with its URL either.
@@ -125,11 +132,22 @@ def _read(response: requests.Response, deadline: float, most_bytes: int) -> byte
 
 
 def _never_sent(error: Exception) -> bool:
-    """True only when no connection came about: no route, refused, no name, or no time to connect."""
-    if isinstance(error, requests.ConnectTimeout):
+    """True only when no connection came about: no route, refused, no name, no time to connect, or nobody to trust."""
+    if isinstance(error, requests.ConnectTimeout) or _is_of_a_stranger(error):
         return True
+    return isinstance(_reason(error), NewConnectionError | ConnectTimeoutError)
+
+
+def _is_of_a_stranger(error: Exception) -> bool:
+    """Whether the other side's certificate proves nothing: expired, of another name, or vouched for by nobody."""
+    reason = _reason(error)
+    told = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
+    return isinstance(told, ssl.SSLCertVerificationError)
+
+
+def _reason(error: Exception) -> object:
     cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", cause), NewConnectionError | ConnectTimeoutError)
+    return getattr(cause, "reason", cause)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
