@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from cases import Case, spoil
 from stage import Stage
 
@@ -124,3 +125,7 @@ ALIPAY = Alipay(
     (200, "fail"),
     "alipay.",
 )
+
+WALLETS = pytest.mark.parametrize("wallet", [WECHAT, ALIPAY], ids=lambda one: one.name)
+on_one_kind = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For what is decided before any row is touched, or the same on both by other tests."""

@@ -108,8 +108,7 @@ class Case:
     def kept_fen(self) -> int:
         """Of the patient's money, by the platform's books."""
         sign = {"trade": 1, "refund": -1}
-        taken = [one for one in self.ledger() if one["state"] in {"SUCCESS", "REFUND"}]
-        return sum(sign[one["kind"]] * one["amount_fen"] for one in taken)
+        return sum(sign[one["kind"]] * one["amount_fen"] for one in self.ledger() if one["success_at"] is not None)
 
 
 def make_known(place: Place, stranger: Stranger) -> None:

@@ -85,12 +85,13 @@ class Town:
             person = make_person(session, self.vault, id_number=_number())
             return [self._settle(session, make_account(session), person) for _ in range(count)]
 
-    def second_login(self, stranger: Stranger) -> Stranger:
-        """The same account on another platform identity: another payer."""
+    def second_login(self, stranger: Stranger, provider: Provider | None = None) -> Stranger:
+        """The same account on another platform identity, of the same platform or of `provider`: another payer."""
+        provider = provider or stranger.provider
         with self.database.write() as session:
             account = session.get_one(Account, stranger.account_id)
-            open_id, token = self._log_in(session, account)
-        return Stranger(Phone(self.send, token), stranger.account_id, stranger.dependent_id, open_id)
+            open_id, token = self._log_in(session, account, provider)
+        return Stranger(Phone(self.send, token), stranger.account_id, stranger.dependent_id, open_id, provider)
 
     def _settle(
         self,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from both_wallets import ALIPAY, WECHAT, Wallet
+from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet, on_one_kind
 from cases import Case
 from sqlalchemy import func, select
 from stage import Stage
@@ -14,10 +14,6 @@ from wire import Reply, eventually
 
 from models.notice import Notice
 from models.payment import PaymentStatus, RefundReason, RefundStatus
-
-WALLETS = pytest.mark.parametrize("wallet", [WECHAT, ALIPAY], ids=lambda one: one.name)
-on_one_kind = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-"""For what is decided before any row is touched, or the same on both by other tests."""
 
 
 def notices_told(stage: Stage) -> int:
