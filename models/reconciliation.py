@@ -61,6 +61,19 @@ class BillLine(Base):
         """Our number of what it tells of; empty where the platform has a refund under none of ours."""
         return self.out_trade_no if self.kind == "payment" else self.out_refund_no or ""
 
+    @property
+    def told_as(self) -> str:
+        """The number of a difference about it: the platform's, where there is none of ours."""
+        return self.number or self.platform_trade_no
+
+    @property
+    def moved_fen(self) -> int:
+        """What it moved in the account, without the fee; below zero where it went out. Nothing of what the payer's bank
+        took back, or what never arrived."""
+        if self.kind == "payment":
+            return self.amount_fen if self.state == "paid" else 0
+        return -self.amount_fen if self.state != "not_refunded" else 0
+
 
 class DifferenceKind(StrEnum):
     OURS_ONLY = "ours_only"

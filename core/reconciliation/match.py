@@ -101,7 +101,7 @@ def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
 def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
     refund = ours.refunds.get(line.out_refund_no or "")
     if refund is None:
-        return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.number or line.platform_trade_no, _theirs(line))
+        return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
     if refund.amount_fen != line.amount_fen:
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
     if refund.by_hand and line.state != "not_refunded":
@@ -154,8 +154,8 @@ def _of_merchant(whose: Merchant) -> tuple[ColumnElement[bool], ...]:
 def _of_movements(bill: BillDay, lines: list[BillLine]) -> Iterator[Found]:
     """The sums of the bill against what moved in the account."""
     told = {
-        "payments": sum(one.amount_fen for one in lines if one.kind == PAYMENT and one.state == "paid"),
-        "refunds": -sum(one.amount_fen for one in lines if one.kind == REFUND and one.state != "not_refunded"),
+        "payments": sum(one.moved_fen for one in lines if one.kind == PAYMENT),
+        "refunds": sum(one.moved_fen for one in lines if one.kind == REFUND),
         "fees": -sum(one.fee_fen for one in lines),
     }
     for name, told_fen in told.items():

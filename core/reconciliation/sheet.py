@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import xlsxwriter
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, union_all
 from sqlalchemy.orm import Session
 
 from core.clock import HOSPITAL_ZONE, day_begins
@@ -19,7 +19,7 @@ from core.reconciliation.match import PAYMENT, REFUND
 from models.errors import NotFound
 from models.ledger import LedgerAccount
 from models.payment import Payment
-from models.reconciliation import BillDay, BillLine, Difference
+from models.reconciliation import BillDay, BillLine, Difference, DifferenceKind
 
 Cell = str | int | Decimal
 Rows = Sequence[Sequence[Cell]]
@@ -89,7 +89,7 @@ def closing_sheet(session: Session, *, provider: str, merchant: str, day: date) 
     lines = list(session.scalars(select(BillLine).where(BillLine.bill_day_id == bill.id).order_by(BillLine.place)))
     differences = _differences(session, bill)
     still_open = sum(one.ended_at is None for one in differences)
-    by_number = {(one.entry, one.number): one for one in reversed(differences)}
+    verdicts = _verdicts(bill, differences)
     return ClosingSheet(
         title=f"对账单 {provider} {merchant} {day.isoformat()}",
         sums=[
@@ -98,27 +98,39 @@ def closing_sheet(session: Session, *, provider: str, merchant: str, day: date) 
             ("未结差异", still_open),
         ],
         differences=[_told(one) for one in differences],
-        lines=[_line(one, by_number.get((one.kind, one.number))) for one in lines],
+        lines=[_line(one, verdicts.get((one.kind, one.told_as))) for one in lines],
     )
 
 
 def _differences(session: Session, bill: BillDay) -> list[Difference]:
     """Those of the day, and those of other days that are about one of its lines."""
-    lines = select(BillLine.id).where(
-        BillLine.bill_day_id == bill.id,
-        or_(BillLine.out_trade_no == Difference.number, BillLine.out_refund_no == Difference.number),
+    numbers = union_all(
+        *(
+            select(number).where(BillLine.bill_day_id == bill.id)
+            for number in (BillLine.out_trade_no, BillLine.out_refund_no, BillLine.platform_trade_no)
+        )
     )
     query = select(Difference).where(
         Difference.provider == bill.provider,
         Difference.merchant == bill.merchant,
-        or_(Difference.day == bill.day, lines.exists()),
+        or_(Difference.day == bill.day, Difference.number.in_(numbers)),
     )
     return list(session.scalars(query.order_by(Difference.opened_at, Difference.id)))
 
 
+def _verdicts(bill: BillDay, differences: Sequence[Difference]) -> dict[tuple[str, str], Difference]:
+    """By what a line is told as. What is open stands before what has ended, then the day's own before another's. That
+    no bill names it is said of no line."""
+    of_lines = [one for one in differences if one.kind is not DifferenceKind.OURS_ONLY]
+    found: dict[tuple[str, str], Difference] = {}
+    for one in sorted(of_lines, key=lambda one: (one.ended_at is not None, one.day != bill.day)):
+        found.setdefault((one.entry, one.number), one)
+    return found
+
+
 def _sums(bill: BillDay, lines: Sequence[BillLine]) -> list[Sequence[Cell]]:
-    paid = [one.amount_fen for one in lines if one.kind == PAYMENT]
-    back = [one.amount_fen for one in lines if one.kind == REFUND]
+    paid = [one.moved_fen for one in lines if one.kind == PAYMENT and one.moved_fen]
+    back = [-one.moved_fen for one in lines if one.kind == REFUND and one.moved_fen]
     fees = sum(one.fee_fen for one in lines)
     moved = bill.moved_payments_fen + bill.moved_refunds_fen + bill.moved_fees_fen
     return [

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from bills import FakeBills, with_a_stranger
+from bills import FakeBills, with_a_stranger, without_last
 from fakes import FakeAdapters
 from harness import REQUEST, Patient
 
 from core.catalog.workbook import first_sheet, grid
 from core.clock import hospital_day
+from core.ports import BillEntry, BillKind, BillState
 from core.reconciliation.day import MerchantDay, reconcile
+from core.reconciliation.desk import list_open, say_of
 from core.reconciliation.sheet import ClosingSheet, closing_sheet
 from models.errors import NotFound
 
@@ -76,6 +79,70 @@ def test_each_line_says_what_became_of_it(patient: Patient, bills: FakeBills) ->
     assert [(row[0], row[-1]) for row in sheet.lines] == [("收款", "相符"), ("退款", "相符"), ("收款", "仅平台有")]
     assert ("仅平台有", "收款", "P" + "0" * 25) in [tuple(row[:3]) for row in sheet.differences]
     assert sums(sheet)["未结差异"] == [str(len(sheet.differences))]
+
+
+def of_the_first(entries: list[BillEntry], state: BillState, number: str | None) -> BillEntry:
+    """A refund of what the bill names first, told without fees."""
+    return replace(entries[0], kind=BillKind.REFUND, state=state, out_refund_no=number, fee_fen=0)
+
+
+def test_money_that_did_not_move_is_in_no_sum(patient: Patient, bills: FakeBills) -> None:
+    """Taken back by the payer's bank, or never delivered: a line of the bill, and nothing in the account."""
+    patient.paid()
+    bills.spoil = lambda entries: [
+        *entries,
+        replace(entries[0], out_trade_no="P" + "0" * 25, fee_fen=0, state=BillState.REVOKED),
+        of_the_first(entries, BillState.NOT_REFUNDED, "R" + "0" * 25),
+        of_the_first(entries, BillState.REFUNDING, "R" + "1" * 25),
+    ]
+    said = sums(close_day(patient))
+    assert (said["收款"], said["退款"]) == (["1", "50.00"], ["1", "50.00"])
+    assert said["应结净额"] == ["", "-0.30"]
+
+
+def test_a_refund_under_none_of_our_numbers_does_not_agree_on_any_day(patient: Patient, bills: FakeBills) -> None:
+    """As from the platform's own console. Two of one payment on two days are one difference, also when it has ended."""
+    patient.paid()
+    first = bills.trade_bill(hospital_day(patient.clock.now()))
+    console = of_the_first(list(first), BillState.REFUNDED, None)
+    bills.spoil = lambda entries: [*entries, console]
+    sheet = close_day(patient)
+    assert [(row[0], row[1], row[-1]) for row in sheet.lines if row[0] == "退款"] == [("退款", "", "仅平台有")]
+    rest(patient)
+    patient.clock.advance(timedelta(days=1))
+    bills.spoil = lambda entries: [*entries, replace(console, amount_fen=100)]
+    assert [row[-1] for row in close_day(patient).lines] == ["仅平台有"]
+
+
+def rest(patient: Patient) -> None:
+    """Two people have ended whatever is open."""
+    for one in patient.read(lambda session: list_open(session, merchant=None, limit=99)):
+        patient.write(lambda session, now, of=one.id: say_of(session, of, operator="clerk-1", why="已核对", now=now))
+        patient.write(lambda session, now, of=one.id: say_of(session, of, operator="clerk-2", why="已核对", now=now))
+
+
+def test_what_the_line_is_now_stands_before_what_it_was(patient: Patient, bills: FakeBills) -> None:
+    """Missing in the bill of its own day, and in the next: that one says late, and not that nobody but us has it."""
+    patient.paid()
+    missing = bills.trade_bill(hospital_day(patient.clock.now()))
+    bills.spoil = without_last
+    assert "仅我方有" in {row[0] for row in close_day(patient).differences}
+    patient.clock.advance(timedelta(days=1))
+    bills.spoil = lambda entries: [*entries, *missing]
+    sheet = close_day(patient)
+    assert {row[0] for row in sheet.differences} >= {"仅我方有", "跨日"}
+    assert [row[-1] for row in sheet.lines] == ["跨日"]
+
+
+def test_what_is_open_stands_before_what_has_ended(patient: Patient, bills: FakeBills) -> None:
+    """Late is done with as soon as it is told; that the bill has it twice is not."""
+    patient.paid()
+    missing = bills.trade_bill(hospital_day(patient.clock.now()))
+    patient.clock.advance(timedelta(days=1))
+    bills.spoil = lambda entries: [*entries, *missing, *missing]
+    sheet = close_day(patient)
+    assert [(row[0], row[4]) for row in sheet.differences if row[1] == "收款"] == [("跨日", "found"), ("重复", "未结")]
+    assert [row[-1] for row in sheet.lines] == ["重复", "重复"]
 
 
 def test_a_day_that_was_not_taken_has_none(patient: Patient, bills: FakeBills) -> None:
