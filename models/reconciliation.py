@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueCon
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Document, new_id, word
+from models.operators import both_reasons, is_same_name
 
 
 class BillDay(Base):
@@ -103,7 +104,8 @@ class Difference(Base):
     """One thing of a day that does not agree, told once, however often the day is looked at.
 
     `entry` is what it is about (payment, refund, or the movements of the account), `number` ours of it. `facts` are the
-    two sides. It ends by repair, by another bill, or by two people who say why."""
+    two sides. It ends by repair, by another bill, or by two people who say why: `why`
+    is what both said."""
 
     __tablename__ = "bill_differences"
     __table_args__ = (
@@ -140,7 +142,7 @@ class Difference(Base):
         """One person says why it may rest; when a second one says so too, it does. Returns whether it has ended."""
         if self.ended_at is None and self.first_by is None:
             self.first_by, self.why = operator, why
-        elif self.ended_at is None and operator != self.first_by:
-            self.second_by = operator
+        elif self.ended_at is None and not is_same_name(operator, self.first_by or ""):
+            self.second_by, self.why = operator, both_reasons(self.why or "", why)
             self.end(DifferenceEnd.DESK, at=at)
         return self.ended_at is not None

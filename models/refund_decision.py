@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, new_id, word
+from models.operators import both_reasons
 
 
 class RefundWay(StrEnum):
@@ -51,7 +52,8 @@ class RefundDecision(Base):
     def is_to_be_sent(self) -> bool:
         return self.way is RefundWay.AGAIN and self.decided_at is not None and self.done_at is None
 
-    def agree(self, operator: str, *, at: datetime) -> None:
+    def agree(self, operator: str, why: str, *, at: datetime) -> None:
         self.second_by, self.decided_at = operator, at
+        self.why = both_reasons(self.why, why)
         if self.way is RefundWay.BY_HAND:
             self.done_at = at

@@ -15,6 +15,7 @@ from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.refunds import after_move
 from models.base import new_id
 from models.errors import NotFound
+from models.operators import is_same_name
 from models.payment import Payment, Refund, RefundStatus
 from models.refund_decision import RefundDecision, RefundWay
 from models.states import Cause
@@ -75,10 +76,10 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
     refund = account.refund(refund_id)
     standing = _still_standing(session, refund, now=now)
     _refuse_what_cannot_be(refund, standing, word)
-    if standing is None or standing.first_by == word.operator:
+    if standing is None or is_same_name(standing.first_by, word.operator):
         _propose(session, refund, standing, word, now=now)
         return False
-    standing.agree(word.operator, at=now)
+    standing.agree(word.operator, word.why, at=now)
     session.flush()
     if word.way is RefundWay.BY_HAND:
         _give_by_hand(session, account, refund, now=now, cause=cause)
@@ -113,7 +114,7 @@ def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word
     if refund.status is RefundStatus.ABNORMAL and word.way is RefundWay.AGAIN:
         # The platform has the number, and would only say so: it is put right in the platform's own console.
         raise DeskRefusal("number_known_there")
-    if standing is not None and standing.first_by != word.operator and standing.way is not word.way:
+    if standing is not None and standing.way is not word.way and not is_same_name(standing.first_by, word.operator):
         raise DeskRefusal("other_way_proposed")
 
 

@@ -60,7 +60,7 @@ def test_one_word_is_not_enough_and_two_give_it_back_by_hand(patient: Patient, a
     refund = the(patient)
     assert (refund.status, refund.by_hand, refund.succeeded_at) == (RefundStatus.SUCCEEDED, True, patient.clock.now())
     (said,) = patient.read(lambda session: list(session.scalars(select(RefundDecision))))
-    assert (said.first_by, said.second_by, said.why) == ("clerk-1", "clerk-2", "柜台转账退款")
+    assert (said.first_by, said.second_by, said.why) == ("clerk-1", "clerk-2", "柜台转账退款 / 柜台现金退款")
     until, channels = patient.clock.now() + timedelta(seconds=1), list(Channel)
     stands = patient.read(lambda session: balances(session, merchant="demo", channels=channels, until=until))
     assert {name: fen for name, fen in stands.items() if fen} == {
@@ -71,6 +71,13 @@ def test_one_word_is_not_enough_and_two_give_it_back_by_hand(patient: Patient, a
     patient.assert_sound()
     with pytest.raises(DeskRefusal, match="not_at_desk"):
         say(patient, at_desk, "clerk-3")
+
+
+def test_a_name_typed_another_way_is_no_second_person(patient: Patient, at_desk: UUID) -> None:
+    assert not say(patient, at_desk, "Li Wei", BY_HAND)
+    assert not say(patient, at_desk, "ｌｉ  wei", BY_HAND)
+    assert not say(patient, at_desk, "LIWEI", AGAIN), "the same person may think again"
+    assert say(patient, at_desk, "Li Wen", AGAIN)
 
 
 def test_two_who_say_different_things_have_decided_nothing(patient: Patient, at_desk: UUID) -> None:

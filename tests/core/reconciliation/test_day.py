@@ -347,6 +347,22 @@ def ask(patient: Patient) -> None:
     ask_for_bills(patient.workbench, LeasedJob(new_id(), ASK_FOR_BILLS, {}, 1, 1))
 
 
+@pytest.mark.parametrize("again", ["li wei", "LI WEI", "Li  Wei", "Ｌｉ\u3000Ｗｅｉ", "LiWei"])
+def test_a_name_typed_another_way_is_no_second_person(patient: Patient, bills: FakeBills, again: str) -> None:
+    patient.paid()
+    bills.spoil = with_a_stranger
+    of = close_day(patient)[0].id
+
+    def say(operator: str, why: str) -> bool:
+        return patient.write(lambda session, now: say_of(session, of, operator=operator, why=why, now=now))
+
+    assert (say("Li Wei", "平台测试单"), say(again, "平台测试单")) == (False, False)
+    assert say("Li Wen", "已在商户平台核对")
+    ended = patient.read(lambda session: session.get_one(Difference, of))
+    assert (ended.first_by, ended.second_by) == ("Li Wei", "Li Wen")
+    assert ended.why == "平台测试单 / 已在商户平台核对"
+
+
 def test_two_people_end_what_is_left(patient: Patient, bills: FakeBills) -> None:
     patient.paid()
     bills.fee_per_mille, bills.spoil = 0, with_a_stranger
