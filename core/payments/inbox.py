@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from core.jobs.queue import LeasedJob, new_job
 from core.payments.charge_account import lock_charge_account
 from core.payments.refunds import apply_refund_answer
-from core.payments.settle import apply_trade_answer
+from core.payments.settle import apply_trade_answer, note_denial
 from core.ports import MessageKind, PaymentGateway, PlatformMessage, RefundAnswer, TradeAnswer, TradeState
 from core.workbench import Workbench
 from models.base import canonical_json, new_id
@@ -176,6 +176,7 @@ def _apply_payment(workbench: Workbench, event: PlatformEvent, message: Platform
     if verdict is not Verdict.AGREES:
         _note_difference(verdict, payment_id=payment.id)
         truth = _gateway_of(workbench, payment).find_payment(payment.out_trade_no)
+        note_denial(payment, truth)
 
     def step(session: Session, now: datetime) -> None:
         account = lock_charge_account(session, payment.charge_id)

@@ -37,12 +37,24 @@ def apply_trade_answer(
     if answer.state is TradeState.PAID:
         _paid(session, account, payment, answer, now=now, cause=cause)
     elif not payment.is_live:
-        return
+        _note_too_late(payment, answer)
     elif answer.state is TradeState.UNPAID:
         payment.accepted(session, at=now, cause=cause)
     else:
         _nothing_came(session, payment, answer, now=now, cause=cause)
         _end_holds(session, account, now=now)
+
+
+def _note_too_late(payment: Payment, answer: TradeAnswer) -> None:
+    """The question was on its way when another answer came, or the platform says what it said before."""
+    if str(answer.state) != str(payment.status):
+        log.info("payment_word_out_of_order", payment=str(payment.id), was=str(payment.status), said=str(answer.state))
+
+
+def note_denial(payment: Payment, answer: TradeAnswer) -> None:
+    """`payment` as it was when the platform was asked: what it had said was paid by then it does not take back."""
+    if payment.status is PaymentStatus.SUCCEEDED and answer.state is not TradeState.PAID:
+        log.warning("paid_payment_denied", payment=str(payment.id), said=str(answer.state), alarm=True)
 
 
 def _nothing_came(session: Session, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause) -> None:
