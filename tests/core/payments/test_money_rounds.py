@@ -42,7 +42,7 @@ from models.platform import PlatformEvent
 from models.schedule import SlotStatus
 
 PRICE = 5000
-ROUNDS, ONLY = int(os.environ.get("RACES") or 200), os.environ.get("RACE")
+ROUNDS, ONLY = int(os.environ.get("RACES") or 200), os.environ.get("RACE") or None
 BATCH = 25
 
 
