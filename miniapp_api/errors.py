@@ -21,7 +21,7 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.datastructures import LanguageAccept
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.http import parse_accept_header
 
 from core.ports import LoginRefused, ProviderError
@@ -59,7 +59,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
-    app.register_error_handler(BlockingIOError, _fell_silent)
+    for silence in (BlockingIOError, ClientDisconnected):
+        app.register_error_handler(silence, _fell_silent)
     app.register_error_handler(SealBroken, _seal_broken)
     app.register_error_handler(Exception, _crash)
 
@@ -209,8 +210,9 @@ def _database_away(error: SQLAlchemyError) -> Response:
     return problem("overloaded")
 
 
-def _fell_silent(_error: BlockingIOError) -> Response:
-    """The client stopped in the middle of its body; `gunicorn.conf.py` says how long is too long."""
+def _fell_silent(_error: BlockingIOError | ClientDisconnected) -> Response:
+    """The client stopped in the middle of its body; `gunicorn.conf.py` says how long is too long. Where werkzeug counts
+    what it reads, it takes a silence for a hanging up, after which nobody hears the answer anyway."""
     return problem("request_timeout")
 
 
