@@ -10,6 +10,7 @@ from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet, on_one_kind
 from cases import Case
 from sqlalchemy import func, select
 from stage import Stage
+from structlog.testing import capture_logs
 from wire import Reply, eventually
 
 from models.notice import Notice
@@ -285,11 +286,14 @@ def test_events_out_of_order_end_where_the_platform_is(stage: Stage, wallet: Wal
 @on_one_kind
 @WALLETS
 def test_a_refund_whose_balance_is_short_keeps_its_number_and_comes_again(stage: Stage, wallet: Wallet) -> None:
-    """F-52."""
+    """F-52. The first refusal wakes somebody; to the patient it is on its way."""
     case = wallet.paid(stage)
     wallet.spoil(stage, "refund.create", "not_enough", times=1)
     assert case.cancel().status == 200
-    stage.work()
+    with capture_logs() as logs:
+        stage.work()
+    assert [one["alarm"] for one in logs if one["event"] == "refund_refused"] == [True]
+    assert case.shown()["refund"]["status"] == "due"
     (refund,) = case.refunds()
     assert (refund.status, bool(refund.last_refusal)) == (RefundStatus.DUE, True)
     stage.work_until(case.is_refunded, "refunded once there is money")

@@ -110,6 +110,18 @@ def test_f_42_what_we_could_not_store_is_sent_again_until_we_can(
     assert case.counts() == (["trade"], 1, 0)
 
 
+@on_one_kind
+@WALLETS
+def test_f_46_a_signed_event_of_no_money_at_all_confirms_nothing(stage: Stage, wallet: Wallet) -> None:
+    """WeChat Pay never writes a total of nothing: there it is no event, and kept apart."""
+    case = wallet.opened(stage)
+    assert wallet.forge(stage, case, amount_fen=0) == [wallet.refused if wallet is WECHAT else wallet.taken]
+    stage.work()
+    assert case.moves() == ["pending"]
+    assert [one.status for one in case.payments()] == [PaymentStatus.PENDING]
+    assert case.refunds() == []
+
+
 # --- money for a number that is gone, and money twice
 
 

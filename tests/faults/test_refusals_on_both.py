@@ -1,0 +1,134 @@
+"""A platform that refuses, for now or for good, on both wallets: nothing is doubled, nothing is forgotten."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from both_wallets import WALLETS, WECHAT, Wallet, on_one_kind
+from cases import Case
+from hospital_acts import CAUSE
+from stage import Stage
+from structlog.testing import capture_logs
+from wire import Reply, new_key
+
+from core.payments.refund_desk import Word, say_of_refund
+from models.payment import PaymentStatus, RefundStatus
+from models.refund_decision import RefundWay
+
+FOR_NOW: dict[str, tuple[str, dict[str, Any]]] = {
+    "500": ("error", {"status": 500}),
+    "502": ("error", {"status": 502}),
+    "too many calls": ("rate_limited", {}),
+}
+
+
+@on_one_kind
+@pytest.mark.parametrize("refusal", FOR_NOW)
+@WALLETS
+def test_f_40_who_is_refused_for_now_asks_again_under_the_same_number(
+    stage: Stage, wallet: Wallet, refusal: str
+) -> None:
+    """Each of the patient's tries is one call; the order stays payable."""
+    case, key = wallet.case(stage), new_key()
+    kind, figures = FOR_NOW[refusal]
+    wallet.spoil(stage, "pay.create", kind, times=2, **figures)
+    for tries in (1, 2):
+        reply = case.open_payment_once(key)
+        assert isinstance(reply, Reply)
+        assert (reply.status, reply.code) in {(503, "provider_unavailable"), (503, "outcome_unknown")}
+        (payment,) = case.payments()
+        assert wallet.asked(stage, "pay.create", payment.out_trade_no) == tries
+    assert case.status() == "pending"
+    assert case.open_payment(key).status == 201
+    assert (case.trade_no, case.counts()) == (payment.out_trade_no, (["trade"], 1, 0))
+    stage.deliver(case.pay())
+    stage.work()
+    assert case.is_booked()
+
+
+@WALLETS
+def test_f_41_what_was_taken_and_never_answered_is_asked_about_until_it_is_known(stage: Stage, wallet: Wallet) -> None:
+    """The patient has gone away. Coming back, they pay under the number that there is."""
+    case = wallet.case(stage)
+    wallet.spoil(stage, "pay.create", "drop_after", times=1)
+    wallet.spoil(stage, "pay.query", "drop_before", times=1)
+    reply = case.open_payment_once()
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.code) == (503, "outcome_unknown")
+    (payment,) = case.payments()
+    assert payment.status is PaymentStatus.UNKNOWN
+    stage.work_until(lambda: case.payments()[0].status is PaymentStatus.PENDING, "it is known to be open", most=30)
+    assert wallet.asked(stage, "pay.query", payment.out_trade_no) == 2
+    assert case.open_payment().status == 201
+    assert (case.trade_no, case.counts()) == (payment.out_trade_no, (["trade"], 1, 0))
+    stage.deliver(case.pay())
+    stage.work()
+    assert case.is_booked()
+
+
+# --- refunds
+
+
+def decide(stage: Stage, case: Case, way: RefundWay) -> None:
+    """Two people say so of the last one."""
+    refund_id = case.refunds()[-1].id
+    for operator in ("clerk-1", "clerk-2"):
+        word = Word(way, "核对无误", operator)
+        decided = stage.workbench.transactions.write(
+            lambda session, now, word=word: say_of_refund(session, refund_id, word, now=now, cause=CAUSE)
+        )
+    assert decided
+
+
+@WALLETS
+def test_f_53_what_is_refused_for_good_waits_for_two_people_and_is_sent_again(stage: Stage, wallet: Wallet) -> None:
+    case = wallet.paid(stage)
+    wallet.spoil(stage, "refund.create", "account_abnormal", times=1)
+    assert case.cancel().status == 200
+    with capture_logs() as logs:
+        stage.work()
+    assert [one["alarm"] for one in logs if one["event"] == "refund_refused"] == [True]
+    (refund,) = case.refunds()
+    assert (refund.status, case.shown()["refund"]["status"]) == (RefundStatus.DESK, "desk")
+    stage.work(after=timedelta(hours=2))
+    assert wallet.asked(stage, "refund.create", refund.out_refund_no) == 1
+    decide(stage, case, RefundWay.AGAIN)
+    stage.work_until(case.is_refunded, "refunded")
+    assert wallet.asked(stage, "refund.create", refund.out_refund_no) == 2
+    assert case.counts() == (["refund", "trade"], 1, 1)
+    assert case.kept_fen() == 0
+
+
+def test_f_53_what_the_bank_did_not_take_is_not_over_until_two_people_have_given_it_back(stage: Stage) -> None:
+    """WeChat Pay's ABNORMAL: the card is closed. It is not sent again, and is not told as done."""
+    case = WECHAT.paid(stage)
+    WECHAT.spoil(stage, "refund.create", "abnormal", times=1)
+    assert case.cancel().status == 200
+    with capture_logs() as logs:
+        stage.work_until(lambda: case.refunds()[0].status is RefundStatus.ABNORMAL, "the platform has said so")
+    assert [one["alarm"] for one in logs if one["event"] == "refund_abnormal"] == [True]
+    assert case.shown()["refund"]["status"] == "abnormal"
+    stage.work(after=timedelta(hours=2))
+    assert not case.is_refunded()
+    decide(stage, case, RefundWay.BY_HAND)
+    assert case.is_refunded()
+    assert WECHAT.asked(stage, "refund.create", case.refunds()[0].out_refund_no) == 1
+    assert case.counts() == (["refund", "trade"], 1, 1)
+
+
+def test_f_54_what_the_platform_closed_goes_out_under_a_number_that_is_linked_to_it(stage: Stage) -> None:
+    """WeChat Pay's CLOSED."""
+    case = WECHAT.paid(stage)
+    WECHAT.spoil(stage, "refund.create", "closed", times=1)
+    assert case.cancel().status == 200
+    stage.work_until(lambda: len(case.refunds()) == 2 and case.is_refunded(), "refunded under another number")
+    closed, second = case.refunds()
+    assert (closed.status, second.status, second.replaces_id) == (
+        RefundStatus.CLOSED,
+        RefundStatus.SUCCEEDED,
+        closed.id,
+    )
+    assert case.counts() == (["refund", "refund", "trade"], 1, 2)
+    assert case.kept_fen() == 0
