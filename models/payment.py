@@ -270,15 +270,17 @@ class Refund(Stateful, Base):
         at: datetime,
         cause: Cause,
         reason: str | None = None,
+        done_at: datetime | None = None,
     ) -> bool:
-        """Follow the platform's word. Returns False, and changes nothing, where it says nothing new.
+        """Follow the platform's word. Returns False, and changes nothing, where it says nothing new. `done_at` is when
+        it paid, as it says: neither after `at` nor before the refund was due, whatever its clock shows.
 
         Raises: IllegalTransition."""
         if self.status is status:
             return False
         self.enter(session, status, at=at, cause=cause, reason=reason)
         if status is RefundStatus.SUCCEEDED:
-            self.succeeded_at = at
+            self.succeeded_at = at if done_at is None else max(self.created_at, min(done_at, at))
         return True
 
 

@@ -44,7 +44,8 @@ def post_refund(session: Session, payment: Payment, refund: Refund, *, now: date
     """Of one that has just come to its status; most of those move no money."""
     kind = JournalKind.REFUND_BY_HAND if refund.by_hand else _OF_MOVE.get(refund.status)
     if kind is not None:
-        _write(session, [_journal(kind, payment, refund, refund.amount_fen, at=now, now=now)])
+        at = refund.succeeded_at or now
+        _write(session, [_journal(kind, payment, refund, refund.amount_fen, at=at, now=now)])
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def apply_refund_answer(
             refund.become(session, RefundStatus.DUE, at=now, cause=cause, reason="no_such_number")
         return
     try:
-        moved = refund.become(session, _STATUS_OF[answer.state], at=now, cause=cause)
+        moved = refund.become(session, _STATUS_OF[answer.state], at=now, cause=cause, done_at=answer.succeeded_at)
     except IllegalTransition as late:
         log.info("refund_word_out_of_order", refund=str(refund.id), was=late.was, said=late.wanted)
         return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from harness import Patient
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from core.clock import day_begins, hospital_day
 from core.ledger.post import Fee, post_fees, post_payment
 from core.ports import RefundState
 from models.base import new_id
@@ -63,6 +65,38 @@ def test_what_is_due_back_is_owed_until_it_has_arrived(patient: Patient) -> None
     assert balances(patient) == {}
     assert kinds(patient) == [JournalKind.PAYMENT_RECEIVED, JournalKind.REFUND_DUE, JournalKind.REFUND_PAID]
     patient.assert_sound()
+
+
+def test_it_went_back_on_the_day_when_the_platform_paid_it(patient: Patient) -> None:
+    """Done before midnight and heard after it: it stands in the books of the day before."""
+    patient.cancel(patient.paid())
+    patient.work()
+    midnight = day_begins(hospital_day(patient.clock.now()) + timedelta(days=1))
+    done_at = midnight - timedelta(minutes=1)
+    patient.clock.set(midnight + timedelta(minutes=1))
+    assert went_back(patient, done_at) == (done_at, done_at, patient.clock.now())
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-3), timedelta(seconds=1)])
+def test_it_went_back_neither_before_it_was_due_nor_after_it_was_heard(patient: Patient, off: timedelta) -> None:
+    patient.cancel(patient.paid())
+    patient.work()
+    due = patient.refunds()[-1].created_at
+    patient.clock.advance(timedelta(minutes=1))
+    now = patient.clock.now()
+    wanted = due if off < timedelta(0) else now
+    assert went_back(patient, now + off) == (wanted, wanted, now)
+
+
+def went_back(patient: Patient, done_at: datetime) -> tuple[datetime | None, datetime, datetime]:
+    """The platform says now when it was done. When it was by our record and our books, and when we wrote that."""
+    said = patient.gateway.settle_refund(patient.refunds()[-1].out_refund_no, RefundState.SUCCEEDED)
+    patient.hear(replace(said, succeeded_at=done_at))
+    patient.work()
+    paid = select(Journal).where(Journal.kind == JournalKind.REFUND_PAID)
+    journal = patient.read(lambda session: session.scalars(paid).one())
+    return patient.refunds()[-1].succeeded_at, journal.at, journal.posted_at
 
 
 def test_a_closed_number_is_taken_back_and_another_is_owed(patient: Patient) -> None:
