@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -43,7 +44,8 @@ _ACCOUNTS = {
     LedgerAccount.FEES: "平台手续费",
     LedgerAccount.DESK: "线下退款",
 }
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEGINS_A_FORMULA = frozenset("=+-@")
+_BEGINS_A_CELL = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,9 @@ def _yuan(fen: int) -> Decimal:
 
 
 def _harmless(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_BEGINS_A_FORMULA) else cell
+    """Whatever the width of the sign, and whatever blank or invisible character stands before it."""
+    if not isinstance(cell, str):
+        return cell
+    seen = (one for one in unicodedata.normalize("NFKC", cell) if one.isprintable() and not one.isspace())
+    is_formula = next(seen, "") in _BEGINS_A_FORMULA or cell.startswith(_BEGINS_A_CELL)
+    return f"'{cell}" if is_formula else cell

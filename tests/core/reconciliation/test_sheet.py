@@ -150,7 +150,8 @@ def test_a_day_that_was_not_taken_has_none(patient: Patient, bills: FakeBills) -
         sheet_of(patient)
 
 
-HOSTILE = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x","y")', "http://example.com")
+WIDE = ("＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1", " =1", "\u3000＝1", "\ufeff=1", "\n=1")
+HOSTILE = (*WIDE, "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x","y")', "http://example.com")
 
 
 def hostile() -> ClosingSheet:
@@ -163,6 +164,7 @@ def test_no_cell_of_the_csv_begins_a_formula() -> None:
     cells = [cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) for cell in row]
     assert [cell for cell in cells if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}] == []
     assert "'=1+1" in cells
+    assert {f"'{one}" for one in WIDE} <= set(cells)
 
 
 def test_amounts_below_zero_stay_numbers(patient: Patient, bills: FakeBills) -> None:
