@@ -45,6 +45,10 @@ _MADE_TWICE = (
     "uq_vault_keys_",
     "uq_code_gates_",
     "uq_schedules_",
+    "uq_bill_days_",
+    "uq_bill_differences_",
+    "uq_journals_",
+    "uq_refund_decisions_",
 )
 _LOCK_TIMEOUT = "55P03"
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
+from core.clock import hospital_day
 from core.payments.refund_desk import AtDesk, DeskRefusal, Word, list_at_desk, say_of_refund
 from core.ports import BillNotReady, BillUnreadable, ProviderError
 from core.reconciliation.day import MerchantDay, reconcile
@@ -20,7 +21,7 @@ from core.reconciliation.desk import list_open, say_of
 from core.reconciliation.sheet import closing_sheet
 from core.reconciliation.take import BillChanged
 from core.registry import NotConfigured
-from miniapp_api.cli_operator import by_operator, operator_option
+from miniapp_api.cli_operator import by_operator, operator_option, tells_when_away
 from miniapp_api.services import services
 from models.errors import NotFound
 from models.reconciliation import Difference
@@ -56,11 +57,14 @@ def _of_a_day(command: Any) -> Any:
 @_of_a_day
 @operator_option("reconciliation")
 @with_appcontext
+@tells_when_away
 def reconcile_one(provider: str, merchant: str, day: date, operator: str) -> None:
     """Take the bill of the MERCHANT at the PROVIDER (wechat_pay, alipay) for that DAY, hold it against our records, and
     repair what is safe: one line of JSON for each difference that is left. Exits 1 where any is, or where there is no
     bill to be had. Doing it twice changes nothing."""
     workbench = services().workbench
+    if day >= hospital_day(workbench.transactions.clock.now()):
+        sys.exit("day_not_over")
     try:
         left = reconcile(workbench, MerchantDay(provider, merchant, day), cause=by_operator(operator))
     except (BillChanged, ProviderError) as error:
@@ -74,6 +78,7 @@ def reconcile_one(provider: str, merchant: str, day: date, operator: str) -> Non
 @click.option("--merchant", help="Only of this merchant account.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @with_appcontext
+@tells_when_away
 def list_differences(merchant: str | None, limit: int) -> None:
     """What no bill and no repair has settled, oldest first: one line of JSON each."""
     found = services().workbench.transactions.read(
@@ -88,6 +93,7 @@ def list_differences(merchant: str | None, limit: int) -> None:
 @click.option("--why", required=True, help="What was found and done.")
 @operator_option()
 @with_appcontext
+@tells_when_away
 def end_difference(difference: UUID, why: str, operator: str) -> None:
     """Say why a DIFFERENCE may rest. It takes two operators: the first one's reason is kept, and with the second one's
     word it ends. Exits 2 while it waits for another."""
@@ -106,6 +112,7 @@ def end_difference(difference: UUID, why: str, operator: str) -> None:
 @_of_a_day
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="A file in .csv or .xlsx.")
 @with_appcontext
+@tells_when_away
 def print_sheet(provider: str, merchant: str, day: date, to: Path | None) -> None:
     """The closing sheet of a day whose bill was taken, printed or written to a file."""
     try:
@@ -128,6 +135,7 @@ def print_sheet(provider: str, merchant: str, day: date, to: Path | None) -> Non
 @click.command("list-refunds")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @with_appcontext
+@tells_when_away
 def list_refunds(limit: int) -> None:
     """Refunds that no platform makes by itself, oldest first, each with what the first operator said of it: one line of
     JSON each."""
@@ -147,6 +155,7 @@ def list_refunds(limit: int) -> None:
 @click.option("--why", required=True, help="What was found and done.")
 @operator_option()
 @with_appcontext
+@tells_when_away
 def decide_refund(refund: UUID, way: str, why: str, operator: str) -> None:
     """Say what becomes of a REFUND that is left to people. It takes two operators who say the same: the first one's
     reason is kept, and with the second one's word it is done. Exits 2 while it waits for another."""

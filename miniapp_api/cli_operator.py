@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from models.base import new_id
+from models.errors import Unavailable
 from models.states import Actor, Cause, CauseKind
 
 OPERATOR_MAX = 64
@@ -23,6 +26,19 @@ def operator_option(default: str | None = None) -> Callable[[F], F]:
     """Whose name goes into the log that the patient can read. Without a default it must be said."""
     given: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
     return click.option("--operator", callback=_operator, help="Who does it; the patient can read the name.", **given)
+
+
+def tells_when_away(command: F) -> F:
+    """A command that says so where the database cannot answer now, and exits 1."""
+
+    @wraps(command)
+    def run(*given: Any, **named: Any) -> Any:
+        try:
+            return command(*given, **named)
+        except Unavailable as error:
+            sys.exit(f"the database is busy or away ({error.code}): run the command again")
+
+    return cast(F, run)
 
 
 def _operator(_context: click.Context, _option: click.Parameter, value: str) -> str:

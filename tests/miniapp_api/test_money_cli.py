@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,8 @@ from ward import Ward, add, book
 
 from core.clock import hospital_day
 from core.ports import ProviderRefused
+from miniapp_api.services import EXTENSION
+from models.database import Database
 
 
 @pytest.fixture
@@ -29,8 +32,9 @@ def run(ward: Ward, *args: str) -> Result:
     return ward.app.test_cli_runner().invoke(args=list(args))
 
 
-def day(ward: Ward) -> tuple[str, str, str]:
-    return ("wechat_pay", "demo", hospital_day(ward.clock.now()).isoformat())
+def day(ward: Ward, *, back: int = 1) -> tuple[str, str, str]:
+    """Yesterday, in what was paid then."""
+    return ("wechat_pay", "demo", (hospital_day(ward.clock.now()) - timedelta(days=back)).isoformat())
 
 
 def said(result: Result) -> list[dict[str, Any]]:
@@ -43,10 +47,19 @@ def pay(ward: Ward) -> None:
     assert an.post(f"/appointments/{made['id']}/payments", {"channel": "wechat_jsapi"}).status == 201
     (number,) = ward.adapters.the_gateway.orders
     ward.adapters.the_gateway.pay(number)
+    ward.work()
+
+
+def night(ward: Ward, bills: FakeBills) -> None:
+    """The day is over, and the platform has not made its bill yet."""
+    bills.ready = False
+    ward.work(after=timedelta(days=1))
+    bills.ready = True
 
 
 def test_from_the_bill_to_the_two_people(ward: Ward, bills: FakeBills, tmp_path: Path) -> None:
     pay(ward)
+    night(ward, bills)
     bills.spoil = with_a_stranger
     first = run(ward, "reconcile-day", *day(ward))
     assert (first.exit_code, {one["kind"] for one in said(first)}) == (1, {"theirs_only", "amount_differs"})
@@ -72,8 +85,33 @@ def test_from_the_bill_to_the_two_people(ward: Ward, bills: FakeBills, tmp_path:
 
 def test_a_day_that_agrees(ward: Ward, bills: FakeBills) -> None:
     pay(ward)
+    night(ward, bills)
     assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
     assert said(run(ward, "list-differences")) == []
+
+
+@pytest.mark.parametrize("back", [0, -1])
+def test_a_day_that_is_not_over_is_not_taken(ward: Ward, bills: FakeBills, back: int) -> None:
+    """Its bill would be another one by the evening, and no other is taken for a day that was."""
+    too_soon = run(ward, "reconcile-day", *day(ward, back=back))
+    assert (too_soon.exit_code, "day_not_over" in too_soon.output, bills.asked) == (1, True, [])
+
+
+def test_a_database_that_is_away_is_told(ward: Ward, bills: FakeBills) -> None:
+    transactions = ward.app.extensions[EXTENSION].workbench.transactions
+    transactions.database.close()
+    transactions.database = Database("postgresql://nobody@127.0.0.1:1/none")
+    said_by = ("--why", "x", "--operator", "clerk-1")
+    for command in (
+        ("reconcile-day", *day(ward)),
+        ("list-differences",),
+        ("end-difference", str(uuid4()), *said_by),
+        ("closing-sheet", *day(ward)),
+        ("list-refunds",),
+        ("decide-refund", str(uuid4()), "--way", "again", *said_by),
+    ):
+        result = run(ward, *command)
+        assert (result.exit_code, "busy or away (overloaded)" in result.output) == (1, True), command
 
 
 def test_what_cannot_be_done_is_told(ward: Ward, bills: FakeBills, tmp_path: Path) -> None:
@@ -100,7 +138,6 @@ def test_what_cannot_be_done_is_told(ward: Ward, bills: FakeBills, tmp_path: Pat
 
 def test_a_refund_that_is_left_to_people_takes_two_of_them(ward: Ward, bills: FakeBills) -> None:
     pay(ward)
-    ward.work()
     an = ward.log_in("an")
     (appointment,) = an.get("/appointments")["items"]
     ward.adapters.the_gateway.refuse_refunds = ProviderRefused("USER_ACCOUNT_ABNORMAL")
@@ -122,5 +159,6 @@ def test_a_refund_that_is_left_to_people_takes_two_of_them(ward: Ward, bills: Fa
     late, nobody = decide("by-hand", "clerk-3"), decide("by-hand", "clerk-3", refund=str(uuid4()))
     assert ("not_at_desk" in late.output, "not_found" in nobody.output) == (True, True)
     assert an.get(f"/appointments/{appointment['id']}")["refund"]["status"] == "succeeded"
+    night(ward, bills)
     # The platform knows of no such refund, and no bill is expected to name one.
     assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
