@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import _queries as driver_queries
-from sqlalchemy import Engine, Row, Select, create_engine, event
+from sqlalchemy import Engine, Row, Select, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
@@ -131,6 +131,14 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
         self._looks.dispose()
+
+
+def give_time(session: Session, *, seconds: int) -> None:
+    """For work that nobody waits for: a statement of this transaction may take so long. What holds up others, waiting
+    for a lock, stays as short as it is."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000:d}"))
+        session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {seconds * 1000:d}"))
 
 
 def _commit_warnings(connection: Connection) -> list[str]:

@@ -58,6 +58,7 @@ class Payment(Stateful, Base):
         ),
         Index("ix_payments_charge", "charge_id"),
         Index("ix_payments_ask", "status", "asked_at"),
+        Index("ix_payments_merchant_paid_at", "merchant", "paid_at"),
         Index(
             "ix_payments_grant",
             "grant_id",
@@ -206,6 +207,7 @@ class Refund(Stateful, Base):
     __tablename__ = "refunds"
     __table_args__ = (
         Index("ix_refunds_ask", "status", "asked_at"),
+        Index("ix_refunds_succeeded_at", "succeeded_at"),
         Index(
             "uq_refunds_replaces",
             "replaces_id",

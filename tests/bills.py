@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
-from fakes import FakeGateway
+from fakes import START, FakeGateway
+from harness import Patient, join
 
 from core.clock import day_begins, hospital_day
 from core.ports import BillEntry, BillKind, BillNotReady, BillState, FundEntry, FundKind, RefundState, TradeState
@@ -111,3 +112,14 @@ def with_a_stranger(entries: list[BillEntry]) -> list[BillEntry]:
 
 def with_other_amount(entries: list[BillEntry]) -> list[BillEntry]:
     return [replace(entries[0], amount_fen=entries[0].amount_fen - 1), *entries[1:]]
+
+
+def with_another_movement(funds: list[FundEntry]) -> list[FundEntry]:
+    """Not of a payment: so the file is none that says nothing."""
+    return [*funds, FundEntry("other", "other", START, FundKind.OTHER, True, 1, 1)]
+
+
+def another_paid(patient: Patient) -> None:
+    """Somebody else, a moment before: so a bill that lacks the last line is none that says nothing."""
+    join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id).paid()
+    patient.clock.advance(timedelta(minutes=1))

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from core.clock import hospital_day
 from core.jobs.queue import LeasedJob, enqueue
 from core.ports import BillNotReady, BillUnreadable, ProviderError
-from core.reconciliation.match import match_day
-from core.reconciliation.repair import repair_differences
+from core.reconciliation.match import has_moved, match_day
+from core.reconciliation.ours import Merchant
+from core.reconciliation.repair import SAFE, repair_differences
 from core.reconciliation.take import BillChanged, Taken, write_bill
 from core.registry import NotConfigured
 from core.workbench import Workbench
+from models.database import give_time
 from models.reconciliation import BillDay, Difference
 from models.states import Actor, Cause, CauseKind
 
@@ -24,7 +26,11 @@ log = structlog.get_logger()
 
 ASK_FOR_BILLS, RECONCILE = "ask_for_bills", "reconcile_day"
 _DAYS_BACK = 7
+_SECONDS = 30
+"""How long a statement may take here: a day may have ten thousand lines, and nobody waits for them."""
 _NOT_READY, _NOT_WELL = timedelta(minutes=30), timedelta(hours=1)
+_LATE_FOR = timedelta(days=3)
+"""For so long a bill that says nothing, of a day on which money moved, is taken for one that is late."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ def reconcile(workbench: Workbench, of: MerchantDay, *, cause: Cause) -> list[Di
     taken = Taken(source, of.day)
 
     def step(session: Session, now: datetime) -> list[Difference]:
+        give_time(session, seconds=_SECONDS)
+        _refuse_late(session, Merchant(of.provider, of.merchant, workbench.adapters), taken, now=now)
         return match_day(session, workbench.adapters, write_bill(session, taken, now=now), now=now)
 
     if workbench.transactions.write(step):
@@ -54,18 +62,28 @@ def reconcile(workbench: Workbench, of: MerchantDay, *, cause: Cause) -> list[Di
     return left
 
 
+def _refuse_late(session: Session, whose: Merchant, taken: Taken, *, now: datetime) -> None:
+    """A platform that is late says what it says of an empty day. Once taken, its bill could not come any more.
+
+    Raises: BillNotReady."""
+    is_late = taken.lacks_a_file and hospital_day(now) - taken.day <= _LATE_FOR
+    if is_late and (taken.entries or taken.funds or has_moved(session, whose, taken.day)):
+        raise BillNotReady(f"nothing told of {taken.day}")
+
+
 def reconcile_day(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """The job: comes back until the bill could be taken, however long that lasts within the days that are asked for."""
     of = MerchantDay(job.payload["provider"], job.payload["merchant"], date.fromisoformat(job.payload["day"]))
     now = workbench.transactions.clock.now()
     try:
-        reconcile(workbench, of, cause=Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id)))
+        left = reconcile(workbench, of, cause=Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id)))
     except BillNotReady:
         return _again(of, now=now, after=_NOT_READY)
     except (BillUnreadable, BillChanged, ProviderError) as error:
         log.warning("bill_not_taken", provider=of.provider, day=str(of.day), error=type(error).__name__, alarm=True)
         return _again(of, now=now, after=_NOT_WELL)
-    return None
+    # The platform was not there to be asked, or says something else than its bill: it is asked again.
+    return _again(of, now=now, after=_NOT_WELL) if any(one.kind in SAFE for one in left) else None
 
 
 def ask_for_bills(workbench: Workbench, _job: LeasedJob) -> datetime | None:

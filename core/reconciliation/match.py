@@ -47,7 +47,7 @@ def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datet
     for one in [*found, *_of_movements(bill, lines)]:
         _note(session, bill, one, now=now)
     session.flush()
-    _end_found(session, bill, lines, now=now)
+    _end_found(session, whose, now=now)
     return open_differences(session, bill.provider, bill.merchant)
 
 
@@ -60,7 +60,7 @@ def open_differences(session: Session, provider: str, merchant: str) -> list[Dif
 
 def compare(ours: Ours, day: date, line: BillLine) -> Found | None:
     """One line of the bill of that day with ours of its number: the first thing that does not agree."""
-    return _compare_payment(ours, day, line) if line.kind == PAYMENT else _compare_refund(ours, line)
+    return _compare_payment(ours, day, line) if line.kind == PAYMENT else _compare_refund(ours, day, line)
 
 
 def _fees(ours: Ours, lines: list[BillLine]) -> Iterator[Fee]:
@@ -98,7 +98,7 @@ def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
     return None
 
 
-def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
+def _compare_refund(ours: Ours, day: date, line: BillLine) -> Found | None:
     refund = ours.refunds.get(line.out_refund_no or "")
     if refund is None:
         return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
@@ -108,7 +108,8 @@ def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
         return Found(DifferenceKind.DUPLICATE, REFUND, line.number, {"ours": "by_hand", "theirs": line.state})
     agrees = {
         "refunded": refund.status is RefundStatus.SUCCEEDED,
-        "not_refunded": refund.status is not RefundStatus.SUCCEEDED,
+        # A bill is never mended: one that was abnormal in it may have arrived on a later day.
+        "not_refunded": refund.succeeded_at is None or hospital_day(refund.succeeded_at) > day,
     }.get(line.state, refund.status in _AT_PLATFORM)
     if not agrees:
         both = {"ours": str(refund.status), "theirs": line.state}
@@ -118,7 +119,8 @@ def _compare_refund(ours: Ours, line: BillLine) -> Found | None:
 
 def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
     """What we have of that day and no bill names. A refund stands in the bill of the day when the platform took it up,
-    which may be any from when it was due: as long as one of those is missing, nothing is said of it."""
+    which may be any from when it was due until it had arrived: as long as one of those is missing, nothing is said of
+    it, and whichever of them comes last says it."""
     begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
     paid = select(Payment).where(
         Payment.merchant == whose.merchant, Payment.paid_at >= begins, Payment.paid_at < ends, Payment.received_fen > 0
@@ -129,16 +131,29 @@ def _ours_only(session: Session, whose: Merchant, day: date) -> Iterator[Found]:
     back = (
         select(Refund, Payment)
         .join(Payment, Payment.id == Refund.payment_id)
-        .where(Payment.merchant == whose.merchant, Refund.succeeded_at >= begins, Refund.succeeded_at < ends)
+        .where(Payment.merchant == whose.merchant, Refund.succeeded_at >= begins, Refund.created_at < ends)
         .where(~Refund.by_hand)
         .where(~_told(whose, BillLine.out_refund_no == Refund.out_refund_no, REFUND))
     )
     taken = set(session.scalars(select(BillDay.day).where(*_of_merchant(whose))))
     for refund, payment in session.execute(back):
+        assert refund.succeeded_at is not None  # noqa: S101 - the query asks for it
         due = hospital_day(refund.created_at)
-        wanted = {due + timedelta(days=one) for one in range((day - due).days + 1)}
+        arrived = hospital_day(refund.succeeded_at)
+        wanted = {due + timedelta(days=one) for one in range((arrived - due).days + 1)}
         if whose.has(payment) and wanted <= taken:
             yield Found(DifferenceKind.OURS_ONLY, REFUND, refund.out_refund_no, {"ours_fen": refund.amount_fen})
+
+
+def has_moved(session: Session, whose: Merchant, day: date) -> bool:
+    """Whether we know of money that moved there on that day."""
+    begins, ends = day_begins(day), day_begins(day + timedelta(days=1))
+    own = select(Payment.channel, Payment.app).where(Payment.merchant == whose.merchant)
+    paid = own.where(Payment.paid_at >= begins, Payment.paid_at < ends, Payment.received_fen > 0)
+    back = own.join(Refund, Refund.payment_id == Payment.id).where(
+        Refund.succeeded_at >= begins, Refund.succeeded_at < ends, ~Refund.by_hand
+    )
+    return any(whose.takes(channel, app) for channel, app in session.execute(paid.union(back)))
 
 
 def _told(whose: Merchant, is_it: ColumnElement[bool], kind: str) -> Exists:
@@ -193,11 +208,13 @@ def _note(session: Session, bill: BillDay, found: Found, *, now: datetime) -> No
     session.flush()
 
 
-def _end_found(session: Session, bill: BillDay, lines: list[BillLine], *, now: datetime) -> None:
-    """What was missing in the bill of its own day is in this one."""
-    told = {(line.kind, line.number) for line in lines}
-    for one in open_differences(session, bill.provider, bill.merchant):
-        if one.kind is DifferenceKind.OURS_ONLY and (one.entry, one.number) in told:
+def _end_found(session: Session, whose: Merchant, *, now: datetime) -> None:
+    """What was missing in the bill of its own day is in another one, whichever was matched first."""
+    numbers = {PAYMENT: BillLine.out_trade_no, REFUND: BillLine.out_refund_no}
+    for one in open_differences(session, whose.provider, whose.merchant):
+        if one.kind is not DifferenceKind.OURS_ONLY:
+            continue
+        if session.scalar(select(_told(whose, numbers[one.entry] == one.number, one.entry))):
             one.end(DifferenceEnd.FOUND, at=now)
     session.flush()
 

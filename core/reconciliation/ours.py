@@ -13,7 +13,7 @@ from core.invariants_of_money import OF_MONEY
 from core.payments.charge_account import look_at_charge
 from core.registry import Adapters, NotConfigured
 from models.ledger import Journal
-from models.payment import Payment, Refund
+from models.payment import Channel, Payment, Refund
 from models.reconciliation import BillLine
 
 
@@ -26,12 +26,15 @@ class Merchant:
     adapters: Adapters
 
     def has(self, payment: Payment) -> bool:
-        """Whether the payment went through it: one name may stand at two platforms."""
+        """Whether the payment went through it."""
+        return payment.merchant == self.merchant and self.takes(payment.channel, payment.app)
+
+    def takes(self, channel: Channel, app: str) -> bool:
+        """Whether what is paid so comes to it: one name may stand at two platforms."""
         try:
-            gateway = self.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+            return self.adapters.gateway_of(channel, self.merchant, app).provider == self.provider
         except NotConfigured:
             return False
-        return payment.merchant == self.merchant and gateway.provider == self.provider
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.payments.charge_account import lock_charge_account
+from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.refunds import apply_refund_answer
 from core.payments.settle import apply_trade_answer
 from core.payments.surplus import return_surplus
 from core.ports import ProviderError, RefundAnswer, TradeAnswer
-from core.reconciliation.match import PAYMENT, compare, open_differences
+from core.reconciliation.match import PAYMENT, REFUND, compare, open_differences
 from core.reconciliation.ours import Merchant, ours_of_line
 from core.workbench import Workbench
 from models.payment import Payment, Refund, RefundReason
@@ -23,7 +23,7 @@ from models.states import Cause
 
 log = structlog.get_logger()
 
-_SAFE = frozenset({DifferenceKind.STATE_DIFFERS, DifferenceKind.ORPHAN})
+SAFE = frozenset({DifferenceKind.STATE_DIFFERS, DifferenceKind.ORPHAN})
 
 
 def repair_differences(workbench: Workbench, provider: str, merchant: str, *, cause: Cause) -> None:
@@ -31,7 +31,7 @@ def repair_differences(workbench: Workbench, provider: str, merchant: str, *, ca
     whose = Merchant(provider, merchant, workbench.adapters)
     waiting = workbench.transactions.read(lambda session, _now: open_differences(session, provider, merchant))
     for one in waiting:
-        if one.kind not in _SAFE:
+        if one.kind not in SAFE:
             continue
         try:
             _repair(workbench, whose, one, cause=cause)
@@ -45,12 +45,13 @@ def _repair(workbench: Workbench, whose: Merchant, one: Difference, *, cause: Ca
     if found is None:
         return
     payment, refund = found
-    answer = None if one.kind is DifferenceKind.ORPHAN else _ask(workbench, payment, refund)
+    answer = _ask(workbench, payment, refund)
 
     def step(session: Session, now: datetime) -> None:
         account = lock_charge_account(session, payment.charge_id)
-        if answer is None:
-            return_surplus(session, account, reason=RefundReason.SURPLUS, now=now, cause=cause)
+        if one.kind is DifferenceKind.ORPHAN:
+            if not _may_be_back_already(session, account, payment, answer):
+                return_surplus(session, account, reason=RefundReason.SURPLUS, now=now, cause=cause)
         elif isinstance(answer, TradeAnswer):
             apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
         elif refund is not None:
@@ -59,6 +60,21 @@ def _repair(workbench: Workbench, whose: Merchant, one: Difference, *, cause: Ca
         _end_where_it_agrees(session, whose, one, now=now)
 
     workbench.transactions.write(step)
+
+
+def _may_be_back_already(
+    session: Session, account: ChargeAccount, payment: Payment, answer: TradeAnswer | RefundAnswer
+) -> bool:
+    """The platform, or any bill, tells of a refund of this charge that is none of ours: of one that was lost here, or
+    made by hand in its console. Another one would give the money twice, and how much is left nobody tells us."""
+    ours = {one.out_refund_no for one in account.refunds if not one.by_hand}
+    numbers = [one.out_trade_no for one in account.payments]
+    told = session.scalars(
+        select(BillLine.out_refund_no).where(BillLine.out_trade_no.in_(numbers), BillLine.kind == REFUND)
+    )
+    of_payment = [one for one in account.refunds if one.payment_id == payment.id]
+    is_unexplained = isinstance(answer, TradeAnswer) and answer.given_back and not of_payment
+    return is_unexplained or any(one not in ours for one in told)
 
 
 def _records(session: Session, whose: Merchant, one: Difference) -> tuple[Payment, Refund | None] | None:

@@ -31,11 +31,13 @@ class Taken:
         self.provider, self.merchant, self.day = source.provider, source.merchant, day
         self.entries: Sequence[BillEntry] = source.trade_bill(day)
         self.funds: Sequence[FundEntry] = source.fund_flow(day)
+        said = [[_plain(asdict(one)) for one in part] for part in (self.entries, self.funds)]
+        self.digest = hashlib.sha256(canonical_json(said)).digest()  # here, and not while rows are held
 
     @property
-    def digest(self) -> bytes:
-        said = [[_plain(asdict(one)) for one in part] for part in (self.entries, self.funds)]
-        return hashlib.sha256(canonical_json(said)).digest()
+    def lacks_a_file(self) -> bool:
+        """Nothing is told, or only half of it: a day without trades, or a platform that is late."""
+        return not self.entries or not self.funds
 
     def moved_fen(self, kind: FundKind) -> int:
         """What came to the account by this kind of movement, less what went."""

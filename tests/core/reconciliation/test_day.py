@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from bills import FakeBills, Spoil, with_a_stranger, with_last_twice, with_other_amount, without_last
+from bills import (
+    FakeBills,
+    Spoil,
+    another_paid,
+    with_a_stranger,
+    with_another_movement,
+    with_last_twice,
+    with_other_amount,
+    without_last,
+)
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient, race
 from sqlalchemy import event, func, select
 
 from core.clock import day_begins, hospital_day
 from core.jobs.queue import LeasedJob
-from core.ports import BillUnreadable, ProviderUnavailable, RefundState
+from core.ports import BillKind, BillNotReady, BillUnreadable, ProviderUnavailable, RefundState
 from core.reconciliation.day import ASK_FOR_BILLS, MerchantDay, ask_for_bills, reconcile
 from core.reconciliation.desk import list_open, say_of
 from core.reconciliation.take import BillChanged
@@ -137,12 +147,14 @@ def test_f_56_another_bill_for_a_day_that_was_taken_is_not_taken(patient: Patien
 def test_f_56_each_difference_opens_one_row(
     patient: Patient, bills: FakeBills, spoil: Spoil, wanted: list[tuple[DifferenceKind, str]]
 ) -> None:
+    another_paid(patient)
     patient.paid()
     bills.spoil, bills.fee_per_mille = spoil, 0
     left = close_day(patient)
     assert told(left) == wanted
     if wanted[0][0] is not DifferenceKind.THEIRS_ONLY:
-        assert left[0].number == patient.payments()[-1].out_trade_no
+        place = 0 if spoil is with_other_amount else -1
+        assert left[0].number == patient.payments()[place].out_trade_no
     patient.assert_sound()
 
 
@@ -216,6 +228,80 @@ def test_money_that_no_appointment_stands_behind_goes_back(patient: Patient, bil
     patient.assert_sound()
 
 
+@pytest.mark.parametrize("told_by", ["bill", "platform"])
+def test_money_that_may_have_gone_back_already_is_not_sent_again(
+    patient: Patient, bills: FakeBills, told_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restore: its refund was made, and of that nothing is known here."""
+    patient.cancel(patient.paid())
+    settled(patient)
+    patient.write(lambda session, _now: forget_refunds(session))
+    if told_by == "platform":
+        bills.spoil = lambda entries: [one for one in entries if one.kind is BillKind.PAYMENT]
+        number = patient.payments()[0].out_trade_no
+        gone = replace(patient.gateway.trades[number], given_back=True)
+        monkeypatch.setitem(patient.gateway.trades, number, gone)
+    left = close_day(patient)
+    assert (DifferenceKind.ORPHAN, "payment") in told(left)
+    assert patient.refunds() == []
+    assert (DifferenceKind.ORPHAN, "payment") in told(close_day(patient))
+
+
+def test_what_was_abnormal_in_its_bill_and_has_arrived_since_agrees(patient: Patient, bills: FakeBills) -> None:
+    bills.ready = False
+    patient.cancel(patient.paid())
+    patient.work()
+    number, day = patient.refunds()[-1].out_refund_no, today(patient)
+    patient.gateway.settle_refund(number, RefundState.ABNORMAL)
+    patient.work(after=timedelta(seconds=30))
+    abnormal = bills._entries(day)
+    patient.clock.advance(ONE_DAY)
+    patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED))
+    patient.work()
+    assert patient.refunds()[-1].status is RefundStatus.SUCCEEDED
+    bills.spoil, bills.spoil_funds, bills.ready = lambda _entries: abnormal, lambda funds: funds[:2], True
+    assert [one for one in told(close_day(patient, day)) if one[1] == "refund"] == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_refund_that_no_bill_names_is_told_whichever_day_is_matched_last(
+    patient: Patient, bills: FakeBills, first: int
+) -> None:
+    """Due on one day and arrived on the next: the platform may have taken it up on either."""
+    bills.ready = False
+    patient.cancel(patient.paid())
+    patient.work()
+    days = [today(patient), today(patient) + ONE_DAY]
+    patient.clock.advance(ONE_DAY)
+    patient.hear(patient.gateway.settle_refund(patient.refunds()[-1].out_refund_no, RefundState.SUCCEEDED))
+    patient.work()
+    patient.clock.advance(4 * ONE_DAY)
+    bills.ready = True
+    bills.spoil = lambda entries: [one for one in entries if one.kind is BillKind.PAYMENT]
+    assert [one for one in told(close_day(patient, days[first])) if one[1] == "refund"] == []
+    assert (DifferenceKind.OURS_ONLY, "refund") in told(close_day(patient, days[1 - first]))
+
+
+@pytest.mark.parametrize("lacks", ["both", "trades", "funds"])
+def test_a_platform_that_is_late_is_not_believed_that_nothing_was(
+    patient: Patient, bills: FakeBills, lacks: str
+) -> None:
+    patient.paid()
+    day = today(patient)
+    bills.spoil = None if lacks == "funds" else lambda _entries: []
+    bills.spoil_funds = None if lacks == "trades" else lambda _funds: []
+    patient.clock.advance(ONE_DAY)
+    with pytest.raises(BillNotReady):
+        close_day(patient, day)
+    assert day not in taken(patient)
+    if lacks == "both":
+        patient.clock.advance(3 * ONE_DAY)
+        assert (DifferenceKind.OURS_ONLY, "payment") in told(close_day(patient, day)), "then it is no lateness"
+    bills.spoil = bills.spoil_funds = None
+    if lacks != "both":
+        assert close_day(patient, day) == []
+
+
 def forget_refunds(session: object) -> None:
     for table in ("refund_lines", "ledger_entries", "journals", "state_events", "refunds"):
         where = {
@@ -256,13 +342,14 @@ def move_hold(session: object, end: object) -> None:
 
 def test_what_one_day_lacks_the_next_may_have(patient: Patient, bills: FakeBills) -> None:
     """The platform counts it a second later than it said when it was paid."""
+    another_paid(patient)
     patient.paid()
     bills.fee_per_mille = 0
-    missing = bills._payments(today(patient))
-    bills.spoil, bills.spoil_funds = without_last, lambda _funds: []
+    missing = bills._payments(today(patient))[-1:]
+    bills.spoil, bills.spoil_funds = without_last, lambda funds: funds[:-1]
     assert told(close_day(patient)) == [(DifferenceKind.OURS_ONLY, "payment")]
     patient.clock.advance(ONE_DAY)
-    bills.spoil = lambda entries: [*entries, *missing]
+    bills.spoil, bills.spoil_funds = lambda entries: [*entries, *missing], with_another_movement
     left = close_day(patient)
     assert told(left) == [(DifferenceKind.AMOUNT_DIFFERS, "movements")]
     ended = {one.kind: one.ended_as for one in all_of(patient) if one.entry == "payment"}

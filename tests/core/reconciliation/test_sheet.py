@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from bills import FakeBills, with_a_stranger, without_last
+from bills import FakeBills, another_paid, with_a_stranger, with_another_movement, without_last
 from fakes import FakeAdapters
 from harness import REQUEST, Patient
 
@@ -111,6 +111,7 @@ def test_a_refund_under_none_of_our_numbers_does_not_agree_on_any_day(patient: P
     rest(patient)
     patient.clock.advance(timedelta(days=1))
     bills.spoil = lambda entries: [*entries, replace(console, amount_fen=100)]
+    bills.spoil_funds = with_another_movement
     assert [row[-1] for row in close_day(patient).lines] == ["仅平台有"]
 
 
@@ -123,12 +124,13 @@ def rest(patient: Patient) -> None:
 
 def test_what_the_line_is_now_stands_before_what_it_was(patient: Patient, bills: FakeBills) -> None:
     """Missing in the bill of its own day, and in the next: that one says late, and not that nobody but us has it."""
+    another_paid(patient)
     patient.paid()
-    missing = bills.trade_bill(hospital_day(patient.clock.now()))
+    missing = bills.trade_bill(hospital_day(patient.clock.now()))[-1:]
     bills.spoil = without_last
     assert "仅我方有" in {row[0] for row in close_day(patient).differences}
     patient.clock.advance(timedelta(days=1))
-    bills.spoil = lambda entries: [*entries, *missing]
+    bills.spoil, bills.spoil_funds = lambda entries: [*entries, *missing], with_another_movement
     sheet = close_day(patient)
     assert {row[0] for row in sheet.differences} >= {"仅我方有", "跨日"}
     assert [row[-1] for row in sheet.lines] == ["跨日"]
@@ -139,7 +141,7 @@ def test_what_is_open_stands_before_what_has_ended(patient: Patient, bills: Fake
     patient.paid()
     missing = bills.trade_bill(hospital_day(patient.clock.now()))
     patient.clock.advance(timedelta(days=1))
-    bills.spoil = lambda entries: [*entries, *missing, *missing]
+    bills.spoil, bills.spoil_funds = lambda entries: [*entries, *missing, *missing], with_another_movement
     sheet = close_day(patient)
     assert [(row[0], row[4]) for row in sheet.differences if row[1] == "收款"] == [("跨日", "found"), ("重复", "未结")]
     assert [row[-1] for row in sheet.lines] == ["重复", "重复"]
