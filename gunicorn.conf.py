@@ -9,6 +9,8 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,14 @@ def when_ready(server: Any) -> None:
     One byte every few seconds still gets through, so the proxy in front must buffer request bodies."""
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _SILENCE_SECONDS, 0))
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Whoever fell silent in the middle has been told so. Nothing more is waited for of that request, or its thread
+    would wait once more as long for the rest of it."""
+    if resp is not None and resp.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        with suppress(OSError):
+            environ["gunicorn.socket"].shutdown(socket.SHUT_RD)
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:

@@ -22,13 +22,10 @@ from migrations import upgrade
 
 THIN = 100
 """More than three for each thread of the two processes, in place of 500."""
-AT_ONCE = 2.0
-"""Seconds within which somebody on a good line is served."""
+AT_ONCE = 5.0
+"""Seconds within which somebody on a good line is served, whatever else the machine has to do."""
 BODY_TIMEOUT = 2
 """Seconds of silence in a body after which the proxy gives up; ten where it is real."""
-LONGEST_SILENCE = 25
-"""Twice the ten seconds that gunicorn.conf.py waits, since more are silent than there are threads, and some more."""
-
 CONF = """
 daemon off;
 pid {folder}/pid;
@@ -93,7 +90,7 @@ class Slow:
         self.connection.sendall(b" " * 200)
 
     def hears(self) -> bytes:
-        self.connection.settimeout(30)
+        self.connection.settimeout(60)
         return self.connection.recv(200)
 
 
@@ -125,7 +122,7 @@ def test_f_31_thin_lines_hold_no_thread_behind_a_proxy_that_buffers(proxy: str) 
                 one.trickles()
             waited.append(waits(proxy))
             time.sleep(0.1)
-    assert sorted(waited)[-3] < AT_ONCE, waited  # the machine may have something else to do for a moment
+    assert max(waited) < AT_ONCE
 
 
 def test_f_31_a_body_that_is_late_is_given_up(proxy: str) -> None:
@@ -137,9 +134,9 @@ def test_f_31_a_body_that_is_late_is_given_up(proxy: str) -> None:
 
 
 def test_f_31_without_a_proxy_whoever_is_silent_for_ten_seconds_gives_the_thread_back(served: str) -> None:
-    """Every thread of both processes waits for somebody who says no more; then all are there again."""
+    """More than there are threads in both processes say no more: each is told so, and then all threads are there
+    again."""
     with ExitStack() as stack:
-        silent = slow(served, stack, 40)
-        assert waits(served) < LONGEST_SILENCE
-        assert silent[0].hears().startswith(b"HTTP/1.1 408 ")
+        for one in slow(served, stack, 33):
+            assert one.hears().startswith(b"HTTP/1.1 408 ")
         assert waits(served) < AT_ONCE
