@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet
+from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet, on_one_kind
 from cases import Case, make_known
 from lines import Fate, bad_line
 from stage import SHORT_HOLD, Stage
@@ -114,7 +114,27 @@ def _insist(phone: Phone, path: str, body: Any) -> Reply:
     raise AssertionError(f"{path}: not within {TRIES} tries")
 
 
-# --- the platform's name
+# --- names
+
+
+@on_one_kind
+@WALLETS
+def test_f_34_under_a_second_name_everything_is_served(stage: Stage, wallet: Wallet) -> None:
+    """What is signed names no host, and nobody asks under which one they came: patients, platforms and probes alike."""
+    case = wallet.opened(stage)
+    wallet.spoil(stage, "notice.payment", "drop")
+    case.pay()
+    made = stage.control("POST", "/notices/forge", wallet.forgery(stage, case))
+    second = {"base_url": "https://second-name.example"}
+    with stage.app.test_client() as client:
+        assert client.get("/healthz", **second).status_code == 200
+        path = f"/api/v1/appointments/{case.appointment_id}"
+        told = client.get(path, headers={"Authorization": f"Bearer {case.stranger.phone.token}"}, **second)
+        assert (told.status_code, told.json["status"]) == (200, "pending")
+        answer = client.post(f"{wallet.door}/demo", data=made["body"].encode(), headers=made["headers"], **second)
+        assert (answer.status_code, answer.text) == wallet.taken
+    stage.work()
+    assert case.is_booked()
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def as_of(wallet: Wallet, stage: Stage, case: Case) -> dict[str, Any]:
 # --- events
 
 
+@on_one_kind
 @WALLETS
 def test_f_42_an_event_that_is_sent_again_on_the_platforms_schedule_has_one_effect(
     stage: Stage, wallet: Wallet
@@ -149,6 +150,7 @@ def test_f_44_money_for_a_number_that_was_let_go_comes_back_and_the_patient_is_t
     assert case.shown()["refund"]["reason"] == "late_payment"
 
 
+@on_one_kind
 @pytest.mark.parametrize("second", [WECHAT, ALIPAY], ids=lambda one: f"then {one.name}")
 @pytest.mark.parametrize("first", [WECHAT, ALIPAY], ids=lambda one: one.name)
 def test_f_49_the_older_prepay_is_closed_before_another_payer_gets_one(
