@@ -162,7 +162,7 @@ def decide_refund(refund: UUID, way: str, why: str, operator: str) -> None:
     word = Word(RefundWay(way.replace("-", "_")), _reason(why), operator)
     try:
         decided = services().workbench.transactions.write(
-            lambda session, now: say_of_refund(session, refund, word, now=now, cause=by_operator(operator))
+            lambda session, now: say_of_refund(session, refund, word, now=now)
         )
     except (NotFound, DeskRefusal) as error:
         sys.exit(error.code)
@@ -193,7 +193,7 @@ def _told_of_refund(one: AtDesk) -> str:
         "way": None if said is None else str(said.way),
         "why": None if said is None else said.why,
         "first_by": None if said is None else said.first_by,
-        "being_sent": said is not None and said.is_to_be_sent,
+        "decided": said is not None and said.is_in_course,
     }
     return json.dumps(told, ensure_ascii=False)
 

@@ -41,9 +41,11 @@ from core.keys.known import KeyFault
 from core.keys.rotate import ROTATE, rotate_keys
 from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
+from core.payments.carry_out import carry_out_refund
 from core.payments.forget_events import forget_events
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
+from core.payments.refund_desk import CARRY_OUT
 from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
@@ -102,6 +104,7 @@ HANDLERS: Mapping[str, Handler] = {
     "mark_no_shows": mark_no_shows,
     PAUSE: pause_strike,
     "push_refund": push_refund,
+    CARRY_OUT: carry_out_refund,
     RECONCILE: reconcile_day,
     "return_channels": return_channels,
     "return_slot": return_slot,

@@ -126,6 +126,8 @@ class IdentityCheck(Stateful, Base):
     def _end(self, at: datetime) -> None:
         """Nobody asks the platform about it any more."""
         self.completed_at = at
+        if self.reference_sealed is not None and self.started_at is None:  # a process of a version before opened it
+            self.started_at = self.created_at
         self.reference_sealed = self.evidence = None
 
     def opened_evidence(self, vault: Vault) -> str | None:

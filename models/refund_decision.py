@@ -21,8 +21,8 @@ class RefundWay(StrEnum):
 
 
 class RefundDecision(Base):
-    """One person proposes a way and says why, another one agrees: then it is decided. `done_at` is when the money was
-    given back by hand, or when the platform answered. Until then there is no other decision about the refund."""
+    """One person proposes a way and says why, another one agrees: then it is decided. `done_at` is when it was carried
+    out, or turned out to be settled. Until then there is no other decision about the refund."""
 
     __tablename__ = "refund_decisions"
     __table_args__ = (
@@ -49,11 +49,10 @@ class RefundDecision(Base):
     done_at: Mapped[datetime | None]
 
     @property
-    def is_to_be_sent(self) -> bool:
-        return self.way is RefundWay.AGAIN and self.decided_at is not None and self.done_at is None
+    def is_in_course(self) -> bool:
+        """Decided, and not carried out yet."""
+        return self.decided_at is not None and self.done_at is None
 
     def agree(self, operator: str, why: str, *, at: datetime) -> None:
         self.second_by, self.decided_at = operator, at
         self.why = both_reasons(self.why, why)
-        if self.way is RefundWay.BY_HAND:
-            self.done_at = at

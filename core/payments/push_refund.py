@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.refund_desk import standing_decision
 from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
 from core.workbench import Workbench
@@ -25,9 +24,9 @@ log = structlog.get_logger()
 
 # The platform's event comes within seconds; asking is the second leg. Asked sooner after a call, Alipay may not know
 # the number yet (alipay.md 1.5), and would have it sent again.
-_FIRST_LOOK = timedelta(seconds=10)
+FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
-_TOO_LONG = timedelta(minutes=30)
+TOO_LONG = timedelta(minutes=30)
 _AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, RefundReason.SUSPENDED})
 _HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
@@ -54,7 +53,7 @@ def _take_up(
         return None
     account = lock_charge_account(session, charge_id)
     refund = account.refund(refund_id)
-    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED} or not _may_be_sent(session, refund):
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
         return None
     if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
         of = returned_for(session, account, refund)  # of a bundle, what others come to is no matter of theirs
@@ -67,14 +66,6 @@ def _take_up(
     return refund, account.payment(refund.payment_id)
 
 
-def _may_be_sent(session: Session, refund: Refund) -> bool:
-    """What is left to people goes to the platform when two of them have said so."""
-    if refund.status is not RefundStatus.DESK:
-        return True
-    decision = standing_decision(session, refund.id)
-    return decision is not None and decision.is_to_be_sent
-
-
 def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
     """Money out is last: the hospital lets the number go first. But nobody's money waits long for a hospital that does
     not answer."""
@@ -84,14 +75,15 @@ def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime
 
 def _speak(gateway: PaymentGateway, refund: Refund, payment: Payment) -> Answer:
     try:
-        if refund.status in {RefundStatus.DUE, RefundStatus.DESK}:
-            return gateway.open_refund(_order(refund, payment))
+        if refund.status is RefundStatus.DUE:
+            return gateway.open_refund(refund_order(refund, payment))
         return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
     except (ProviderRefused, ProviderUnavailable) as error:
         return error
 
 
-def _order(refund: Refund, payment: Payment) -> RefundOrder:
+def refund_order(refund: Refund, payment: Payment) -> RefundOrder:
+    """What is sent, and sent again, under its number."""
     return RefundOrder(
         out_refund_no=refund.out_refund_no,
         out_trade_no=payment.out_trade_no,
@@ -123,8 +115,6 @@ def _note(
 ) -> datetime | None:
     account = lock_charge_account(session, seen.charge_id)
     refund = account.refund(seen.id)
-    if refund.status is RefundStatus.DESK:
-        return _note_at_desk(session, account, refund, answer, now=now, cause=cause)
     if isinstance(answer, ProviderUnavailable):
         if answer.sent and refund.status is RefundStatus.DUE:
             refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="no_answer")
@@ -133,30 +123,9 @@ def _note(
     else:
         apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
     look_at = _next_look(refund, now=now)
-    if look_at is not None and now - refund.created_at > _TOO_LONG:
+    if look_at is not None and now - refund.created_at > TOO_LONG:
         log.warning("refund_not_settled", refund=str(refund.id), status=str(refund.status), alarm=True)
     return look_at
-
-
-def _note_at_desk(
-    session: Session, account: ChargeAccount, refund: Refund, answer: Answer, *, now: datetime, cause: Cause
-) -> datetime | None:
-    """What the platform says to one that two people had sent again. Without an answer the same number is sent until
-    there is one; a refusal for good leaves it to them anew."""
-    decision = standing_decision(session, refund.id)
-    if decision is None or not decision.is_to_be_sent:
-        return None  # another word about it came meanwhile
-    if isinstance(answer, ProviderRefused):
-        refund.last_refusal = answer.code
-        log.warning("refund_refused", refund=str(refund.id), refusal=answer.code, alarm=True)
-    if isinstance(answer, ProviderUnavailable) or (isinstance(answer, ProviderRefused) and answer.retryable):
-        return now + backoff(refund.asked_times)
-    decision.done_at = now
-    if isinstance(answer, ProviderRefused):
-        return None
-    refund.become(session, RefundStatus.PROCESSING, at=now, cause=cause, reason="sent_again")
-    apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
-    return _next_look(refund, now=now)
 
 
 def _note_refusal(session: Session, refund: Refund, answer: ProviderRefused, *, now: datetime, cause: Cause) -> None:
@@ -175,7 +144,7 @@ def _next_look(refund: Refund, *, now: datetime) -> datetime | None:
     if refund.status is RefundStatus.ABNORMAL:
         return now + _SLOW_LOOK
     if refund.status is RefundStatus.UNKNOWN:
-        return now + max(_FIRST_LOOK, backoff(refund.asked_times))
+        return now + max(FIRST_LOOK, backoff(refund.asked_times))
     if refund.status is RefundStatus.PROCESSING and refund.asked_times <= 1:
-        return now + _FIRST_LOOK
+        return now + FIRST_LOOK
     return now + backoff(refund.asked_times)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -11,19 +11,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import enqueue
-from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.refunds import after_move
+from core.payments.charge_account import lock_charge_account
 from models.base import new_id
 from models.errors import NotFound
 from models.operators import is_same_name
 from models.payment import Payment, Refund, RefundStatus
 from models.refund_decision import RefundDecision, RefundWay
-from models.states import Cause
 
 log = structlog.get_logger()
 
 LEFT_TO_PEOPLE = frozenset({RefundStatus.DESK, RefundStatus.ABNORMAL})
 BY_HAND = "given_back_by_hand"
+CARRY_OUT = "carry_out_refund"
+_LET_LIE = timedelta(days=3)
 
 
 class DeskRefusal(Exception):
@@ -65,8 +65,9 @@ def list_at_desk(session: Session, *, limit: int) -> list[AtDesk]:
     return [AtDesk(*row) for row in session.execute(query.limit(limit))]
 
 
-def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetime, cause: Cause) -> bool:
-    """One of the two people that it takes; whether it is decided now. The same person may think again.
+def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetime) -> bool:
+    """One of the two people that it takes; whether it is decided now, and will be carried out (`carry_out`). The same
+    person may think again.
 
     Raises: NotFound, DeskRefusal."""
     charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
@@ -74,18 +75,15 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
         raise NotFound()
     account = lock_charge_account(session, charge_id)
     refund = account.refund(refund_id)
-    standing = _still_standing(session, refund, now=now)
+    standing = _still_standing(session, refund, word, now=now)
     _refuse_what_cannot_be(refund, standing, word)
     if standing is None or is_same_name(standing.first_by, word.operator):
         _propose(session, refund, standing, word, now=now)
         return False
     standing.agree(word.operator, word.why, at=now)
     session.flush()
-    if word.way is RefundWay.BY_HAND:
-        _give_by_hand(session, account, refund, now=now, cause=cause)
-    else:
-        of = str(refund.id)
-        enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{of}", refund_id=of)
+    of = str(refund.id)
+    enqueue(session, CARRY_OUT, run_at=now, now=now, dedup=f"{CARRY_OUT}:{of}", refund_id=of)
     log.info("refund_decided", refund=str(refund.id), way=str(word.way))
     return True
 
@@ -96,12 +94,16 @@ def standing_decision(session: Session, refund_id: UUID) -> RefundDecision | Non
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def _still_standing(session: Session, refund: Refund, *, now: datetime) -> RefundDecision | None:
-    """One that was decided has had its way where the platform took the refund up before it was sent again."""
+def _still_standing(session: Session, refund: Refund, word: Word, *, now: datetime) -> RefundDecision | None:
+    """One person's proposal falls where its way is closed by now, or where that person has let it lie."""
     found = standing_decision(session, refund.id)
-    if found is not None and found.decided_at is not None and refund.status is not RefundStatus.DESK:
-        found.done_at, found = now, None
+    if found is None or found.decided_at is not None or is_same_name(found.first_by, word.operator):
+        return found
+    is_closed = found.way is RefundWay.AGAIN and refund.status is RefundStatus.ABNORMAL
+    if is_closed or (found.way is not word.way and now - found.proposed_at > _LET_LIE):
+        session.delete(found)
         session.flush()
+        return None
     return found
 
 
@@ -110,7 +112,7 @@ def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word
     if refund.status not in LEFT_TO_PEOPLE:
         raise DeskRefusal("not_at_desk")
     if standing is not None and standing.decided_at is not None:
-        raise DeskRefusal("being_sent")
+        raise DeskRefusal("being_carried_out")
     if refund.status is RefundStatus.ABNORMAL and word.way is RefundWay.AGAIN:
         # The platform has the number, and would only say so: it is put right in the platform's own console.
         raise DeskRefusal("number_known_there")
@@ -124,11 +126,3 @@ def _propose(session: Session, refund: Refund, standing: RefundDecision | None, 
         session.add(standing)
     standing.way, standing.why, standing.proposed_at = word.way, word.why, now
     session.flush()
-
-
-def _give_by_hand(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
-    refund.by_hand = True
-    if refund.status is RefundStatus.ABNORMAL:
-        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=BY_HAND)
-    refund.become(session, RefundStatus.SUCCEEDED, at=now, cause=cause, reason=BY_HAND)
-    after_move(session, account, refund, now=now, cause=cause)

@@ -116,6 +116,9 @@ def apply_refund_answer(
 ) -> None:
     """Follow the platform's word about one refund. A word that comes too late changes nothing, and a success with
     another amount is not this refund's: it is told to nobody, and asked about again."""
+    if refund.by_hand and answer.state in {RefundState.PROCESSING, RefundState.SUCCEEDED}:
+        log.warning("refund_given_twice", refund=str(refund.id), said=str(answer.state), alarm=True)
+        return
     if answer.state is RefundState.SUCCEEDED and answer.amount_fen not in (None, refund.amount_fen):
         _note_other_amount(session, refund, now=now, cause=cause)
         return

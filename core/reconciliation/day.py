@@ -66,7 +66,7 @@ def _refuse_late(session: Session, whose: Merchant, taken: Taken, *, now: dateti
     """A platform that is late says what it says of an empty day. Once taken, its bill could not come any more.
 
     Raises: BillNotReady."""
-    is_late = taken.lacks_a_file and hospital_day(now) - taken.day <= _LATE_FOR
+    is_late = taken.lacks_a_file and taken.known(session) is None and hospital_day(now) - taken.day <= _LATE_FOR
     if is_late and (taken.entries or taken.funds or has_moved(session, whose, taken.day)):
         raise BillNotReady(f"nothing told of {taken.day}")
 
@@ -83,7 +83,7 @@ def reconcile_day(workbench: Workbench, job: LeasedJob) -> datetime | None:
         log.warning("bill_not_taken", provider=of.provider, day=str(of.day), error=type(error).__name__, alarm=True)
         return _again(of, now=now, after=_NOT_WELL)
     # The platform was not there to be asked, or says something else than its bill: it is asked again.
-    return _again(of, now=now, after=_NOT_WELL) if any(one.kind in SAFE for one in left) else None
+    return _again(of, now=now, after=_NOT_WELL) if any(one.kind in SAFE and one.day == of.day for one in left) else None
 
 
 def ask_for_bills(workbench: Workbench, _job: LeasedJob) -> datetime | None:

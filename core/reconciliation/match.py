@@ -104,13 +104,16 @@ def _compare_refund(ours: Ours, day: date, line: BillLine) -> Found | None:
         return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
     if refund.amount_fen != line.amount_fen:
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
-    if refund.by_hand and line.state != "not_refunded":
+    if refund.by_hand and line.state == "not_refunded":
+        return None
+    if refund.by_hand and (line.state == "refunded" or refund.succeeded_at is None or line.at > refund.succeeded_at):
         return Found(DifferenceKind.DUPLICATE, REFUND, line.number, {"ours": "by_hand", "theirs": line.state})
     agrees = {
         "refunded": refund.status is RefundStatus.SUCCEEDED,
         # A bill is never mended: one that was abnormal in it may have arrived on a later day.
+        "refunding": refund.status in _AT_PLATFORM or refund.by_hand,
         "not_refunded": refund.succeeded_at is None or hospital_day(refund.succeeded_at) > day,
-    }.get(line.state, refund.status in _AT_PLATFORM)
+    }[line.state]
     if not agrees:
         both = {"ours": str(refund.status), "theirs": line.state}
         return Found(DifferenceKind.STATE_DIFFERS, REFUND, line.number, both)

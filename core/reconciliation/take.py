@@ -39,6 +39,11 @@ class Taken:
         """Nothing is told, or only half of it: a day without trades, or a platform that is late."""
         return not self.entries or not self.funds
 
+    def known(self, session: Session) -> BillDay | None:
+        """What was taken of that day before."""
+        query = select(BillDay).where(BillDay.provider == self.provider, BillDay.merchant == self.merchant)
+        return session.scalars(query.where(BillDay.day == self.day)).one_or_none()
+
     def moved_fen(self, kind: FundKind) -> int:
         """What came to the account by this kind of movement, less what went."""
         return sum(one.amount_fen if one.income else -one.amount_fen for one in self.funds if one.kind is kind)
@@ -46,11 +51,7 @@ class Taken:
 
 def write_bill(session: Session, taken: Taken, *, now: datetime) -> BillDay:
     """The day's row, with all its lines; the one that is there where it was taken before. Raises: BillChanged."""
-    known = session.scalars(
-        select(BillDay).where(
-            BillDay.provider == taken.provider, BillDay.merchant == taken.merchant, BillDay.day == taken.day
-        )
-    ).one_or_none()
+    known = taken.known(session)
     if known is not None:
         if known.digest != taken.digest:
             log.warning("bill_changed", provider=taken.provider, day=str(taken.day), alarm=True)

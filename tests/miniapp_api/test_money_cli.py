@@ -155,6 +155,8 @@ def test_a_refund_that_is_left_to_people_takes_two_of_them(ward: Ward, bills: Fa
     refused = decide("again", "clerk-2")
     assert (refused.exit_code, "other_way_proposed" in refused.output) == (1, True)
     assert said(decide("by-hand", "clerk-2")) == [{"refund": waits["id"], "decided": True}]
+    ward.clock.advance(timedelta(seconds=11))
+    ward.work()
     assert said(run(ward, "list-refunds")) == []
     late, nobody = decide("by-hand", "clerk-3"), decide("by-hand", "clerk-3", refund=str(uuid4()))
     assert ("not_at_desk" in late.output, "not_found" in nobody.output) == (True, True)

@@ -18,6 +18,7 @@ from core.booking.strikes.appeals import PAUSE
 from core.booking.strikes.ledger import COUNT, LIFT, WORK_OUT
 from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
+from core.payments.refund_desk import CARRY_OUT
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -25,7 +26,7 @@ from models.job import Job
 from models.offer import Offer, OfferStatus
 from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
-from models.refund_decision import RefundDecision, RefundWay
+from models.refund_decision import RefundDecision
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.strike import AppealStatus, Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistStatus
@@ -113,7 +114,8 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     yield from _chunks(
         session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
     )
-    yield from _chunks(session, "push_refund", "refund_id", Refund.id, _to_be_sent_again(late=late))
+    decided = (RefundDecision.decided_at < late) & RefundDecision.done_at.is_(None)
+    yield from _chunks(session, CARRY_OUT, "refund_id", RefundDecision.refund_id, decided)
     unclaimed = _is_unsettled() & (HospitalClaim.created_at < late)
     yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)
@@ -161,14 +163,3 @@ def _closing(session: Session) -> Iterable[UUID]:
         .order_by(Appointment.id)
     )
     return {slot_id: charge_id for slot_id, charge_id in rows}.values()  # noqa: C416 - the last one of each slot stays
-
-
-def _to_be_sent_again(*, late: datetime) -> ColumnElement[bool]:
-    """Refunds at the desk of which two people have said so."""
-    said = exists().where(
-        RefundDecision.refund_id == Refund.id,
-        RefundDecision.way == RefundWay.AGAIN,
-        RefundDecision.decided_at < late,
-        RefundDecision.done_at.is_(None),
-    )
-    return (Refund.status == RefundStatus.DESK) & said

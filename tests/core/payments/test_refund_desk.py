@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from harness import Patient, race
 from people import CAUSE
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from core.ledger.read import balances
+from core.payments.push_refund import refund_order
 from core.payments.refund_desk import DeskRefusal, Word, list_at_desk, say_of_refund
-from core.ports import ProviderRefused, ProviderUnavailable, RefundState
+from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder, RefundState
+from core.registry import NotConfigured
 from models.errors import NotFound
 from models.job import Job
 from models.ledger import LedgerAccount
@@ -40,7 +44,18 @@ def the(patient: Patient) -> Refund:
 
 def say(patient: Patient, refund_id: UUID, operator: str, way: RefundWay = BY_HAND, why: str = "柜台现金退款") -> bool:
     word = Word(way, why, operator)
-    return patient.write(lambda session, now: say_of_refund(session, refund_id, word, now=now, cause=CAUSE))
+    return patient.write(lambda session, now: say_of_refund(session, refund_id, word, now=now))
+
+
+def decide(patient: Patient, refund_id: UUID, way: RefundWay) -> None:
+    assert not say(patient, refund_id, "clerk-1", way)
+    assert say(patient, refund_id, "clerk-2", way)
+
+
+def carried_out(patient: Patient) -> None:
+    """The platform was asked, a moment after whatever it was sent or asked before."""
+    for _ in range(2):
+        patient.work(after=timedelta(seconds=11))
 
 
 def sent(patient: Patient) -> list[str]:
@@ -57,8 +72,10 @@ def test_one_word_is_not_enough_and_two_give_it_back_by_hand(patient: Patient, a
     assert not say(patient, at_desk, "clerk-1", why="柜台转账退款"), "the same person twice is one person"
     assert (the(patient).status, the(patient).by_hand) == (RefundStatus.DESK, False)
     assert say(patient, at_desk, "clerk-2")
+    assert the(patient).status is RefundStatus.DESK, "the platform is asked first"
+    carried_out(patient)
     refund = the(patient)
-    assert (refund.status, refund.by_hand, refund.succeeded_at) == (RefundStatus.SUCCEEDED, True, patient.clock.now())
+    assert (refund.status, refund.by_hand) == (RefundStatus.SUCCEEDED, True)
     (said,) = patient.read(lambda session: list(session.scalars(select(RefundDecision))))
     assert (said.first_by, said.second_by, said.why) == ("clerk-1", "clerk-2", "柜台转账退款 / 柜台现金退款")
     until, channels = patient.clock.now() + timedelta(seconds=1), list(Channel)
@@ -95,9 +112,9 @@ def test_it_is_sent_again_under_the_same_number_until_it_is_answered(patient: Pa
     assert len(sent(patient)) == 1
     say(patient, at_desk, "clerk-2", AGAIN)
     patient.gateway.refuse_refunds = ProviderUnavailable("timeout", sent=True)
-    patient.work()
+    carried_out(patient)
     assert the(patient).status is RefundStatus.DESK
-    with pytest.raises(DeskRefusal, match="being_sent"):
+    with pytest.raises(DeskRefusal, match="being_carried_out"):
         say(patient, at_desk, "clerk-3", BY_HAND)
     patient.gateway.refuse_refunds = None
     patient.work(after=timedelta(minutes=5))
@@ -111,23 +128,22 @@ def test_it_is_sent_again_under_the_same_number_until_it_is_answered(patient: Pa
 
 def test_refused_anew_it_is_theirs_anew(patient: Patient, at_desk: UUID) -> None:
     patient.gateway.refuse_refunds = ProviderRefused("TRADE_OVERDUE")
-    for operator in ("clerk-1", "clerk-2"):
-        say(patient, at_desk, operator, AGAIN)
-    patient.work()
+    decide(patient, at_desk, AGAIN)
+    carried_out(patient)
     assert (the(patient).status, the(patient).last_refusal) == (RefundStatus.DESK, "TRADE_OVERDUE")
     patient.work(after=timedelta(days=1))
     assert len(sent(patient)) == 2
-    assert not say(patient, at_desk, "clerk-2", BY_HAND)
-    assert say(patient, at_desk, "clerk-1", BY_HAND)
+    decide(patient, at_desk, BY_HAND)
+    carried_out(patient)
+    assert the(patient).by_hand
     patient.assert_sound()
 
 
 @pytest.mark.parametrize("state", [RefundState.ABNORMAL, RefundState.CLOSED])
 def test_what_the_platform_makes_of_it_then(patient: Patient, at_desk: UUID, state: RefundState) -> None:
-    for operator in ("clerk-1", "clerk-2"):
-        say(patient, at_desk, operator, AGAIN)
+    decide(patient, at_desk, AGAIN)
     patient.gateway.refund_settles_as = state
-    patient.work()
+    carried_out(patient)
     assert str(the(patient).status) == str(state)
     patient.assert_sound()
 
@@ -140,8 +156,8 @@ def test_an_abnormal_one_is_given_back_by_hand_and_never_sent_again(patient: Pat
     refund_id = the(patient).id
     with pytest.raises(DeskRefusal, match="number_known_there"):
         say(patient, refund_id, "clerk-1", AGAIN)
-    say(patient, refund_id, "clerk-1")
-    assert say(patient, refund_id, "clerk-2")
+    decide(patient, refund_id, BY_HAND)
+    carried_out(patient)
     assert (the(patient).status, the(patient).by_hand) == (RefundStatus.SUCCEEDED, True)
     patient.work(after=timedelta(hours=2))
     assert len(sent(patient)) == 1
@@ -152,7 +168,8 @@ def test_whoever_comes_while_it_is_settled_decides_nothing(patient: Patient, at_
     """Five at once, of whom each pair would do: it is decided once."""
     given = race(*(lambda who=f"clerk-{n}": say(patient, at_desk, who) for n in range(5)))
     assert [one for one in given if one is True] == [True]
-    assert {str(one) for one in given if isinstance(one, Exception)} == {"not_at_desk"}
+    assert {str(one) for one in given if isinstance(one, Exception)} == {"being_carried_out"}
+    carried_out(patient)
     patient.assert_sound()
 
 
@@ -160,18 +177,124 @@ def test_the_desk_sees_what_waits_and_nothing_else(patient: Patient, at_desk: UU
     say(patient, at_desk, "clerk-1", AGAIN, why="账户已恢复")
     (one,) = patient.read(lambda session: list_at_desk(session, limit=10))
     assert one.decision is not None
-    assert (one.refund.id, one.decision.why, one.decision.is_to_be_sent) == (at_desk, "账户已恢复", False)
+    assert (one.refund.id, one.decision.why, one.decision.is_in_course) == (at_desk, "账户已恢复", False)
     assert one.payment.out_trade_no == patient.payments()[0].out_trade_no
     say(patient, at_desk, "clerk-2", AGAIN)
-    patient.work()
+    carried_out(patient)
     assert patient.read(lambda session: list_at_desk(session, limit=10)) == []
     with pytest.raises(NotFound):
         say(patient, uuid4(), "clerk-1")
 
 
 def test_a_decision_whose_job_was_lost_is_carried_out_all_the_same(patient: Patient, at_desk: UUID) -> None:
-    for operator in ("clerk-1", "clerk-2"):
-        say(patient, at_desk, operator, AGAIN)
+    decide(patient, at_desk, AGAIN)
     patient.write(lambda session, _now: session.execute(delete(Job)))
     patient.work(after=timedelta(minutes=10))
     assert the(patient).status is RefundStatus.PROCESSING
+
+
+def known_there(patient: Patient, state: RefundState) -> None:
+    """A call that nobody here heard the answer of."""
+    refund = the(patient)
+    patient.gateway.refund_settles_as = state
+    patient.gateway.open_refund(refund_order(refund, patient.payments()[0]))
+
+
+@pytest.mark.parametrize("way", [AGAIN, BY_HAND])
+@pytest.mark.parametrize("state", [RefundState.PROCESSING, RefundState.SUCCEEDED])
+def test_what_the_platform_has_is_given_by_nobody_else(
+    patient: Patient, at_desk: UUID, way: RefundWay, state: RefundState
+) -> None:
+    """Its answer was lost, or came too late: whatever two people say, the platform is asked first."""
+    known_there(patient, state)
+    calls = len(sent(patient))
+    decide(patient, at_desk, way)
+    carried_out(patient)
+    assert (str(the(patient).status), the(patient).by_hand) == (str(state), False)
+    assert len(sent(patient)) == calls
+    patient.hear(patient.gateway.settle_refund(the(patient).out_refund_no, RefundState.SUCCEEDED))
+    patient.work()
+    assert (the(patient).status, notices(patient)) == (RefundStatus.SUCCEEDED, 1)
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("state", [RefundState.ABNORMAL, RefundState.CLOSED])
+def test_what_the_platform_could_not_give_is_given_by_hand(patient: Patient, at_desk: UUID, state: RefundState) -> None:
+    known_there(patient, state)
+    decide(patient, at_desk, BY_HAND)
+    carried_out(patient)
+    assert (the(patient).status, the(patient).by_hand) == (RefundStatus.SUCCEEDED, True)
+    patient.assert_sound()
+
+
+def test_nothing_is_given_by_hand_while_the_platform_is_silent(patient: Patient, at_desk: UUID) -> None:
+    decide(patient, at_desk, BY_HAND)
+    patient.gateway.down = "before"
+    patient.work(after=timedelta(hours=1))
+    assert the(patient).status is RefundStatus.DESK
+    patient.gateway.down = None
+    patient.work(after=timedelta(hours=1))
+    assert the(patient).by_hand
+
+
+def test_an_answer_that_comes_when_it_is_at_the_desk_already_counts(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hospital says that it keeps the number while the refund is on its way to the platform."""
+    patient.cancel(patient.paid())
+    opens = patient.gateway.open_refund
+
+    def meanwhile(order: RefundOrder) -> RefundAnswer:
+        patient.write(to_desk)
+        return opens(order)
+
+    def to_desk(session: Session, now: datetime) -> None:
+        refund = session.get_one(Refund, the(patient).id)
+        refund.become(session, RefundStatus.DESK, at=now, cause=CAUSE, reason="kept_by_hospital")
+
+    monkeypatch.setattr(patient.gateway, "open_refund", meanwhile)
+    patient.work()
+    assert the(patient).status is RefundStatus.PROCESSING
+
+
+def test_what_arrives_after_it_was_given_by_hand_wakes_somebody(patient: Patient, at_desk: UUID) -> None:
+    known_there(patient, RefundState.ABNORMAL)
+    decide(patient, at_desk, BY_HAND)
+    carried_out(patient)
+    with capture_logs() as lines:
+        patient.hear(patient.gateway.settle_refund(the(patient).out_refund_no, RefundState.SUCCEEDED))
+        patient.work()
+    assert [one["alarm"] for one in lines if one["event"] == "refund_given_twice"] == [True]
+    assert notices(patient) == 1
+    patient.assert_sound()
+
+
+def test_where_the_merchant_account_is_gone_the_hospital_gives_it(
+    patient: Patient, at_desk: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: str) -> None:
+        raise NotConfigured()
+
+    decide(patient, at_desk, BY_HAND)
+    monkeypatch.setattr(patient.adapters, "gateway_of", gone)
+    carried_out(patient)
+    assert the(patient).by_hand
+
+
+def test_what_the_platform_does_not_take_for_half_an_hour_is_theirs_anew(patient: Patient, at_desk: UUID) -> None:
+    patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+    decide(patient, at_desk, AGAIN)
+    for _ in range(3):
+        patient.work(after=timedelta(minutes=20))
+    patient.gateway.refuse_refunds = None
+    decide(patient, at_desk, BY_HAND)
+    carried_out(patient)
+    assert the(patient).by_hand
+    assert set(sent(patient)) == {the(patient).out_refund_no}
+
+
+def test_a_proposal_that_its_person_lets_lie_falls(patient: Patient, at_desk: UUID) -> None:
+    say(patient, at_desk, "clerk-1", AGAIN)
+    patient.clock.advance(timedelta(days=3, seconds=1))
+    assert not say(patient, at_desk, "clerk-2", BY_HAND)
+    assert say(patient, at_desk, "clerk-3", BY_HAND)

@@ -23,6 +23,7 @@ from sqlalchemy import event, func, select
 
 from core.clock import day_begins, hospital_day
 from core.jobs.queue import LeasedJob
+from core.payments.refund_desk import Word, say_of_refund
 from core.ports import BillKind, BillNotReady, BillUnreadable, ProviderUnavailable, RefundState
 from core.reconciliation.day import ASK_FOR_BILLS, MerchantDay, ask_for_bills, reconcile
 from core.reconciliation.desk import list_open, say_of
@@ -34,6 +35,7 @@ from models.errors import NotFound
 from models.ledger import LedgerAccount, LedgerEntry
 from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
+from models.refund_decision import RefundWay
 
 ONE_DAY = timedelta(days=1)
 
@@ -469,3 +471,25 @@ def test_two_people_end_what_is_left(patient: Patient, bills: FakeBills) -> None
                 session, session.scalars(select(Payment.id)).one(), operator="clerk-1", why="x", now=now
             )
         )
+
+
+@pytest.mark.parametrize(("state", "twice"), [(RefundState.SUCCEEDED, True), (RefundState.ABNORMAL, False)])
+def test_what_was_given_by_hand_is_in_no_bill_as_refunded(
+    patient: Patient, bills: FakeBills, state: RefundState, twice: bool
+) -> None:
+    patient.cancel(patient.paid())
+    patient.work()
+    number = patient.refunds()[-1].out_refund_no
+    patient.hear(patient.gateway.settle_refund(number, RefundState.ABNORMAL))
+    patient.work()
+    of = patient.refunds()[-1].id
+    for operator in ("clerk-1", "clerk-2"):
+        word = Word(RefundWay.BY_HAND, "柜台退款", operator)
+        patient.write(lambda session, now, word=word: say_of_refund(session, of, word, now=now))
+    for _ in range(2):
+        patient.work(after=timedelta(seconds=11))
+    assert patient.refunds()[-1].by_hand
+    patient.gateway.settle_refund(number, state)
+    found = [one for one in told(close_day(patient)) if one[1] == "refund"]
+    assert found == ([(DifferenceKind.DUPLICATE, "refund")] if twice else [])
+    patient.assert_sound()

@@ -1,0 +1,136 @@
+"""The job that carries out what two people have decided about a refund, once the platform has been asked what it knows.
+
+A refund may be left to people although the platform has it: an answer was lost, or came too late. Whoever would give it
+back by hand, or send it again, without asking would give it twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.jobs.queue import LeasedJob, backoff, enqueue
+from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.push_refund import FIRST_LOOK, TOO_LONG, Answer, refund_order
+from core.payments.refund_desk import BY_HAND, LEFT_TO_PEOPLE, standing_decision
+from core.payments.refunds import after_move, apply_refund_answer
+from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundState
+from core.registry import NotConfigured
+from core.workbench import Workbench
+from models.payment import Payment, Refund, RefundStatus
+from models.refund_decision import RefundDecision, RefundWay
+from models.states import Actor, Cause, CauseKind
+
+log = structlog.get_logger()
+
+_ON_ITS_WAY = frozenset({RefundState.PROCESSING, RefundState.SUCCEEDED})
+Said = Answer | NotConfigured
+
+
+@dataclass(frozen=True)
+class _Task:
+    refund: Refund
+    payment: Payment
+    way: RefundWay
+
+
+def carry_out_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
+    """Ask, then do what was decided, and come back until the platform has answered."""
+    refund_id = UUID(job.payload["refund_id"])
+    cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
+    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now))
+    if not isinstance(found, _Task):
+        return found
+    said = _ask(workbench, found)
+    return workbench.transactions.write(lambda session, now: _note(session, found, said, now=now, cause=cause))
+
+
+def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> _Task | datetime | None:
+    """When to come back, or None where there is nothing to do. Of a call that was made a moment ago the platform may
+    not know yet (alipay.md 1.5)."""
+    charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
+    if charge_id is None:
+        return None
+    account = lock_charge_account(session, charge_id)
+    refund, decision = account.refund(refund_id), standing_decision(session, refund_id)
+    if decision is None or not decision.is_in_course:
+        return None
+    if refund.status not in LEFT_TO_PEOPLE:
+        decision.done_at = now  # the platform's word came first
+        return None
+    if refund.asked_at is not None and now < refund.asked_at + FIRST_LOOK:
+        return refund.asked_at + FIRST_LOOK
+    refund.asked_at, refund.asked_times = now, refund.asked_times + 1
+    return _Task(refund, account.payment(refund.payment_id), decision.way)
+
+
+def _ask(workbench: Workbench, task: _Task) -> Said:
+    """What the platform knows of the number; where it knows nothing, what it says to it when it is sent again."""
+    payment = task.payment
+    try:
+        gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        said = gateway.find_refund(task.refund.out_refund_no, out_trade_no=payment.out_trade_no)
+        if said.state is RefundState.NO_SUCH_NUMBER and task.way is RefundWay.AGAIN:
+            return gateway.open_refund(refund_order(task.refund, payment))
+    except (ProviderRefused, ProviderUnavailable, NotConfigured) as error:
+        return error
+    return said
+
+
+def _note(session: Session, task: _Task, said: Said, *, now: datetime, cause: Cause) -> datetime | None:
+    account = lock_charge_account(session, task.refund.charge_id)
+    refund, decision = account.refund(task.refund.id), standing_decision(session, task.refund.id)
+    if decision is None or not decision.is_in_course:
+        return None
+    if refund.status not in LEFT_TO_PEOPLE:
+        decision.done_at = now
+        return None
+    if isinstance(said, ProviderUnavailable) or (isinstance(said, ProviderRefused) and said.retryable):
+        return _later(refund, decision, said, now=now)
+    decision.done_at = now
+    if isinstance(said, RefundAnswer) and (decision.way is RefundWay.AGAIN or said.state in _ON_ITS_WAY):
+        _follow(session, account, refund, said, now=now, cause=cause)
+    elif decision.way is RefundWay.BY_HAND:
+        _give_by_hand(session, account, refund, now=now, cause=cause)
+    else:
+        _note_refusal(refund, said)
+    return None
+
+
+def _later(refund: Refund, decision: RefundDecision, said: Said, *, now: datetime) -> datetime | None:
+    """Nothing is known. What was to be sent again is left to people anew after a while: whatever they say then, the
+    platform is asked first."""
+    _note_refusal(refund, said)
+    is_long = decision.decided_at is not None and now - decision.decided_at > TOO_LONG
+    if is_long and decision.way is RefundWay.AGAIN:
+        decision.done_at = now
+        return None
+    return now + max(FIRST_LOOK, backoff(refund.asked_times))
+
+
+def _note_refusal(refund: Refund, said: Said) -> None:
+    refund.last_refusal = said.code if isinstance(said, ProviderRefused) else refund.last_refusal
+    log.warning("refund_not_carried_out", refund=str(refund.id), said=type(said).__name__, alarm=True)
+
+
+def _follow(
+    session: Session, account: ChargeAccount, refund: Refund, answer: RefundAnswer, *, now: datetime, cause: Cause
+) -> None:
+    """The platform has it: our record goes its way from here on, by way of `processing`."""
+    refund.become(session, RefundStatus.PROCESSING, at=now, cause=cause, reason="known_there")
+    apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
+    of = str(refund.id)
+    enqueue(session, "push_refund", run_at=now + FIRST_LOOK, now=now, dedup=f"push_refund:{of}", refund_id=of)
+
+
+def _give_by_hand(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:
+    refund.by_hand = True
+    if refund.status is RefundStatus.ABNORMAL:
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=BY_HAND)
+    refund.become(session, RefundStatus.SUCCEEDED, at=now, cause=cause, reason=BY_HAND)
+    after_move(session, account, refund, now=now, cause=cause)
