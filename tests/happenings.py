@@ -16,26 +16,12 @@ from core.payments.ask import ask_payment, look_at_payment
 from core.payments.inbox import apply_event
 from core.payments.open import PaymentIntent
 from core.refusals import AlreadyPaid, HoldEnding, NotCancellable, NotPayable
-from core.transactions import Overloaded, Step, Transactions
+from core.transactions import Step, Transactions
 from core.workbench import Workbench
 from models.base import new_id
 from models.payment import Payment
 
 R = TypeVar("R")
-
-
-def insistently(act: Callable[[], R]) -> Callable[[], R]:
-    """Too busy is no answer: ask again, as clients and the worker do."""
-
-    def call() -> R:
-        for _ in range(50):
-            try:
-                return act()
-            except Overloaded:
-                continue
-        raise AssertionError("overloaded for ever")
-
-    return call
 
 
 def in_hand(kind: str, **payload: Any) -> LeasedJob:

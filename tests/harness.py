@@ -30,7 +30,7 @@ from core.payments.inbox import receive_event
 from core.payments.open import Payer, PaymentIntent, intend_payment, note_opened, open_at_platform
 from core.ports import MessageKind, PlatformMessage, RefundAnswer, TradeAnswer
 from core.tickets import Tickets
-from core.transactions import Transactions
+from core.transactions import Overloaded, Transactions
 from core.workbench import Workbench
 from miniapp_api.worker import HANDLERS, PERIODIC
 from models.account import Account, Purpose
@@ -65,6 +65,20 @@ def race(*calls: Callable[[], R]) -> list[R | Exception]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(one, calls))
+
+
+def insistently(act: Callable[[], R], *, tries: int = 200) -> Callable[[], R]:
+    """Too busy is no answer: ask again, as clients and the worker do."""
+
+    def call() -> R:
+        for _ in range(tries):
+            try:
+                return act()
+            except Overloaded:
+                continue
+        raise AssertionError("overloaded for ever")
+
+    return call
 
 
 @contextmanager

@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.jobs.queue import LeasedJob, backoff, enqueue
+from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.push_refund import FIRST_LOOK, TOO_LONG, Answer, refund_order
 from core.payments.refund_desk import BY_HAND, LEFT_TO_PEOPLE, standing_decision
-from core.payments.refunds import after_move, apply_refund_answer
+from core.payments.refunds import after_move, apply_refund_answer, push_at
 from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundState
 from core.registry import NotConfigured
 from core.workbench import Workbench
@@ -124,8 +124,7 @@ def _follow(
     """The platform has it: our record goes its way from here on, by way of `processing`."""
     refund.become(session, RefundStatus.PROCESSING, at=now, cause=cause, reason="known_there")
     apply_refund_answer(session, account, refund, answer, now=now, cause=cause)
-    of = str(refund.id)
-    enqueue(session, "push_refund", run_at=now + FIRST_LOOK, now=now, dedup=f"push_refund:{of}", refund_id=of)
+    push_at(session, refund, now + FIRST_LOOK, now=now)
 
 
 def _give_by_hand(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime, cause: Cause) -> None:

@@ -69,15 +69,20 @@ def _push_later(session: Session, account: ChargeAccount, refund: Refund, *, now
     of_payment = [one for one in account.refunds if one.payment_id == refund.payment_id]
     closed = sum(one.status is RefundStatus.CLOSED for one in of_payment)
     run_at = now + backoff(closed) if closed else now
-    enqueue(session, "push_refund", run_at=run_at, now=now, dedup=f"push_refund:{refund.id}", refund_id=str(refund.id))
+    push_at(session, refund, run_at, now=now)
+
+
+def push_at(session: Session, refund: Refund, run_at: datetime, *, now: datetime) -> None:
+    """The job that sends it, or asks about it, then; the one that waits for it already, where there is one."""
+    of = str(refund.id)
+    enqueue(session, "push_refund", run_at=run_at, now=now, dedup=f"push_refund:{of}", refund_id=of)
 
 
 def push_waiting(session: Session, account: ChargeAccount, *, now: datetime) -> None:
     """A hospital has let a number go, or will not: what waited for its word is sent, or goes to the desk."""
     for refund in account.refunds:
         if refund.status is RefundStatus.DUE:
-            of = str(refund.id)
-            enqueue(session, "push_refund", run_at=now, now=now, dedup=f"push_refund:{of}", refund_id=of)
+            push_at(session, refund, now, now=now)
 
 
 def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 from delegation import Kin, make_kin
 from fakes import FakeAdapters, ManualClock
-from harness import race
+from harness import insistently, race
 from sqlalchemy import select
 
 from core.booking.book import book_appointment
 from core.dependents import granted
 from core.refusals import HoldOpen
-from core.transactions import Overloaded
 from core.workbench import Workbench
 from models.appointment import Appointment, PayMode
 from models.errors import NotFound
@@ -31,20 +29,6 @@ def kin(workbench: Workbench, clock: ManualClock, adapters: FakeAdapters) -> Kin
     return make_kin(workbench, clock, adapters, numbers=20)
 
 
-def insistently(act: Callable[[], Any]) -> Callable[[], Any]:
-    """Too busy is no answer: ask again, as a client does."""
-
-    def call() -> Any:
-        for _ in range(100):
-            try:
-                return act()
-            except Overloaded:
-                continue
-        raise AssertionError("overloaded for ever")
-
-    return call
-
-
 def made(kin: Kin) -> list[Appointment]:
     return kin.granter.read(lambda session: list(session.scalars(select(Appointment))))
 
@@ -53,8 +37,8 @@ def made(kin: Kin) -> list[Appointment]:
 def test_a_04_ended_while_it_is_booked(kin: Kin, turn: int) -> None:
     """Booked before the end, or not at all; and after it never again."""
     grant_id = kin.grant(Scope.BOOK)
-    calls = [insistently(kin.book) for _ in range(3)]
-    *booked, ended = race(*calls, insistently(lambda: kin.end(grant_id)))
+    calls = [insistently(kin.book, tries=100) for _ in range(3)]
+    *booked, ended = race(*calls, insistently(lambda: kin.end(grant_id), tries=100))
     assert not isinstance(ended, Exception)
     end = kin.row(grant_id).ended_at
     assert end is not None
@@ -70,9 +54,9 @@ def test_a_04_ended_while_it_is_paid_and_cancelled(kin: Kin, turn: int) -> None:
     grant_id = kin.grant()
     held = kin.granter.book(PayMode.ONLINE)
     race(
-        insistently(lambda: kin.holder.intend(held)),
-        insistently(lambda: kin.holder.cancel(held)),
-        insistently(lambda: kin.end(grant_id)),
+        insistently(lambda: kin.holder.intend(held), tries=100),
+        insistently(lambda: kin.holder.cancel(held), tries=100),
+        insistently(lambda: kin.end(grant_id), tries=100),
     )
     for act in (lambda: kin.holder.intend(held), lambda: kin.holder.cancel(held)):
         with pytest.raises(NotFound):
@@ -116,7 +100,7 @@ def test_a_04_whoever_ends_it_waits_for_what_is_under_way(kin: Kin) -> None:
         assert go_on.wait(timeout=30)
 
     def end() -> None:
-        ended.append(insistently(lambda: kin.end(grant_id))())
+        ended.append(insistently(lambda: kin.end(grant_id), tries=100)())
 
     booking = Thread(target=lambda: kin.write(book_slowly))
     booking.start()
@@ -144,10 +128,10 @@ def test_an_account_holds_what_its_terms_allow_for_whomever_it_books(
     for ward in wards:
         ward.grant(Scope.BOOK)
     calls = [
-        insistently(lambda one=ward: one.book(PayMode.ONLINE, schedule_id=one.granter.schedule_id))  # type: ignore[misc]
+        insistently(lambda one=ward: one.book(PayMode.ONLINE, schedule_id=one.granter.schedule_id), tries=100)  # type: ignore[misc]
         for ward in wards
     ]
-    found = race(*calls, insistently(lambda: kin.holder.book(PayMode.ONLINE)))
+    found = race(*calls, insistently(lambda: kin.holder.book(PayMode.ONLINE), tries=100))
     refused = [one for one in found if isinstance(one, Exception)]
     assert {type(one) for one in refused} == {HoldOpen}
     assert len(found) - len(refused) == 2

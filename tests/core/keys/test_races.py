@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from cabinet import Cabinet, begin
 from factories import make_account
-from harness import race
+from harness import insistently, race
 from people import APP, CAUSE, PROVIDER, agree, resident_id
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -28,7 +28,6 @@ from core.keys.in_use import take_into_use
 from core.keys.known import Keyring, make_known
 from core.ports import PlatformUser
 from core.tickets import Tickets
-from core.transactions import Overloaded
 from core.workbench import Workbench
 from models.account import Account, PlatformIdentity, Purpose
 from models.base import Base
@@ -53,20 +52,6 @@ def new_account(workbench: Workbench) -> UUID:
 def count(workbench: Workbench, table: type[Base]) -> int:
     query = select(func.count()).select_from(table)
     return workbench.transactions.read(lambda session, _now: session.scalar(query) or 0)
-
-
-def insistently(act: Callable[[], Any]) -> Callable[[], Any]:
-    """As a client does that is told to come again."""
-
-    def call() -> Any:
-        for _ in range(200):
-            try:
-                return act()
-            except Overloaded:
-                continue
-        raise AssertionError("overloaded for ever")
-
-    return call
 
 
 def new_dependent(id_number: str) -> NewDependent:

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 from factories import make_identity
 from fakes import FakeAdapters, ManualClock
-from happenings import HAPPENINGS, Case, Interrupted, insistently
-from harness import Patient, far_away, make_patient, race
+from happenings import HAPPENINGS, Case, Interrupted
+from harness import Patient, far_away, insistently, make_patient, race
 from sqlalchemy import func, select
 
 from core.invariants import check_invariants
@@ -144,7 +144,7 @@ class Table:
 
     def act(self, one: Round, case: Case, chance: Random) -> None:
         self.silences = Random(f"silence {one.number}") if one.silence else None
-        first, second = (insistently(partial(self.happen, case, name)) for name in one.pair)
+        first, second = (insistently(partial(self.happen, case, name), tries=50) for name in one.pair)
         pay = partial(self.between, one, case)
         if one.order == "at once":
             self.at_once(chance, [first, second, *([pay] if one.money == "paid between" else [])])
