@@ -152,9 +152,11 @@ class FakeGateway:
         self._silent("after", "open_refund", order.out_refund_no)
         return self.refunds[order.out_refund_no]
 
-    def settle_refund(self, out_refund_no: str, state: RefundState) -> RefundAnswer:
-        """The platform finishes with a refund. Returns what an event would say."""
-        self.refunds[out_refund_no] = replace(self.refunds[out_refund_no], state=state)
+    def settle_refund(
+        self, out_refund_no: str, state: RefundState, *, succeeded_at: datetime | None = None
+    ) -> RefundAnswer:
+        """The platform finishes with a refund. Returns what an event would say, and what it says when asked."""
+        self.refunds[out_refund_no] = replace(self.refunds[out_refund_no], state=state, succeeded_at=succeeded_at)
         return self.refunds[out_refund_no]
 
     def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from both_wallets import WALLETS, WECHAT, Wallet, on_one_kind
 from cases import Case
-from hospital_acts import CAUSE
 from stage import Stage
 from structlog.testing import capture_logs
 from wire import Reply, new_key
@@ -77,7 +76,7 @@ def decide(stage: Stage, case: Case, way: RefundWay) -> None:
     for operator in ("clerk-1", "clerk-2"):
         word = Word(way, "核对无误", operator)
         decided = stage.workbench.transactions.write(
-            lambda session, now, word=word: say_of_refund(session, refund_id, word, now=now, cause=CAUSE)
+            lambda session, now, word=word: say_of_refund(session, refund_id, word, now=now)
         )
     assert decided
 
@@ -113,7 +112,7 @@ def test_f_53_what_the_bank_did_not_take_is_not_over_until_two_people_have_given
     stage.work(after=timedelta(hours=2))
     assert not case.is_refunded()
     decide(stage, case, RefundWay.BY_HAND)
-    assert case.is_refunded()
+    stage.work_until(case.is_refunded, "given back by hand")
     assert WECHAT.asked(stage, "refund.create", case.refunds()[0].out_refund_no) == 1
     assert case.counts() == (["refund", "trade"], 1, 1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -91,8 +90,8 @@ def test_it_went_back_neither_before_it_was_due_nor_after_it_was_heard(patient: 
 
 def went_back(patient: Patient, done_at: datetime) -> tuple[datetime | None, datetime, datetime]:
     """The platform says now when it was done. When it was by our record and our books, and when we wrote that."""
-    said = patient.gateway.settle_refund(patient.refunds()[-1].out_refund_no, RefundState.SUCCEEDED)
-    patient.hear(replace(said, succeeded_at=done_at))
+    number = patient.refunds()[-1].out_refund_no
+    patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED, succeeded_at=done_at))
     patient.work()
     paid = select(Journal).where(Journal.kind == JournalKind.REFUND_PAID)
     journal = patient.read(lambda session: session.scalars(paid).one())

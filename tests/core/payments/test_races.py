@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from happenings import in_hand, insistently
-from harness import Patient, make_runner, race
+from happenings import in_hand
+from harness import Patient, insistently, make_runner, race
 from sqlalchemy import select, update
 
 from core.booking.endings.release import end_hold
