@@ -21,6 +21,7 @@ from sandbox.control.body import ControlError
 from sandbox.control.books import CLOCK_OFFSET, books
 from sandbox.control.hospital import hospital_control
 from sandbox.control.mail import mail
+from sandbox.control.miniapps import miniapps
 from sandbox.control.official import official_control
 from sandbox.control.pay_keys import pay_keys
 from sandbox.control.people import people
@@ -118,6 +119,7 @@ def create_app(sandbox: Sandbox) -> Flask:
         texts_control,
         realname_control,
         hospital_control,
+        miniapps,
     )
     for blueprint in (*platforms, *controls):
         app.register_blueprint(blueprint)

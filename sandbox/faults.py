@@ -34,6 +34,7 @@ ALIPAY_BILLS, ALIPAY_BILL_FILE = {"trade": "alipay.bill.trade", "signcustomer": 
 ERRCODE_TARGETS = (
     *("login", "token", "face.start", "face.query", "phone"),
     *("menu", "qrcode", "ticket", "oauth", "user", "urllink"),
+    *("shipping.report", "shipping.query", "shipping.managed"),
 )
 SMS_TARGETS = ("sms.aliyun", "sms.tencent")
 REALNAME_TARGETS = ("realname.aliyun", "realname.tencent")

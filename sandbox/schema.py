@@ -76,6 +76,10 @@ create table if not exists trades (
   transaction_id text unique, success_at real, created_at real not null, failures integer not null default 0,
   primary key (mchid, out_trade_no));
 create index if not exists trades_by_number on trades (out_trade_no);
+create table if not exists managed_apps (appid text primary key);
+create table if not exists shippings (
+  transaction_id text primary key, content text, upload_time real, is_finished integer not null default 0,
+  reports integer not null default 0);
 create table if not exists prepays (
   prepay_id text primary key, mchid text not null, out_trade_no text not null, created_at real not null);
 create index if not exists prepays_of_trade on prepays (mchid, out_trade_no, created_at);

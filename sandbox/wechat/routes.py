@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from sandbox.context import Sandbox, this_sandbox
 from sandbox.exchange import Result, read_object, text_or_none
 from sandbox.keys import App, Official
-from sandbox.wechat import face, links, login, phone, tokens
+from sandbox.wechat import face, links, login, phone, shipping, tokens
 from sandbox.wechat.admission import TokenExchange, require
 from sandbox.wechat.exchange import PLAIN_TYPE, ApiError, AppExchange, json_body
 
@@ -96,6 +96,45 @@ def getuserphonenumber() -> Response:
     sandbox = this_sandbox()
     number = text_or_none(read_object(request.get_data()).get("code"))
     return TokenExchange(sandbox, "phone", number).serve(lambda app: phone.read_number(sandbox, app, json_body()))
+
+
+class ShippingExchange(TokenExchange):
+    """About one paid order, by either of its numbers."""
+
+    def __init__(self, sandbox: Sandbox, operation: str) -> None:
+        body = read_object(request.get_data())
+        named = body.get("order_key")
+        key = named if isinstance(named, dict) else body
+        numbers = {
+            "transaction_id": key.get("transaction_id"),
+            "out_trade_no": key.get("out_trade_no", key.get("merchant_trade_no")),
+            "mchid": key.get("mchid", key.get("merchant_id")),
+        }
+        told = {name: text_or_none(value) for name, value in numbers.items()}
+        super().__init__(sandbox, operation, told["transaction_id"] or told["out_trade_no"])
+        self.facts |= told
+
+
+@api.route("/wxa/sec/order/upload_shipping_info", methods=["GET", "POST"])
+def upload_shipping_info() -> Response:
+    """A delivery is reported; the money it was paid with is free."""
+    sandbox = this_sandbox()
+    return ShippingExchange(sandbox, "shipping.report").serve(lambda app: shipping.report(sandbox, app, json_body()))
+
+
+@api.route("/wxa/sec/order/get_order", methods=["GET", "POST"])
+def get_order() -> Response:
+    """How far the delivery of an order is."""
+    sandbox = this_sandbox()
+    return ShippingExchange(sandbox, "shipping.query").serve(lambda app: shipping.find(sandbox, app, json_body()))
+
+
+@api.route("/wxa/sec/order/is_trade_managed", methods=["GET", "POST"])
+def is_trade_managed() -> Response:
+    """Whether the mini-program's money waits for deliveries."""
+    sandbox = this_sandbox()
+    exchange = TokenExchange(sandbox, "shipping.managed", None)
+    return exchange.serve(lambda app: shipping.answer_managed(sandbox, app, json_body()))
 
 
 def _face_exchange(sandbox: Sandbox, operation: str) -> TokenExchange:

@@ -9,6 +9,7 @@ from sandbox.crypto import pay_text, rsa_verify
 from sandbox.keys import Merchant
 from sandbox.phone import NotPossible
 from sandbox.store import Row, Tx, first
+from sandbox.wechat import shipping
 from sandbox.wechat_pay import notices, trades
 
 PAY_PARAMS = frozenset({"timeStamp", "nonceStr", "package", "signType", "paySign"})
@@ -35,6 +36,7 @@ def pay(
         if client_params is not None:
             _check_sheet(merchant, trade, prepays, client_params)
         paid = trades.set_paid(tx, trade, trade["amount_fen"] if amount_fen is None else amount_fen, now)
+        shipping.hold(tx, paid)
         event_id = notices.enqueue_payment(tx, sandbox, merchant, paid)
     sandbox.wake()
     return {
@@ -123,10 +125,11 @@ def ledger(sandbox: Sandbox) -> list[dict[str, Any]]:
         "select 'refund', mchid, out_trade_no, out_refund_no, transaction_id, amount_fen, state, "
         "success_at, created_at, params from refunds order by created_at, kind desc"
     )
-    return [_entry(sandbox, row) for row in rows]
+    funds = shipping.funds(sandbox)
+    return [_entry(sandbox, row, funds) for row in rows]
 
 
-def _entry(sandbox: Sandbox, row: Row) -> dict[str, Any]:
+def _entry(sandbox: Sandbox, row: Row, funds: Mapping[str, str]) -> dict[str, Any]:
     merchant = sandbox.keys.merchant(row["mchid"])
     params = json.loads(row["params"])
     entry = {
@@ -143,4 +146,4 @@ def _entry(sandbox: Sandbox, row: Row) -> dict[str, Any]:
     }
     if row["kind"] == "refund":
         return {**entry, "out_refund_no": row["out_refund_no"], "reason": params.get("reason")}
-    return {**entry, "description": params["description"]}
+    return {**entry, "description": params["description"], "funds": funds.get(row["transaction_id"])}
