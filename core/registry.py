@@ -20,6 +20,7 @@ from core.ports import (
     PaymentGateway,
     PhoneProver,
     ProviderError,
+    ShippingReporter,
     SmsGateway,
 )
 
@@ -53,6 +54,12 @@ class Adapters(Protocol):
 
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         """Who tells the bills of every merchant account there is, by its provider and our name of it."""
+
+    def shipping_reporters(self) -> list[ShippingReporter]:
+        """Those of every app that can be subject to shipping management, be it or not."""
+
+    def shipping_reporter(self, channel: str, app: str) -> ShippingReporter | None:
+        """Who is told that what was paid there is delivered; None where nobody waits for that."""
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         """How somebody logged in there proves a phone. Raises: NotConfigured."""

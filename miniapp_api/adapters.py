@@ -19,6 +19,7 @@ from core.ports import (
     PageLogin,
     PaymentGateway,
     PhoneProver,
+    ShippingReporter,
     SmsGateway,
     TokenStore,
 )
@@ -50,6 +51,7 @@ from integrations.wechat import (
     WeChatPayGateway,
     WeChatPayMessageReader,
     WeChatPhoneProver,
+    WeChatShippingReporter,
 )
 from miniapp_api.config import Config
 from miniapp_api.official_menu import menu_place
@@ -80,6 +82,7 @@ class Registry:
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
         self._bills: dict[tuple[str, str], BillSource] = {}
+        self._shipping: dict[tuple[str, str], ShippingReporter] = {}
         self._phones: dict[tuple[str, str], PhoneProver] = {}
         self._hospitals: dict[str, HospitalSystem] = {
             one.system: HttpHospitalSystem(one) for one in config.platforms.hospital_systems
@@ -130,6 +133,13 @@ class Registry:
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         return dict(self._bills)
 
+    def shipping_reporters(self) -> list[ShippingReporter]:
+        return list(self._shipping.values())
+
+    def shipping_reporter(self, channel: str, app: str) -> ShippingReporter | None:
+        found = self._shipping.get((channel, app))
+        return found if found is not None and found.is_on else None
+
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         return _found(self._phones.get((provider, app)))
 
@@ -163,6 +173,8 @@ class Registry:
         self._add_login(WeChatMiniappLogin(account), WeChatFaceVerifier(account, self._tokens))
         self._add_phone(WeChatPhoneProver(account, self._tokens))
         self._add_links(WeChatMiniappLinks(account, self._tokens))
+        shipping = WeChatShippingReporter(account, self._tokens)
+        self._shipping[shipping.channel, shipping.app] = shipping
 
     def _add_official(self, account: OfficialAccountConfig, miniapp: MiniappAccount) -> None:
         page = WeChatPageLogin(account, self._tokens)

@@ -51,7 +51,8 @@ class _List(Generic[T]):
 
     `texts` must be there; `may` are texts, and `lists` lists of texts, that may be absent or null; so may `objects`,
     each with the maker of its own texts. `own` are the addresses of the platform itself: production takes no other.
-    Those that are `sealed` may be anybody's, but production speaks to them over https only.
+    Those that are `sealed` may be anybody's, but production speaks to them over https only. `flags` are true or false,
+    and false where they are absent.
     """
 
     name: str
@@ -62,6 +63,7 @@ class _List(Generic[T]):
     objects: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = field(default_factory=dict)
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sealed: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
     def read(self, content: Mapping[str, Any], *, production: bool, faults: list[str]) -> tuple[T, ...]:
         """The accounts of the list; what is wrong with a row goes to `faults`."""
@@ -94,6 +96,9 @@ class _List(Generic[T]):
     def _account(self, row: Any) -> T:
         """Raises: ValueError."""
         given = _texts_of(row, self.texts, may=self.may, lists=self.lists, objects=tuple(self.objects))
+        set_flags = {name: row[name] for name in self.flags if row.get(name) is not None}
+        _refuse([name for name, value in set_flags.items() if not isinstance(value, bool)], "not true or false")
+        given |= set_flags
         for theirs, (make, texts) in self.objects.items():
             if row.get(theirs) is not None:
                 given[theirs] = make(**_texts_of(row[theirs], texts))
@@ -142,6 +147,7 @@ _MINIAPPS = _List(
     {"app": "app", "appid": "appid", "secret": "secret"},
     may={"base_url": "base_url"},
     own={"base_url": _API},
+    flags=("trade_managed",),
 )
 _OFFICIALS = _List(
     "wechat_official",

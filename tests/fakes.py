@@ -13,6 +13,7 @@ from core.ports import (
     BillSource,
     CloseOutcome,
     Conversation,
+    Delivery,
     FaceVerifier,
     GatewayLimits,
     HospitalSystem,
@@ -34,6 +35,7 @@ from core.ports import (
     RefundOrder,
     RefundState,
     Reply,
+    ShippingReporter,
     SmsGateway,
     TextKind,
     TradeAnswer,
@@ -243,6 +245,31 @@ class FakeSms:
         return f"message-{len(self.sent)}"
 
 
+class FakeShipping:
+    """Port ShippingReporter. `heard` is every report that reached the platform; a failure that is set is raised, once
+    each, those in `lost` after it was heard."""
+
+    channel = "wechat_jsapi"
+
+    def __init__(self, app: str = "patient") -> None:
+        self.app, self.is_on, self.managed = app, True, True
+        self.heard: list[Delivery] = []
+        self.failures: list[Exception] = []
+        self.lost: list[Exception] = []
+
+    def is_managed(self) -> bool:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.managed
+
+    def report(self, delivery: Delivery) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.heard.append(delivery)
+        if self.lost:
+            raise self.lost.pop(0)
+
+
 class FakeAdapters:
     """One merchant, one app, and the platform in memory behind them."""
 
@@ -253,6 +280,7 @@ class FakeAdapters:
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
         self.bills: dict[tuple[str, str], BillSource] = {}
+        self.shipping: list[ShippingReporter] = []
         self.phones: dict[tuple[str, str], PhoneProver] = {}
         self.sms: list[SmsGateway] = []
         self.matcher: NameMatcher | None = None
@@ -283,6 +311,12 @@ class FakeAdapters:
 
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         return dict(self.bills)
+
+    def shipping_reporters(self) -> list[ShippingReporter]:
+        return list(self.shipping)
+
+    def shipping_reporter(self, channel: str, app: str) -> ShippingReporter | None:
+        return next((one for one in self.shipping if (one.channel, one.app, one.is_on) == (channel, app, True)), None)
 
     def phone_prover(self, provider: str, app: str) -> PhoneProver:
         if (provider, app) not in self.phones:

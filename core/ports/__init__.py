@@ -74,6 +74,7 @@ from core.ports.money import (
     TradeState,
 )
 from core.ports.realname import MatchAnswer, MatchSubject, NameMatch, NameMatcher
+from core.ports.shipping import Delivery, ShippingReporter
 from core.ports.sms import SmsGateway, TextKind
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "BillUnreadable",
     "CloseOutcome",
     "Conversation",
+    "Delivery",
     "FaceOutcome",
     "FaceResult",
     "FaceStart",
@@ -137,6 +139,7 @@ __all__ = [
     "RefundState",
     "Reply",
     "SceneCode",
+    "ShippingReporter",
     "SmsGateway",
     "StandInUser",
     "TextKind",

@@ -13,6 +13,7 @@ from integrations.wechat.official_config import OfficialAccountConfig, PushMode
 from integrations.wechat.official_login import WeChatPageLogin
 from integrations.wechat.pay import WeChatPayGateway
 from integrations.wechat.phone import WeChatPhoneProver
+from integrations.wechat.shipping import WeChatShippingReporter
 
 __all__ = [
     "MenuPlace",
@@ -30,4 +31,5 @@ __all__ = [
     "WeChatPayGateway",
     "WeChatPayMessageReader",
     "WeChatPhoneProver",
+    "WeChatShippingReporter",
 ]

@@ -22,7 +22,7 @@ def _require_country(code: object) -> None:
         raise ValidationError("no country code")
 
 
-# --- api.weixin.qq.com (wechat.md 0.1, 1.1, 1.6, 2.1, 3.4 to 3.7) ----------------------------------------------------
+# --- api.weixin.qq.com (wechat.md 0.1, 1.1, 1.6, 1.10, 2.1, 3.4 to 3.7) ----------------------------------------------
 
 
 class SessionSchema(AnswerSchema):
@@ -115,6 +115,22 @@ class UrlLinkSchema(AnswerSchema):
     """generate_urllink."""
 
     url_link = fields.Url(schemes={"http", "https"}, require_tld=False, required=True)
+
+
+class TradeManagedSchema(AnswerSchema):
+    """is_trade_managed."""
+
+    is_trade_managed = fields.Boolean(required=True, truthy={True}, falsy={False})
+
+
+class _ShippedOrderSchema(AnswerSchema):
+    order_state = _whole(required=True)
+
+
+class ShippedOrderSchema(AnswerSchema):
+    """get_order of shipping management."""
+
+    order = fields.Nested(_ShippedOrderSchema, required=True)
 
 
 # --- WeChat Pay (wechat.md 4.4 to 4.8) -------------------------------------------------------------------------------

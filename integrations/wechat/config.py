@@ -27,12 +27,14 @@ _HEX = re.compile(r"[0-9A-Fa-f]{1,64}")
 
 @dataclass(frozen=True)
 class MiniappAccount:
-    """One mini-program: `app` is our name of it, `appid` WeChat's. Raises: ValueError."""
+    """One mini-program: `app` is our name of it, `appid` WeChat's. Of one that is `trade_managed`, WeChat keeps the
+    money until a delivery is reported (wechat.md 1.10). Raises: ValueError."""
 
     app: str
     appid: str
     secret: str = field(repr=False)
     base_url: str = MINIAPP_URL
+    trade_managed: bool = False
 
     def __post_init__(self) -> None:
         require_match(WORD, "app", self.app)

@@ -60,7 +60,7 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
         return AlipayAccount(name, "main", app_id, "2088000000000001", private, alipays, **more)  # type: ignore[arg-type]
 
     platforms = Platforms(
-        (MiniappAccount("main", "wx1", "secret"), MiniappAccount("second", "wx2", "secret")),
+        (MiniappAccount("main", "wx1", "secret", trade_managed=True), MiniappAccount("second", "wx2", "secret")),
         (
             merchant("gulou", "wx1"),
             merchant("renmin", "wx1"),
@@ -126,6 +126,15 @@ def test_an_official_account_pays_over_the_channel_of_its_appid_and_proves_no_fa
     links = registry.miniapp_links("wechat_official", "clinic")
     assert (links.provider, links.app) == ("wechat_official", "clinic")
     assert registry.miniapp_links("wechat_miniapp", "main").app == "main"
+
+
+def test_only_what_is_paid_in_a_managed_mini_program_is_reported_as_delivered(registry: Adapters) -> None:
+    assert [(one.app, one.is_on) for one in registry.shipping_reporters()] == [("main", True), ("second", False)]
+    reporter = registry.shipping_reporter("wechat_jsapi", "main")
+    assert reporter is not None
+    assert reporter.app == "main"
+    others = [("wechat_jsapi", "second"), ("wechat_jsapi", "clinic"), ("wechat_h5", "main"), ("alipay_miniapp", "main")]
+    assert [registry.shipping_reporter(*one) for one in others] == [None] * 4
 
 
 def test_a_message_is_read_by_its_merchant(registry: Adapters) -> None:

@@ -279,6 +279,14 @@ def test_a_merchant_may_be_in_certificate_mode_and_have_more_apps(production: di
     assert (account.public_key_id, account.platform_certificates, account.bound_appids) == (None, (), ("wx2",))
 
 
+@pytest.mark.parametrize(("told", "is_managed"), [({}, False), ({"trade_managed": True}, True)])
+def test_a_mini_program_is_managed_where_the_file_says_so(
+    production: dict[str, str], told: dict[str, bool], is_managed: bool
+) -> None:
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_miniapp", **told))
+    assert Config.from_environ(production).platforms.wechat_miniapp[0].trade_managed is is_managed
+
+
 def test_one_wallet_is_enough(production: dict[str, str]) -> None:
     for kept in ("wechat_miniapp", "alipay"):
         content = json.loads(Path(production["PLATFORMS_FILE"]).read_text())
@@ -326,6 +334,7 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             _row("wechat_pay", private_key=SECRET),
             "wechat_pay[0]: private_key is not an unencrypted PEM private key",
         ),
+        (_row("wechat_miniapp", trade_managed="yes"), "wechat_miniapp[0]: not true or false: trade_managed"),
         (
             lambda content: {
                 **content,
