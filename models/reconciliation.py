@@ -70,7 +70,7 @@ class BillLine(Base):
     @property
     def moved_fen(self) -> int:
         """What it moved in the account, without the fee; below zero where it went out. Nothing of what the payer's bank
-        took back, or what never arrived."""
+        took back, or of a refund that was closed; one that is stuck has left all the same."""
         if self.kind == "payment":
             return self.amount_fen if self.state == "paid" else 0
         return -self.amount_fen if self.state != "not_refunded" else 0

@@ -17,7 +17,7 @@ Spoil = Callable[[list[BillEntry]], list[BillEntry]]
 _STATES = {
     RefundState.SUCCEEDED: BillState.REFUNDED,
     RefundState.PROCESSING: BillState.REFUNDING,
-    RefundState.ABNORMAL: BillState.NOT_REFUNDED,
+    RefundState.ABNORMAL: BillState.ABNORMAL,
     RefundState.CLOSED: BillState.NOT_REFUNDED,
 }
 

@@ -27,8 +27,11 @@ class BillState(StrEnum):
     REFUNDING = "refunding"
     """Accepted, and no end is told."""
 
+    ABNORMAL = "abnormal"
+    """It has left the merchant's account and cannot arrive: the platform has the money."""
+
     NOT_REFUNDED = "not_refunded"
-    """Closed or stuck at the platform: the payer has nothing."""
+    """Closed: nothing has left the merchant's account, or it is there again."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from models.base import new_id
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
 
+_NEVER_ARRIVED = ("abnormal", "not_refunded")
 PAYMENT, REFUND, MOVEMENTS = "payment", "refund", "movements"
 _AT_PLATFORM = frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED, RefundStatus.ABNORMAL, RefundStatus.CLOSED})
 """How we have a refund that the platform has accepted."""
@@ -104,15 +105,16 @@ def _compare_refund(ours: Ours, day: date, line: BillLine) -> Found | None:
         return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
     if refund.amount_fen != line.amount_fen:
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
-    if refund.by_hand and line.state == "not_refunded":
+    if refund.by_hand and line.state in _NEVER_ARRIVED:
         return None
     if refund.by_hand and (line.state == "refunded" or refund.succeeded_at is None or line.at > refund.succeeded_at):
         return Found(DifferenceKind.DUPLICATE, REFUND, line.number, {"ours": "by_hand", "theirs": line.state})
+    never_by_then = refund.succeeded_at is None or hospital_day(refund.succeeded_at) > day
     agrees = {
         "refunded": refund.status is RefundStatus.SUCCEEDED,
         # A bill is never mended: one that was abnormal in it may have arrived on a later day.
         "refunding": refund.status in _AT_PLATFORM or refund.by_hand,
-        "not_refunded": refund.succeeded_at is None or hospital_day(refund.succeeded_at) > day,
+        **dict.fromkeys(_NEVER_ARRIVED, never_by_then),
     }[line.state]
     if not agrees:
         both = {"ours": str(refund.status), "theirs": line.state}

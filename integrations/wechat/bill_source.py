@@ -35,7 +35,8 @@ EMPTY_AT = time(12)
 REFUND_STATES = {
     "SUCCESS": BillState.REFUNDED,
     "PROCESSING": BillState.REFUNDING,
-    **dict.fromkeys(("ABNORMAL", "CLOSED", "CHANGE", "FAIL", "REFUNDCLOSE"), BillState.NOT_REFUNDED),
+    "ABNORMAL": BillState.ABNORMAL,
+    **dict.fromkeys(("CLOSED", "CHANGE", "FAIL", "REFUNDCLOSE"), BillState.NOT_REFUNDED),
 }
 """The words of today, and the older ones that bills have kept."""
 

@@ -78,13 +78,13 @@ class Shop:
         self.sandbox.control(f"payments/{order.out_trade_no}/pay", channel=channel, merchant=self.gateway.merchant)
         return order
 
-    def refund(self, order: PaymentOrder, fen: int) -> RefundOrder:
-        """Done before it returns."""
+    def refund(self, order: PaymentOrder, fen: int, *, ends: RefundState = RefundState.SUCCEEDED) -> RefundOrder:
+        """Over before it returns."""
         number = "R" + secrets.token_hex(12).upper()
         asked = RefundOrder(number, order.out_trade_no, fen, order.amount_fen, "CNY", "预约已取消")
         self.gateway.open_refund(asked)
         for _ in range(200):
-            if self.gateway.find_refund(number, out_trade_no=order.out_trade_no).state is RefundState.SUCCEEDED:
+            if self.gateway.find_refund(number, out_trade_no=order.out_trade_no).state is ends:
                 return asked
             time.sleep(0.02)
         raise AssertionError(number)
@@ -281,6 +281,20 @@ def test_f56_a_line_of_ours_is_missing_twice_other_or_in_another_state(shop: Sho
         expected[1] = replace(back, state=BillState.NOT_REFUNDED)
     assert list(shop.source.trade_bill(traded.day)) == expected
     assert second not in expected
+
+
+@pytest.mark.parametrize("wallet", ["wechat"])
+def test_a_refund_that_is_stuck_has_left_the_account(shop: Shop) -> None:
+    day = new_day()
+    shop.at(day, 11)
+    order = shop.pay(shop.ordered())
+    shop.plant("refund.create", "abnormal", match={"out_trade_no": order.out_trade_no}, times=1)
+    shop.refund(order, 2000, ends=RefundState.ABNORMAL)
+    shop.at(day + timedelta(days=1), 11)
+    back = shop.source.trade_bill(day)[-1]
+    assert (back.kind, back.state, back.amount_fen) == (BillKind.REFUND, BillState.ABNORMAL, 2000)
+    moved = [one for one in shop.source.fund_flow(day) if one.kind is FundKind.REFUND]
+    assert [(one.income, one.amount_fen) for one in moved] == [(False, 2000)]
 
 
 def test_f56_a_flow_is_spoilt_by_itself(shop: Shop, traded: Traded) -> None:

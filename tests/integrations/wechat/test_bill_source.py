@@ -123,7 +123,7 @@ def test_a_flow_is_told_in_its_order(source: WeChatBillSource, wire: responses.R
     ("word", "state"),
     [
         ("PROCESSING", BillState.REFUNDING),
-        ("ABNORMAL", BillState.NOT_REFUNDED),
+        ("ABNORMAL", BillState.ABNORMAL),
         ("CLOSED", BillState.NOT_REFUNDED),
         ("FAIL", BillState.NOT_REFUNDED),
     ],
