@@ -29,7 +29,7 @@ help: ## this list
 run: $(VENV)/runtime.stamp ## sandbox, API and worker on this machine, until Ctrl-C
 	@exec $(PY) tools/run.py
 
-journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `make run`; PERSON=family: a mother and all she looks after; PERSON=rush: 300 people and 60 numbers
+journey: $(VENV)/runtime.stamp ## play a patient from login to refund against `make run`; PERSON=family: a mother and all she looks after; PERSON=rush: 300 people and 60 numbers; PERSON=money: a day of payments and its bills, on a run of its own
 	@exec $(PY) tools/journey.py
 
 test: $(VENV)/test.stamp ## the whole suite, on SQLite and on PostgreSQL, in parallel; SUITE=sm: with SM3 and SM4

@@ -235,14 +235,19 @@ class House:
 
     def tool(self, name: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A script of tools/, in the surroundings of this run."""
-        return subprocess.run(
-            [sys.executable, str(ROOT / "tools" / name), *arguments],
-            env={**_environ(), **self.settings, **more},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        return run_tool(name, *arguments, **self.settings, **more)
+
+
+def run_tool(name: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A script of tools/, with nothing of the surroundings of the tests but this."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / name), *arguments],
+        env={**_environ(), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
 
 
 @contextmanager

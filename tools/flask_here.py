@@ -1,6 +1,7 @@
 """An operator's command in the surroundings of `make run`: `python tools/flask_here.py invariants`.
 
-Reads API_PORT, SANDBOX_PORT, DATABASE_URL and DATA_DIR as `make run` does, so that both mean the same run.
+Reads API_PORT, SANDBOX_PORT, DATABASE_URL and DATA_DIR as `make run` does, so that both mean the same run. With
+STARTS_AT, an instant, it is that time for this command alone (`tools/another_time.py`).
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ def main() -> None:
             raise CannotRun(f"No `make run` has kept anything in {places.data_dir}: say its DATA_DIR here too.")
     except CannotRun as reason:
         sys.exit(str(reason))
+    app = "tools/another_time.py" if os.environ.get("STARTS_AT") else "wsgi"
     os.chdir(ROOT)
-    os.execve(
-        sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *sys.argv[1:]], places.environ(os.environ)
-    )
+    os.execve(sys.executable, [sys.executable, "-m", "flask", "--app", app, *sys.argv[1:]], places.environ(os.environ))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -83,21 +83,24 @@ def control(method: str, path: str, body: Any = None) -> Any:
     return answer
 
 
-def operator(*command: str) -> list[Any]:
+def operator(*command: str, exits: int = 0, at: datetime | None = None) -> list[Any]:
     """Run an operator command and read its JSON lines."""
-    return [json.loads(line) for line in operator_says(*command).splitlines() if line.startswith("{")]
+    said = operator_says(*command, exits=exits, at=at)
+    return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
 
-def operator_says(*command: str) -> str:
-    """Run an operator command; what it printed."""
+def operator_says(*command: str, exits: int = 0, at: datetime | None = None) -> str:
+    """Run an operator command, for which it is `at` where that is given; what it printed."""
+    moved = {} if at is None else {"STARTS_AT": at.isoformat()}
     ran = subprocess.run(
         [sys.executable, str(_HERE / "flask_here.py"), *command],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
+        env=os.environ | moved,
     )
-    check(ran.returncode == 0, f"operator command {command[0]} exited {ran.returncode}: {ran.stderr or ran.stdout}")
+    check(ran.returncode == exits, f"operator command {command[0]} exited {ran.returncode}: {ran.stderr or ran.stdout}")
     return ran.stdout
 
 
@@ -144,13 +147,13 @@ def invent(surname: str, first_year: int, last_year: int) -> Human:
     return Human(surname + given, date(first_year, 1, 1) + timedelta(days=random.randrange(days)))
 
 
-def eventually(look: Callable[[], Any], holds: Callable[[Any], bool], what: str) -> Any:
-    """Look again until it holds."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(look: Callable[[], Any], holds: Callable[[Any], bool], what: str, *, most: float = PATIENCE) -> Any:
+    """Look again until it holds, for `most` seconds."""
+    deadline = time.monotonic() + most
     while True:
         seen = look()
         if holds(seen):
             return seen
         if time.monotonic() > deadline:
-            fail(f"{what}, still not after {PATIENCE:.0f} s: {json.dumps(seen, ensure_ascii=False)[:600]}")
+            fail(f"{what}, still not after {most:.0f} s: {json.dumps(seen, ensure_ascii=False)[:600]}")
         time.sleep(0.3)

@@ -1,10 +1,12 @@
-"""The hospital of `make journey PERSON=rush`: one doctor, a morning of 60 numbers and an afternoon of ten."""
+"""Hospitals with one doctor, as `make journey` loads one for each run that needs its own. A rush: a morning of 60
+numbers and an afternoon of ten."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,38 +32,68 @@ _HEADERS = {
 }
 
 
-def write_directory(folder: Path, code: str, day: date, release_at: datetime) -> None:
-    """The files of one hospital with one clinic on one day."""
+_TIMES = {"morning": ("08:00", "11:00"), "afternoon": ("14:00", "17:00")}
+_EASY = {
+    "hold_minutes": HOLD_MINUTES,
+    "return_after_seconds": 0,
+    "return_spread_seconds": 0,
+    "min_identity_level": 0,
+}
+
+
+@dataclass(frozen=True)
+class HalfDay:
+    """Numbers of the one doctor, in equal segments."""
+
+    day: date
+    period: str
+    segments: int
+    each: int
+
+    def row(self, code: str) -> list[Any]:
+        starts, ends = _TIMES[self.period]
+        who = [code, f"{code}-D", f"{code}-T", f"{code}-A"]
+        return [
+            *who,
+            self.day.isoformat(),
+            self.period,
+            starts,
+            ends,
+            "EXPERT",
+            FEE_FEN,
+            180 // self.segments,
+            self.each,
+        ]
+
+
+def write_rush(folder: Path, code: str, day: date, release_at: datetime) -> None:
+    """The files of a hospital that releases one day's numbers then."""
     local = release_at.astimezone(ZONE)
+    policy = {
+        "release_days_before": DAYS_AHEAD,
+        "release_time": f"{local:%H:%M}",
+        "waitlist_opens": "00:00",
+        "waitlist_closes": "23:59",
+        "offers_most": 1,
+    }
+    half_days = [HalfDay(day, "morning", SEGMENTS, EACH), HalfDay(day, "afternoon", 1, INSTEAD)]
+    write_directory(folder, code, half_days, policy)
+
+
+def write_directory(folder: Path, code: str, half_days: Sequence[HalfDay], policy: Mapping[str, Any]) -> None:
+    """The files of one hospital. Nobody has to prove who they are there, and what is let go comes back at once."""
     rows: Mapping[str, list[list[Any]]] = {
-        "hospitals": [[code, f"放号演示医院{code}", "", "三级甲等", "综合", "320106", "演示路1号", "", "", "", "",
-                       "true"]],
+        "hospitals": [[code, f"演示医院{code}", "", "三级甲等", "综合", "320106", "演示路1号", "", "", "", "", "true"]],
         "campuses": [[code, f"{code}-A", "本部", "演示路1号", "", ""]],
         "departments": [[code, f"{code}-D", "", "演示科", "", "", "", "", "", "true", "true"]],
         "doctors": [[code, f"{code}-T", f"{code}-D", "虚拟抢", "主任医师", "F", "虚拟医生，仅供演示。", "true"]],
         "rosters": [],
-        "schedules": [
-            [code, f"{code}-D", f"{code}-T", f"{code}-A", day.isoformat(), "morning", "08:00", "11:00", "EXPERT",
-             FEE_FEN, 180 // SEGMENTS, EACH],
-            [code, f"{code}-D", f"{code}-T", f"{code}-A", day.isoformat(), "afternoon", "14:00", "17:00", "EXPERT",
-             FEE_FEN, 180, INSTEAD],
-        ],
-    }  # fmt: skip
+        "schedules": [one.row(code) for one in half_days],
+    }
     for name, header in _HEADERS.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(header.split(","))
             writer.writerows(rows[name])
-    policy = {
-        "release_days_before": DAYS_AHEAD,
-        "release_time": f"{local:%H:%M}",
-        "hold_minutes": HOLD_MINUTES,
-        "return_after_seconds": 0,
-        "return_spread_seconds": 0,
-        "min_identity_level": 0,
-        "waitlist_opens": "00:00",
-        "waitlist_closes": "23:59",
-        "offers_most": 1,
-    }
-    entries = [{"level": "hospital", "code": code, "policy": policy}]
+    entries = [{"level": "hospital", "code": code, "policy": {**_EASY, **policy}}]
     (folder / "policies.json").write_text(json.dumps(entries), encoding="utf-8")

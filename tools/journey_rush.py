@@ -11,103 +11,21 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from journey_client import API, ZONE, Client, Teller, call, check, control, eventually, operator_says
-from journey_clinic import DAYS_AHEAD, FEE_FEN, INSTEAD, NUMBERS, write_directory
-from journey_household import Foreigner
+from journey_client import ZONE, Teller, check, control, eventually, operator_says
+from journey_clinic import DAYS_AHEAD, FEE_FEN, INSTEAD, NUMBERS, write_rush
+from journey_crowd import Person, at_once
 
 PEOPLE = 300
 PAYING, DROPPING = 40, 10
 """Of those who got a number; the rest let theirs lapse."""
 WAITING, LEAVING = 30, 5
 """Of those who got none; and who give up the number that waiting brought them."""
-_AT_ONCE = 24
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def at_once(act: Callable[[T], R], each: Iterable[T]) -> list[R]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(act, each))
-
-
-@dataclass
-class Person:
-    """One of the 300, with a wallet of her own. All are from abroad: no two invented passports are the same."""
-
-    human: Foreigner = field(default_factory=Foreigner)
-    client: Client = field(default_factory=Client)
-    dependent_id: str = ""
-    appointment: dict[str, Any] | None = None
-    entry_id: str = ""
-    answers: Counter[str] = field(default_factory=Counter)
-
-    def arrive(self) -> None:
-        """Log in, consent, and add herself."""
-        open_id = "o" + secrets.token_urlsafe(20)
-        code = control("POST", "/login-codes", {"provider": "wechat_miniapp", "open_id": open_id})["code"]
-        said = {"provider": "wechat_miniapp", "code": code}
-        self.client.token = self.client("POST", "/sessions", said, expect=201)["token"]
-        for text in self.client("GET", "/consent-texts")["items"]:
-            if text["purpose"] in ("service", "sensitive_identity"):
-                consent = {"purpose": text["purpose"], "version": text["version"], "granted": True}
-                self.client("POST", "/account/consents", consent, expect=201)
-        typed = self.human.typed("self")
-        self.dependent_id = self.client("POST", "/dependents", typed, expect=201, keyed=True)["id"]
-
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Whatever comes back."""
-        headers = {"Authorization": f"Bearer {self.client.token}", "Idempotency-Key": secrets.token_hex(16)}
-        return call(method, f"{API}/api/v1{path}", body, headers)
-
-    def wait(self, department_id: str, day: str) -> None:
-        """For a number of that morning."""
-        wish = {"dependent_ids": [self.dependent_id], "department_id": department_id, "periods": ["morning"]}
-        body = wish | {"date_from": day, "date_to": day, "pay": "online"}
-        self.entry_id = self.client("POST", "/waitlist-entries", body, expect=201, keyed=True)["id"]
-
-    def entry(self) -> dict[str, Any]:
-        """What she is told of her waiting."""
-        (entry,) = self.client("GET", "/waitlist-entries")["items"]
-        return dict(entry)
-
-    def found(self) -> bool:
-        """Whether waiting brought a number; it is hers from then on."""
-        appointment_id = self.entry()["dependents"][0]["appointment_id"]
-        if appointment_id is not None:
-            self.appointment = self.client("GET", f"/appointments/{appointment_id}")
-        return appointment_id is not None
-
-    def book(self, schedule_id: str) -> str:
-        """What she was told."""
-        wish = {"schedule_id": schedule_id, "dependent_id": self.dependent_id, "pay": "online"}
-        status, said = self.ask("POST", "/appointments", wish)
-        told = "booked" if status == 201 else str(said["code"])
-        self.answers[told] += 1
-        if status == 201:
-            self.appointment = said
-        return told
-
-    def pay(self) -> None:
-        assert self.appointment is not None
-        path = f"/appointments/{self.appointment['id']}/payments"
-        opened = self.client("POST", path, {"channel": "wechat_jsapi"}, expect=201, keyed=True)
-        control("POST", f"/payments/{opened['out_trade_no']}/pay")
-
-    def cancel(self) -> None:
-        assert self.appointment is not None
-        self.client("POST", f"/appointments/{self.appointment['id']}/cancellation", {}, keyed=True)
-
-    def see(self) -> dict[str, Any]:
-        assert self.appointment is not None
-        seen: dict[str, Any] = self.client("GET", f"/appointments/{self.appointment['id']}")
-        return seen
 
 
 @dataclass
@@ -147,7 +65,7 @@ class Rush:
         code = "RUSH" + secrets.token_hex(4).upper()
         day = (self.release_at.astimezone(ZONE) + timedelta(days=DAYS_AHEAD)).date()
         with tempfile.TemporaryDirectory() as folder:
-            write_directory(Path(folder), code, day, self.release_at)
+            write_rush(Path(folder), code, day, self.release_at)
             operator_says("load-directory", folder)
         hospital = self.people[0].client("GET", f"/hospitals?q={code}")["items"][0]
         found = self.people[0].client("GET", f"/hospitals/{hospital['id']}/schedules?date={day}")["items"]
