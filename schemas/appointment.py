@@ -9,13 +9,14 @@ from models.appointment import AppointmentStatus, PayerKind, PayMode
 from models.charge import FeeKind, Leg
 from models.hospital import Period
 from models.hospital_card import HospitalCard
-from models.payment import Channel, PaymentStatus, RefundReason, RefundStatus
+from models.payment import Channel, PaymentStatus
 from models.person import Relationship
 from schemas.base import CURSOR, Count, Day, Id, Instant, ReplySchema, Strict, Text, Whole
 from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferReply
 from schemas.day import ArrivalReply, FollowUpReply
 from schemas.masked import Masked
 from schemas.notice_version import NoticeVersion
+from schemas.refund import RefundReply
 
 
 class BookAppointmentSchema(Strict):
@@ -141,14 +142,6 @@ class OpenedPaymentReply(PaymentReply):
 
 class OpenPaymentSchema(Strict):
     channel = fields.Enum(Channel, by_value=True, required=True)
-
-
-class RefundReply(ReplySchema):
-    id = fields.UUID(required=True)
-    status = fields.Enum(RefundStatus, by_value=True, required=True)
-    amount_fen = fields.Integer(required=True)
-    reason = fields.Enum(RefundReason, by_value=True, required=True)
-    succeeded_at = Instant(allow_none=True, required=True)
 
 
 class AppointmentReply(ReplySchema):

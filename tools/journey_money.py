@@ -206,5 +206,4 @@ def is_refunded(seen: Mapping[str, Any]) -> bool:
 
 
 def told(seen: Mapping[str, Any]) -> str:
-    refund = seen["refund"]
-    return f"{refund['amount_fen']} fen back ({refund['reason']}) at {refund['succeeded_at']}"
+    return str(seen["refund"]["words"]["zh"])
