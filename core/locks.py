@@ -2,8 +2,9 @@
 
 idempotency key → account → person (its alias root) → dependent → charge → appointment → hospital claim → waitlist entry
 → slot → payment → refund → grant → the payer's identity → login; several of one kind in id order. Gates of codes
-(`core/identity/code_limits.py`) come after the account. A booking under a grant holds it before its slot: those who
-hold a grant share it, and whoever ends it waits for nothing else meanwhile.
+(`core/identity/code_limits.py`) come after the account, the pace of a merchant's refunds
+(`core/payments/refund_pace.py`) after everything. A booking under a grant holds it before its slot: those who hold a
+grant share it, and whoever ends it waits for nothing else meanwhile.
 
 Each helper looks again while it holds the lock (`populate_existing`): what was read before may be old. On SQLite the
 one writer holds everything already, so the same statement only looks again.

@@ -49,6 +49,7 @@ _MADE_TWICE = (
     "uq_bill_differences_",
     "uq_journals_",
     "uq_refund_decisions_",
+    "uq_refund_paces_",
 )
 _LOCK_TIMEOUT = "55P03"
 

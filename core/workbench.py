@@ -9,6 +9,9 @@ from core.tickets import Tickets
 from core.transactions import Transactions
 from models.sealing import Vault
 
+REFUNDS_PER_SECOND = 100
+"""For each merchant account. WeChat Pay takes 150 (wechat.md 4.6), Alipay names no number."""
+
 
 @dataclass(frozen=True)
 class Workbench:
@@ -16,3 +19,4 @@ class Workbench:
     vault: Vault
     tickets: Tickets
     adapters: Adapters
+    refunds_per_second: int = REFUNDS_PER_SECOND

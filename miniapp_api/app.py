@@ -76,4 +76,4 @@ def make_workbench(config: Config, adapters: Adapters | None = None, clock: Cloc
     transactions = Transactions(database, clock or DatabaseClock(database))
     vault = Vault(sealing=config.keys.sealing, hashing=config.keys.hashing)
     adapters = adapters or Registry(config, DatabaseTokenStore(transactions, vault))
-    return Workbench(transactions, vault, Tickets(config.keys.tickets), adapters)
+    return Workbench(transactions, vault, Tickets(config.keys.tickets), adapters, config.refunds_per_second)

@@ -18,6 +18,7 @@
 | `RATE_LIMIT_SMS_ACCOUNT` | codes asked for by one account | `10/hour,20/day` |
 | `RATE_LIMIT_SMS_ADDRESS` | codes asked for from one network (/24, /48) | `60/hour,300/day`; local: `6000/hour,60000/day` |
 | `SMS_DAILY_MOST` | messages of one day in all: what a day may cost | `5000` |
+| `REFUNDS_PER_SECOND` | calls about refunds of one merchant account that no second has more of, by all workers together | `100` |
 | `REDIS_URL` | `redis://…`, `rediss://…` or `redis+unix://…`: counts these rates for all processes together | each process counts for itself |
 | `LOG_LEVEL` | `DEBUG`, `INFO`, `WARNING` or `ERROR` | `INFO` |
 | `BODY_LIMIT` | largest request body in bytes | `65536` |
@@ -40,6 +41,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from core.identity.code_limits import CodeLimits, Rate
+from core.workbench import REFUNDS_PER_SECOND
 from miniapp_api.keys import SUITE_VARIABLE, Keys, KeysUnusable, read_keys, suite_wanted
 from miniapp_api.platforms import Platforms, PlatformsUnusable, read_platforms
 
@@ -80,6 +82,7 @@ class Config:
     login_limit: str
     follower_limit: str
     code_limits: CodeLimits
+    refunds_per_second: int
     redis_url: str = field(repr=False)
     log_level: str
     body_limit: int
@@ -120,6 +123,7 @@ class _Look:
             login_limit=self.rate("RATE_LIMIT_LOGIN", "6000/minute" if self.local else "30/minute"),
             follower_limit=self.rate("RATE_LIMIT_FOLLOWER", "6000/minute" if self.local else "20/minute"),
             code_limits=self.code_limits(),
+            refunds_per_second=self.whole("REFUNDS_PER_SECOND", REFUNDS_PER_SECOND, smallest=1, largest=150),
             redis_url=self.redis_url(),
             log_level=self.one_of("LOG_LEVEL", LOG_LEVELS, "INFO"),
             body_limit=self.whole("BODY_LIMIT", 64 * 1024, smallest=1024, largest=1024 * 1024),

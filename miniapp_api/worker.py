@@ -46,6 +46,7 @@ from core.payments.forget_events import forget_events
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
 from core.payments.refund_desk import CARRY_OUT
+from core.payments.refunds import PUSH_REFUND
 from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
@@ -103,7 +104,7 @@ HANDLERS: Mapping[str, Handler] = {
     LIFT: lift_strike,
     "mark_no_shows": mark_no_shows,
     PAUSE: pause_strike,
-    "push_refund": push_refund,
+    PUSH_REFUND: push_refund,
     CARRY_OUT: carry_out_refund,
     RECONCILE: reconcile_day,
     "return_channels": return_channels,
@@ -138,9 +139,14 @@ PERIODIC = (
 )
 
 
+SHARES = {RECONCILE: 1, PUSH_REFUND: 2}
+"""Of a worker's four threads. What comes in floods, or waits long for a platform, leaves room for what patients wait
+for: their payments, their numbers, and what a hospital is to be told."""
+
+
 def make_runner(workbench: Workbench) -> Runner:
     """A runner with every job of the house."""
-    return Runner(workbench, HANDLERS, periodic=PERIODIC, name=f"{socket.gethostname()}:{os.getpid()}")
+    return Runner(workbench, HANDLERS, periodic=PERIODIC, shares=SHARES, name=f"{socket.gethostname()}:{os.getpid()}")
 
 
 def work(workbench: Workbench) -> None:

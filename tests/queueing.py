@@ -23,8 +23,9 @@ def add(transactions: Transactions, *, after: timedelta = timedelta(0), kind: st
     transactions.write(lambda session, now: enqueue(session, kind, run_at=now + after, now=now, **more))
 
 
-def lease(transactions: Transactions, *, limit: int = 100, worker: str = "w") -> list[LeasedJob]:
-    return transactions.write(lambda session, now: lease_ready(session, worker=worker, limit=limit, now=now))
+def lease(transactions: Transactions, *, limit: int = 100, worker: str = "w", **room: int) -> list[LeasedJob]:
+    """`room` by kind of job."""
+    return transactions.write(lambda session, now: lease_ready(session, worker=worker, limit=limit, room=room, now=now))
 
 
 def rows(transactions: Transactions) -> list[Job]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.base import new_id
@@ -79,21 +80,19 @@ def new_job(kind: str, *, run_at: datetime, now: datetime, dedup: str | None, pa
     )
 
 
-def lease_ready(session: Session, *, worker: str, limit: int, now: datetime) -> list[LeasedJob]:
-    """Take up to `limit` due jobs; a job whose lease has run out is due again."""
-    ready = (
-        select(Job.id)
-        .where(
-            Job.done_at.is_(None),
-            Job.dead_at.is_(None),
-            Job.run_at <= now,
-            or_(Job.lease_until.is_(None), Job.lease_until < now),
-        )
-        .order_by(Job.run_at, Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(session.scalars(ready))
+def is_ready(*, full: Iterable[str] = (), now: datetime) -> ColumnElement[bool]:
+    """Due and in nobody's hand, and of none of the kinds of which there are enough in hand."""
+    is_free = or_(Job.lease_until.is_(None), Job.lease_until < now)
+    others = Job.kind.not_in(list(full))
+    return and_(Job.done_at.is_(None), Job.dead_at.is_(None), Job.run_at <= now, is_free, others)
+
+
+def lease_ready(
+    session: Session, *, worker: str, limit: int, now: datetime, room: Mapping[str, int] = MappingProxyType({})
+) -> list[LeasedJob]:
+    """Take up to `limit` due jobs, the oldest first, and of a kind that `room` names no more than it says; a job whose
+    lease has run out is due again."""
+    ids = _choose(session, limit=limit, room=dict(room), now=now)
     if not ids:
         return []
     taken = session.execute(
@@ -103,6 +102,22 @@ def lease_ready(session: Session, *, worker: str, limit: int, now: datetime) -> 
         .returning(Job.id, Job.kind, Job.payload, Job.attempts, Job.lease_no)
     )
     return [LeasedJob(*row) for row in taken]
+
+
+def _choose(session: Session, *, limit: int, room: dict[str, int], now: datetime) -> list[UUID]:
+    """Where a kind becomes full it looks again, past all others of that kind: nobody else waits for them."""
+    chosen: list[UUID] = []
+    while True:
+        full, wanted = [kind for kind, left in room.items() if left <= 0], limit - len(chosen)
+        ready = select(Job.id, Job.kind).where(is_ready(full=full, now=now), Job.id.not_in(chosen))
+        ready = ready.order_by(Job.run_at, Job.id).limit(wanted).with_for_update(skip_locked=True)
+        found = session.execute(ready).all()
+        for job_id, kind in found:
+            if room.get(kind, 1) > 0:
+                chosen.append(job_id)
+                room |= {kind: room[kind] - 1} if kind in room else {}
+        if len(found) < wanted or len(chosen) == limit:
+            return chosen
 
 
 def finish(session: Session, job: LeasedJob, *, now: datetime) -> bool:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 import structlog
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from core.jobs.queue import LeasedJob, enqueue, finish, fire_due, lease_ready, postpone, put_back
+from core.jobs.queue import LeasedJob, enqueue, finish, fire_due, is_ready, lease_ready, postpone, put_back
 from core.transactions import Overloaded
 from core.workbench import Workbench
-from models.job import Job, PeriodicJob
+from models.job import PeriodicJob
 
 log = structlog.get_logger()
 
@@ -46,14 +48,16 @@ class Runner:
         periodic: tuple[Periodic, ...] = (),
         name: str,
         threads: int = 4,
+        shares: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
+        """`shares`: of these kinds, so many at once at most. The other threads are never in them."""
         self._workbench, self._handlers, self._periodic = workbench, handlers, periodic
-        self._name, self._threads = name, threads
+        self._name, self._threads, self._shares = name, threads, shares
         self._looked_at = 0.0
 
     def run_due(self) -> int:
         """Run what is due now, a handful at most, and wait for it; the number of jobs taken."""
-        jobs = self._take(self._threads * 2)
+        jobs = self._take(self._threads * 2, self._shares)
         with ThreadPoolExecutor(self._threads) as pool:
             wait([pool.submit(self.run_one, job) for job in jobs])
         return len(jobs)
@@ -61,30 +65,35 @@ class Runner:
     def run_until(self, stop: threading.Event, *, idle_seconds: float = 0.2) -> None:
         """Work until `stop` is set; what is in hand then is finished. A thread that is free takes the next job,
         whatever the others wait for, and no job is leased before there is a thread for it."""
-        running: set[Future[None]] = set()
+        running: dict[Future[None], LeasedJob] = {}
         with ThreadPoolExecutor(self._threads) as pool:
             while not stop.is_set():
-                running = {one for one in running if not one.done()}
-                jobs = self._take_unless_away(self._threads - len(running))
-                running |= {pool.submit(self.run_one, job) for job in jobs}
-                if len(running) == self._threads:
+                running = {one: job for one, job in running.items() if not one.done()}
+                jobs = self._take_unless_away(self._threads - len(running), self._room_beside(running.values()))
+                running |= {pool.submit(self.run_one, job): job for job in jobs}
+                if len(running) == self._threads or (running and not jobs):
                     wait(running, timeout=idle_seconds, return_when=FIRST_COMPLETED)
                 elif not jobs:
                     stop.wait(idle_seconds)
 
-    def _take_unless_away(self, limit: int) -> list[LeasedJob]:
+    def _room_beside(self, jobs: Iterable[LeasedJob]) -> dict[str, int]:
+        in_hand = Counter(job.kind for job in jobs)
+        return {kind: most - in_hand[kind] for kind, most in self._shares.items()}
+
+    def _take_unless_away(self, limit: int, room: Mapping[str, int]) -> list[LeasedJob]:
         try:
-            return self._take(limit) if limit else []
+            return self._take(limit, room) if limit else []
         except Exception:
             log.exception("worker_round_failed")  # the database may be away: look again
             return []
 
-    def _take(self, limit: int) -> list[LeasedJob]:
+    def _take(self, limit: int, room: Mapping[str, int]) -> list[LeasedJob]:
         self._fire_periodic()
-        if not self._workbench.transactions.read(_anything_due):
+        full = [kind for kind, left in room.items() if left <= 0]
+        if not self._workbench.transactions.read(partial(_anything_due, full=full)):
             return []
         return self._workbench.transactions.write(
-            lambda session, now: lease_ready(session, worker=self._name, limit=limit, now=now)
+            lambda session, now: lease_ready(session, worker=self._name, limit=limit, room=room, now=now)
         )
 
     def run_one(self, job: LeasedJob) -> None:
@@ -117,19 +126,8 @@ class Runner:
                 self._workbench.transactions.write(partial(_fire, periodic=one))
 
 
-def _anything_due(session: Session, now: datetime) -> bool:
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    Job.done_at.is_(None),
-                    Job.dead_at.is_(None),
-                    Job.run_at <= now,
-                    or_(Job.lease_until.is_(None), Job.lease_until < now),
-                )
-            )
-        )
-    )
+def _anything_due(session: Session, now: datetime, *, full: Iterable[str]) -> bool:
+    return bool(session.scalar(select(exists().where(is_ready(full=full, now=now)))))
 
 
 def _is_due(session: Session, now: datetime, *, periodic: Periodic) -> bool:

@@ -18,6 +18,7 @@ from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.push_refund import FIRST_LOOK, TOO_LONG, Answer, refund_order
 from core.payments.refund_desk import BY_HAND, LEFT_TO_PEOPLE, standing_decision
+from core.payments.refund_pace import heed, take_turn_alone
 from core.payments.refunds import after_move, apply_refund_answer, push_at
 from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundState
 from core.registry import NotConfigured
@@ -47,6 +48,8 @@ def carry_out_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
     if not isinstance(found, _Task):
         return found
     said = _ask(workbench, found)
+    if isinstance(said, datetime):
+        return said
     return workbench.transactions.write(lambda session, now: _note(session, found, said, now=now, cause=cause))
 
 
@@ -69,17 +72,24 @@ def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> _Task | dat
     return _Task(refund, account.payment(refund.payment_id), decision.way)
 
 
-def _ask(workbench: Workbench, task: _Task) -> Said:
-    """What the platform knows of the number; where it knows nothing, what it says to it when it is sent again."""
+def _ask(workbench: Workbench, task: _Task) -> Said | datetime:
+    """What the platform knows of the number; where it knows nothing, what it says to it when it is sent again. Or when
+    to come back, since others have the next turns."""
     payment = task.payment
     try:
         gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-        said = gateway.find_refund(task.refund.out_refund_no, out_trade_no=payment.out_trade_no)
-        if said.state is RefundState.NO_SUCH_NUMBER and task.way is RefundWay.AGAIN:
-            return gateway.open_refund(refund_order(task.refund, payment))
-    except (ProviderRefused, ProviderUnavailable, NotConfigured) as error:
+    except NotConfigured as error:
         return error
-    return said
+    try:
+        if (back_at := take_turn_alone(workbench, gateway)) is not None:
+            return back_at
+        said = gateway.find_refund(task.refund.out_refund_no, out_trade_no=payment.out_trade_no)
+        if said.state is not RefundState.NO_SUCH_NUMBER or task.way is not RefundWay.AGAIN:
+            return said
+        return take_turn_alone(workbench, gateway) or gateway.open_refund(refund_order(task.refund, payment))
+    except (ProviderRefused, ProviderUnavailable) as error:
+        heed(workbench, gateway, error)
+        return error
 
 
 def _note(session: Session, task: _Task, said: Said, *, now: datetime, cause: Cause) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
+from core.payments.refund_pace import heed, take_turn
 from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
 from core.workbench import Workbench
@@ -31,22 +33,31 @@ _AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, Re
 _HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What is to be said to whom, of rows as they were when its turn was taken."""
+
+    gateway: PaymentGateway
+    refund: Refund
+    payment: Payment
+
+
 def push_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """Send a due refund, ask about one that was sent, and come back until it is settled."""
     refund_id = UUID(job.payload["refund_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now, cause=cause))
-    if not isinstance(found, tuple):
+    found = workbench.transactions.write(
+        lambda session, now: _take_up(session, workbench, refund_id, now=now, cause=cause)
+    )
+    if not isinstance(found, _Call):
         return found
-    refund, payment = found
-    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-    answer = _speak(gateway, refund, payment)
-    return workbench.transactions.write(lambda session, now: _note(session, refund, answer, now=now, cause=cause))
+    answer = _speak(workbench, found)
+    return workbench.transactions.write(lambda session, now: _note(session, found, answer, now=now, cause=cause))
 
 
 def _take_up(
-    session: Session, refund_id: UUID, *, now: datetime, cause: Cause
-) -> tuple[Refund, Payment] | datetime | None:
+    session: Session, workbench: Workbench, refund_id: UUID, *, now: datetime, cause: Cause
+) -> _Call | datetime | None:
     """When to come back, or None where there is nothing to do."""
     charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
     if charge_id is None:
@@ -62,8 +73,13 @@ def _take_up(
             return None
         if _waits_for_hospital(account, refund, now=now):
             return now + _HOSPITAL_LOOK
+    payment = account.payment(refund.payment_id)
+    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    back_at = take_turn(session, gateway, per_second=workbench.refunds_per_second, now=now)
+    if back_at is not None:
+        return back_at
     refund.asked_at, refund.asked_times = now, refund.asked_times + 1
-    return refund, account.payment(refund.payment_id)
+    return _Call(gateway, refund, payment)
 
 
 def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
@@ -73,12 +89,14 @@ def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime
     return now - refund.created_at < _HOSPITAL_WAIT and not all(account.is_over_there(one) for one in ended)
 
 
-def _speak(gateway: PaymentGateway, refund: Refund, payment: Payment) -> Answer:
+def _speak(workbench: Workbench, call: _Call) -> Answer:
+    refund, payment = call.refund, call.payment
     try:
         if refund.status is RefundStatus.DUE:
-            return gateway.open_refund(refund_order(refund, payment))
-        return gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
+            return call.gateway.open_refund(refund_order(refund, payment))
+        return call.gateway.find_refund(refund.out_refund_no, out_trade_no=payment.out_trade_no)
     except (ProviderRefused, ProviderUnavailable) as error:
+        heed(workbench, call.gateway, error)
         return error
 
 
@@ -107,14 +125,14 @@ _WORDS = {
 
 def _note(
     session: Session,
-    seen: Refund,
+    call: _Call,
     answer: Answer,
     *,
     now: datetime,
     cause: Cause,
 ) -> datetime | None:
-    account = lock_charge_account(session, seen.charge_id)
-    refund = account.refund(seen.id)
+    account = lock_charge_account(session, call.refund.charge_id)
+    refund = account.refund(call.refund.id)
     if isinstance(answer, ProviderUnavailable):
         if answer.sent and refund.status is RefundStatus.DUE:
             refund.become(session, RefundStatus.UNKNOWN, at=now, cause=cause, reason="no_answer")

@@ -24,6 +24,8 @@ from models.states import Cause
 
 log = structlog.get_logger()
 
+PUSH_REFUND = "push_refund"
+
 
 def due_refund(
     session: Session,
@@ -75,7 +77,7 @@ def _push_later(session: Session, account: ChargeAccount, refund: Refund, *, now
 def push_at(session: Session, refund: Refund, run_at: datetime, *, now: datetime) -> None:
     """The job that sends it, or asks about it, then; the one that waits for it already, where there is one."""
     of = str(refund.id)
-    enqueue(session, "push_refund", run_at=run_at, now=now, dedup=f"push_refund:{of}", refund_id=of)
+    enqueue(session, PUSH_REFUND, run_at=run_at, now=now, dedup=f"{PUSH_REFUND}:{of}", refund_id=of)
 
 
 def push_waiting(session: Session, account: ChargeAccount, *, now: datetime) -> None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 class ProviderError(Exception):
     """A platform did not do what was asked. The message never holds a secret or a patient's data."""
 
+    too_often = False
+    """It wants fewer calls, for now."""
+
 
 class ProviderUnavailable(ProviderError):
     """No trustworthy answer. With `sent` the request may have been taken: the outcome is unknown, ask later."""
 
-    def __init__(self, message: str, *, sent: bool = True) -> None:
+    def __init__(self, message: str, *, sent: bool = True, too_often: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.too_often = too_often
 
 
 class ProviderRefused(ProviderError):
@@ -21,10 +25,11 @@ class ProviderRefused(ProviderError):
     `retryable`: the same request with the same numbers may succeed later (balance, frequency).
     """
 
-    def __init__(self, code: str, message: str = "", *, retryable: bool = False) -> None:
+    def __init__(self, code: str, message: str = "", *, retryable: bool = False, too_often: bool = False) -> None:
         super().__init__(f"{code} {message}".strip())
         self.code = code
         self.retryable = retryable
+        self.too_often = too_often
 
 
 class BillNotReady(ProviderError):

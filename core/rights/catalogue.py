@@ -126,6 +126,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "platform_tokens": _of(GENERAL, sensitive="token_sealed"),
     "refund_decisions": _of(PERSONAL, general="way", personal="why first_by second_by"),
     "refund_lines": _of(PERSONAL),
+    "refund_paces": _of(GENERAL),
     "refusal_counts": _of(GENERAL),
     "refunds": _of(
         PERSONAL, general="last_refusal", personal="out_refund_no platform_refund_no received_account"

@@ -150,7 +150,7 @@ class AlipayClient(AliPay):  # type: ignore[misc]  # the library has no types
 
 def _told(answer: Answer, node: str, where: str) -> SignedAnswer:
     if answer.status != 200:
-        raise ProviderUnavailable(f"answered with HTTP {answer.status}{where}")
+        raise ProviderUnavailable(f"answered with HTTP {answer.status}{where}", too_often=answer.status == 429)
     try:
         return read_answer(answer.body, node)
     except (ValueError, RecursionError):

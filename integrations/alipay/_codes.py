@@ -16,6 +16,7 @@ from core.ports import ProviderError, ProviderRefused, ProviderUnavailable
 SUCCESS = "10000"
 BUSY = "20000"
 BUSINESS_FAILED = "40004"
+TOO_OFTEN = frozenset({"isv.app-call-limited", "isv.method-call-limited", "40005"})
 
 
 class _Means(Enum):
@@ -118,7 +119,8 @@ def failure_of(content: Mapping[str, Any], *, proven: bool, where: str = "") -> 
         return ProviderUnavailable(f"answered with code {code or 'unreadable'}{where}")
     unlisted = "" if sub_code in SUB_CODES else "(a code that is not listed)"
     later = not proven or means is _Means.LATER
-    return ProviderRefused(sub_code or code, f"{unlisted}{where}".strip(), retryable=later)
+    too_often = (sub_code or code) in TOO_OFTEN
+    return ProviderRefused(sub_code or code, f"{unlisted}{where}".strip(), retryable=later, too_often=too_often)
 
 
 def _shaped(pattern: re.Pattern[str], value: object) -> str:

@@ -11,7 +11,6 @@ from integrations.answers import load_answer
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 
 REFUSED_CODES = {"isv.code-invalid": "the code is wrong, used, expired, or of another app"}
-LIMITED_CODES = frozenset({"isv.app-call-limited", "isv.method-call-limited", "40005"})
 
 
 class AlipayMiniappLogin:
@@ -41,7 +40,7 @@ class AlipayMiniappLogin:
         except ProviderRefused as refusal:
             if refusal.code in REFUSED_CODES:
                 raise LoginRefused(refusal.code, REFUSED_CODES[refusal.code]) from refusal
-            if refusal.code in LIMITED_CODES:
+            if refusal.too_often:
                 raise ProviderUnavailable(f"login refused for now: {refusal}", sent=False) from refusal
             raise
         answer = load_answer(TokenSchema(), told)

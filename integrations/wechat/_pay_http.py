@@ -40,11 +40,12 @@ class _Means(Enum):
     NO = "not done"
 
 
+TOO_OFTEN = "FREQUENCY_LIMITED"
 SPELLINGS = {
     "ORDER_PAID": "ORDERPAID",
     "ORDERCLOSED": "ORDER_CLOSED",
     "ORDER_NOT_EXIST": "ORDERNOTEXIST",
-    "RATELIMIT_EXCEEDED": "FREQUENCY_LIMITED",
+    "RATELIMIT_EXCEEDED": TOO_OFTEN,
 }
 """The same code as older or newer pages write it. Ours is the one on the right."""
 
@@ -52,7 +53,7 @@ CODES = {
     "SYSTEM_ERROR": _Means.UNKNOWN_OUTCOME,
     "BANK_ERROR": _Means.UNKNOWN_OUTCOME,
     "BIZERR_NEED_RETRY": _Means.UNKNOWN_OUTCOME,
-    "FREQUENCY_LIMITED": _Means.LATER,
+    TOO_OFTEN: _Means.LATER,
     "NOT_ENOUGH": _Means.LATER,
     "SIGN_ERROR": _Means.LATER,
     "PARAM_ERROR": _Means.NO,
@@ -185,20 +186,23 @@ def _doubt(answer: Answer, keys: KeyRing, now: datetime) -> str | None:
 
 def _refusal(answer: Answer) -> ProviderError:
     """4xx and 5xx are not signed. One without a code of WeChat Pay is somebody else's word, so it proves nothing."""
+    too_often = answer.status == 429
     if answer.status >= 500:
         return ProviderUnavailable(f"answered with HTTP {answer.status}{_request_id(answer)}")
     try:
         refusal = load(RefusalSchema(), strict_object(answer.body))
     except (ValueError, ValidationError):
-        return ProviderUnavailable(f"answered with HTTP {answer.status} and no code{_request_id(answer)}")
+        words = f"answered with HTTP {answer.status} and no code{_request_id(answer)}"
+        return ProviderUnavailable(words, too_often=too_often)
     code = SPELLINGS.get(refusal["code"], refusal["code"])
     means = CODES.get(code)
     where = f"HTTP {answer.status}{_field(refusal.get('detail'))}{_request_id(answer)}"
     if means is _Means.UNKNOWN_OUTCOME:
-        return ProviderUnavailable(f"{code} {where}")
+        return ProviderUnavailable(f"{code} {where}", too_often=too_often)
     if means is None:
         where = f"(a code that is not listed) {where}"
-    return ProviderRefused(code, where, retryable=means is _Means.LATER)
+    too_often = too_often or code == TOO_OFTEN
+    return ProviderRefused(code, where, retryable=means is _Means.LATER, too_often=too_often)
 
 
 def _field(detail: object) -> str:

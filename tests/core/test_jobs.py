@@ -42,6 +42,18 @@ def test_the_longest_waiting_come_first_and_no_more_than_asked(transactions: Tra
     assert [job.payload["number"] for job in lease(transactions)] == [3]
 
 
+def test_of_a_kind_with_little_room_no_more_are_taken_and_nobody_waits_behind_the_rest(
+    transactions: Transactions, clock: ManualClock
+) -> None:
+    for kind in ("x", "x", "x", "y", "y", "z", "x"):
+        add(transactions, kind=kind)
+        clock.advance(MILLISECOND)
+    assert sorted(job.kind for job in lease(transactions, limit=4, x=1, y=1)) == ["x", "y", "z"]
+    assert [job.kind for job in lease(transactions, x=0, y=5)] == ["y"]
+    assert [job.kind for job in lease(transactions, limit=2, x=2)] == ["x", "x"]
+    assert [job.kind for job in lease(transactions)] == ["x"]
+
+
 def test_many_workers_at_once_take_each_job_once(transactions: Transactions) -> None:
     for number in range(40):
         add(transactions, number=number)

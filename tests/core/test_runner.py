@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from harness import race
 from queueing import MILLISECOND, add, rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from wire import eventually
 
 from core.jobs.queue import (
     LeasedJob,
@@ -177,6 +179,38 @@ def test_a_round_that_fails_is_not_the_last(
     assert done.wait(20)
     stop.set()
     thread.join(20)
+
+
+def test_one_kind_never_has_more_than_its_share_of_the_threads(
+    transactions: Transactions, workbench: Workbench
+) -> None:
+    """However many wait for a platform that trickles, the others are done meanwhile."""
+    stop, go_on, idle = threading.Event(), threading.Event(), threading.Event()
+    in_hand, most = Counter[str](), Counter[str]()
+
+    def handler(_workbench: Workbench, job: LeasedJob) -> None:
+        in_hand[job.kind] += 1
+        most[job.kind] = max(most[job.kind], in_hand[job.kind])
+        if job.kind == "slow":
+            assert go_on.wait(20)
+        elif not sum(row.done_at is None for row in rows(transactions) if row.kind == "x" and row.id != job.id):
+            idle.set()
+        in_hand[job.kind] -= 1
+
+    for kind in ["slow"] * 5 + ["x"] * 6:
+        add(transactions, kind=kind)
+    worker = Runner(workbench, {"x": handler, "slow": handler}, name="w", threads=3, shares={"slow": 1})
+    thread = threading.Thread(target=worker.run_until, args=(stop,), kwargs={"idle_seconds": 0.01})
+    thread.start()
+    try:
+        assert idle.wait(20), "the others are done"
+        go_on.set()
+        eventually(lambda: all(row.done_at for row in rows(transactions)), "and then the slow ones too")
+    finally:
+        go_on.set()
+        stop.set()
+        thread.join(20)
+    assert most["slow"] == 1
 
 
 def test_work_is_due_only_with_what_made_it_due(transactions: Transactions) -> None:

@@ -159,6 +159,7 @@ def test_an_empty_environment_is_told_everything_at_once() -> None:
         ("RATE_LIMIT_SMS_PHONE", "1/minute;5/hour"), ("RATE_LIMIT_SMS_PHONE", "1/minute,"),
         ("RATE_LIMIT_SMS_ACCOUNT", "1/hour,2/hour,3/hour,4/hour,5/day"), ("RATE_LIMIT_SMS_ADDRESS", "0/day"),
         ("SMS_DAILY_MOST", "0"), ("SMS_DAILY_MOST", "many"),
+        ("REFUNDS_PER_SECOND", "0"), ("REFUNDS_PER_SECOND", "151"), ("REFUNDS_PER_SECOND", "100/second"),
         ("REDIS_URL", "http://redis"), ("REDIS_URL", SECRET), ("REDIS_URL", "redis://redis:port"),
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from core.booking.strikes.ledger import COUNT, LIFT, WORK_OUT
 from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
 from core.payments.refund_desk import CARRY_OUT
+from core.payments.refunds import PUSH_REFUND
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -112,7 +113,7 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
         session, "ask_payment", "payment_id", Payment.id, Payment.status.in_(LIVE_PAYMENT) & (Payment.created_at < late)
     )
     yield from _chunks(
-        session, "push_refund", "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
+        session, PUSH_REFUND, "refund_id", Refund.id, Refund.status.in_(open_refund) & (Refund.created_at < late)
     )
     decided = (RefundDecision.decided_at < late) & RefundDecision.done_at.is_(None)
     yield from _chunks(session, CARRY_OUT, "refund_id", RefundDecision.refund_id, decided)

@@ -17,6 +17,7 @@ from models.base import Base, new_id
 from models.ledger import Journal, JournalKind
 from models.reconciliation import BillDay, Difference, DifferenceKind
 from models.refund_decision import RefundDecision, RefundWay
+from models.refund_pace import RefundPace
 
 pytestmark = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 SUBJECT = new_id()
@@ -46,9 +47,19 @@ def decision(patient: Patient, now: datetime) -> RefundDecision:
     return RefundDecision(id=new_id(), refund_id=patient.refunds()[-1].id, **said)
 
 
+def pace(_patient: Patient, now: datetime) -> RefundPace:
+    return RefundPace(id=new_id(), provider="alipay", merchant="demo", next_at=now, line_at=now)
+
+
 @pytest.mark.parametrize(
     ("record", "make"),
-    [(BillDay, bill_day), (Difference, difference), (Journal, journal), (RefundDecision, decision)],
+    [
+        (BillDay, bill_day),
+        (Difference, difference),
+        (Journal, journal),
+        (RefundDecision, decision),
+        (RefundPace, pace),
+    ],
 )
 def test_the_second_one_finds_what_the_first_one_made(
     patient: Patient, record: type[Base], make: Callable[[Patient, datetime], Base]

@@ -84,6 +84,7 @@ def test_what_our_own_account_causes_may_be_repeated(
     with pytest.raises(ProviderRefused) as caught:
         call.act()
     assert (caught.value.code, caught.value.retryable) == (sub_code, True)
+    assert caught.value.too_often == (code == "40005")
 
 
 @pytest.mark.parametrize(

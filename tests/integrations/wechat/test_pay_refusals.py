@@ -93,6 +93,7 @@ def test_a_refusal_for_now_may_be_repeated(
     with pytest.raises(ProviderRefused) as caught:
         act()
     assert (caught.value.code, caught.value.retryable) == (ours, True)
+    assert caught.value.too_often == (status == 429)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_an_error_without_a_code_is_somebody_elses_word(
     """A proxy's 404 must never free a number whose order may be open."""
     method, path, act = call.method, call.path, call.act
     wire.add(method, HOST + path, body=body, status=status)
-    expect_unknown(act)
+    assert expect_unknown(act).too_often == (status == 429)
 
 
 @pytest.mark.parametrize("status", [400, 403])
