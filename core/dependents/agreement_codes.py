@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.dependents.agreement_words import VERSION
 from core.dependents.agreements import note_agreement, refuse_unless_asked_right
 from core.identity.code_limits import CodeLimits
+from core.identity.consents import require_to_keep_identity
 from core.identity.own import dependents_of, own_dependent
 from core.identity.phone_codes import Asker, CodeIntent, ask_for_code, try_code, use_code
 from core.locks import lock_account, lock_dependent
@@ -55,8 +56,9 @@ def try_to_agree(session: Session, saying: Saying, *, otp: str, vault: Vault, no
 def agree_by_code(session: Session, saying: Saying, *, code_id: UUID | None, vault: Vault, now: datetime) -> Dependent:
     """Use the code up and write the agreement down; `code_id` as `try_to_agree` gave it.
 
-    Raises: NotFound, OwnPhone, ValidationFailed, PhoneNotProven."""
+    Raises: NotFound, ConsentRequired, OwnPhone, ValidationFailed, PhoneNotProven."""
     lock_account(session, saying.caller.account_id)
+    require_to_keep_identity(session, saying.caller.account_id)
     asker = _about(session, saying, vault)
     dependent = lock_dependent(session, saying.dependent_id)
     if code_id is None or not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.dependents.agreement_words import VERSION
-from core.identity.consents import granted
+from core.identity.consents import granted, require_to_keep_identity
 from core.identity.own import own_dependent
 from core.identity.twins import with_twins
 from core.locks import lock_account, lock_dependent
@@ -105,10 +105,11 @@ def agree_by_face(session: Session, *, account_id: UUID, dependent_id: UUID, ver
     """The person's own face said it: a check of this dependent that was passed lately, and has said nothing yet.
 
     A check from before a revoking says nothing, nor does any once the consent to faces is withdrawn.
-    Raises: NotFound, ValidationFailed, AgreementNotGiven.
+    Raises: NotFound, ConsentRequired, ValidationFailed, AgreementNotGiven.
     """
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+    require_to_keep_identity(session, account_id)
     dependent = lock_dependent(session, dependent_id)
     refuse_unless_asked_right(dependent, version)
     if not granted(session, account_id, Purpose.FACE, dependent_id):

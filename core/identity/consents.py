@@ -29,6 +29,8 @@ DUE_AT_LOGIN = (Purpose.SERVICE,)
 TO_KEEP_IDENTITY = (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY)
 """What anything more about who somebody is rests on, whether it is written down or compared (decision 0046)."""
 _TOLD_TO_PLATFORMS = FACE_METHODS | {IdentityMethod.NAME_MATCH}
+_ASKED_ABOUT = _TOLD_TO_PLATFORMS | {IdentityMethod.PHONE_OTP}
+"""What rests on `TO_KEEP_IDENTITY`: all but the desk, where nothing is told to this service."""
 
 
 def record_consent(
@@ -46,8 +48,9 @@ def record_consent(
 ) -> Consent:
     """Write down that the account agreed to a text, or withdrew. Saying what already holds writes nothing new.
 
-    Withdrawing also ends the open checks that rest on it: those of a face, or every one that a platform answers, of a
-    minor too; and the consent to health data takes along what was told. It counts for the dependent's twins as well.
+    Withdrawing also ends the open checks that rest on it: those of a face; of a minor those that a platform answers; of
+    the account all but those at the desk. The consent to health data takes along what was told. It counts for the
+    dependent's twins as well.
     Raises: ValidationFailed, NotFound.
     """
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
@@ -99,7 +102,7 @@ def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Caus
             fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
     elif withdrawn.purpose in TO_KEEP_IDENTITY:
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
-            fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
+            fail_pending(session, dependent_id=dependent.id, methods=_ASKED_ABOUT, now=now, cause=cause)
 
 
 def newest_consent(

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from core.dependents.phones import read_phone
 from core.dependents.typed import InputFault
 from core.identity.code_limits import Asked, CodeLimits, pass_gate, require_room, warn_of_spending
-from core.identity.consents import require_consent
+from core.identity.consents import require_consent, require_to_keep_identity
 from core.identity.own import require_own_login
 from core.identity.phone import keep_phone
 from core.locks import lock_account
@@ -119,8 +119,8 @@ def prepare_code(session: Session, *, asker: Asker, limits: CodeLimits, vault: V
     """Write the code down before it is sent; an older one for the same phone ends.
 
     Raises: ConsentRequired, TooMany, NotFound, Unauthenticated, Overloaded."""
-    require_consent(session, asker.account_id, Purpose.SERVICE)
     lock_account(session, asker.account_id)
+    _require_consents(session, asker)
     asked = Asked(PhoneCode.account_id == asker.account_id, asker.phone, asker.net)
     gone = require_room(session, asked, limits=limits, vault=vault, now=now)
     session.execute(update(PhoneCode).where(_standing(asker, vault)).values(ended_at=now))
@@ -178,7 +178,7 @@ def try_code(session: Session, *, asker: Asker, guess: str, vault: Vault, now: d
     A code that is wrong, over, of another login or not there at all takes the same statements and gives None. The gate
     makes tries of one account wait for one another. Raises: ConsentRequired, TooMany where this code's tries are gone.
     """
-    require_consent(session, asker.account_id, Purpose.SERVICE)
+    _require_consents(session, asker)
     pass_gate(session, GateKind.ACCOUNT, str(asker.account_id), vault=vault, now=now)
     live = and_(_good(asker, vault, now=now), PhoneCode.login_id == asker.login_id)
     spent_until = session.scalar(select(PhoneCode.expires_at).where(live, PhoneCode.tries >= TRIES))
@@ -223,6 +223,14 @@ def use_code(session: Session, *, asker: Asker, code_id: UUID, vault: Vault, now
         .execution_options(synchronize_session=False)
     ).one_or_none()
     return used is not None
+
+
+def _require_consents(session: Session, asker: Asker) -> None:
+    """The account's own phone is its own matter; any other code asks about somebody. Raises: ConsentRequired."""
+    if asker.purpose is CodePurpose.ACCOUNT_PHONE:
+        require_consent(session, asker.account_id, Purpose.SERVICE)
+    else:
+        require_to_keep_identity(session, asker.account_id)
 
 
 def _good(asker: Asker, vault: Vault, *, now: datetime) -> ColumnElement[bool]:

@@ -18,10 +18,13 @@ from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
 from core.clock import hospital_day
+from core.dependents.agreement_codes import Saying, agree_by_code, try_to_agree
 from core.dependents.agreement_words import VERSION
 from core.identity.consent_texts import current_version
+from core.identity.phone_codes import Asker
 from core.ports import TextKind
-from models.account import Purpose
+from core.refusals import ConsentRequired
+from models.account import LoginSession, Purpose
 from models.audit import AuditEntry
 from models.person import Dependent, IdentityLevel
 from schemas.base import instant_text
@@ -57,10 +60,14 @@ def give(phone: Phone, dependent_id: str, **said: Any) -> Reply:
     return phone.send("PUT", f"/dependents/{dependent_id}/agreement", given)
 
 
-def code_of(ward: Ward) -> str:
+def messages(ward: Ward) -> list[tuple[str, str]]:
     (sms,) = ward.adapters.sms
     assert isinstance(sms, FakeSms)
-    return sms.sent[-1][1]
+    return sms.sent
+
+
+def code_of(ward: Ward) -> str:
+    return messages(ward)[-1][1]
 
 
 def agree_by_phone(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
@@ -72,6 +79,12 @@ def agree_by_phone(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
 
 def booked(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
     return book(phone, ward.schedule(terms=ANYBODY), dependent_id, "on_site")
+
+
+def withdraw(phone: Phone, purpose: str, dependent_id: str | None = None) -> None:
+    said = {"purpose": purpose, "version": current_version(Purpose(purpose)), "granted": False}
+    said |= {"dependent_id": dependent_id} if dependent_id else {}
+    assert phone.send("POST", "/account/consents", said).status == 201
 
 
 def show_face(ward: Ward, dependent_id: str) -> None:
@@ -233,8 +246,7 @@ def test_1_1_6_a_face_says_it_once_and_not_after_it_was_taken_back(ward: Ward, a
 def test_face_03_a_face_says_nothing_once_the_consent_to_it_is_withdrawn(ward: Ward, an: Phone) -> None:
     dependent = spouse(an)
     show_face(ward, dependent)
-    withdrawn = {"purpose": "face", "version": current_version(Purpose.FACE), "granted": False}
-    assert an.send("POST", "/account/consents", withdrawn | {"dependent_id": dependent}).status == 201
+    withdraw(an, "face", dependent)
     assert give(an, dependent, way="face").code == "agreement_not_given"
     agree(an, "face", dependent)
     assert give(an, dependent, way="face").status == 200
@@ -257,6 +269,42 @@ def test_1_1_6_the_account_gives_it_back_at_once(ward: Ward, an: Phone) -> None:
         assert an.send("DELETE", f"/dependents/{dependent}/agreement").status == 204
     assert agreement(an, dependent) == {"status": "revoked", "at": instant_text(ward.clock.now())}
     assert booked(ward, an, dependent).code == "agreement_required"
+
+
+@pytest.mark.parametrize("purpose", ["service", "sensitive_identity"])
+def test_l_03_nobody_is_asked_to_agree_once_the_consent_is_withdrawn(ward: Ward, an: Phone, purpose: str) -> None:
+    """A code that is on its way agrees to nothing either; taking back stays open."""
+    one, two = spouse(an), spouse(an, id_number=resident_id(order=903), phone="13900000009")
+    agree_by_phone(ward, an, one)
+    assert ask(an, two).status == 202
+    show_face(ward, two)
+    code, gone = code_of(ward), len(messages(ward))
+    withdraw(an, purpose)
+    ward.clock.advance(timedelta(minutes=1))
+    asked, by_code, by_face = ask(an, one), give(an, two, way="phone_code", otp=code), give(an, two, way="face")
+    for refused in (asked, by_code, by_face):
+        assert (refused.status, refused.code, refused.json["facts"]["purpose"]) == (409, "consent_required", purpose)
+    assert len(messages(ward)) == gone
+    assert agreement(an, two) == {"status": "needed"}
+    assert an.send("DELETE", f"/dependents/{one}/agreement").status == 204
+    assert agreement(an, one)["status"] == "revoked"
+    agree(an, purpose)
+    assert give(an, two, way="phone_code", otp=code).status == 200
+
+
+def test_l_03_a_code_that_was_tried_before_the_withdrawal_agrees_to_nothing(ward: Ward, an: Phone) -> None:
+    """Between the try and the agreement, each in its own transaction."""
+    dependent = spouse(an)
+    assert ask(an, dependent).status == 202
+    with ward.workbench.transactions.database.read() as session:
+        login = session.scalars(select(LoginSession)).one()
+    saying = Saying(Asker(login.account_id, login.platform_identity_id, login.id, phone=""), UUID(dependent))
+    vault, write = ward.workbench.vault, ward.workbench.transactions.write
+    code_id = write(lambda session, now: try_to_agree(session, saying, otp=code_of(ward), vault=vault, now=now))
+    assert code_id is not None
+    withdraw(an, "sensitive_identity")
+    with pytest.raises(ConsentRequired):
+        write(lambda session, now: agree_by_code(session, saying, code_id=code_id, vault=vault, now=now))
 
 
 def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.PRESENT) -> Phone:

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from ward import Ward, add
 from wire import Phone, Reply, new_key
 
+from core.identity.consent_texts import current_version
 from core.identity.phone_check import pass_by_code, try_check
 from core.identity.phone_codes import Asker
 from core.ports import ProviderRefused, ProviderUnavailable
 from core.refusals import PhoneNotProven
-from models.account import LoginSession
+from models.account import LoginSession, Purpose
 from models.base import new_id
 from models.identity_check import IdentityCheck
 from models.person import Dependent
@@ -130,6 +131,27 @@ def test_the_code_of_a_removed_dependent_is_refused_like_any_other(ward: Ward, a
         refused = complete(an, begun.json["id"], guess)
         assert (refused.status, refused.json["code"]) == (409, "phone_refused")
     assert complete(an, begun.json["id"]).json["reason"] == "consent_withdrawn"
+
+
+@pytest.mark.parametrize("purpose", ["service", "sensitive_identity"])
+def test_l_03_no_code_goes_to_anybody_once_the_consent_is_withdrawn(ward: Ward, an: Phone, purpose: str) -> None:
+    """What waits for a code ends; the desk stays open."""
+    mother = add(an, **MOTHER)
+    begun, desk = begin(an, mother), begin(an, mother, "on_site")
+    code = sent(ward)[1]
+    said = {"purpose": purpose, "version": current_version(Purpose(purpose)), "granted": False}
+    assert an.send("POST", "/account/consents", said).status == 201
+    assert complete(an, begun.json["id"]).json == {"status": "failed", "level": 0, "reason": "consent_withdrawn"}
+    assert complete(an, begun.json["id"], code).json["code"] == "phone_refused"
+    assert complete(an, desk.json["id"]).json["status"] == "pending"
+    ward.clock.advance(timedelta(minutes=2))
+    refused = an.send("POST", f"/dependents/{mother}/identity-checks", {"method": "phone_otp"}, key=new_key())
+    assert (refused.status, refused.json["code"], refused.json["facts"]["purpose"]) == (
+        409,
+        "consent_required",
+        purpose,
+    )
+    assert len(gateway(ward).sent) == 1
 
 
 @pytest.mark.parametrize("step", ["try", "pass"])
