@@ -10,14 +10,14 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from core.keys.known import Keyring
+from core.keys.known import Keyring, Reason
 from core.keys.report import key_uses, latest_rotation
 from core.keys.rotate import begin_rotation, stop_rotation
 from core.keys.settle import settle_keys
 from core.workbench import Workbench
 from miniapp_api.services import services
 from models.errors import Unavailable
-from models.vault_key import KeyRotation
+from models.vault_key import KeyRotation, Ring
 
 
 @click.command("rotate-keys")
@@ -27,7 +27,8 @@ from models.vault_key import KeyRotation
 def rotate_keys_command(status: bool, stop: bool) -> None:
     """Bring every sealed and hashed value under the active keys, in a job of the worker. Prints lines of JSON.
 
-    Afterwards `--status` says of each key whether it may be taken out of the key file.
+    Afterwards `--status` says of each key whether it may be taken out of the key file. Where a key is missing or wrong,
+    it says which, and ends with 1.
     """
     if status and stop:
         raise click.UsageError("--status and --stop are two things")
@@ -47,9 +48,7 @@ commands: tuple[click.Command, ...] = (rotate_keys_command,)
 
 
 def _begin(workbench: Workbench) -> None:
-    faults = settle_keys(workbench)
-    if faults:
-        sys.exit("\n".join(f"{fault.reason}: key {fault.key_id} of the ring {fault.ring}" for fault in faults))
+    _end_where_any([_in_words(fault.reason, fault.ring, fault.key_id) for fault in settle_keys(workbench)])
     keyring = Keyring(workbench.vault, workbench.tickets)
     begun = workbench.transactions.write(lambda session, now: begin_rotation(session, keyring, now=now))
     _tell(_rotation(begun))
@@ -57,8 +56,20 @@ def _begin(workbench: Workbench) -> None:
 
 def _tell_status(workbench: Workbench) -> None:
     _tell(_rotation(workbench.transactions.read(lambda session, _now: latest_rotation(session))))
-    for use in key_uses(workbench):
+    uses = key_uses(workbench)
+    for use in uses:
         _tell(asdict(use))
+    _end_where_any([_in_words(use.fault, use.ring, use.key_id) for use in uses if use.fault is not None])
+
+
+def _in_words(reason: Reason, ring: Ring, key_id: int | None) -> str:
+    return f"{reason}: key {key_id} of the ring {ring}"
+
+
+def _end_where_any(faults: list[str]) -> None:
+    """Raises: SystemExit."""
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 def _rotation(rotation: KeyRotation | None) -> dict[str, Any]:

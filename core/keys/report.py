@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.keys.known import Keyring
+from core.keys.known import KeyFault, Keyring, Reason, key_faults
 from core.keys.stored import STORED, StoredTable, keys_of
 from core.workbench import Workbench
 from models.vault_key import KeyRotation, Ring, VaultKey
@@ -25,13 +25,16 @@ Tally = Counter[_Named]
 @dataclass(frozen=True)
 class KeyUse:
     """One key that the database knows, that this process holds, or that a stored value carries. `values` is None for
-    tickets, which are stored nowhere. `key_id` None is what was stored in clear long ago, or is no sealed value."""
+    tickets, which are stored nowhere. `key_id` None is what was stored in clear long ago, or is no sealed value.
+
+    `fault` is what /readyz says of it. Another key under its number does not count as held."""
 
     ring: Ring
     key_id: int | None
     algorithm: str | None
     values: int | None
     is_held: bool
+    fault: Reason | None
     is_active: bool
     in_use: bool
     needed_until: datetime | None
@@ -81,8 +84,13 @@ def _uses(session: Session, keyring: Keyring, tally: Tally, *, now: datetime) ->
     held: set[tuple[Ring, int | None]] = {
         (ring, key_id) for ring, keys in keyring.rings.items() for key_id in keys.keys
     }
-    every = sorted({*rows, *held, *tally}, key=lambda one: (one[0], one[1] or 0))
-    return [_use(keyring, one, rows.get(one), tally, is_held=one in held, now=now) for one in every]
+    faults: dict[_Named, KeyFault] = {
+        (fault.ring, fault.key_id): fault for fault in key_faults(session, keyring, now=now)
+    }
+    every = sorted({*rows, *held, *tally, *faults}, key=lambda one: (one[0], one[1] or 0))
+    return [
+        _use(keyring, one, rows.get(one), tally, is_held=one in held, fault=faults.get(one), now=now) for one in every
+    ]
 
 
 def _use(
@@ -92,12 +100,14 @@ def _use(
     tally: Tally,
     *,
     is_held: bool,
+    fault: KeyFault | None,
     now: datetime,
 ) -> KeyUse:
     ring, key_id = named
     values = None if ring is Ring.TICKETS else tally[named]
     is_active, in_use = key_id == keyring.rings[ring].active, row is not None and row.in_use
     may_go = not (values or is_active or in_use) and row is not None and not row.is_needed(now=now)
+    is_held = is_held and (fault is None or fault.reason is not Reason.WRONG)
     algorithm = keyring.algorithm(ring, key_id) if is_held and key_id is not None else None
     return KeyUse(
         ring=ring,
@@ -105,6 +115,7 @@ def _use(
         algorithm=algorithm or (None if row is None else row.algorithm),
         values=values,
         is_held=is_held,
+        fault=None if fault is None else fault.reason,
         is_active=is_active,
         in_use=in_use,
         needed_until=None if row is None else row.needed_until,

@@ -190,6 +190,39 @@ def test_the_command_tells_what_it_cannot_do(start: Start, key_file: Path) -> No
     assert (wrong.exit_code, "key_wrong: key 1 of the ring sealing" in wrong.output) == (1, True)
 
 
+@pytest.mark.parametrize("ring", [str(ring) for ring in Ring])
+def test_the_status_says_what_readyz_says_of_a_wrong_key(start: Start, key_file: Path, ring: str) -> None:
+    clinic = start()
+    settle_keys(clinic.workbench)
+    assert [use["fault"] for use in uses_told(clinic, exit_code=0)] == [None] * 3
+    right = json.loads(key_file.read_text())
+    new_key_file(key_file)
+    for other in set(right) - {ring}:
+        change_ring(key_file, other, lambda content, was=right[other]: content.update(was))
+    wrong = start()
+    (fault,) = ready(wrong)[1]["key_faults"]
+    told = {use["ring"]: use for use in uses_told(wrong, exit_code=1)}
+    assert fault == {"reason": told[ring]["fault"], "ring": ring, "key_id": 1}
+    assert {name: (use["fault"], use["is_held"]) for name, use in told.items()} == {
+        one: ("key_wrong", False) if one == ring else (None, True) for one in map(str, Ring)
+    }
+
+
+def test_the_status_says_what_readyz_says_of_a_lost_key(start: Start, key_file: Path) -> None:
+    settle_keys(start().workbench)
+    add_keys(key_file)
+    change_ring(key_file, "sealing", lambda content: content["keys"].pop("1"))
+    lost = next(use for use in uses_told(start(), exit_code=1) if (use["ring"], use["key_id"]) == ("sealing", 1))
+    assert (lost["fault"], lost["is_held"]) == ("key_missing", False)
+
+
+def uses_told(clinic: Clinic, *, exit_code: int) -> list[dict[str, Any]]:
+    """What the status tells of each key."""
+    ended = clinic.app.test_cli_runner().invoke(args=["rotate-keys", "--status"])
+    assert ended.exit_code == exit_code, ended.output
+    return [json.loads(line) for line in ended.output.splitlines() if line.startswith('{"ring"')]
+
+
 def test_a_worker_waits_for_its_database_and_then_works(
     make_app: Callable[[Config], App], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
