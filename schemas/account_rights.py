@@ -6,8 +6,10 @@ from typing import Any
 
 from marshmallow import fields
 
+from core.identity.consent_texts import CHINESE
 from core.rights.access import AccessAction, AccessPurpose
 from core.rights.holdings import HOLDINGS
+from core.rights.laws import Law, law_in_words
 from core.rights.retention import Outcome
 from schemas.base import Instant, ReplySchema, Word
 
@@ -40,7 +42,12 @@ class KeptSchema(ReplySchema):
     )
     count = fields.Integer(metadata={"description": "rows"})
     outcome = Word(Outcome, metadata={"description": "`restricted`: stored only, shown to nobody"})
-    law = fields.String(metadata={"description": "what wants it so", "example": "PIPL 19, 47"})
+    law = fields.String(
+        metadata={
+            "description": "what wants it so, by its full name",
+            "example": law_in_words(Law.MINIMUM, language=CHINESE),
+        }
+    )
     lasts_days = fields.Integer(allow_none=True, metadata={"description": "null where nothing of it is left"})
 
 

@@ -23,6 +23,7 @@ from core.refusals import AccountInUse
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.erase import erase_dependents
 from core.rights.holdings import HOLDINGS
+from core.rights.laws import law_in_words
 from core.rights.retention import FORGOTTEN, RETENTION, Outcome, Retention
 from models.account import Account, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin, JoinStatus
@@ -55,8 +56,10 @@ class Closing:
     items: list[Kept]
 
 
-def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: datetime, cause: Cause) -> Closing:
-    """End every login, erase what no law keeps, and tell row by row what is kept and why.
+def close_account(
+    session: Session, *, account_id: UUID, login_id: UUID, language: str, now: datetime, cause: Cause
+) -> Closing:
+    """End every login, erase what no law keeps, and tell row by row, in the reader's language, what is kept and why.
 
     Raises: NotFound, Overloaded, Unauthenticated, AccountInUse while an appointment is open, money is on its way, or a
     join may still be undone by the other side.
@@ -91,7 +94,7 @@ def close_account(session: Session, *, account_id: UUID, login_id: UUID, now: da
     )
     session.flush()
     told_of = sum(one.erase_after is not None for one in dependents)
-    return Closing(now, [item for name in RETENTION for item in _became(name, counts[name], told_of)])
+    return Closing(now, [item for name in RETENTION for item in _became(name, counts[name], told_of, language)])
 
 
 def _refuse_while_in_use(session: Session, account_id: UUID, *, now: datetime) -> None:
@@ -137,13 +140,15 @@ def _count(session: Session, record: Any, where: Any) -> int:
     return session.scalar(select(func.count()).select_from(record).where(where)) or 0
 
 
-def _became(name: str, count: int, told_of: int) -> list[Kept]:
+def _became(name: str, count: int, told_of: int, language: str) -> list[Kept]:
     """`told_of` dependents are kept, since a hospital was told of them; those of whom none was are gone at once."""
     if name != "dependents":
-        return [_kept(name, count, RETENTION[name])]
-    erased, restricted = _kept(name, count - told_of, FORGOTTEN), _kept(name, told_of, RETENTION[name])
+        return [_kept(name, count, RETENTION[name], language)]
+    erased = _kept(name, count - told_of, FORGOTTEN, language)
+    restricted = _kept(name, told_of, RETENTION[name], language)
     return [one for one in (erased, restricted) if one.count] or [erased]
 
 
-def _kept(name: str, count: int, rule: Retention) -> Kept:
-    return Kept(name, count, rule.outcome, rule.law, None if rule.lasts is None else rule.lasts.days)
+def _kept(name: str, count: int, rule: Retention, language: str) -> Kept:
+    law = law_in_words(rule.law, language=language)
+    return Kept(name, count, rule.outcome, law, None if rule.lasts is None else rule.lasts.days)

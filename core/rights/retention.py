@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from core.rights.laws import Law
+
 YEAR = timedelta(days=365.25)
 
 
@@ -25,23 +27,18 @@ class Retention:
     the last visit; None where nothing of it is left. When its time is over `expire.py` deletes it."""
 
     outcome: Outcome
-    law: str
+    law: Law
     lasts: timedelta | None = None
 
 
-_MINIMUM = "PIPL 19, 47"
-FORGOTTEN = Retention(Outcome.ERASED, _MINIMUM)
-_LOGS = Retention(Outcome.KEPT, "Cybersecurity Act 23 (network logs, 6 months)", YEAR / 2)
-_EVIDENCE = Retention(Outcome.KEPT, "PIPL 14, 69 (proof of consent, 3 years)", 3 * YEAR)
-_MONEY = Retention(Outcome.KEPT, "Accounting archives rules (vouchers, 30 years)", 30 * YEAR)
-_BOOKING = Retention(
-    Outcome.KEPT, "Accounting archives rules (vouchers, 30 years); 3 years where no money ever came", 30 * YEAR
-)
+FORGOTTEN = Retention(Outcome.ERASED, Law.MINIMUM)
+_LOGS = Retention(Outcome.KEPT, Law.NETWORK_LOGS, YEAR / 2)
+_EVIDENCE = Retention(Outcome.KEPT, Law.PROOF, 3 * YEAR)
+_MONEY = Retention(Outcome.KEPT, Law.VOUCHERS, 30 * YEAR)
+_BOOKING = Retention(Outcome.KEPT, Law.VOUCHERS_IF_PAID, 30 * YEAR)
 UNPAID_LASTS = 3 * YEAR
 """As long as it may be asked which hospital was told of whom (GIVEN_TO_HOSPITALS): an unpaid booking is no voucher."""
-GIVEN_TO_HOSPITALS = Retention(
-    Outcome.RESTRICTED, "Network data rules 12 (what was given to others, 3 years)", 3 * YEAR
-)
+GIVEN_TO_HOSPITALS = Retention(Outcome.RESTRICTED, Law.GIVEN_TO_OTHERS, 3 * YEAR)
 """Name and document of whom a hospital was told about, from the last visit on."""
 
 RETENTION: Mapping[str, Retention] = {

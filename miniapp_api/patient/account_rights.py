@@ -14,6 +14,7 @@ from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import Command, reading, run_command
 from miniapp_api.openapi import endpoint, patient_blueprint
+from miniapp_api.patient.languages import in_language, language_asked
 from schemas.account_rights import AccessSchema, AccountExportSchema, ClosingSchema
 from schemas.base import PageQuery, page_schema
 
@@ -58,7 +59,8 @@ def list_own_accesses(query: dict[str, Any]) -> Response:
 @endpoint(blueprint, "DELETE", "", reply=ClosingSchema, refusals=(AccountInUse,), summary="Close one's account")
 def close_own_account() -> Response:
     """Every login ends and what no law keeps is erased at once; the reply says of each kind of data what became of it,
-    and why. There is no way back: a login afterwards begins a new account."""
+    and which law says so, in the language asked for. There is no way back: a login afterwards begins a new account."""
+    language = language_asked()
 
     def step(command: Command) -> Closing:
         caller = command.caller
@@ -66,8 +68,9 @@ def close_own_account() -> Response:
             command.session,
             account_id=caller.account_id,
             login_id=caller.session_id,
+            language=language,
             now=command.now,
             cause=command.cause,
         )
 
-    return run_command(step, ClosingSchema(), moves_login=True)
+    return in_language(run_command(step, ClosingSchema(), moves_login=True))

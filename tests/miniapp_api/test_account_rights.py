@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -198,6 +199,27 @@ def test_l_06_closing_ends_logins_and_erases_what_no_law_keeps(ward: Ward, an: P
     assert anew.get("/account")["id"] != account_id
     assert anew.get("/dependents")["items"] == []
     assert add(anew) != dependent_id
+
+
+@pytest.mark.parametrize(
+    ("language", "minimum", "foreign"),
+    [
+        ("zh-CN", "《个人信息保护法》第十九条、第四十七条", re.compile("[A-Za-z]")),
+        ("en", "Personal Information Protection Law, articles 19 and 47", re.compile("《")),
+    ],
+)
+def test_l_06_the_laws_are_named_in_full_in_the_readers_language(
+    ward: Ward, an: Phone, language: str, minimum: str, foreign: re.Pattern[str]
+) -> None:
+    """Whoever asks for no language reads Chinese."""
+    cancelled(ward, an, add(an))
+    asked = {"Accept-Language": "en"} if language == "en" else {}
+    headers = {"Authorization": f"Bearer {an.token}"} | asked
+    reply = ward.app.test_client().delete("/api/v1/account", headers=headers)
+    assert (reply.status_code, reply.headers["Content-Language"]) == (200, language)
+    laws = {item["kind"]: item["law"] for item in reply.json["items"]}
+    assert laws["account"].startswith(minimum)
+    assert [law for law in laws.values() if foreign.search(law) or "PIPL" in law] == []
 
 
 def test_l_07_whom_a_hospital_was_told_of_is_kept_apart_for_three_years(ward: Ward, an: Phone) -> None:
