@@ -1,8 +1,9 @@
 """The texts that a consent agrees to: versioned, one for each purpose, in Chinese and in English.
 
-Each holds what the law asks for before anything is collected (rules.md L-01, and F-04 for faces): who, why, how,
-which data, how long, what it means for the patient, rights, contact. A change of meaning needs a new version, and a
-new version asks everybody again. A test pins each version to its text. The Chinese text binds.
+Each holds what the law asks for before anything is collected (rules.md L-01, and F-04 for faces): who, why, how, who
+else is told, which data, how long, what it means for the patient, rights, contact. A change of meaning needs a new
+version, and a new version asks everybody again. A test pins each version to its text, and others hold the words against
+what is kept and who is told. The Chinese text binds.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ CHINESE, ENGLISH = "zh-CN", "en"
 
 _VERSIONS = MappingProxyType(
     {
-        Purpose.SERVICE: ("2026-11", "2026-11-26"),
-        Purpose.SENSITIVE_IDENTITY: ("2026-11", "2026-11-26", "2026-11-26-2"),
+        Purpose.SERVICE: ("2026-11", "2026-11-26", "2026-11-27"),
+        Purpose.SENSITIVE_IDENTITY: ("2026-11", "2026-11-26", "2026-11-26-2", "2026-11-27"),
         Purpose.FACE: ("2026-11", "2026-11-26"),
         Purpose.HEALTH: ("2026-11",),
-        Purpose.MINOR: ("2026-11", "2026-11-26"),
+        Purpose.MINOR: ("2026-11", "2026-11-26", "2026-11-27"),
     }
 )
 """Every version there was, the one in force last."""

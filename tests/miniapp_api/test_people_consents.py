@@ -75,7 +75,7 @@ BAD: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"version": "2020-01"}, [("#/version", "unknown_version")]),
     ({"purpose": "marketing"}, [("#/purpose", "unknown_word")]),
     ({"granted": "true"}, [("#/granted", "not_a_boolean")]),
-    ({"purpose": "face"}, [("#/dependent_id", "missing")]),
+    ({"purpose": "face", "version": current_version(Purpose.FACE)}, [("#/dependent_id", "missing")]),
     ({"dependent_id": "7"}, [("#/dependent_id", "not_an_id")]),
     ({"dependent_id": None}, [("#/dependent_id", "null_not_allowed")]),
     ({"account_id": "x"}, [("#/account_id", "unknown_field")]),

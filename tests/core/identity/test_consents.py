@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,10 @@ from core.identity.consents import granted, granted_purposes, record_consent, re
 from core.refusals import ConsentRequired
 from core.rights.retention import RETENTION, UNPAID_LASTS
 from core.transactions import Transactions
+from integrations.realname import OWN_URLS as REALNAME_URLS
+from integrations.sms import OWN_URLS as SMS_URLS
+from miniapp_api.platforms import Platforms
+from models import Base
 from models.account import DEPENDENT_PURPOSES, Consent, Purpose
 from models.base import new_id
 from models.errors import NotFound, ValidationFailed
@@ -36,6 +41,9 @@ PINNED = {
     (Purpose.SENSITIVE_IDENTITY, "2026-11-26-2"): "640b4f80562b9d8a",
     (Purpose.FACE, "2026-11-26"): "4cb5813e9fc27bec",
     (Purpose.MINOR, "2026-11-26"): "c5cdefb17d4a9abc",
+    (Purpose.SERVICE, "2026-11-27"): "87a4d3fda98812f4",
+    (Purpose.SENSITIVE_IDENTITY, "2026-11-27"): "cf62c38e7b4670a1",
+    (Purpose.MINOR, "2026-11-27"): "16f39b5d1a6ce3d9",
 }
 """A text that was agreed to never changes under its version: give it a new one, and a row here."""
 
@@ -96,6 +104,14 @@ PROMISED = (
     (Purpose.FACE, ("identity_checks",), "保存到您注销账号后{}", "until {} after you close"),
     (Purpose.SENSITIVE_IDENTITY, ("dependents",), "封存{}", "locked away for {} from"),
     (Purpose.MINOR, ("dependents",), "封存{}", "locked away for {} from"),
+    (
+        Purpose.SERVICE,
+        ("waitlist_entries", "booking_signals"),
+        "{}，候补和异常预约的记录也是",
+        "{}, waiting lists and signs",
+    ),
+    (Purpose.SENSITIVE_IDENTITY, ("identity_checks",), "保存到您注销账号后{}", "until {} after your account"),
+    (Purpose.MINOR, ("identity_checks",), "保存到监护人注销账号后{}", "until {} after the guardian's account"),
 )
 """Which words of which text promise how long something is kept, and what they are about."""
 
@@ -109,6 +125,122 @@ def test_l_01_the_terms_that_a_text_names_are_those_that_are_kept(
     in_chinese, in_english = TERMS[lasts]
     assert chinese.format(in_chinese) in consent_text(purpose, language=CHINESE).text
     assert english.format(in_english) in consent_text(purpose, language=ENGLISH).text
+
+
+OF_PATIENTS = (Purpose.SENSITIVE_IDENTITY, Purpose.MINOR)
+
+
+def _of_patients(chinese: str, english: str) -> tuple[tuple[Purpose, str, str], ...]:
+    return tuple((purpose, chinese, english) for purpose in OF_PATIENTS)
+
+
+WRITTEN_DOWN: dict[str, tuple[tuple[Purpose, str, str], ...]] = {
+    "accounts.phone_sealed": ((Purpose.SERVICE, "手机号、", "phone number,"),),
+    "platform_identities.subject_sealed": ((Purpose.SERVICE, "平台用户标识", "platform user id"),),
+    "refunds.received_account": ((Purpose.SERVICE, "退款入账账户的说明", "where a refund arrived"),),
+    "strike_appeals.text_sealed": ((Purpose.SERVICE, "申诉的记录", "appeals"),),
+    "strike_appeals.answer_sealed": ((Purpose.SERVICE, "申诉的记录", "appeals"),),
+    "person_identifiers.number_sealed": _of_patients("号码", "number"),
+    "dependents.name_sealed": _of_patients("姓名", "name"),
+    "dependents.phone_sealed": (
+        (Purpose.SENSITIVE_IDENTITY, "手机号", "phone,"), (Purpose.MINOR, "联系电话", "phone,"),
+    ),
+    "dependents.address_sealed": _of_patients("住址", "address"),
+    "dependents.region_code": _of_patients("所在地区", "region"),
+    "dependents.id_number_sealed": _of_patients("号码", "number"),
+    "dependents.country": _of_patients("签发国家", "country"),
+    "dependents.id_expires_on": _of_patients("有效期", "expiry"),
+    "dependents.email_sealed": _of_patients("电子邮箱", "e-mail"),
+    "dependents.insurance_number_sealed": _of_patients("医保号", "insurance number"),
+    "dependents.guardian_evidence_number_sealed": ((Purpose.MINOR, "关系及证明", "its proof"),),
+    "dependents.allergies_and_history_sealed": ((Purpose.HEALTH, "过敏史和既往史", "allergies and medical history"),),
+    "hospital_cards.number_sealed": _of_patients("就诊卡号", "hospital cards"),
+    "appointments.complaint_sealed": ((Purpose.HEALTH, "主诉", "complaint"),),
+    "identity_checks.evidence": ((Purpose.FACE, "核验结果", "the result"),),
+    "identity_checks.reference_sealed": ((Purpose.FACE, "流水号", "its number"),),
+}  # fmt: skip
+"""What is written down of people and can be read again, with the texts that name it and their words."""
+
+OF_THE_MACHINERY = frozenset({"platform_tokens.token_sealed", "idempotency_keys.reply_sealed"})
+"""A token of our own at a platform; replies that were sent already."""
+
+
+def kinds_named(purpose: Purpose, language: str) -> str:
+    """The paragraph of a text that says which data it is about."""
+    begins = {CHINESE: "信息种类", ENGLISH: "Data"}[language]
+    text = consent_text(purpose, language=language).text
+    return next(paragraph for paragraph in text.split("\n\n") if paragraph.startswith(begins))
+
+
+def test_l_01_whatever_is_written_down_is_named_among_the_kinds() -> None:
+    sealed = {
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if column.name.endswith("_sealed")
+    }
+    assert sealed - WRITTEN_DOWN.keys() == OF_THE_MACHINERY
+    unnamed = [
+        (column, purpose)
+        for column, texts in WRITTEN_DOWN.items()
+        for purpose, chinese, english in texts
+        if chinese not in kinds_named(purpose, CHINESE) or english not in kinds_named(purpose, ENGLISH)
+    ]
+    assert unnamed == []
+
+
+def test_l_01_where_somebody_checks_in_is_named_and_not_kept() -> None:
+    """The one thing that is asked for and never written down: what for, how long, and what if it is not given."""
+    chinese, english = (consent_text(Purpose.SERVICE, language=one).text for one in (CHINESE, ENGLISH))
+    assert "自助报到时的位置" in kinds_named(Purpose.SERVICE, CHINESE)
+    assert "your location when you check in" in kinds_named(Purpose.SERVICE, ENGLISH)
+    for said in (
+        "医院规定的距离",
+        "位置不提供给任何人",
+        "位置不保存，也不写入日志",
+        "不提供位置，可以到医院服务台报到",
+    ):
+        assert said in chinese
+    for said in (
+        "as near to the hospital",
+        "Nobody is told your location",
+        "your location is neither stored nor logged",
+        "without the location, check in at the hospital's desk",
+    ):
+        assert said in english
+
+
+TOLD: dict[str, tuple[tuple[Purpose, ...], str, str]] = {
+    "sms/aliyun": ((Purpose.SERVICE, *OF_PATIENTS), "短信服务商（阿里云", "sender of text messages (Aliyun"),
+    "sms/tencent": ((Purpose.SERVICE, *OF_PATIENTS), "短信服务商（阿里云或腾讯云", "messages (Aliyun or Tencent Cloud"),
+    "realname/aliyun": (OF_PATIENTS, "实名核验服务商（阿里云", "a service for that (Aliyun"),
+    "realname/tencent": (OF_PATIENTS, "实名核验服务商（阿里云或腾讯云", "for that (Aliyun or Tencent Cloud"),
+    "wechat_pay": ((Purpose.SERVICE,), "支付平台（微信支付", "payment platform (WeChat Pay"),
+    "alipay": ((Purpose.SERVICE,), "支付平台（微信支付或支付宝", "payment platform (WeChat Pay or Alipay"),
+    "wechat_miniapp": ((Purpose.SERVICE,), "发货管理的，还向微信提供", "WeChat, where it manages the deliveries"),
+    "wechat_official": ((Purpose.SERVICE,), "登录平台（微信", "login platform (WeChat"),
+    "hospital_systems": (OF_PATIENTS, "那一家医院，包括它自己的挂号系统", "its own registration system included"),
+}
+"""Who is told of people, by the accounts of the platforms' file, with the texts that say so and their words."""
+
+
+def test_l_01_whoever_is_told_is_named() -> None:
+    kinds = {one.name for one in fields(Platforms)} - {"sms", "realname"}
+    clouds = {f"sms/{one}" for one in SMS_URLS} | {f"realname/{one}" for one in REALNAME_URLS}
+    assert kinds | clouds == TOLD.keys()
+    unnamed = [
+        (name, purpose)
+        for name, (purposes, chinese, english) in TOLD.items()
+        for purpose in purposes
+        if chinese not in consent_text(purpose, language=CHINESE).text
+        or english not in consent_text(purpose, language=ENGLISH).text
+    ]
+    assert unnamed == []
+
+
+def test_l_01_no_text_says_that_only_the_hospital_is_told_where_others_are() -> None:
+    for purpose in OF_PATIENTS:
+        assert "只提供给所预约的那一家医院" not in consent_text(purpose, language=CHINESE).text
 
 
 def test_l_01_the_term_of_what_was_never_paid_is_told() -> None:
