@@ -50,6 +50,7 @@ _MADE_TWICE = (
     "uq_journals_",
     "uq_refund_decisions_",
     "uq_refund_paces_",
+    "uq_shipping_reports_",
 )
 _LOCK_TIMEOUT = "55P03"
 

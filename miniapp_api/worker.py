@@ -47,6 +47,8 @@ from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
 from core.payments.refund_desk import CARRY_OUT
 from core.payments.refunds import PUSH_REFUND
+from core.payments.shipping import REPORT, report_shipping
+from core.payments.shipping_desk import watch_shipping
 from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
@@ -107,6 +109,7 @@ HANDLERS: Mapping[str, Handler] = {
     PUSH_REFUND: push_refund,
     CARRY_OUT: carry_out_refund,
     RECONCILE: reconcile_day,
+    REPORT: report_shipping,
     "return_channels": return_channels,
     "return_slot": return_slot,
     ROTATE: rotate_keys,
@@ -116,6 +119,7 @@ HANDLERS: Mapping[str, Handler] = {
     "sweep": sweep,
     "tell_birthdays": tell_birthdays,
     "watch_bookings": watch_bookings,
+    "watch_shipping": watch_shipping,
     WORK_OUT: work_out_strikes,
 }
 
@@ -136,10 +140,11 @@ PERIODIC = (
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
     Periodic("watch_bookings", timedelta(minutes=15)),
+    Periodic("watch_shipping", timedelta(days=1)),
 )
 
 
-SHARES = {RECONCILE: 1, PUSH_REFUND: 2}
+SHARES = {RECONCILE: 1, PUSH_REFUND: 2, REPORT: 1}
 """Of a worker's four threads. What comes in floods, or waits long for a platform, leaves room for what patients wait
 for: their payments, their numbers, and what a hospital is to be told."""
 

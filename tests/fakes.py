@@ -247,7 +247,7 @@ class FakeSms:
 
 class FakeShipping:
     """Port ShippingReporter. `heard` is every report that reached the platform; a failure that is set is raised, once
-    each, those in `lost` after it was heard."""
+    each, those in `lost` after it was heard, those in `unasked` where it is asked whom it concerns."""
 
     channel = "wechat_jsapi"
 
@@ -256,10 +256,11 @@ class FakeShipping:
         self.heard: list[Delivery] = []
         self.failures: list[Exception] = []
         self.lost: list[Exception] = []
+        self.unasked: list[Exception] = []
 
     def is_managed(self) -> bool:
-        if self.failures:
-            raise self.failures.pop(0)
+        if self.unasked:
+            raise self.unasked.pop(0)
         return self.managed
 
     def report(self, delivery: Delivery) -> None:

@@ -76,6 +76,6 @@ def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *,
         standing = account.payment(payment.id)
         if answer.state in _NOTHING_COMES and standing.opening_at != payment.opening_at:
             return
-        apply_trade_answer(session, account, standing, answer, now=now, cause=cause)
+        apply_trade_answer(session, workbench.adapters, account, standing, answer, now=now, cause=cause)
 
     workbench.transactions.write(step)

@@ -183,7 +183,8 @@ def _apply_payment(workbench: Workbench, event: PlatformEvent, message: Platform
         stored = _take(session, stored_id)
         if stored is None:
             return
-        apply_trade_answer(session, account, account.payment(payment.id), truth, now=now, cause=_event_cause(stored_id))
+        paid, cause = account.payment(payment.id), _event_cause(stored_id)
+        apply_trade_answer(session, workbench.adapters, account, paid, truth, now=now, cause=cause)
         _settle(stored, verdict, now=now)
 
     workbench.transactions.write(step)

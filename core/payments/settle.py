@@ -19,8 +19,10 @@ from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
 from core.payments.closing import close_soon
 from core.payments.refunds import due_refund
+from core.payments.shipping import report_soon
 from core.payments.surplus import return_surplus
 from core.ports import TradeAnswer, TradeState
+from core.registry import Adapters
 from models.appointment import Appointment, AppointmentStatus
 from models.notice import NoticeKind
 from models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
@@ -31,11 +33,19 @@ log = structlog.get_logger()
 
 
 def apply_trade_answer(
-    session: Session, account: ChargeAccount, payment: Payment, answer: TradeAnswer, *, now: datetime, cause: Cause
+    session: Session,
+    adapters: Adapters,
+    account: ChargeAccount,
+    payment: Payment,
+    answer: TradeAnswer,
+    *,
+    now: datetime,
+    cause: Cause,
 ) -> None:
     """Follow the platform's word. Hearing the same again changes nothing; a word that comes too late neither."""
     if answer.state is TradeState.PAID:
         _paid(session, account, payment, answer, now=now, cause=cause)
+        report_soon(session, adapters, account, payment, now=now)
     elif not payment.is_live:
         _note_too_late(payment, answer)
     elif answer.state is TradeState.UNPAID:

@@ -53,7 +53,8 @@ def _repair(workbench: Workbench, whose: Merchant, one: Difference, *, cause: Ca
             if not _may_be_back_already(session, account, payment, answer):
                 return_surplus(session, account, reason=RefundReason.SURPLUS, now=now, cause=cause)
         elif isinstance(answer, TradeAnswer):
-            apply_trade_answer(session, account, account.payment(payment.id), answer, now=now, cause=cause)
+            kept = account.payment(payment.id)
+            apply_trade_answer(session, workbench.adapters, account, kept, answer, now=now, cause=cause)
         elif refund is not None:
             apply_refund_answer(session, account, account.refund(refund.id), answer, now=now, cause=cause)
         session.flush()

@@ -135,6 +135,7 @@ CATALOGUE: Mapping[str, Graded] = {
     "rosters": _of(GENERAL),
     "schedule_changes": _of(GENERAL),
     "schedules": _of(GENERAL),
+    "shipping_reports": _of(PERSONAL, general="last_refusal"),
     "slots": _of(GENERAL),
     "state_events": _of(
         PERSONAL, general="from_status to_status reason", personal="actor_id cause_id facts"

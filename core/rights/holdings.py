@@ -31,6 +31,7 @@ from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
 from models.refund_decision import RefundDecision
+from models.shipping import ShippingReport
 from models.strike import Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistPlace
 
@@ -125,6 +126,7 @@ HOLDINGS = (
         RefundDecision,
         lambda one: RefundDecision.refund_id.in_(_of_refunds(one)),
     ),
+    Holding("shipping_reports", ShippingReport, lambda one: ShippingReport.payment_id.in_(_of_payments(one))),
     Holding("journals", Journal, lambda one: Journal.payment_id.in_(_of_payments(one))),
     Holding(
         "ledger_entries",

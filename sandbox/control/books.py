@@ -14,9 +14,11 @@ from sandbox.context import this_sandbox
 from sandbox.control.access import check_access
 from sandbox.control.body import ControlError, between, read
 from sandbox.hospital import console as hospital_console
+from sandbox.keys import App
 from sandbox.realname import console as realname_console
 from sandbox.sms import console as sms_console
 from sandbox.store import write_meta
+from sandbox.wechat import shipping
 from sandbox.wechat.tokens import token_counts
 from sandbox.wechat_official import push
 from sandbox.wechat_pay import cashier
@@ -35,10 +37,7 @@ def credentials() -> Response:
     keys, root = this_sandbox().keys, request.host_url.rstrip("/")
     return jsonify(
         {
-            "wechat_miniapp": [
-                {"app": app.name, "appid": app.appid, "secret": app.secret, "base_url": f"{root}/wechat"}
-                for app in keys.apps
-            ],
+            "wechat_miniapp": [_miniapp(app, root) for app in keys.apps],
             "wechat_official": [
                 {
                     "app": official.name,
@@ -59,6 +58,11 @@ def credentials() -> Response:
             "sms": sms_console.credentials(this_sandbox(), root),
         }
     )
+
+
+def _miniapp(app: App, root: str) -> dict[str, Any]:
+    told = {"app": app.name, "appid": app.appid, "secret": app.secret, "base_url": f"{root}/wechat"}
+    return told | ({"trade_managed": True} if shipping.is_managed(this_sandbox(), app) else {})
 
 
 @books.get("/ledger")

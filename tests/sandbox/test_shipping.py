@@ -80,7 +80,10 @@ def test_money_is_free_until_the_mini_program_is_managed(clerk: Clerk) -> None:
         "is_trade_managed": False,
     }
     assert (clerk.funds(before), clerk.report(before)) == ("free", 10060001)
+    assert "trade_managed" not in clerk.box.control.get("/credentials")["wechat_miniapp"][0]
     assert clerk.manage()["trade_managed"] is True
+    told = clerk.box.control.get("/credentials")["wechat_miniapp"]
+    assert [one.get("trade_managed") for one in told] == [True, None]
     assert clerk.post(MANAGED, {"appid": clerk.app["appid"]})["is_trade_managed"] is True
     assert (clerk.funds(before), clerk.funds(clerk.paid())) == ("free", "frozen")
     assert clerk.manage(managed=False)["trade_managed"] is False

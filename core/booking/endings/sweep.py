@@ -20,6 +20,7 @@ from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob, enqueue
 from core.payments.refund_desk import CARRY_OUT
 from core.payments.refunds import PUSH_REFUND
+from core.payments.shipping import REPORT
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -29,6 +30,7 @@ from models.payment import LIVE_PAYMENT, Payment, Refund, RefundStatus
 from models.platform import EventState, PlatformEvent
 from models.refund_decision import RefundDecision
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
+from models.shipping import ShippingReport
 from models.strike import AppealStatus, Strike, StrikeAppeal
 from models.waitlist import WaitlistEntry, WaitlistStatus
 
@@ -117,6 +119,8 @@ def _all_due(session: Session, *, late: datetime) -> Iterator[list[Lost]]:
     )
     decided = (RefundDecision.decided_at < late) & RefundDecision.done_at.is_(None)
     yield from _chunks(session, CARRY_OUT, "refund_id", RefundDecision.refund_id, decided)
+    unreported = ShippingReport.outcome.is_(None) & (ShippingReport.created_at < late)
+    yield from _chunks(session, REPORT, "payment_id", ShippingReport.payment_id, unreported)
     unclaimed = _is_unsettled() & (HospitalClaim.created_at < late)
     yield from _chunks(session, "settle_claim", "appointment_id", HospitalClaim.appointment_id, unclaimed)
     yield from _chunks(session, "apply_event", "platform_event_id", PlatformEvent.id, unread)

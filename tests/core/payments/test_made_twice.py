@@ -18,6 +18,7 @@ from models.ledger import Journal, JournalKind
 from models.reconciliation import BillDay, Difference, DifferenceKind
 from models.refund_decision import RefundDecision, RefundWay
 from models.refund_pace import RefundPace
+from models.shipping import ShippingReport
 
 pytestmark = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 SUBJECT = new_id()
@@ -51,6 +52,10 @@ def pace(_patient: Patient, now: datetime) -> RefundPace:
     return RefundPace(id=new_id(), provider="alipay", merchant="demo", next_at=now, line_at=now)
 
 
+def report(patient: Patient, now: datetime) -> ShippingReport:
+    return ShippingReport(id=new_id(), payment_id=patient.payments()[-1].id, created_at=now, told_times=0)
+
+
 @pytest.mark.parametrize(
     ("record", "make"),
     [
@@ -59,6 +64,7 @@ def pace(_patient: Patient, now: datetime) -> RefundPace:
         (Journal, journal),
         (RefundDecision, decision),
         (RefundPace, pace),
+        (ShippingReport, report),
     ],
 )
 def test_the_second_one_finds_what_the_first_one_made(
