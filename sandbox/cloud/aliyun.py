@@ -57,7 +57,7 @@ class AliyunCall(Exchange[Account]):
             raise AliyunError("InvalidAccessKeyId.NotFound", status=404)
         self.caller_name = account.provider
         _check_stamp()
-        if not hmac.compare_digest(signature, _signature(account, names.split(";"))):
+        if not hmac.compare_digest(signature, signature_of(account, names.split(";"))):
             raise AliyunError("SignatureDoesNotMatch", status=400)
         self._check_nonce()
         if request.headers.get("x-acs-action") != self.action:
@@ -107,7 +107,7 @@ def _check_stamp() -> None:
         raise AliyunError("InvalidTimeStamp.Expired", status=400)
 
 
-def _signature(account: CloudAccount, names: list[str]) -> str:
+def signature_of(account: CloudAccount, names: list[str]) -> str:
     """What the signature must be. Every header that says what is asked must be among the signed ones.
 
     Raises: AliyunError."""

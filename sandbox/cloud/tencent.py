@@ -56,7 +56,7 @@ class TencentCall(Exchange[Account]):
         stamp = _stamp()
         if day != datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%d") or service != self.service:
             raise TencentError("AuthFailure.SignatureFailure", "Credential")
-        if not hmac.compare_digest(signature, _signature(account, service, names.split(";"), stamp)):
+        if not hmac.compare_digest(signature, signature_of(account, service, names.split(";"), stamp)):
             raise TencentError("AuthFailure.SignatureFailure")
         if request.headers.get("X-TC-Action") != self.action:
             raise TencentError("InvalidAction")
@@ -82,7 +82,7 @@ def _stamp() -> int:
     return int(told)
 
 
-def _signature(account: CloudAccount, service: str, names: list[str], stamp: int) -> str:
+def signature_of(account: CloudAccount, service: str, names: list[str], stamp: int) -> str:
     """What the signature must be: over the headers that the caller names, content-type and host among them.
 
     Raises: TencentError."""
