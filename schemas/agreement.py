@@ -68,7 +68,7 @@ class GiveAgreementSchema(Strict):
 class AgreementSchema(SparseReply):
     status = fields.String(
         validate=validate.OneOf(["not_needed", "needed", "given", "revoked"]),
-        metadata={"description": "whether the dependent has agreed to be booked for; asked of grown-ups below 60"},
+        metadata={"description": "whether the dependent has agreed to be booked for; asked of those from 18 to 59"},
     )
     at = Instant(metadata={"optional": True, "description": "when it was given or revoked"})
     way = Word(AgreementWay, metadata={"optional": True})

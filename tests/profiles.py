@@ -131,7 +131,7 @@ PROFILES: Mapping[str, Keys] = {
         "no_show_ladder": [step(1, "year", "14d"), step(2, "year", "30d"), step(3, "year", "90d")],
     },
     "GZJKT": {},
-    "HZJKT": {"agreement_from_age": 14},
+    "HZJKT": {},
     "NB": _NB | {"cancel_days_before": 1},
     "NB/own WeChat": _NB,
     "NB/some doctors": _NB | {"may_cancel": False},

@@ -88,7 +88,7 @@ def explain(
     restriction = restriction_of(
         session, person_id=person_id, account_id=dependent.account_id, hospital_id=schedule.hospital_id, now=now
     )
-    whom = Whom(dependent, consents, has_agreed(session, dependent.id), answers, grant, restriction)
+    whom = Whom(dependent, consents, has_agreed(session, dependent), answers, grant, restriction)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)
     case = gather(
         session,
@@ -140,6 +140,8 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
 def _alternatives(error: DomainError) -> list[str]:
     if isinstance(error, FieldsRequired) and "fields" not in error.facts:
         return ["ask_granter", "desk"]
+    if isinstance(error, AgreementRequired) and not error.facts["ways"]:  # they are of age at the visit, and not yet
+        return ["wait", "desk"]
     return _ALTERNATIVES.get(type(error), [])
 
 

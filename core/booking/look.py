@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.rules.answers import Answers, cool_down_until, is_stepped_up
 from core.booking.strikes.restricted import UNRESTRICTED, Restriction, restricts_until
-from core.dependents.agreements import stands_for
+from core.dependents.agreements import agreed_at, is_own_word
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
 from models.as_read import Whole
@@ -109,10 +109,10 @@ def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hos
     if not rows:
         raise NotFound()
     acts = [(purpose, version, granted) for purpose, version, granted, *_ in rows if purpose is not None]
-    has_agreed, cooling_until, stepped_up, *restricted = rows[0][3:8]
+    said_at, cooling_until, stepped_up, *restricted = rows[0][3:8]
     dependent = _DEPENDENT.read(session, rows[0][8:])
     answers, restriction = Answers(cooling_until, stepped_up), Restriction(*restricted)
-    return Whom(dependent, purposes_stood_by(acts), has_agreed, answers, restriction=restriction)
+    return Whom(dependent, purposes_stood_by(acts), is_own_word(dependent, said_at), answers, restriction=restriction)
 
 
 @cache
@@ -160,7 +160,7 @@ _WHOM = (
         Consent.purpose,
         Consent.version,
         Consent.granted,
-        stands_for(bindparam("dependent", type_=Uuid())),
+        agreed_at(bindparam("dependent", type_=Uuid())),
         cool_down_until(bindparam("account", type_=Uuid())),
         is_stepped_up(bindparam("account", type_=Uuid())),
         restricts_until(Dependent.person_id, own=True),

@@ -103,7 +103,8 @@ class BookingPolicy:
     of the day before the visit where that comes first.
     `substitute_refunds_difference`: whether a cheaper doctor gives the difference back. `leave_minutes`: how long after
     it was given to another doctor an appointment may be cancelled at any rate.
-    `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included.
+    `agreement_from_age`, `agreement_to_age`: who agrees themselves to be booked for, in full years, both included,
+    and nobody below 18.
     `max_dependents` besides oneself, `phone_change_days` between two changes of a dependent's phone, or two of name
     or document: the platform's word alone counts, for an account belongs to no hospital.
     `check_in_opens_minutes` before the start of one's segment, `check_in_closes_minutes` before the end of the half
@@ -256,7 +257,7 @@ class BookingPolicy:
     @property
     def agreement_ages(self) -> Ages:
         """Of a merged policy."""
-        return Ages(self.agreement_from_age or 0, self.agreement_to_age or 0)
+        return Ages.of_grown_ups(self.agreement_from_age or 0, self.agreement_to_age or 0)
 
     def to_document(self) -> dict[str, Any]:
         """The keys that are set, as JSON values."""

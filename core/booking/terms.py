@@ -112,7 +112,7 @@ class Terms:
 
     @property
     def agreement_ages(self) -> Ages:
-        return Ages(self.agreement_from_age, self.agreement_to_age)
+        return Ages.of_grown_ups(self.agreement_from_age, self.agreement_to_age)
 
     @property
     def one_per_department_day(self) -> bool:

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from core.dependents.agreements import end_agreement
+from core.dependents.agreements import end_agreement, holds
 from core.identity.own import dependents_of
 from core.locks import lock_accounts
 from core.transactions import Changed
@@ -41,7 +41,8 @@ class GivenAgreement:
 
 def list_given(session: Session, *, account_id: UUID) -> list[GivenAgreement]:
     """Those that hold, the oldest first; none where the account's holder is not proven."""
-    found = session.scalars(_given_by(session, account_id)).all()
+    standing = session.scalars(_given_by(session, account_id)).all()
+    found = [one for one in standing if holds(one, session.get_one(Dependent, one.dependent_id))]
     holders = _holders(session, [one.account_id for one in found])
     return [GivenAgreement(one.id, one.given_at, one.way, holders.get(one.account_id)) for one in found]
 

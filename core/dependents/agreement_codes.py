@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.dependents.agreements import note_agreement, refuse_unless_asked_right
 from core.identity.code_limits import CodeLimits
@@ -39,7 +40,7 @@ def ask_to_agree(workbench: Workbench, saying: Saying, *, limits: CodeLimits) ->
     """Send a code to the dependent's phone.
 
     Raises: NotFound, OwnPhone, and what `ask_for_code` raises."""
-    asker = workbench.transactions.read(lambda session, _now: _about(session, saying, workbench.vault))
+    asker = workbench.transactions.read(lambda session, now: _about(session, saying, workbench.vault, now=now))
     try:
         return ask_for_code(workbench, asker, limits=limits)
     except ValidationFailed as refused:  # about the phone, which stands nowhere in this request
@@ -50,7 +51,7 @@ def try_to_agree(session: Session, saying: Saying, *, otp: str, vault: Vault, no
     """Use up one try, to be committed before anything is answered.
 
     Raises: NotFound, OwnPhone, ValidationFailed, ConsentRequired, TooMany."""
-    return try_code(session, asker=_about(session, saying, vault), guess=otp, vault=vault, now=now)
+    return try_code(session, asker=_about(session, saying, vault, now=now), guess=otp, vault=vault, now=now)
 
 
 def agree_by_code(session: Session, saying: Saying, *, code_id: UUID | None, vault: Vault, now: datetime) -> Dependent:
@@ -59,7 +60,7 @@ def agree_by_code(session: Session, saying: Saying, *, code_id: UUID | None, vau
     Raises: NotFound, ConsentRequired, OwnPhone, ValidationFailed, PhoneNotProven."""
     lock_account(session, saying.caller.account_id)
     require_to_keep_identity(session, saying.caller.account_id)
-    asker = _about(session, saying, vault)
+    asker = _about(session, saying, vault, now=now)
     dependent = lock_dependent(session, saying.dependent_id)
     if code_id is None or not use_code(session, asker=asker, code_id=code_id, vault=vault, now=now):
         raise PhoneNotProven()
@@ -67,11 +68,11 @@ def agree_by_code(session: Session, saying: Saying, *, code_id: UUID | None, vau
     return dependent
 
 
-def _about(session: Session, saying: Saying, vault: Vault) -> Asker:
+def _about(session: Session, saying: Saying, vault: Vault, *, now: datetime) -> Asker:
     """The caller, about this dependent's phone as it stands now. Raises: NotFound, OwnPhone, ValidationFailed."""
     account_id = saying.caller.account_id
     dependent = own_dependent(session, account_id=account_id, dependent_id=saying.dependent_id)
-    refuse_unless_asked_right(dependent, saying.version)
+    refuse_unless_asked_right(dependent, saying.version, on=hospital_day(now))
     phone = dependent.phone(vault)
     _refuse_own(session, account_id, phone, vault)
     return replace(saying.caller, phone=phone, purpose=CodePurpose.AGREEMENT, about=dependent.id)

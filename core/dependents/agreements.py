@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.identity.consents import granted, require_to_keep_identity
 from core.identity.own import own_dependent
@@ -23,7 +24,7 @@ from models.agreement import Agreement, AgreementEnd, AgreementWay
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.identity_check import FACE_METHODS, IdentityCheck, IdentityCheckStatus
-from models.person import Dependent, Relationship
+from models.person import FULL_AGE, Dependent, Relationship
 from models.states import Cause
 
 FACE_GOOD_FOR = timedelta(days=1)
@@ -36,6 +37,11 @@ class Ages:
 
     first: int
     last: int
+
+    @classmethod
+    def of_grown_ups(cls, first: int, last: int) -> Ages:
+        """As a hospital wants it, but no minor: for them a guardian consents."""
+        return cls(max(first, FULL_AGE), last)
 
 
 class AgreementStatus(StrEnum):
@@ -61,16 +67,29 @@ def needs_agreement(dependent: Dependent, ages: Ages, *, on: date) -> bool:
     return dependent.handed_over_at is not None or ages.first <= dependent.age(on=on) <= ages.last
 
 
-def stands_for(dependent_id: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
-    """That an agreement of this dependent holds, in the text in force: a condition for a statement."""
-    return exists().where(
+def agreed_at(dependent_id: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> ScalarSelect[datetime]:
+    """When this dependent's agreement was given that has not ended, in the text in force: a column for a statement.
+    Whether it holds, `is_own_word` tells."""
+    standing = select(Agreement.given_at).where(
         Agreement.dependent_id == dependent_id, Agreement.ended_at.is_(None), Agreement.version == VERSION
     )
+    return standing.scalar_subquery()
 
 
-def has_agreed(session: Session, dependent_id: UUID) -> bool:
-    query = select(Dependent.id).where(Dependent.id == dependent_id, stands_for(Dependent.id))
-    return session.scalar(query) is not None
+def is_own_word(dependent: Dependent, given_at: datetime | None) -> bool:
+    """Whether the dependent agreed, and was of age: what was said before the 18th birthday never holds."""
+    return given_at is not None and dependent.age(on=hospital_day(given_at)) >= FULL_AGE
+
+
+def has_agreed(session: Session, dependent: Dependent) -> bool:
+    query = select(agreed_at(Dependent.id)).where(Dependent.id == dependent.id)
+    return is_own_word(dependent, session.scalar(query))
+
+
+def holds(agreement: Agreement, dependent: Dependent) -> bool:
+    """The same, of one that was read."""
+    stands = agreement.ended_at is None and agreement.version == VERSION
+    return stands and is_own_word(dependent, agreement.given_at)
 
 
 def view_agreements(
@@ -88,11 +107,11 @@ def view_agreements(
     )
     query = select(Agreement).join(ranked, ranked.c.id == Agreement.id).where(ranked.c.place == 1)
     found = {one.dependent_id: one for one in session.scalars(query)}
-    return {one.id: _view(found.get(one.id), is_needed=needs_agreement(one, ages, on=on)) for one in wanted}
+    return {one.id: _view(one, found.get(one.id), is_needed=needs_agreement(one, ages, on=on)) for one in wanted}
 
 
-def _view(newest: Agreement | None, *, is_needed: bool) -> AgreementView:
-    if newest is not None and newest.ended_at is None and newest.version == VERSION:
+def _view(dependent: Dependent, newest: Agreement | None, *, is_needed: bool) -> AgreementView:
+    if newest is not None and holds(newest, dependent):
         return AgreementView(AgreementStatus.GIVEN, newest.given_at, newest.way)
     if not is_needed:
         return AgreementView(AgreementStatus.NOT_NEEDED)
@@ -111,7 +130,7 @@ def agree_by_face(session: Session, *, account_id: UUID, dependent_id: UUID, ver
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     require_to_keep_identity(session, account_id)
     dependent = lock_dependent(session, dependent_id)
-    refuse_unless_asked_right(dependent, version)
+    refuse_unless_asked_right(dependent, version, on=hospital_day(now))
     if not granted(session, account_id, Purpose.FACE, dependent_id):
         raise AgreementNotGiven()
     last_end = select(func.max(Agreement.ended_at)).where(Agreement.dependent_id == dependent_id).scalar_subquery()
@@ -132,8 +151,10 @@ def agree_by_face(session: Session, *, account_id: UUID, dependent_id: UUID, ver
 
 
 def agree_at_desk(session: Session, *, dependent_id: UUID, operator: str, now: datetime, cause: Cause) -> Agreement:
-    """The person has said it to an operator's face. Raises: NotFound."""
+    """The person has said it to an operator's face. Raises: NotFound, for oneself and for a minor too."""
     dependent = _at_desk(session, dependent_id)
+    if dependent.age(on=hospital_day(now)) < FULL_AGE:
+        raise NotFound()
     given = note_agreement(session, dependent, AgreementWay.DESK, witnessed_by=operator, now=now)
     _note_desk(session, dependent_id, AccessAction.AGREED_ON_SITE, operator, cause, result="given", now=now)
     return given
@@ -202,10 +223,10 @@ def _end(
     return bool(ending)
 
 
-def refuse_unless_asked_right(dependent: Dependent, version: str) -> None:
-    """Raises: ValidationFailed where it is oneself, or another text than the one in force was shown."""
+def refuse_unless_asked_right(dependent: Dependent, version: str, *, on: date) -> None:
+    """Raises: ValidationFailed where it is oneself or a minor, or another text than the one in force was shown."""
     faults = []
-    if dependent.relationship_ is Relationship.SELF:
+    if dependent.relationship_ is Relationship.SELF or dependent.age(on=on) < FULL_AGE:
         faults.append(FieldError("#/way", "not_needed"))
     if version != VERSION:
         faults.append(FieldError("#/version", "outdated_version"))

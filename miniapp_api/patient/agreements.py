@@ -52,7 +52,8 @@ hand_overs = patient_blueprint("hand_overs", "/api/v1/account/hand-over", tag="a
 )
 def ask_for_agreement(dependent_id: UUID, body: dict[str, Any]) -> Response:
     """Sends six digits to the dependent's own phone, which they hand on if they agree to the text in the reply. The
-    limits are those of `POST /api/v1/account/phone/otp`. `face` and the desk need not be asked for."""
+    limits are those of `POST /api/v1/account/phone/otp`. `face` and the desk need not be asked for. `not_needed` for
+    oneself and for whoever is under 18, for whom a guardian consents."""
     saying = Saying(callers_asker(), dependent_id)
     intent = ask_to_agree(services().workbench, saying, limits=services().config.code_limits)
     text = agreement_text(language=language_asked())
@@ -77,7 +78,8 @@ def ask_for_agreement(dependent_id: UUID, body: dict[str, Any]) -> Response:
     summary="A grown-up has agreed",
 )
 def give_agreement(dependent_id: UUID, body: dict[str, Any]) -> Response:
-    """By the code, or by a face check of the dependent that was passed within a day."""
+    """By the code, or by a face check of the dependent that was passed within a day. `not_needed` as where it is asked
+    for."""
     return _by_code(dependent_id, body) if body["way"] is SaidWay.PHONE_CODE else _by_face(dependent_id, body)
 
 

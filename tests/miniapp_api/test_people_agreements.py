@@ -17,14 +17,16 @@ from sqlalchemy.orm import Session
 from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
-from core.clock import hospital_day
+from core.clock import hospital_day, next_day_begins
 from core.dependents.agreement_codes import Saying, agree_by_code, try_to_agree
 from core.dependents.agreement_words import VERSION
+from core.dependents.agreements import note_agreement
 from core.identity.consent_texts import current_version
 from core.identity.phone_codes import Asker
 from core.ports import TextKind
 from core.refusals import ConsentRequired
 from models.account import LoginSession, Purpose
+from models.agreement import AgreementWay
 from models.audit import AuditEntry
 from models.person import Dependent, IdentityLevel
 from schemas.base import instant_text
@@ -164,6 +166,69 @@ def test_1_1_6_a_hospital_may_set_the_ages(ward: Ward, an: Phone) -> None:
     old = add(an, name="测试壬", id_number=resident_id(birth=date(1950, 1, 1), order=901), relationship="parent")
     all_of_age = ward.schedule(terms=ANYBODY | {"agreement_from_age": 18, "agreement_to_age": 150})
     assert book(an, all_of_age, old, "on_site").code == "agreement_required"
+
+
+# --- not before they are of age
+
+
+def turns_18(ward: Ward, *, ahead: int) -> str:
+    """The number of who does so many of the hospital's days ahead."""
+    day = ward.day(ahead)
+    return resident_id(birth=date(day.year - 18, day.month, day.day), order=901)
+
+
+def refused_as_not_needed(reply: Reply) -> bool:
+    faults = [(one["pointer"], one["code"]) for one in reply.json["errors"]]
+    return (reply.status, faults) == (422, [("#/way", "not_needed")])
+
+
+def test_1_2_1_nobody_under_18_is_asked_or_agrees_in_any_way(ward: Ward, an: Phone) -> None:
+    """The phone of a child is whose the account says it is. The day before the birthday, and on it."""
+    child = spouse(an, id_number=turns_18(ward, ahead=1), relationship="son")
+    show_face(ward, child)
+    desk = ["agree-on-site", child, "--operator", "desk-1", "--holder-seen"]
+    ward.clock.advance(next_day_begins(now=ward.clock.now()) - ward.clock.now() - timedelta(minutes=1))
+    assert refused_as_not_needed(ask(an, child))
+    assert refused_as_not_needed(give(an, child, way="phone_code", otp="123456"))
+    assert refused_as_not_needed(give(an, child, way="face"))
+    assert ward.app.test_cli_runner().invoke(args=desk).exit_code != 0
+    assert messages(ward) == []
+    assert agreement(an, child) == {"status": "not_needed"}
+    ward.clock.advance(timedelta(minutes=1))
+    assert agreement(an, child) == {"status": "needed"}
+    assert give(an, child, way="face").status == 200
+    agree_by_phone(ward, an, child)
+    assert ward.app.test_cli_runner().invoke(args=desk).exit_code == 0
+
+
+def test_1_2_1_what_was_said_before_the_birthday_holds_nowhere(ward: Ward, an: Phone) -> None:
+    """Written down when minors were still asked. Whoever has taken it back stays free to."""
+    child = spouse(an, id_number=turns_18(ward, ahead=1), relationship="son")
+
+    def step(session: Session, now: datetime) -> None:
+        note_agreement(session, session.get_one(Dependent, UUID(child)), AgreementWay.PHONE_CODE, now=now)
+
+    ward.workbench.transactions.write(step)
+    assert agreement(an, child) == {"status": "not_needed"}
+    ward.clock.advance(timedelta(days=1))
+    assert agreement(an, child) == {"status": "needed"}
+    schedule = ward.schedule(terms=ANYBODY)
+    assert book(an, schedule, child, "on_site").code == "agreement_required"
+    assert [one["code"] for one in an.get(f"/schedules/{schedule}/eligibility?dependent_id={child}")["reasons"]] == [
+        "agreement_required"
+    ]
+    assert themselves(ward, child, id_number=turns_18(ward, ahead=0)).get("/account/agreements")["items"] == []
+    agree_by_phone(ward, an, child)
+    assert book(an, schedule, child, "on_site").status == 201
+
+
+def test_1_2_1_a_visit_after_the_birthday_waits_for_it(ward: Ward, an: Phone) -> None:
+    child = spouse(an, id_number=turns_18(ward, ahead=1), relationship="son")
+    schedule = ward.schedule(terms=ANYBODY, visit_date=ward.day(3))
+    refused = book(an, schedule, child, "on_site")
+    assert (refused.code, refused.json["facts"]) == ("agreement_required", {"dependent_id": child, "ways": []})
+    (reason,) = an.get(f"/schedules/{schedule}/eligibility?dependent_id={child}")["reasons"]
+    assert reason["alternatives"] == ["wait", "desk"]
 
 
 # --- by a code to their own phone
@@ -307,10 +372,10 @@ def test_l_03_a_code_that_was_tried_before_the_withdrawal_agrees_to_nothing(ward
         write(lambda session, now: agree_by_code(session, saying, code_id=code_id, vault=vault, now=now))
 
 
-def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.PRESENT) -> Phone:
+def themselves(ward: Ward, dependent_id: str, *, level: int = IdentityLevel.PRESENT, **more: Any) -> Phone:
     """The dependent in an account of their own, proven to `level`."""
     phone = ward.log_in("the-spouse")
-    own = spouse(phone, relationship="self", phone="13900000008")
+    own = spouse(phone, relationship="self", phone="13900000008", **more)
     with ward.workbench.transactions.database.write() as session:
         session.execute(
             update(Dependent)

@@ -23,7 +23,7 @@ from core.booking.rules.answers import Answers
 from core.booking.rules.evaluation import sold_until
 from core.booking.rules.overlap import elsewhere_during, meets
 from core.booking.terms import Terms
-from core.dependents.agreements import stands_for
+from core.dependents.agreements import agreed_at, is_own_word
 from models.account import Purpose
 from models.appointment import Appointment
 from models.hospital import Hospital
@@ -52,7 +52,7 @@ class Circumstances:
             standing=PastStanding.read(session, [one.booked for one in past]),
             visits=PastVisits.read(session, past, terms),
             phones=PastPhones.read(session, past, terms),
-            agreed=_agreed(session, dependents),
+            agreed=_agreed(session, past),
             cards=_cards(session, dependents, hospital.id),
         )
 
@@ -93,9 +93,10 @@ def as_sold(case: Case, appointment: Appointment) -> Case:
     return replace(case, terms=Terms.from_document(appointment.terms))
 
 
-def _agreed(session: Session, dependent_ids: Collection[UUID]) -> frozenset[UUID]:
-    query = select(Dependent.id).where(Dependent.id.in_(dependent_ids), stands_for(Dependent.id))
-    return frozenset(session.scalars(query))
+def _agreed(session: Session, past: Sequence[PastBooking]) -> frozenset[UUID]:
+    dependents = {one.dependent.id: one.dependent for one in past}
+    query = select(Dependent.id, agreed_at(Dependent.id)).where(Dependent.id.in_(dependents))
+    return frozenset(one for one, at in session.execute(query) if is_own_word(dependents[one], at))
 
 
 def _cards(session: Session, dependent_ids: Collection[UUID], hospital_id: UUID) -> dict[UUID, HospitalCard]:

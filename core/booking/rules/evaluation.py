@@ -23,6 +23,7 @@ from core.booking.rules.refusals import ClosedHours
 from core.booking.rules.required import missing_fields
 from core.booking.standing import count
 from core.booking.terms import Terms
+from core.clock import hospital_day
 from core.dependents.agreements import needs_agreement
 from core.refusals import (
     AgreementRequired,
@@ -44,6 +45,7 @@ from models.account import Purpose
 from models.agreement import AgreementWay
 from models.appointment import AppointmentStatus
 from models.errors import DomainError
+from models.kinds import FULL_AGE
 from models.schedule import ScheduleStatus
 from models.strike import UNTIL_APPEAL
 
@@ -152,9 +154,11 @@ def _consent_refusals(case: Case) -> Iterator[DomainError]:
 
 
 def _agreement_refusals(case: Case) -> Iterator[DomainError]:
-    """Grown-ups agree themselves, as old as they are on the day of the visit."""
+    """Grown-ups agree themselves, as old as they are on the day of the visit; no way is open before they are of age."""
     if not case.has_agreed and needs_agreement(case.dependent, case.terms.agreement_ages, on=case.schedule.visit_date):
-        yield AgreementRequired(dependent_id=str(case.dependent.id), ways=[str(way) for way in AgreementWay])
+        is_of_age = case.dependent.age(on=hospital_day(case.now)) >= FULL_AGE
+        ways = [str(way) for way in AgreementWay] if is_of_age else []
+        yield AgreementRequired(dependent_id=str(case.dependent.id), ways=ways)
 
 
 def _person_refusals(case: Case) -> Iterator[DomainError]:

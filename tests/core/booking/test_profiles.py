@@ -30,6 +30,7 @@ from profiles import PROFILES
 
 from core.booking.policy import PLATFORM_DEFAULTS, BookingPolicy, merged
 from core.booking.rules.seen_before import SeenBefore
+from core.dependents.agreements import Ages
 from models.kinds import IdentityLevel
 from schemas.deadlines_in_words import checking_in
 
@@ -121,8 +122,8 @@ ROWS: list[tuple[str, str, Outcome, Any]] = [
     ("ZSPH", "1 in a year: 14 days", banned(_NO_SHOW, "2026-06-30 08:00"), "2026-07-14 08:00"),
     ("ZSPH", "2 in a year: 30 days", banned(_NO_SHOW, _IN_JUNE[2], *_IN_JUNE[:1]), "2026-07-30 08:00"),
     ("ZSPH", "3 in a year: 90 days", banned(_NO_SHOW, _IN_JUNE[2], *_IN_JUNE[:2]), "2026-09-28 08:00"),
-    ("HZJKT", "for those under 14 without their own word", refused(**somebody_else(13)), []),
-    ("HZJKT", "from 14 their own word", refused(**somebody_else(14)), ["agreement_required"]),
+    ("HZJKT", "for those under 18 without their own word", refused(**somebody_else(17)), []),
+    ("HZJKT", "from 18 their own word", refused(**somebody_else(18)), ["agreement_required"]),
     ("HZJKT", "to 59 their own word", refused(**somebody_else(59)), ["agreement_required"]),
     ("HZJKT", "from 60 without", refused(**somebody_else(60)), []),
     ("NB", "8 days, 12:00", released, "2026-11-23 12:00"),
@@ -180,6 +181,13 @@ def test_every_key_of_a_profile_decides_something(profile: str) -> None:
         without = {name: one for name, one in keys.items() if name != key}
         own = [(outcome, expected) for outcome, expected in rows if outcome(keys) == expected]
         assert any(outcome(without) != expected for outcome, expected in own), key
+
+
+def test_no_hospital_asks_a_minor() -> None:
+    """Their guardian consents; nothing that they say counts."""
+    asked = {"agreement_from_age": 14, "agreement_to_age": 59}
+    assert [refused(**somebody_else(age))(asked) for age in (14, 17, 18)] == [[], [], ["agreement_required"]]
+    assert merged([BookingPolicy.parse(asked)]).agreement_ages == Ages(18, 59)
 
 
 def test_until_when_one_checks_in_is_told() -> None:

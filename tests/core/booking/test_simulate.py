@@ -386,6 +386,18 @@ def come(town: Town, appointment_id: UUID) -> None:
     town.clock.advance(timedelta(minutes=1))
 
 
+def test_what_a_minor_said_counts_under_no_policy(patient: Patient) -> None:
+    """Of age on the day of the visit, and not yet when they agreed."""
+    town = Town(patient.workbench, patient.clock, patient.adapters, agreement_to_age=0, of=patient)
+    town.first.book(PayMode.ON_SITE)
+    visit = town.booked()[0].visit_date
+    grown_up = {"agreement_to_age": 59}
+    assert town.simulate(grown_up)[0] == []
+    born = date(visit.year - 18, visit.month, visit.day)
+    patient.write(lambda session, _now: session.execute(update(Dependent).values(birth_date=born)))
+    assert codes(town.simulate(grown_up)[0]) == [["agreement_required"]]
+
+
 def test_2_12_first_and_return_visits_are_as_they_were_then(town: Town) -> None:
     booked_before = town.patients[2].book(PayMode.ON_SITE, schedule_id=town.halves[4])
     first = town.first.book(PayMode.ON_SITE)
