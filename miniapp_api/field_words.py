@@ -61,6 +61,8 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
         "needs a number: add the birth certificate, the household register or the ID",
     ),
     "placeholder_name": ("请填写正式姓名", "must be the real name"),
+    "guardian_missing": ("请先指定监护人", "has no guardian yet"),
+    "handed_over": ("本人已接管该档案，须经本人同意", "is for its person to agree to: they have taken the record over"),
     "not_of_age": ("监护人须年满18周岁", "is not 18 yet"),
     "landline": ("请填写手机号", "must be a mobile number"),
     "satellite": ("不支持该号段", "is a satellite number"),

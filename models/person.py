@@ -240,6 +240,10 @@ class Dependent(Base):
     def forget_contact(self) -> None:
         """All that nobody needs for a visit that has been: how they are reached, and what they told of themselves."""
         self.phone_sealed, self.phone_hash, self.phone_masked = ERASED, ERASED, ""
+        self.forget_told()
+
+    def forget_told(self) -> None:
+        """What was told of them beside who they are and how they are reached."""
         self.region_code = self.address_sealed = self.email_sealed = None
         self.insurance_number_sealed = self.allergies_and_history_sealed = None
 

@@ -18,7 +18,7 @@ from core.booking.rules.seen_before import SeenBefore, seen_before
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.strikes.restricted import UNRESTRICTED, Restriction
 from core.booking.terms import Terms
-from core.dependents.minors import minor_consent_missing
+from core.dependents.minors import GROWN_UP, Guarded, guarded_by
 from core.transactions import Changed
 from models.account import Purpose
 from models.appointment import HOLDS_SLOT, OPEN, AppointmentStatus
@@ -40,12 +40,12 @@ class Case:
     person_id: UUID
     standing: list[Standing]
     consents: frozenset[Purpose]
-    minor_consent_missing: bool
     has_agreed: bool
     card: HospitalCard | None
     left: Left | None
     now: datetime
     answers: Answers
+    guarded: Guarded = GROWN_UP
     grant: Grant | None = None
     restriction: Restriction = UNRESTRICTED
     elsewhere: list[Standing] = field(default_factory=list)
@@ -127,7 +127,7 @@ def gather(
         person_id=person_id,
         standing=standing,
         consents=whom.consents,
-        minor_consent_missing=minor_consent_missing(session, whom.dependent, on=schedule.visit_date),
+        guarded=guarded_by(session, whom.dependent, terms.agreement_ages, on=schedule.visit_date),
         has_agreed=whom.has_agreed,
         card=card,
         left=left,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
 from core.dependents.documents.numbers import normal_number
+from core.dependents.keeping import refuse_more_of_handed_over
 from core.dependents.typed import InputFault
 from core.identity.consents import require_to_keep_of
 from core.identity.own import own_dependent
@@ -79,6 +80,7 @@ def add_card(
     lock_account(session, account_id)
     dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     require_to_keep_of(session, dependent, on=hospital_day(now))
+    refuse_more_of_handed_over(session, dependent, {"number"})
     hospital = session.get(Hospital, wanted.hospital_id)
     if hospital is None:
         raise NotFound()

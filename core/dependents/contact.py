@@ -17,13 +17,20 @@ from core.dependents.correct import correct_identity
 from core.dependents.emails import read_email
 from core.dependents.fields import Fields
 from core.dependents.insurance import contradicts, read_insurance_number
+from core.dependents.keeping import refuse_more_of_handed_over
 from core.dependents.minors import guardian_among
 from core.dependents.numberless import follow_guardian
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.regions import is_known_region
 from core.dependents.texts import read_text
 from core.dependents.typed import InputFault
-from core.identity.consents import require_consent, require_of_minor, require_to_keep_of
+from core.identity.consents import (
+    end_guardians_word,
+    require_consent,
+    require_of_minor,
+    require_to_keep_identity,
+    require_to_keep_of,
+)
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.refusals import ChangeLimit
@@ -70,6 +77,7 @@ def change_contact(
     if GUARDIAN in contact:
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
+            end_guardians_word(session, dependent, now=now, cause=cause)
             dependent.forget_guardians_proof()
             dependent.forget_guardianship()
         dependent.guardian_dependent_id = guardian_id
@@ -88,6 +96,10 @@ def change_contact(
 def _require_consents(session: Session, dependent: Dependent, contact: Mapping[str, Any], *, now: datetime) -> None:
     """Raises: ConsentRequired."""
     told = {name for name, value in contact.items() if value is not None}
+    refuse_more_of_handed_over(session, dependent, told - {"phone"})
+    if GUARDIAN in told and dependent.guardian_dependent_id is None:  # the consent is theirs: it comes after them
+        require_to_keep_identity(session, dependent.account_id)
+        told = told - {GUARDIAN}
     if told - {"phone", HISTORY}:
         require_to_keep_of(session, dependent, on=hospital_day(now))
     if HISTORY in told:

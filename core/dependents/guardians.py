@@ -18,7 +18,7 @@ from core.dependents.minors import guardian_among, needs_minor_consent
 from core.dependents.numberless import follow_guardian
 from core.dependents.relations import SEX_OF_GUARDIAN
 from core.dependents.typed import InputFault
-from core.identity.consents import require_to_keep_of
+from core.identity.consents import end_guardians_word, require_to_keep_of
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.rights.access import AccessAction, AccessPurpose, note_access
@@ -40,9 +40,17 @@ class ToldGuardian:
 
 
 def name_guardian(
-    session: Session, *, account_id: UUID, dependent_id: UUID, told: ToldGuardian, vault: Vault, now: datetime
+    session: Session,
+    *,
+    account_id: UUID,
+    dependent_id: UUID,
+    told: ToldGuardian,
+    vault: Vault,
+    now: datetime,
+    cause: Cause,
 ) -> Dependent:
-    """Bind the minor to a grown-up dependent of the same account. What the desk had confirmed of another is over.
+    """Bind the minor to a grown-up dependent of the same account. What the desk had confirmed of another is over, and
+    so is what that one had consented to.
 
     Raises: NotFound, ConsentRequired, ValidationFailed, DependentExists, Changed."""
     lock_account(session, account_id)
@@ -62,6 +70,7 @@ def name_guardian(
     number = told.evidence_number and fields.read("evidence_number", _read_number, told.evidence_number)
     fields.done()
     if ward.guardian_dependent_id != told.guardian_dependent_id:
+        end_guardians_word(session, ward, now=now, cause=cause)
         ward.forget_guardians_proof()
     ward.guardian_dependent_id = told.guardian_dependent_id
     follow_guardian(session, ward, vault, now=now)

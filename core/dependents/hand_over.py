@@ -16,22 +16,28 @@ from sqlalchemy.orm import Session
 from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
 from core.dependents.minors import was_ward
+from core.identity.consents import end_guardians_word
+from core.identity.health import forget_health
 from core.identity.own import dependents_of
 from core.locks import lock_accounts, lock_dependent
 from core.notices.write import tell_of_dependent
 from core.refusals import IdentityRequired
 from core.transactions import Changed
+from models.account import DEPENDENT_PURPOSES
 from models.agreement import AgreementEnd
 from models.errors import FieldError, ValidationFailed
 from models.notice import NoticeKind
 from models.person import FULL_AGE, Dependent, IdentityLevel, Person, Relationship
+from models.states import Cause
 
 log = structlog.get_logger()
 
 
-def take_over(session: Session, *, account_id: UUID, now: datetime) -> None:
+def take_over(session: Session, *, account_id: UUID, now: datetime, cause: Cause) -> None:
     """End every guardianship over the account's holder, under whichever account it stands; again it changes nothing.
 
+    What was told of them there beside who they are is erased, of their health first of all, and so is what a guardian
+    consented to.
     Nothing is answered, for how many there were is the former guardians' own.
     Raises: IdentityRequired, ValidationFailed, Changed, Overloaded.
     """
@@ -44,7 +50,7 @@ def take_over(session: Session, *, account_id: UUID, now: datetime) -> None:
         if ward.account_id not in locked:  # their account was joined into another meanwhile
             raise Changed()
         if ward.archived_at is None and ward.handed_over_at is None:
-            _hand_over(session, ward, now=now)
+            _hand_over(session, ward, now=now, cause=cause)
 
 
 def _holder(session: Session, account_id: UUID, *, now: datetime) -> Dependent:
@@ -79,7 +85,10 @@ def _under_others(session: Session, me: Dependent) -> list[Dependent]:
     return [one for one in session.scalars(query) if was_ward(one)]
 
 
-def _hand_over(session: Session, ward: Dependent, *, now: datetime) -> None:
+def _hand_over(session: Session, ward: Dependent, *, now: datetime, cause: Cause) -> None:
+    end_guardians_word(session, ward, DEPENDENT_PURPOSES, now=now, cause=cause)
+    forget_health(session, ward)
+    ward.forget_told()
     ward.guardian_dependent_id, ward.handed_over_at = None, now
     ward.forget_guardianship()
     ward.forget_guardians_proof()

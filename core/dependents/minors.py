@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
+from core.dependents.agreements import Ages, has_agreed, needs_agreement
 from core.dependents.typed import InputFault
 from core.identity.consents import granted
 from models.account import Purpose
@@ -45,10 +47,32 @@ def was_ward(dependent: Dependent) -> bool:
     )
 
 
-def minor_consent_missing(session: Session, dependent: Dependent, *, on: date) -> bool:
-    """A minor is booked for only with a guardian and that guardian's standing consent."""
+@dataclass(frozen=True)
+class Guarded:
+    """What a booking for a minor rests on besides themselves. Of a grown-up, nothing is missing and nobody answers.
+
+    `guardian` is None where none is named. `is_agreed`: the guardian is the account's holder, or has agreed as a
+    grown-up does, or nobody asks them."""
+
+    is_minor: bool = False
+    guardian: Dependent | None = None
+    is_consented: bool = False
+    is_agreed: bool = True
+
+
+GROWN_UP = Guarded()
+
+
+def guarded_by(session: Session, dependent: Dependent, ages: Ages, *, on: date) -> Guarded:
+    """`on` is the day of the visit: a minor is booked for only with a guardian, and with that guardian's word."""
     if not needs_minor_consent(dependent, on):
-        return False
+        return GROWN_UP
     if dependent.guardian_dependent_id is None:
-        return True
-    return not granted(session, dependent.account_id, Purpose.MINOR, dependent.id)
+        return Guarded(is_minor=True)
+    guardian = session.get_one(Dependent, dependent.guardian_dependent_id)
+    return Guarded(
+        is_minor=True,
+        guardian=guardian,
+        is_consented=granted(session, dependent.account_id, Purpose.MINOR, dependent.id),
+        is_agreed=not needs_agreement(guardian, ages, on=on) or has_agreed(session, guardian),
+    )

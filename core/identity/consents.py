@@ -56,7 +56,9 @@ def record_consent(
     _refuse_ill_formed(purpose, version, granted=granted, dependent_id=dependent_id)
     lock_account(session, account_id)
     if dependent_id is not None:
-        own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+        dependent = own_dependent(session, account_id=account_id, dependent_id=dependent_id)
+        if granted and purpose is Purpose.MINOR:
+            _refuse_without_guardian(dependent, on=hospital_day(now))
     newest = newest_consent(session, account_id=account_id, purpose=purpose, dependent_id=dependent_id)
     twins = [] if granted or dependent_id is None else _twins_agreed_for(session, account_id, purpose, dependent_id)
     if not twins and newest is not None and (newest.version, newest.granted) == (version, granted):
@@ -79,6 +81,32 @@ def record_consent(
     if not granted:
         _end_use(session, said[0], now=now, cause=cause)
     return said[0]
+
+
+def _refuse_without_guardian(dependent: Dependent, *, on: date) -> None:
+    """It is the guardian's word about a minor: both must be there (decision 0047). Raises: ValidationFailed."""
+    if dependent.age(on=on) < FULL_AGE and dependent.guardian_dependent_id is None:
+        raise ValidationFailed(FieldError("#/dependent_id", "guardian_missing"))
+
+
+def end_guardians_word(
+    session: Session, ward: Dependent, purposes: Iterable[Purpose] = (Purpose.MINOR,), *, now: datetime, cause: Cause
+) -> None:
+    """Another guardian, or none, has not said what the one before said: it is asked anew.
+
+    The caller holds the locks of account and ward."""
+    for purpose in purposes:
+        _end_word(session, ward, purpose, now=now, cause=cause)
+
+
+def _end_word(session: Session, ward: Dependent, purpose: Purpose, *, now: datetime, cause: Cause) -> None:
+    newest = newest_consent(session, account_id=ward.account_id, purpose=purpose, dependent_id=ward.id)
+    if newest is None or not newest.granted:
+        return
+    same = ("account_id", "dependent_id", "purpose", "version", "provider", "given_by_id")
+    ended = Consent(id=new_id(), granted=False, at=now, **{name: getattr(newest, name) for name in same})
+    session.add(ended)
+    _end_use(session, ended, now=now, cause=cause)
 
 
 def _twins_agreed_for(session: Session, account_id: UUID, purpose: Purpose, dependent_id: UUID) -> list[UUID]:

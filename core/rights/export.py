@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.dependents.agreements import has_agreed
 from core.dependents.grants import view_grant
 from core.rights.access import ONESELF, AccessAction, AccessPurpose, note_access
 from core.rights.holdings import HOLDINGS
@@ -45,6 +46,8 @@ def export_account(session: Session, *, account_id: UUID, vault: Vault, now: dat
         dependent["id_number"] = row.number(vault, identifier) if known else None
         dependent["birth_date"] = dependent["birth_date"] if known else None  # the row keeps a day that is nobody's
         dependent["earlier_id_number"] = _earlier_number(session, row, vault)
+        if row.handed_over_at is not None and not has_agreed(session, row):
+            dependent |= {"name": row.name_masked, **dict.fromkeys(("id_number", "earlier_id_number"))}
     for shown, row in zip(told["appointments"], held["appointments"], strict=True):
         shown.update(_places(session, row))
     _hide_others(session, told, held, account_id, now=now)

@@ -169,6 +169,6 @@ def take_over_own_record() -> Response:
     agrees. For whoever is 18 and verified here as `self`, under the document that the guardians have."""
 
     def step(command: Command) -> None:
-        take_over(command.session, account_id=command.caller.account_id, now=command.now)
+        take_over(command.session, account_id=command.caller.account_id, now=command.now, cause=command.cause)
 
     return run_command(step, None, status=204)

@@ -186,6 +186,7 @@ def name_dependent_guardian(dependent_id: UUID, body: dict[str, Any]) -> Respons
             told=ToldGuardian(**body),
             vault=command.vault,
             now=command.now,
+            cause=command.cause,
         )
         return view_of(command, named)
 

@@ -77,6 +77,29 @@ def test_1_2_1_who_comes_of_age_takes_the_record_over(ward: Ward, an: Phone) -> 
     assert kinds == [NoticeKind.DEPENDENT_HANDED_OVER]
 
 
+def test_1_2_1_nothing_more_is_kept_of_whoever_has_taken_the_record_over(ward: Ward, an: Phone) -> None:
+    """What was told of them is erased, of their health first of all, and nothing is told anew without their word."""
+    id_number = number(ward)
+    child = son(ward, an, id_number)
+    agree(an, "health", child)
+    told = {"allergies_and_history": "青霉素过敏", "address": "虚构路 1 号", "email": "a@example.com"}
+    assert an.send("PATCH", f"/dependents/{child}", told).status == 200
+    ward.clock.advance(timedelta(days=20))
+    assert himself(ward, id_number).send("POST", "/account/hand-over").status == 204
+    assert not told.keys() & {name for name, value in shown(an, child).items() if value}
+    (exported,) = [one for one in an.get("/account/export")["dependents"] if one["id"] == child]
+    assert {exported[name] for name in ("id_number", "allergies_and_history", "address", "email")} == {None}
+    assert exported["name"] == exported["name_masked"] != "测试童"
+    standing = [one for one in an.get("/account/consents")["items"] if one.get("dependent_id") == child]
+    assert {one["granted"] for one in standing} == {False}
+    agree(an, "health", child)
+    for name, value in told.items():
+        refused = an.send("PATCH", f"/dependents/{child}", {name: value}).json["errors"]
+        assert [(one["pointer"], one["code"]) for one in refused] == [(f"#/{name}", "handed_over")]
+    # The phone may be put right: by it they are asked whether they agree.
+    assert an.send("PATCH", f"/dependents/{child}", {"phone": "13900000007"}).status == 200
+
+
 def test_1_2_1_not_a_day_before(ward: Ward, an: Phone) -> None:
     id_number = number(ward, turns_18_in=1)
     child = son(ward, an, id_number)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from minors import booked, child, errors, newborn
 from people import resident_id
-from ward import Ward, add, agree
+from sqlalchemy import update
+from ward import Ward, add, agree, book
 from wire import Phone, Reply
 
 from core.clock import hospital_day
+from core.dependents.agreements import note_agreement
+from core.identity.consent_texts import current_version
+from models.account import Purpose
+from models.agreement import AgreementWay
+from models.person import Dependent
 
 
 @pytest.fixture
@@ -25,12 +32,97 @@ def test_1_2_a_minor_is_booked_for_with_guardian_and_consent(ward: Ward, an: Pho
     added = an.post("/dependents", who(ward))
     assert (added.status, "guardian_dependent_id" in added.json) == (201, False)
     minor = added.json["id"]
-    assert booked(ward, an, minor).json["code"] == "consent_required"
+    refused = booked(ward, an, minor).json
+    assert (refused["code"], refused["facts"]["fields"]) == ("fields_required", ["guardian_dependent_id"])
     changed = an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": guardian})
     assert (changed.status, changed.json["guardian_dependent_id"]) == (200, guardian)
     assert booked(ward, an, minor).json["code"] == "consent_required"
     agree(an, "minor", minor)
     assert booked(ward, an, minor).status == 201
+
+
+def consent(phone: Phone, dependent_id: str, *, granted: bool = True) -> Reply:
+    said = {"purpose": "minor", "version": current_version(Purpose.MINOR), "granted": granted}
+    return phone.send("POST", "/account/consents", said | {"dependent_id": dependent_id})
+
+
+def stands(phone: Phone, dependent_id: str) -> bool:
+    """Whether the guardian's consent for this dependent does."""
+    (newest,) = [
+        one["granted"] for one in phone.get("/account/consents")["items"] if one.get("dependent_id") == dependent_id
+    ]
+    return bool(newest)
+
+
+def test_l_04_the_consent_is_a_guardians_word_about_a_minor(ward: Ward, an: Phone) -> None:
+    """The other one is 15 and holds the account: nobody consents for them here, and booking says who is missing."""
+    guardian, minor = add(an), an.post("/dependents", child(ward)).json["id"]
+    assert errors(consent(an, minor)) == [("#/dependent_id", "guardian_missing")]
+    an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": guardian})
+    assert consent(an, minor).status == 201
+    youth = ward.log_in("youth")
+    own = youth.post("/dependents", child(ward, years=15, order=927, relationship="self")).json["id"]
+    assert errors(consent(youth, own)) == [("#/dependent_id", "guardian_missing")]
+    assert booked(ward, youth, own).json["facts"]["fields"] == ["guardian_dependent_id"]
+
+
+def test_l_04_another_guardian_has_not_said_what_the_first_one_said(ward: Ward, an: Phone) -> None:
+    mother = add(an)
+    sister = an.post("/dependents", child(ward, years=40, order=928, name="测试姐", relationship="other")).json["id"]
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=mother)).json["id"]
+    for guardian in (sister, mother, None):
+        assert consent(an, minor).status == 201
+        assert an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": guardian}).status == 200
+        assert not stands(an, minor)
+    assert errors(consent(an, minor)) == [("#/dependent_id", "guardian_missing")]
+    assert an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": mother}).status == 200
+    consent(an, minor)
+    told = {"guardian_dependent_id": sister, "relation": "75", "evidence": "declared"}
+    named = an.send("PUT", f"/dependents/{minor}/guardian", told)
+    assert named.status == 200, named
+    assert not stands(an, minor)
+    consent(an, minor)
+    assert an.send("PUT", f"/dependents/{minor}/guardian", told).status == 200
+    assert stands(an, minor)
+
+
+def test_1_2_2_an_invented_guardian_answers_for_nobody(ward: Ward, an: Phone) -> None:
+    """Whoever types a child and makes a guardian up is refused what a stranger is refused."""
+    add(an)
+    invented = an.post("/dependents", child(ward, years=40, order=928, name="测试姐", relationship="other")).json["id"]
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=invented)).json["id"]
+    consent(an, minor)
+    know(ward, minor)
+    schedule = ward.schedule(terms={"min_identity_level": 1})
+    reasons = an.get(f"/schedules/{schedule}/eligibility?dependent_id={minor}")["reasons"]
+    about = [(one["code"], one["facts"]["dependent_id"]) for one in reasons]
+    assert about == [("agreement_required", invented), ("identity_required", invented)]
+    assert book(an, schedule, minor, "on_site").status == 409
+    know(ward, invented)
+    assert book(an, schedule, minor, "on_site").code == "agreement_required"
+    ward.workbench.transactions.write(
+        lambda session, now: note_agreement(
+            session, session.get_one(Dependent, UUID(invented)), AgreementWay.DESK, witnessed_by="desk-1", now=now
+        )
+    )
+    assert book(an, schedule, minor, "on_site").status == 201
+
+
+def test_1_2_2_a_child_that_was_seen_needs_no_match_of_its_guardian(ward: Ward, an: Phone) -> None:
+    mother = add(an)
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=mother)).json["id"]
+    consent(an, minor)
+    schedule = ward.schedule(terms={"min_identity_level": 1})
+    know(ward, minor)
+    assert book(an, schedule, minor, "on_site").code == "identity_required"
+    know(ward, minor, level=2)
+    assert book(an, schedule, minor, "on_site").status == 201
+
+
+def know(ward: Ward, dependent_id: str, *, level: int = 1) -> None:
+    with ward.workbench.transactions.database.write() as session:
+        known = {"identity_level": level, "identity_method": "name_match"}
+        session.execute(update(Dependent).where(Dependent.id == UUID(dependent_id)).values(**known))
 
 
 def test_a_guardian_can_be_named_at_once_and_taken_away(ward: Ward, an: Phone) -> None:

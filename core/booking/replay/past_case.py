@@ -74,7 +74,6 @@ class Circumstances:
             person_id=one.booked.human,
             standing=standing,
             consents=frozenset(Purpose),
-            minor_consent_missing=False,
             has_agreed=one.dependent.id in self.agreed,
             card=self.cards.get(one.dependent.id),
             left=None if one.is_extra or one.is_waited_for else Left(int(is_sold), 0),

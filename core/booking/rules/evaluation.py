@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from core.booking.case import Case
@@ -25,6 +26,7 @@ from core.booking.standing import count
 from core.booking.terms import Terms
 from core.clock import hospital_day
 from core.dependents.agreements import needs_agreement
+from core.dependents.contact import GUARDIAN
 from core.refusals import (
     AgreementRequired,
     AlreadyBooked,
@@ -46,6 +48,7 @@ from models.agreement import AgreementWay
 from models.appointment import AppointmentStatus
 from models.errors import DomainError
 from models.kinds import FULL_AGE
+from models.person import Dependent, IdentityLevel
 from models.schedule import ScheduleStatus
 from models.strike import UNTIL_APPEAL
 
@@ -70,13 +73,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _identity_refusals(case)
     missing = missing_fields(case.terms, case.dependent, case.card)
     if missing:
-        whose = str(case.dependent.id)
-        # What a granter has left out is nothing of the holder's.
-        yield (
-            FieldsRequired(dependent_id=whose, fields=missing)
-            if case.grant is None
-            else FieldsRequired(dependent_id=whose)
-        )
+        yield _fields_required(case, missing)
     if case.unread_notice is not None:
         yield NoticeUnread(notice_version=case.unread_notice, hospital_id=str(case.schedule.hospital_id))
     yield from _person_refusals(case)
@@ -112,10 +109,24 @@ def is_proven(case: Case) -> bool:
     return not any((*_consent_refusals(case), *_agreement_refusals(case), *_identity_refusals(case)))
 
 
+def _fields_required(case: Case, missing: list[str]) -> FieldsRequired:
+    """What a granter has left out is nothing of the holder's."""
+    about: dict[str, Any] = {} if case.grant is not None else {"fields": missing}
+    return FieldsRequired(dependent_id=str(case.dependent.id), **about)
+
+
 def _identity_refusals(case: Case) -> Iterator[DomainError]:
+    """Where anything is asked for, a guardian is somebody whom the register knows, unless the child was seen."""
     level, wanted = case.dependent.level_on(case.schedule.visit_date), case.wanted_level
     if level < wanted:
         yield IdentityRequired(required_level=wanted, level=level)
+    guardian = case.guarded.guardian
+    if guardian is None or level >= IdentityLevel.PRESENT:
+        return
+    known, asked = guardian.level_on(case.schedule.visit_date), min(wanted, IdentityLevel.MATCHED)
+    if known < asked:
+        about: dict[str, Any] = {} if case.grant is not None else {"dependent_id": str(guardian.id)}
+        yield IdentityRequired(required_level=asked, level=known, **about)
 
 
 def _strike_refusals(case: Case) -> Iterator[DomainError]:
@@ -149,16 +160,26 @@ def _consent_refusals(case: Case) -> Iterator[DomainError]:
     for purpose in (Purpose.SERVICE, Purpose.SENSITIVE_IDENTITY):
         if purpose not in case.consents:
             yield ConsentRequired(purpose=str(purpose))
-    if case.minor_consent_missing:
+    if case.guarded.is_minor and case.guarded.guardian is None:
+        yield _fields_required(case, [GUARDIAN])
+    elif case.guarded.is_minor and not case.guarded.is_consented:
         yield ConsentRequired(purpose=str(Purpose.MINOR), dependent_id=str(case.dependent.id))
 
 
 def _agreement_refusals(case: Case) -> Iterator[DomainError]:
-    """Grown-ups agree themselves, as old as they are on the day of the visit; no way is open before they are of age."""
+    """Grown-ups agree themselves, as old as they are on the day of the visit; a guardian who is not the account's
+    holder has agreed, too."""
     if not case.has_agreed and needs_agreement(case.dependent, case.terms.agreement_ages, on=case.schedule.visit_date):
-        is_of_age = case.dependent.age(on=hospital_day(case.now)) >= FULL_AGE
-        ways = [str(way) for way in AgreementWay] if is_of_age else []
-        yield AgreementRequired(dependent_id=str(case.dependent.id), ways=ways)
+        yield _agreement_required(case, case.dependent)
+    if case.guarded.guardian is not None and not case.guarded.is_agreed:
+        yield _agreement_required(case, case.guarded.guardian)
+
+
+def _agreement_required(case: Case, whose: Dependent) -> AgreementRequired:
+    """No way is open before they are of age. Who the guardian is, is nothing of whoever books under a grant."""
+    is_of_age = whose.age(on=hospital_day(case.now)) >= FULL_AGE
+    about = whose if case.grant is None else case.dependent
+    return AgreementRequired(dependent_id=str(about.id), ways=[str(way) for way in AgreementWay] if is_of_age else [])
 
 
 def _person_refusals(case: Case) -> Iterator[DomainError]:

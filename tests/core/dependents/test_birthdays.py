@@ -124,7 +124,7 @@ def test_1_2_1_on_the_18th_birthday_their_own_word_takes_the_place_of_the_guardi
 ) -> None:
     """As old as they are on the day of the visit, the day before and the day itself."""
     visit = clock.now().astimezone(HOSPITAL_ZONE).date() + timedelta(days=3)
-    for born_on, code in ((visit + timedelta(days=1), "consent_required"), (visit, "agreement_required")):
+    for born_on, code in ((visit + timedelta(days=1), "fields_required"), (visit, "agreement_required")):
         born = date(born_on.year - 18, born_on.month, born_on.day)
         child = family(transactions, vault, born, clock.now(), agreed=False)
 

@@ -12,8 +12,9 @@ from fakes import START, ManualClock
 from people import CAUSE, FakeVerifier, agree
 from sqlalchemy.orm import Session
 
+from core.dependents.agreements import Ages
 from core.dependents.contact import Change, change_contact
-from core.dependents.minors import minor_consent_missing, needs_minor_consent
+from core.dependents.minors import GROWN_UP, guarded_by, needs_minor_consent
 from core.dependents.views import list_dependents, own_dependent_view
 from core.identity.methods import Ways
 from core.transactions import Transactions
@@ -193,11 +194,12 @@ def test_a_minor_needs_guardian_and_consent(transactions: Transactions, vault: V
         parent = make_dependent(session, vault, account, now=now)
         child = make_dependent(session, vault, account, birth_date=date(2018, 1, 1), now=now)
         on = now.date() + timedelta(days=1)
-        missing = [minor_consent_missing(session, parent, on=on), minor_consent_missing(session, child, on=on)]
-        agree(session, account.id, Purpose.MINOR, dependent_id=child.id, now=now)
-        missing.append(minor_consent_missing(session, child, on=on))
+        assert guarded_by(session, parent, Ages(18, 59), on=on) == GROWN_UP
+        standing = [guarded_by(session, child, Ages(18, 59), on=on)]
         child.guardian_dependent_id = parent.id
-        missing.append(minor_consent_missing(session, child, on=on))
-        return missing
+        standing.append(guarded_by(session, child, Ages(18, 59), on=on))
+        agree(session, account.id, Purpose.MINOR, dependent_id=child.id, now=now)
+        standing.append(guarded_by(session, child, Ages(18, 59), on=on))
+        return [(one.guardian is not None, one.is_consented, one.is_agreed) for one in standing]
 
-    assert transactions.write(play) == [False, True, True, False]
+    assert transactions.write(play) == [(False, False, True), (True, False, True), (True, True, True)]
