@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,16 @@ from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 from wire import NoAnswer, eventually, over_http
 
+from core.clock import DatabaseClock
 from core.jobs.runner import Runner
+from core.transactions import Transactions
 from core.workbench import Workbench
 from migrations import upgrade
 from miniapp_api.app import App
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.services import EXTENSION
+from miniapp_api.worker import HANDLERS, SHARES
 from models.payment import LIVE_PAYMENT
 from models.platform import PlatformEvent, RefusedEvent
 from sandbox.app import Running
@@ -83,6 +86,24 @@ class Stage:
             assert passed <= most, f"not by itself within {most:g} s: {what}"
             self.work(after=timedelta(seconds=step))
             passed += step
+
+    @contextmanager
+    def workers(self, *, count: int, **settings: Any) -> Iterator[None]:
+        """So many beside the test, each with the shares of its threads that a worker has, and by the real clock, which
+        the test does not move."""
+        database = self.workbench.transactions.database
+        bench = replace(self.workbench, transactions=Transactions(database, DatabaseClock(database)), **settings)
+        over = threading.Event()
+        runners = [Runner(bench, HANDLERS, name=f"w{number}", shares=SHARES) for number in range(count)]
+        threads = [threading.Thread(target=one.run_until, args=(over,)) for one in runners]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
 
     def case(self, stranger: Stranger | None = None, *, channel: str = "wechat_jsapi", **schedule: Any) -> Case:
         """A number held for payment, in a schedule of its own."""

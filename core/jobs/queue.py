@@ -120,6 +120,14 @@ def _choose(session: Session, *, limit: int, room: dict[str, int], now: datetime
             return chosen
 
 
+def renew(session: Session, jobs: Iterable[LeasedJob], *, now: datetime) -> None:
+    """Whoever still has them in hand needs longer. One that was taken out of its hand, or has ended, stays so."""
+    for job in sorted(jobs, key=lambda one: one.id):
+        held = (Job.id == job.id, Job.lease_no == job.lease_no, Job.lease_until.is_not(None))
+        longer = update(Job).where(*held).values(lease_until=now + LEASE)
+        session.execute(longer.execution_options(synchronize_session=False))
+
+
 def finish(session: Session, job: LeasedJob, *, now: datetime) -> bool:
     """Returns False where the lease was lost: whoever holds it now decides."""
     return _settle(session, job, done_at=now, lease_until=None)

@@ -16,7 +16,18 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from core.jobs.queue import LeasedJob, enqueue, finish, fire_due, is_ready, lease_ready, postpone, put_back
+from core.jobs.queue import (
+    LEASE,
+    LeasedJob,
+    enqueue,
+    finish,
+    fire_due,
+    is_ready,
+    lease_ready,
+    postpone,
+    put_back,
+    renew,
+)
 from core.transactions import Overloaded
 from core.workbench import Workbench
 from models.job import PeriodicJob
@@ -24,9 +35,21 @@ from models.job import PeriodicJob
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0
+_RENEW_SECONDS = LEASE.total_seconds() / 3
+_LONGEST_SECONDS = 3600.0
+"""So long a job may be in hand. Whatever it asks or writes ends sooner by itself; what hangs is left to others."""
 
 # Returns when the job wants to run again, or None when it is done.
 Handler = Callable[[Workbench, LeasedJob], datetime | None]
+
+
+@dataclass(frozen=True)
+class _InHand:
+    job: LeasedJob
+    since: float
+
+
+Running = dict["Future[None]", _InHand]
 
 
 @dataclass(frozen=True)
@@ -53,31 +76,55 @@ class Runner:
         """`shares`: of these kinds, so many at once at most. The other threads are never in them."""
         self._workbench, self._handlers, self._periodic = workbench, handlers, periodic
         self._name, self._threads, self._shares = name, threads, shares
-        self._looked_at = 0.0
+        self._looked_at = self._renewed_at = 0.0
 
     def run_due(self) -> int:
         """Run what is due now, a handful at most, and wait for it; the number of jobs taken."""
         jobs = self._take(self._threads * 2, self._shares)
         with ThreadPoolExecutor(self._threads) as pool:
-            wait([pool.submit(self.run_one, job) for job in jobs])
+            self._see_through(self._begin(pool, jobs))
         return len(jobs)
 
     def run_until(self, stop: threading.Event, *, idle_seconds: float = 0.2) -> None:
         """Work until `stop` is set; what is in hand then is finished. A thread that is free takes the next job,
         whatever the others wait for, and no job is leased before there is a thread for it."""
-        running: dict[Future[None], LeasedJob] = {}
+        running: Running = {}
         with ThreadPoolExecutor(self._threads) as pool:
             while not stop.is_set():
-                running = {one: job for one, job in running.items() if not one.done()}
-                jobs = self._take_unless_away(self._threads - len(running), self._room_beside(running.values()))
-                running |= {pool.submit(self.run_one, job): job for job in jobs}
+                running = self._still(running)
+                jobs = self._take_unless_away(self._threads - len(running), self._room_beside(running))
+                running |= self._begin(pool, jobs)
                 if len(running) == self._threads or (running and not jobs):
                     wait(running, timeout=idle_seconds, return_when=FIRST_COMPLETED)
                 elif not jobs:
                     stop.wait(idle_seconds)
+            self._see_through(running)
 
-    def _room_beside(self, jobs: Iterable[LeasedJob]) -> dict[str, int]:
-        in_hand = Counter(job.kind for job in jobs)
+    def _begin(self, pool: ThreadPoolExecutor, jobs: Iterable[LeasedJob]) -> Running:
+        return {pool.submit(self.run_one, job): _InHand(job, time.monotonic()) for job in jobs}
+
+    def _see_through(self, running: Running) -> None:
+        while running := self._still(running):
+            wait(running, timeout=_LOOK_SECONDS)
+
+    def _still(self, running: Running) -> Running:
+        """Those that have not ended, each held for longer: a platform may trickle its answer for minutes, and nobody
+        else begins the same meanwhile. Of a process that is gone they are free once their lease is over."""
+        left = {one: held for one, held in running.items() if not one.done()}
+        now = time.monotonic()
+        if left and now - self._renewed_at >= _RENEW_SECONDS:
+            self._renewed_at = now
+            self._renew([held.job for held in left.values() if now - held.since < _LONGEST_SECONDS])
+        return left
+
+    def _renew(self, jobs: list[LeasedJob]) -> None:
+        try:
+            self._workbench.transactions.write(lambda session, now: renew(session, jobs, now=now))
+        except Exception:
+            log.exception("leases_not_renewed")  # the database may be away: there are two more times
+
+    def _room_beside(self, running: Running) -> dict[str, int]:
+        in_hand = Counter(held.job.kind for held in running.values())
         return {kind: most - in_hand[kind] for kind, most in self._shares.items()}
 
     def _take_unless_away(self, limit: int, room: Mapping[str, int]) -> list[LeasedJob]:

@@ -3,6 +3,7 @@ stands behind goes back. Everything else waits for two people."""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import structlog
@@ -23,15 +24,18 @@ from models.states import Cause
 
 log = structlog.get_logger()
 
+_LONGEST_SECONDS = 900.0
 SAFE = frozenset({DifferenceKind.STATE_DIFFERS, DifferenceKind.ORPHAN})
 
 
 def repair_differences(workbench: Workbench, provider: str, merchant: str, *, cause: Cause) -> None:
-    """Try each of a merchant's open differences that is safe to repair, and end those that agree afterwards."""
+    """Try each of a merchant's open differences that is safe to repair, and end those that agree afterwards. Of a
+    platform that answers too slowly the rest is left for another time."""
     whose = Merchant(provider, merchant, workbench.adapters)
     waiting = workbench.transactions.read(lambda session, _now: open_differences(session, provider, merchant))
+    until = time.monotonic() + _LONGEST_SECONDS
     for one in waiting:
-        if one.kind not in SAFE:
+        if one.kind not in SAFE or time.monotonic() > until:
             continue
         try:
             _repair(workbench, whose, one, cause=cause)

@@ -16,6 +16,7 @@ from core.jobs.queue import (
     finish,
     postpone,
     put_back,
+    renew,
 )
 from core.transactions import Transactions
 
@@ -72,6 +73,33 @@ def test_a_job_whose_worker_died_is_due_again_after_its_lease(transactions: Tran
     clock.advance(MILLISECOND)
     (job,) = lease(transactions)
     assert (job.attempts, job.lease_no) == (2, 2)
+
+
+def test_a_lease_is_made_longer_for_who_has_it(transactions: Transactions, clock: ManualClock) -> None:
+    add(transactions)
+    (job,) = lease(transactions)
+    clock.advance(LEASE / 2)
+    transactions.write(lambda session, now: renew(session, [job], now=now))
+    clock.advance(LEASE)
+    assert lease(transactions) == []
+    clock.advance(MILLISECOND)
+    assert [one.lease_no for one in lease(transactions)] == [2], "of a worker that died it is free"
+
+
+def test_nobody_holds_longer_what_is_out_of_hand(transactions: Transactions, clock: ManualClock) -> None:
+    """Ended, put off or taken by another in the same moment."""
+    for name in ("done", "later", "again", "taken"):
+        add(transactions, dedup=name, name=name)
+    held = {job.payload["name"]: job for job in lease(transactions)}
+    transactions.write(lambda session, now: finish(session, held["done"], now=now))
+    later = clock.now() + LEASE + 2 * MILLISECOND
+    transactions.write(lambda session, now: postpone(session, held["later"], until=later))
+    add(transactions, dedup="again", name="again")
+    clock.advance(LEASE + MILLISECOND)
+    assert {job.payload["name"] for job in lease(transactions)} == {"again", "taken"}
+    transactions.write(lambda session, now: renew(session, held.values(), now=now + LEASE))
+    clock.advance(LEASE + MILLISECOND)
+    assert {job.payload["name"] for job in lease(transactions)} == {"again", "later", "taken"}
 
 
 def test_who_lost_the_lease_decides_nothing(transactions: Transactions, clock: ManualClock) -> None:

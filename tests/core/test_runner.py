@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from fakes import ManualClock
@@ -15,9 +18,11 @@ from sqlalchemy.orm import Session
 from wire import eventually
 
 from core.jobs.queue import (
+    LEASE,
     LeasedJob,
     enqueue,
     fire_due,
+    renew,
 )
 from core.jobs.runner import Handler, Periodic, Runner
 from core.transactions import Overloaded, Transactions
@@ -185,16 +190,14 @@ def test_one_kind_never_has_more_than_its_share_of_the_threads(
     transactions: Transactions, workbench: Workbench
 ) -> None:
     """However many wait for a platform that trickles, the others are done meanwhile."""
-    stop, go_on, idle = threading.Event(), threading.Event(), threading.Event()
+    stop, go_on = threading.Event(), threading.Event()
     in_hand, most = Counter[str](), Counter[str]()
 
     def handler(_workbench: Workbench, job: LeasedJob) -> None:
         in_hand[job.kind] += 1
         most[job.kind] = max(most[job.kind], in_hand[job.kind])
         if job.kind == "slow":
-            assert go_on.wait(20)
-        elif not sum(row.done_at is None for row in rows(transactions) if row.kind == "x" and row.id != job.id):
-            idle.set()
+            assert go_on.wait(60)
         in_hand[job.kind] -= 1
 
     for kind in ["slow"] * 5 + ["x"] * 6:
@@ -203,7 +206,7 @@ def test_one_kind_never_has_more_than_its_share_of_the_threads(
     thread = threading.Thread(target=worker.run_until, args=(stop,), kwargs={"idle_seconds": 0.01})
     thread.start()
     try:
-        assert idle.wait(20), "the others are done"
+        eventually(lambda: all(row.done_at for row in rows(transactions) if row.kind == "x"), "the others are done")
         go_on.set()
         eventually(lambda: all(row.done_at for row in rows(transactions)), "and then the slow ones too")
     finally:
@@ -211,6 +214,99 @@ def test_one_kind_never_has_more_than_its_share_of_the_threads(
         stop.set()
         thread.join(20)
     assert most["slow"] == 1
+
+
+# --- what takes longer than its lease
+
+
+class Slow:
+    """A handler that waits for a platform; who began when."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = list[int](), threading.Event()
+
+    def __call__(self, _workbench: Workbench, job: LeasedJob) -> None:
+        self.begun.append(job.lease_no)
+        assert self.go_on.wait(60)
+
+
+@contextmanager
+def at_work(*workers: Runner) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    threads = [threading.Thread(target=one.run_until, args=(stop,), kwargs={"idle_seconds": 0.01}) for one in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+
+
+def held_until(transactions: Transactions) -> datetime | None:
+    return rows(transactions)[0].lease_until
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.jobs.runner._RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("core.jobs.runner._LOOK_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["working", "told to stop"])
+def test_what_outlives_its_lease_is_begun_by_nobody_else(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock, is_stopped: bool
+) -> None:
+    slow = Slow()
+    add(transactions)
+    first, second = runner(workbench, slow), runner(workbench, slow)
+    with at_work(second), at_work(first) as stop:
+        eventually(lambda: slow.begun, "one has it")
+        if is_stopped:
+            stop.set()
+        for _ in range(5):
+            now = clock.advance(LEASE * 0.9)
+            eventually(lambda now=now: (held_until(transactions) or now) > now + LEASE * 0.5, "it is held for longer")
+        assert slow.begun == [1]
+        slow.go_on.set()
+        eventually(lambda: rows(transactions)[0].done_at, "it is done")
+
+
+@pytest.mark.usefixtures("_often")
+def test_what_hangs_is_left_to_others(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.runner._LONGEST_SECONDS", 0.0)
+    slow = Slow()
+    add(transactions)
+    with at_work(runner(workbench, slow)):
+        eventually(lambda: slow.begun, "it is in hand")
+        clock.advance(LEASE + MILLISECOND)
+        eventually(lambda: slow.begun == [1, 2], "and then with another thread")
+        slow.go_on.set()
+
+
+@pytest.mark.usefixtures("_often")
+def test_a_database_that_is_away_for_a_moment_costs_no_lease(
+    transactions: Transactions, workbench: Workbench, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, tries = Slow(), list[int]()
+
+    def fail_once(*args: Any, **more: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionError
+        renew(*args, **more)
+
+    monkeypatch.setattr("core.jobs.runner.renew", fail_once)
+    add(transactions)
+    with at_work(runner(workbench, slow)):
+        eventually(lambda: slow.begun, "it is in hand")
+        now = clock.advance(LEASE * 0.9)
+        eventually(lambda: (held_until(transactions) or now) > now + LEASE * 0.5, "it is held for longer")
+        slow.go_on.set()
 
 
 def test_work_is_due_only_with_what_made_it_due(transactions: Transactions) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,10 +18,6 @@ from stage import Stage
 from wire import eventually
 
 from core.booking.clinic.suspend import suspend_schedule
-from core.clock import DatabaseClock
-from core.transactions import Transactions
-from core.workbench import Workbench
-from miniapp_api.worker import make_runner
 from models.payment import RefundStatus
 
 HALF_DAYS, IN_EACH, PER_SECOND = 4, 60, 20
@@ -48,7 +40,7 @@ def test_l_12_a_suspended_day_is_sent_no_faster_than_each_platform_takes_it(stag
     stage.control("DELETE", "/calls")
     for half_day in half_days:
         stage.workbench.transactions.write(partial(_suspend, of=half_day))
-    with _workers(replace(_by_the_real_clock(stage), refunds_per_second=PER_SECOND)):
+    with stage.workers(count=2, refunds_per_second=PER_SECOND):
         eventually(lambda: len(_sent(stage, WECHAT, "demo")) >= PER_SECOND, "the day is on its way", within=60)
         assert elsewhere.cancel().status == 200
         pays.pay()
@@ -101,26 +93,6 @@ def _department_of(stage: Stage, merchant: str) -> UUID:
 
 def _suspend(session: Session, now: datetime, *, of: UUID) -> None:
     suspend_schedule(session, schedule_id=of, order=ORDER, now=now)
-
-
-def _by_the_real_clock(stage: Stage) -> Workbench:
-    database = stage.workbench.transactions.database
-    return replace(stage.workbench, transactions=Transactions(database, DatabaseClock(database)))
-
-
-@contextmanager
-def _workers(workbench: Workbench) -> Iterator[None]:
-    """Two, as they are run."""
-    over = threading.Event()
-    threads = [threading.Thread(target=make_runner(workbench).run_until, args=(over,)) for _ in range(2)]
-    for one in threads:
-        one.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for one in threads:
-            one.join()
 
 
 def _sent(stage: Stage, wallet: Wallet, merchant: str) -> list[tuple[str, datetime]]:

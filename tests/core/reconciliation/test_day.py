@@ -217,6 +217,19 @@ def test_while_the_platform_does_not_answer_it_stays_open(patient: Patient, bill
     assert close_day(patient) == []
 
 
+def test_of_a_platform_that_answers_too_slowly_the_rest_is_asked_another_time(
+    patient: Patient, bills: FakeBills, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient.open_payment(patient.book())
+    patient.gateway.pay(patient.payments()[-1].out_trade_no)
+    before = len(patient.gateway.calls)
+    with monkeypatch.context() as patched:
+        patched.setattr("core.reconciliation.repair._LONGEST_SECONDS", -1.0)
+        assert told(close_day(patient)) == [(DifferenceKind.STATE_DIFFERS, "payment")]
+    assert patient.gateway.calls[before:] == []
+    assert told(close_day(patient)) == []
+
+
 def test_money_that_no_appointment_stands_behind_goes_back(patient: Patient, bills: FakeBills) -> None:
     """As after a restore: the appointment ended, and of its refund nothing is known."""
     appointment_id = patient.paid()
