@@ -27,6 +27,7 @@ class AgreementEnd(StrEnum):
     RENEWED = "renewed"
     OTHER_DOCUMENT = "other_document"
     OTHER_PHONE = "other_phone"
+    OWN_PHONE = "own_phone"
     REMOVED = "removed"
     HANDED_OVER = "handed_over"
 

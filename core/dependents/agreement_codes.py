@@ -6,23 +6,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
 from core.dependents.agreement_words import VERSION
 from core.dependents.agreements import note_agreement, refuse_unless_asked_right
+from core.dependents.own_phones import own_phones
 from core.identity.code_limits import CodeLimits
 from core.identity.consents import require_to_keep_identity
-from core.identity.own import dependents_of, own_dependent
+from core.identity.own import own_dependent
 from core.identity.phone_codes import Asker, CodeIntent, ask_for_code, try_code, use_code
 from core.locks import lock_account, lock_dependent
 from core.refusals import OwnPhone, PhoneNotProven
 from core.workbench import Workbench
-from models.account import Account
 from models.agreement import AgreementWay
 from models.errors import FieldError, ValidationFailed
-from models.person import Dependent, Relationship
+from models.person import Dependent
 from models.phone_code import CodePurpose
 from models.sealing import Vault
 
@@ -81,8 +80,6 @@ def _about(session: Session, saying: Saying, vault: Vault, *, now: datetime) -> 
 def _refuse_own(session: Session, account_id: UUID, phone: str, vault: Vault) -> None:
     """Whoever books cannot agree in another's place, nor where nothing says which phone is theirs: with nobody named as
     oneself and no phone proven it might be this one. Raises: OwnPhone."""
-    query = dependents_of(account_id).where(Dependent.relationship_ == Relationship.SELF)
-    account = session.scalars(select(Account).where(Account.id == account_id)).one()
-    own = {one.phone(vault) for one in session.scalars(query)} | {account.phone(vault)} - {None}
+    own = own_phones(session, account_id, vault)
     if not own or phone in own:
         raise OwnPhone()

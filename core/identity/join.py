@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
+from core.dependents.own_phones import end_said_by_own_phone
 from core.identity.join_conflicts import asked_too_soon, conflict_between
 from core.identity.join_offers import (
     PROOF_GOOD_FOR,
@@ -70,11 +71,13 @@ def say_yes(session: Session, *, viewer: Viewer, join_id: UUID, vault: Vault, no
     if conflict is not None:
         log.info("account_join_refused", join=str(standing.id), reason=conflict.reason)
         raise conflict.told_to(mine.id)
-    _join(session, standing, kept, emptied, now=now, cause=cause)
+    _join(session, standing, kept, emptied, vault, now=now, cause=cause)
     return view_join(session, standing, viewer=viewer, now=now)
 
 
-def join_by_union_id(session: Session, mine: Account, other: Account, *, now: datetime, cause: Cause) -> str | None:
+def join_by_union_id(
+    session: Session, mine: Account, other: Account, *, vault: Vault, now: datetime, cause: Cause
+) -> str | None:
     """Join what a platform says is one person's, at the login that shows it. The caller has locked both.
 
     Returns why they stay apart instead, if they do: a word for operators."""
@@ -84,7 +87,8 @@ def join_by_union_id(session: Session, mine: Account, other: Account, *, now: da
     conflict = conflict_between(session, kept, emptied, now=now)
     if conflict is not None:
         return conflict.reason
-    _join(session, _new_join(session, mine, other, JoinReason.UNION_ID, now=now), kept, emptied, now=now, cause=cause)
+    row = _new_join(session, mine, other, JoinReason.UNION_ID, now=now)
+    _join(session, row, kept, emptied, vault, now=now, cause=cause)
     return None
 
 
@@ -211,7 +215,9 @@ def _new_join(session: Session, mine: Account, other: Account, reason: JoinReaso
     )
 
 
-def _join(session: Session, row: AccountJoin, kept: Account, emptied: Account, *, now: datetime, cause: Cause) -> None:
+def _join(
+    session: Session, row: AccountJoin, kept: Account, emptied: Account, vault: Vault, *, now: datetime, cause: Cause
+) -> None:
     carried = carry(session, kept=kept, emptied=emptied, now=now)
     row.join(
         session,
@@ -224,6 +230,7 @@ def _join(session: Session, row: AccountJoin, kept: Account, emptied: Account, *
     )
     session.flush()
     withdraw_asks(session, emptied.id, why="joined_elsewhere", now=now, cause=cause)
+    end_said_by_own_phone(session, kept.id, vault, now=now)
     session.flush()
     log.info("accounts_joined", join=str(row.id), reason=str(row.reason))
 

@@ -90,7 +90,7 @@ def recognise(session: Session, *, user: PlatformUser, vault: Vault, now: dateti
     """
     subjects = _subjects(user)
     known = _lock_known(session, subjects, vault)
-    if len(_owners(known)) > 1 and _join(session, known, now=now, cause=cause):
+    if len(_owners(known)) > 1 and _join(session, known, vault, now=now, cause=cause):
         known = _known(session, subjects, vault)
     found_by = next((known[subject] for subject in subjects if subject in known), None)
     hash_key = _hash_key_for_new(session, subjects, known, vault, now=now)
@@ -206,14 +206,14 @@ def _lock_known(session: Session, subjects: list[_Subject], vault: Vault) -> _Kn
     return known
 
 
-def _join(session: Session, known: _Known, *, now: datetime, cause: Cause) -> bool:
+def _join(session: Session, known: _Known, vault: Vault, *, now: datetime, cause: Cause) -> bool:
     """In a savepoint of its own: whatever goes wrong in it, the login goes on without. But where another one was in the
     way only for a moment the whole login runs again, and joins."""
     mine, other = _owners(known)[:2]
     try:
         with session.begin_nested():
             accounts = [session.get_one(Account, account_id) for account_id in (mine, other)]
-            apart = join_by_union_id(session, *accounts, now=now, cause=cause)
+            apart = join_by_union_id(session, *accounts, vault=vault, now=now, cause=cause)
     except (DBAPIError, DomainError) as error:
         if isinstance(error, DBAPIError) and may_run_again(error):
             raise

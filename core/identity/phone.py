@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from core.dependents.own_phones import end_said_by_own_phone
 from core.dependents.phones import masked_phone, read_phone
 from core.dependents.typed import InputFault
 from core.identity.consents import require_consent
@@ -52,12 +53,15 @@ def keep_phone(
     session: Session, *, account_id: UUID, identity_id: UUID, phone: str, vault: Vault, now: datetime, cause: Cause
 ) -> Account:
     """Seal the proven number (E.164) on the account. An older number gives way, and with it every ask to join that it
-    stood behind. Raises: NotFound, Overloaded."""
+    stood behind. What a code to the new one had others agree to ends: it is nobody else's word any more.
+
+    Raises: NotFound, Overloaded."""
     account = lock_account(session, account_id)
     if account.phone(vault) not in (None, phone):
         withdraw_asks(session, account_id, why=PHONE_CHANGED, now=now, cause=cause)
     account.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now, proven_by=identity_id)
     session.flush()
+    end_said_by_own_phone(session, account_id, vault, now=now)
     return account
 
 

@@ -56,7 +56,8 @@ def send_phone_code(body: dict[str, Any]) -> Response:
 )
 def set_account_phone(body: dict[str, Any]) -> Response:
     """By what the wallet hands out in which the caller is logged in, or by a code that was sent to the phone and asked
-    for by this login. Proving again replaces the number.
+    for by this login. Proving again replaces the number. What somebody else agreed to by a code to it ends: a phone of
+    one's own is nobody else's word.
 
     Several accounts may prove one number: see `GET /api/v1/account/joins`.
     """

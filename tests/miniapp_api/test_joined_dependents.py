@@ -12,17 +12,20 @@ from uuid import UUID
 import pytest
 from factories import make_schedule
 from minors import child
-from people import FakeMatcher, resident_id
+from people import CAUSE, FakeMatcher, resident_id
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from two_wallets import ALIPAY, ANYBODY, Users, join, log_in, open_two_wallets
+from two_wallets import ALIPAY, ANYBODY, WECHAT, Users, join, log_in, open_two_wallets, prove
 from ward import Ward, add, add_card, agree, book, give, verify, wait
 from wire import Phone, Reply
 
+from core.dependents.agreements import note_agreement
 from core.identity.consent_texts import current_version
+from core.identity.join import join_by_union_id
+from core.locks import lock_accounts
 from core.ports import PlatformUser, ProviderUnavailable
 from models.account import Purpose
-from models.agreement import Agreement
+from models.agreement import Agreement, AgreementWay
 from models.database import Database
 from models.grant import Grant
 from models.hospital import Department
@@ -378,6 +381,31 @@ def test_1_1_6_what_is_said_anew_takes_nothing_from_the_archived_one(ward: Ward,
     agree_at_desk(ward, mine)
     assert wechat.send("DELETE", f"/account/joins/{joined['id']}").status == 200
     assert alipay.get(f"/dependents/{theirs}")["agreement"]["status"] == "given"
+
+
+def test_1_1_6_a_phone_that_the_other_account_has_proven_is_ones_own_from_then_on(
+    ward: Ward, wechat: Phone, alipay: Phone
+) -> None:
+    """Joined by a union id, under which each may have proven another phone."""
+    wanted = {"name": "测试辛", "relationship": "spouse"}
+    one = add(wechat, **wanted, id_number=resident_id(order=901), phone="13900000007")
+    two = add(alipay, **wanted, id_number=resident_id(order=903), phone="13900000009")
+    prove(wechat, WECHAT, "phone-13900000009")
+    prove(alipay, ALIPAY, "phone-13900000007")
+
+    def join_them(session: Session, now: datetime) -> None:
+        found = {session.get_one(Dependent, UUID(each)).account_id: each for each in (one, two)}
+        accounts = list(lock_accounts(session, found).values())
+        for each in (one, two):
+            note_agreement(session, session.get_one(Dependent, UUID(each)), AgreementWay.PHONE_CODE, now=now)
+        vault = ward.workbench.vault
+        assert join_by_union_id(session, *accounts, vault=vault, now=now, cause=CAUSE) is None
+
+    ward.workbench.transactions.write(join_them)
+    for each in (one, two):
+        assert wechat.get(f"/dependents/{each}")["agreement"]["status"] == "needed"
+        asked = wechat.send("POST", f"/dependents/{each}/agreement", {"way": "phone_code"})
+        assert (asked.status, asked.code) == (409, "own_phone")
 
 
 # --- erasing ---------------------------------------------------------------------------------------------------------

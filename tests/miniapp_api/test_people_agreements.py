@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from factories import make_face_check
 from fakes import FakeSms
-from people import PROVIDER, resident_id
+from harness import race
+from people import CAUSE, PROVIDER, resident_id
 from people import agree as consent
 from people_http import SELF
 from sqlalchemy import select, update
@@ -22,9 +23,10 @@ from core.dependents.agreement_codes import Saying, agree_by_code, try_to_agree
 from core.dependents.agreement_words import VERSION
 from core.dependents.agreements import note_agreement
 from core.identity.consent_texts import current_version
+from core.identity.phone import keep_phone
 from core.identity.phone_codes import Asker
 from core.ports import TextKind
-from core.refusals import ConsentRequired
+from core.refusals import ConsentRequired, OwnPhone
 from models.account import LoginSession, Purpose
 from models.agreement import AgreementWay
 from models.audit import AuditEntry
@@ -77,6 +79,19 @@ def agree_by_phone(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
     reply = give(phone, dependent_id, way="phone_code", otp=code_of(ward))
     assert reply.status == 200, reply
     return reply
+
+
+def tried(ward: Ward, dependent_id: str) -> tuple[Saying, UUID]:
+    """The code that was sent is right, and has agreed to nothing yet."""
+    with ward.workbench.transactions.database.read() as session:
+        login = session.scalars(select(LoginSession)).one()
+    saying = Saying(Asker(login.account_id, login.platform_identity_id, login.id, phone=""), UUID(dependent_id))
+    vault, otp = ward.workbench.vault, code_of(ward)
+    code_id = ward.workbench.transactions.write(
+        lambda session, now: try_to_agree(session, saying, otp=otp, vault=vault, now=now)
+    )
+    assert code_id is not None
+    return saying, code_id
 
 
 def booked(ward: Ward, phone: Phone, dependent_id: str) -> Reply:
@@ -244,6 +259,51 @@ def test_1_1_6_ones_own_phone_agrees_for_nobody_else(ward: Ward, an: Phone) -> N
     assert give(an, proven, way="phone_code", otp="123456").code == "own_phone"
 
 
+@pytest.mark.parametrize("how", ["wallet", "code"])
+def test_1_1_6_a_phone_that_turns_out_to_be_ones_own_has_agreed_for_nobody(ward: Ward, an: Phone, how: str) -> None:
+    """Whichever came first; what was said otherwise, or by a code to another phone, stays."""
+    one, other = spouse(an), spouse(an, id_number=resident_id(order=903), phone="13900000009")
+    third = spouse(an, id_number=resident_id(order=905))
+    for dependent in (one, other):
+        agree_by_phone(ward, an, dependent)
+    show_face(ward, third)
+    assert give(an, third, way="face").status == 200
+    ward.clock.advance(timedelta(minutes=1))
+    if how == "wallet":
+        proof = {"provider": PROVIDER, "code": f"phone-{OWN}"}
+    else:
+        assert an.send("POST", "/account/phone/otp", {"phone": OWN}).status == 202
+        proof = {"phone": OWN, "otp": code_of(ward)}
+    assert an.send("PUT", "/account/phone", proof).status == 200
+    assert agreement(an, one) == {"status": "needed"}
+    assert booked(ward, an, one).code == "agreement_required"
+    assert [agreement(an, each)["status"] for each in (other, third)] == ["given", "given"]
+    (ended,) = [row for row in an.get("/account/export")["agreements"] if row["end_reason"]]
+    assert ended["end_reason"] == "own_phone"
+
+
+def test_1_1_6_agreeing_and_proving_at_once_leaves_nothing_standing(ward: Ward, an: Phone) -> None:
+    """Whichever of the two gets the account's lock first."""
+    vault, write = ward.workbench.vault, ward.workbench.transactions.write
+    for turn in range(5):
+        number = f"1390000001{turn}"
+        dependent = spouse(an, phone=number, id_number=resident_id(order=911 + 2 * turn))
+        assert ask(an, dependent).status == 202
+        saying, code_id = tried(ward, dependent)
+
+        def agree_to_it(session: Session, now: datetime, saying: Saying = saying, code_id: UUID = code_id) -> None:
+            agree_by_code(session, saying, code_id=code_id, vault=vault, now=now)
+
+        def prove_it(session: Session, now: datetime, saying: Saying = saying, number: str = number) -> None:
+            who = {"account_id": saying.caller.account_id, "identity_id": saying.caller.identity_id}
+            keep_phone(session, phone=f"+86{number}", vault=vault, now=now, cause=CAUSE, **who)
+
+        agreed, proven = race(lambda: write(agree_to_it), lambda: write(prove_it))
+        assert (agreed is None or isinstance(agreed, OwnPhone), proven) == (True, None)
+        assert agreement(an, dependent) == {"status": "needed"}
+        ward.clock.advance(timedelta(hours=1))
+
+
 def test_1_1_6_with_no_phone_of_ones_own_known_none_agrees(ward: Ward) -> None:
     """Oneself was never named, or was removed: the dependent's phone might be one's own."""
     somebody = ward.log_in("somebody")
@@ -361,12 +421,8 @@ def test_l_03_a_code_that_was_tried_before_the_withdrawal_agrees_to_nothing(ward
     """Between the try and the agreement, each in its own transaction."""
     dependent = spouse(an)
     assert ask(an, dependent).status == 202
-    with ward.workbench.transactions.database.read() as session:
-        login = session.scalars(select(LoginSession)).one()
-    saying = Saying(Asker(login.account_id, login.platform_identity_id, login.id, phone=""), UUID(dependent))
+    saying, code_id = tried(ward, dependent)
     vault, write = ward.workbench.vault, ward.workbench.transactions.write
-    code_id = write(lambda session, now: try_to_agree(session, saying, otp=code_of(ward), vault=vault, now=now))
-    assert code_id is not None
     withdraw(an, "sensitive_identity")
     with pytest.raises(ConsentRequired):
         write(lambda session, now: agree_by_code(session, saying, code_id=code_id, vault=vault, now=now))

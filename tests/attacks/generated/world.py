@@ -286,7 +286,7 @@ class World(Clinic):
             by = login.platform_identity_id
             mine.seal_phone(vault, phone, masked=masked_phone(phone), proven_at=now, proven_by=by)
             official, _ = make_neighbour(session, vault, phone=phone, provider=Provider.WECHAT_OFFICIAL, now=now)
-            assert join_by_union_id(session, mine, official, now=now, cause=CAUSE) is None
+            assert join_by_union_id(session, mine, official, vault=vault, now=now, cause=CAUSE) is None
             (joined,) = session.scalars(select(AccountJoin.id).where(AccountJoin.kept_account_id == mine.id))
             other, _ = make_neighbour(session, vault, phone=phone, now=now)
             return {"join": str(offer_id(vault, mine.id, other.id)), "joined": str(joined)}

@@ -169,6 +169,10 @@ class Scene:
         unpaid = [self._unpaid(account) for account in (self.here, self.there)]
         return len(selves) > 1 or len(others) > MOST_OTHERS or (min(unpaid) > 0 and sum(unpaid) > self.story.holds)
 
+    def join(self) -> str | None:
+        """Why they stay apart, if they do."""
+        return join_by_union_id(self.session, self.here, self.there, vault=self.vault, now=START, cause=REQUEST)
+
     def _unpaid(self, account: Account) -> int:
         query = select(Appointment.id).where(
             Appointment.account_id == account.id, Appointment.status == AppointmentStatus.PENDING
@@ -192,7 +196,7 @@ def test_a_join_keeps_every_promise_and_undoing_it_gives_everything_back(
         with database.read() as session:  # so that it is all rolled back
             scene = Scene(session, vault, story)
             before, too_much = scene.rows(), scene.would_pass_a_limit()
-            apart = join_by_union_id(session, scene.here, scene.there, now=START, cause=REQUEST)
+            apart = scene.join()
             assert (apart is not None) is too_much
             if apart is not None:
                 assert scene.rows() == before
