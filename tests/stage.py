@@ -23,7 +23,7 @@ from fakes import ManualClock
 from harness import make_runner
 from running import blank_postgres, looking_at, vault_of
 from shared_app import app_with
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 from wire import NoAnswer, eventually, over_http
 
@@ -39,6 +39,7 @@ from miniapp_api.services import EXTENSION
 from miniapp_api.worker import HANDLERS, SHARES
 from models.payment import LIVE_PAYMENT
 from models.platform import PlatformEvent, RefusedEvent
+from models.refund_pace import RefundPace
 from sandbox.app import Running
 
 SHORT_HOLD = {"hold_minutes": 3}
@@ -69,6 +70,12 @@ class Stage:
 
     def runner(self) -> Runner:
         return make_runner(self.workbench)
+
+    def return_to_the_present(self) -> None:
+        """In a database where other tests were ahead of it. The turns that their refunds had are of no account then."""
+        self.clock.set(datetime.now(UTC))
+        with self.town.database.write() as session:
+            session.execute(delete(RefundPace))
 
     def work(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then run every job that is due."""

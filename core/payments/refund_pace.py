@@ -33,6 +33,8 @@ def take_turn(session: Session, gateway: PaymentGateway, *, per_second: int, now
 
     Locks the account's row, the last in the order of locks, until the end of the transaction."""
     pace, apart = _lock_pace(session, gateway, now=now), timedelta(seconds=_SPREAD / per_second)
+    if pace.next_at > now + 2 * _PAUSE:  # no turn lies so far ahead: the clock has been put back
+        pace.next_at = pace.line_at = now
     if pace.next_at <= now + max(_IN_ADVANCE - apart, timedelta(0)):
         pace.next_at = max(pace.next_at, now) + apart
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -248,7 +248,7 @@ SCENES: Mapping[str, Callable[[Day], None]] = {
 
 def spend(house: Stage, target: str, kind: str) -> None:
     """A day begins at the present; what other days left for later stays later."""
-    house.clock.set(datetime.now(UTC))
+    house.return_to_the_present()
     house.control("DELETE", "/faults")
     day = Day(house, target, kind)
     SCENES[target](day)

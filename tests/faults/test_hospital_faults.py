@@ -4,7 +4,7 @@ and the hospital's book has one claim for each booking."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +35,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(autouse=True)
 def _behaves_again(stage: Stage) -> Iterator[None]:
     """Each begins at the machine's own time: that is what WeChat stamps its events with."""
-    stage.clock.set(datetime.now(UTC))
+    stage.return_to_the_present()
     yield
     stage.control("DELETE", "/faults")
     with stage.town.database.read() as session:

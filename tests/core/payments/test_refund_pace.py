@@ -103,6 +103,16 @@ def test_each_merchant_account_has_its_own(ask: Callable[..., datetime | None], 
     assert ask(20) is not None
 
 
+def test_a_clock_that_was_put_back_stops_nobody(ask: Callable[..., datetime | None], clock: ManualClock) -> None:
+    for _ in range(40):
+        ask(20)
+    clock.set(clock.now() - timedelta(hours=1))
+    assert take_all(ask, 20) > 1
+    back_at = ask(20)
+    assert back_at is not None
+    assert back_at < clock.now() + SECOND
+
+
 # --- what is sent
 
 
