@@ -144,14 +144,16 @@ PERIODIC = (
 )
 
 
+THREADS = 5
 SHARES = {RECONCILE: 1, PUSH_REFUND: 2, REPORT: 1}
-"""Of a worker's four threads. What comes in floods, or waits long for a platform, leaves room for what patients wait
+"""Of a worker's threads. What comes in floods, or waits long for a platform, leaves room for what patients wait
 for: their payments, their numbers, and what a hospital is to be told."""
 
 
 def make_runner(workbench: Workbench) -> Runner:
     """A runner with every job of the house."""
-    return Runner(workbench, HANDLERS, periodic=PERIODIC, shares=SHARES, name=f"{socket.gethostname()}:{os.getpid()}")
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Runner(workbench, HANDLERS, periodic=PERIODIC, shares=SHARES, threads=THREADS, name=name)
 
 
 def work(workbench: Workbench) -> None:

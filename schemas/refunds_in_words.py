@@ -19,34 +19,38 @@ _WHY: Mapping[RefundReason, Words] = {
     RefundReason.RESCHEDULED: Words("改约后费用降低", "The new appointment costs less"),
     RefundReason.PRICE_LOWERED: Words("替诊后费用降低", "The visit costs less with another doctor"),
 }
-_SENT = Words(
-    "已于{since}提交，原路退回：零钱或余额通常 20 分钟内到账，银行卡通常 1 至 3 个工作日。",
-    "it was sent on {since} and goes back the way it was paid: to a wallet mostly within 20 minutes, to a bank card "
-    "mostly within 1 to 3 working days.",
+_TAKEN_ON = Words(
+    "自{since}起办理，支付平台已受理，原路退回：零钱或余额通常 20 分钟内到账，银行卡通常 1 至 3 个工作日。",
+    "it has been due since {since}, and the payment platform has taken it on. It goes back the way it was paid: to a "
+    "wallet mostly within 20 minutes, to a bank card mostly within 1 to 3 working days.",
 )
 _WHERE: Mapping[RefundStatus, Words] = {
     RefundStatus.DUE: Words(
         "自{since}起办理，将原路退回。", "it has been due since {since} and will go back the way it was paid."
     ),
-    RefundStatus.UNKNOWN: _SENT,
-    RefundStatus.PROCESSING: _SENT,
+    RefundStatus.UNKNOWN: Words(
+        "自{since}起办理，正在向支付平台核实是否已受理，不会重复退款，也无需重新申请。",
+        "it has been due since {since}. The payment platform is being asked whether it has taken it on; nothing needs "
+        "to be asked for again.",
+    ),
+    RefundStatus.PROCESSING: _TAKEN_ON,
     RefundStatus.SUCCEEDED: Words(
         "已于{done}原路退回；退到银行卡的，入账可能还需 1 至 3 个工作日。",
         "it went back on {done} the way it was paid; a bank card may show it 1 to 3 working days later.",
     ),
     RefundStatus.ABNORMAL: Words(
-        "于{since}提交后未能退到原支付账户（例如银行卡已注销），医院正在处理，无需重新申请。",
-        "it was sent on {since} and could not arrive where it was paid from (the card may be closed, for example). "
-        "The hospital is seeing to it; nothing needs to be asked for again.",
+        "自{since}起办理，未能退到原支付账户（例如银行卡已注销），医院正在处理，无需重新申请。",
+        "it has been due since {since} and could not arrive where it was paid from (the card may be closed, for "
+        "example). The hospital is seeing to it; nothing needs to be asked for again.",
     ),
     RefundStatus.DESK: Words(
-        "自{since}起由医院人工办理，无需重新申请；如需了解进度，请联系医院窗口。",
-        "it has been seen to by the hospital's staff since {since}; nothing needs to be asked for again, and the "
-        "hospital's desk can say how far it is.",
+        "自{since}起办理，现由医院人工处理，无需重新申请；如需了解进度，请联系医院窗口。",
+        "it has been due since {since} and is seen to by the hospital's staff; nothing needs to be asked for again, "
+        "and the hospital's desk can say how far it is.",
     ),
     RefundStatus.CLOSED: Words(
-        "于{since}提交后被支付平台关闭，将以新的退款单号重新退回。",
-        "it was sent on {since} and closed by the payment platform; it goes back under another number.",
+        "自{since}起办理，被支付平台关闭，将以新的退款单号重新退回。",
+        "it has been due since {since} and was closed by the payment platform; it goes back under another number.",
     ),
 }
 _BY_HAND = Words("已于{done}由医院退还。", "it was given back by the hospital on {done}.")

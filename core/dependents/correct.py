@@ -25,7 +25,7 @@ from core.dependents.names import masked_name, name_warnings
 from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed_anew import Identity, read_identity
-from core.identity.consents import require_to_keep_of
+from core.identity.consents import end_guardians_word, require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
 from core.identity.removed import refuse_another_self, removed_of
@@ -72,7 +72,7 @@ def correct_identity(
         dependent.identity_changed_at = now
     dependent.relationship_ = relationship
     if read != before:
-        _write(session, standing, dependent, before, read, vault=vault, now=now)
+        _write(session, standing, dependent, before, read, vault=vault, now=now, cause=cause)
     session.flush()
 
 
@@ -156,9 +156,11 @@ def _write(
     *,
     vault: Vault,
     now: datetime,
+    cause: Cause,
 ) -> None:
     """Raises: ValidationFailed, DependentExists, Changed."""
     session.flush()
+    was = dependent.person_id
     numberless = instead_of_number(
         session,
         account_id=dependent.account_id,
@@ -181,6 +183,10 @@ def _write(
     dependent.seal_name(vault, read.name, masked=masked_name(read.name))
     for ward in standing:
         if ward.guardian_dependent_id == dependent.id:
+            if dependent.person_id != was:  # another human being has said nothing, and nobody has seen what shows it
+                end_guardians_word(session, ward, now=now, cause=cause)
+                ward.forget_guardians_proof()
+                ward.forget_guardianship()
             follow_guardian(session, ward, vault, now=now)
     log.info("dependent_corrected", dependent=str(dependent.id), document=read.document != before.document)
     for warning in (*name_warnings(read.name), *read.warnings):

@@ -18,7 +18,7 @@ from core.dependents.minors import guardian_among, needs_minor_consent
 from core.dependents.numberless import follow_guardian
 from core.dependents.relations import SEX_OF_GUARDIAN
 from core.dependents.typed import InputFault
-from core.identity.consents import end_guardians_word, require_to_keep_of
+from core.identity.consents import end_guardians_word, require_to_keep_identity, require_to_keep_of
 from core.identity.own import dependents_of, own_dependent
 from core.locks import lock_account, lock_dependent
 from core.rights.access import AccessAction, AccessPurpose, note_access
@@ -56,7 +56,10 @@ def name_guardian(
     lock_account(session, account_id)
     own_dependent(session, account_id=account_id, dependent_id=dependent_id)
     ward, fields = lock_dependent(session, dependent_id), Fields()
-    require_to_keep_of(session, ward, on=hospital_day(now))
+    if ward.guardian_dependent_id is None:  # the minor's consent is theirs: it comes after them
+        require_to_keep_identity(session, account_id)
+    else:
+        require_to_keep_of(session, ward, on=hospital_day(now))
     standing = session.scalars(dependents_of(account_id)).all()
     try:
         guardian = guardian_among(

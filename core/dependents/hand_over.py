@@ -19,7 +19,8 @@ from core.dependents.minors import was_ward
 from core.identity.consents import end_guardians_word
 from core.identity.health import forget_health
 from core.identity.own import dependents_of
-from core.locks import lock_accounts, lock_dependent
+from core.identity.twins import with_twins
+from core.locks import lock_accounts, lock_dependent, lock_dependents
 from core.notices.write import tell_of_dependent
 from core.refusals import IdentityRequired
 from core.transactions import Changed
@@ -86,12 +87,14 @@ def _under_others(session: Session, me: Dependent) -> list[Dependent]:
 
 
 def _hand_over(session: Session, ward: Dependent, *, now: datetime, cause: Cause) -> None:
-    end_guardians_word(session, ward, DEPENDENT_PURPOSES, now=now, cause=cause)
+    """With whoever was archived in favour of the record: it would come back as it was when the join is undone."""
     forget_health(session, ward)
-    ward.forget_told()
-    ward.guardian_dependent_id, ward.handed_over_at = None, now
-    ward.forget_guardianship()
-    ward.forget_guardians_proof()
+    for one in lock_dependents(session, with_twins([ward.id])):
+        end_guardians_word(session, one, DEPENDENT_PURPOSES, now=now, cause=cause)
+        one.forget_told()
+        one.guardian_dependent_id, one.handed_over_at = None, now
+        one.forget_guardianship()
+        one.forget_guardians_proof()
     end_agreement(session, ward.id, AgreementEnd.HANDED_OVER, now=now)
     tell_of_dependent(session, NoticeKind.DEPENDENT_HANDED_OVER, ward, now=now)
     session.flush()

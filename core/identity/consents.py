@@ -127,7 +127,7 @@ def _end_use(session: Session, withdrawn: Consent, *, now: datetime, cause: Caus
     elif withdrawn.purpose is Purpose.MINOR and withdrawn.dependent_id is not None:
         dependent = lock_dependent(session, withdrawn.dependent_id)
         if is_consented_for(dependent, on=hospital_day(now)):
-            fail_pending(session, dependent_id=dependent.id, methods=_TOLD_TO_PLATFORMS, now=now, cause=cause)
+            fail_pending(session, dependent_id=dependent.id, methods=_ASKED_ABOUT, now=now, cause=cause)
     elif withdrawn.purpose in TO_KEEP_IDENTITY:
         for dependent in session.scalars(dependents_of(withdrawn.account_id)).all():
             fail_pending(session, dependent_id=dependent.id, methods=_ASKED_ABOUT, now=now, cause=cause)

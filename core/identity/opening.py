@@ -101,6 +101,7 @@ def open_code(
     Raises: ValidationFailed, ConsentRequired, TooMany, Unauthenticated, Overloaded."""
     if ways.codes is None or not takes_code(dependent):
         raise ValidationFailed(FieldError("#/method", "method_not_open"))
+    require_of_minor(session, dependent, on=hospital_day(now))
     # A new code ends the one before it, and the check that waited for it.
     waiting = [IdentityMethod.PHONE_OTP]
     fail_pending(session, dependent_id=dependent.id, methods=waiting, now=now, cause=cause, reason=REPLACED)

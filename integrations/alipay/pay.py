@@ -183,8 +183,9 @@ class AlipayGateway:
         Raises: ProviderUnavailable, ProviderRefused (`refusal`, where no such refund of this amount was done)."""
         try:
             found = self.find_refund(order.out_refund_no, out_trade_no=order.out_trade_no)
-        except ProviderError:
-            raise ProviderUnavailable(f"{refusal.code}, and no word whether it was done before") from None
+        except ProviderError as error:
+            unsaid = f"{refusal.code}, and no word whether it was done before"
+            raise ProviderUnavailable(unsaid, too_often=error.too_often) from None
         if found.state is RefundState.SUCCEEDED and found.amount_fen == order.amount_fen:
             return found
         raise refusal

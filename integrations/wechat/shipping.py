@@ -30,9 +30,12 @@ LATER = {
     "10060012": "system error",
     "10060019": "system error",
     "44990": "too frequent",
+    "40001": "the token is not taken",
     "40013": "the appid is wrong",
+    "40014": "the token is not taken",
     "40125": "the secret is wrong",
     "40164": "our address is not on the list",
+    "42001": "the token is not taken",
     "48001": "the interface is not granted",
     "50002": "the account is restricted",
     "61004": "our address is not on the list",
@@ -66,13 +69,19 @@ class WeChatShippingReporter:
         """An equal delivery is an equal request: WeChat takes a report that differs for the one time that it may be
         told anew. Raises: ProviderUnavailable, ProviderRefused."""
         try:
-            self._calls.post(REPORT, _request(delivery))
+            self._report(delivery)
         except ProviderRefused as refusal:
-            if refusal.code in TOLD_BEFORE or (refusal.code == CANNOT_SHIP and self._is_shipped(delivery)):
-                return
             if refusal.code not in LATER:
                 raise
             raise ProviderRefused(refusal.code, LATER[refusal.code], retryable=True) from refusal
+
+    def _report(self, delivery: Delivery) -> None:
+        try:
+            self._calls.post(REPORT, _request(delivery))
+        except ProviderRefused as refusal:
+            is_told = refusal.code in TOLD_BEFORE or (refusal.code == CANNOT_SHIP and self._is_shipped(delivery))
+            if not is_told:
+                raise
 
     def _is_shipped(self, delivery: Delivery) -> bool:
         """One word refuses what is shipped already, what was given back, and what is paid too freshly: ask which."""

@@ -19,6 +19,7 @@ from two_wallets import ALIPAY, ANYBODY, WECHAT, Users, join, log_in, open_two_w
 from ward import Ward, add, add_card, agree, book, give, verify, wait
 from wire import Phone, Reply
 
+from core.clock import hospital_day
 from core.dependents.agreements import note_agreement
 from core.identity.consent_texts import current_version
 from core.identity.join import join_by_union_id
@@ -103,6 +104,30 @@ def test_whoever_had_the_archived_one_as_a_guardian_has_the_one_that_stays(
     stood = wechat.post(f"/dependents/{minor}/identity-checks", {"method": "guardian"})
     assert (stood.status, stood.json["status"]) == (201, "passed"), stood
     assert in_use(remove(wechat, expected)) == {"guardian_of": 1}
+
+
+def test_1_2_1_a_hand_over_reaches_the_record_that_was_archived(ward: Ward, wechat: Phone, alipay: Phone) -> None:
+    """It comes back when the join is undone, and holds no more than the one that stayed."""
+    born = hospital_day(ward.clock.now()) + timedelta(days=1)
+    number = resident_id(birth=born.replace(year=born.year - 18), order=921)
+    mine, theirs = (
+        phone.post("/dependents", child(ward, id_number=number, guardian_dependent_id=add(phone))).json["id"]
+        for phone in (wechat, alipay)
+    )
+    for phone, minor in ((wechat, mine), (alipay, theirs)):
+        for purpose in ("minor", "health"):
+            agree(phone, purpose, minor)
+        told = phone.send("PATCH", f"/dependents/{minor}", {"allergies_and_history": "青霉素过敏"})
+        assert told.status == 200, told
+    join(wechat, alipay)
+    he = log_in(ward, WECHAT, "the-son")
+    verify(ward, str(he.post("/dependents", child(ward, id_number=number, relationship="self")).json["id"]))
+    ward.clock.advance(timedelta(days=1))
+    assert he.send("POST", "/account/hand-over").status == 204
+    exported = [one for one in wechat.get("/account/export")["dependents"] if one["id"] in (mine, theirs)]
+    assert [(one["id_number"], one["allergies_and_history"]) for one in exported] == [(None, None)] * 2
+    assert [one.handed_over_at is not None for one in rows(ward, mine, theirs)] == [True, True]
+    assert [one.guardian_dependent_id for one in rows(ward, mine, theirs)] == [None, None]
 
 
 def test_undoing_gives_each_ward_its_own_guardian_back(ward: Ward, wechat: Phone, alipay: Phone) -> None:

@@ -119,6 +119,29 @@ def test_1_2_2_a_child_that_was_seen_needs_no_match_of_its_guardian(ward: Ward, 
     assert book(an, schedule, minor, "on_site").status == 201
 
 
+def test_l_04_without_a_guardian_either_way_of_naming_one_is_open(ward: Ward, an: Phone) -> None:
+    """The consent that was theirs ended with them, and nobody could give it before there is another."""
+    mother = add(an)
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=mother)).json["id"]
+    consent(an, minor)
+    assert an.send("PATCH", f"/dependents/{minor}", {"guardian_dependent_id": None}).status == 200
+    told = {"guardian_dependent_id": mother, "relation": "51", "evidence": "declared"}
+    named = an.send("PUT", f"/dependents/{minor}/guardian", told)
+    assert named.status == 200, named
+
+
+def test_l_04_a_guardian_who_becomes_somebody_else_has_said_nothing(ward: Ward, an: Phone) -> None:
+    guardian = an.post("/dependents", child(ward, years=40, order=929, relationship="other")).json["id"]
+    minor = an.post("/dependents", child(ward, guardian_dependent_id=guardian)).json["id"]
+    consent(an, minor)
+    told = {"guardian_dependent_id": guardian, "relation": "51", "evidence": "declared"}
+    assert "guardianship" in an.send("PUT", f"/dependents/{minor}/guardian", told).json
+    another = {"id_number": child(ward, years=41, order=931)["id_number"]}
+    assert an.send("PATCH", f"/dependents/{guardian}", another).status == 200
+    assert not stands(an, minor)
+    assert "guardianship" not in an.get(f"/dependents/{minor}")
+
+
 def know(ward: Ward, dependent_id: str, *, level: int = 1) -> None:
     with ward.workbench.transactions.database.write() as session:
         known = {"identity_level": level, "identity_method": "name_match"}

@@ -46,10 +46,8 @@ def test_every_state_and_reason_is_told_with_a_date_and_the_sum(status: RefundSt
     assert "{" not in zh + en
 
 
-def test_no_two_states_or_reasons_are_told_alike_but_one_that_is_sent_and_not_answered() -> None:
-    by_state = {said(Sent(status)) for status in RefundStatus}
-    assert len(by_state) == len(RefundStatus) - 1
-    assert said(Sent(RefundStatus.UNKNOWN)) == said(Sent(RefundStatus.PROCESSING))
+def test_no_two_states_or_reasons_are_told_alike() -> None:
+    assert len({said(Sent(status)) for status in RefundStatus}) == len(RefundStatus)
     assert len({said(Sent(RefundStatus.DUE, reason)) for reason in RefundReason}) == len(RefundReason)
 
 
