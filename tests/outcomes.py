@@ -125,7 +125,7 @@ def refused(
             closes_at=begins, doctor_code="the one",
         )  # fmt: skip
         case = Case(
-            schedule, made.terms, dependent, UUID(int=6), list(standing), frozenset(Purpose), False, False, None, None,
+            schedule, made.terms, dependent, UUID(int=6), list(standing), frozenset(Purpose), False, None, None,
             at(now), Answers(), seen_before=seen if made.terms.visit_kinds else None, booked_by_phone=by_phone,
         )  # fmt: skip
         return [refusal.code for refusal in refusals(case)]

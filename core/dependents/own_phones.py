@@ -28,10 +28,8 @@ def end_said_by_own_phone(session: Session, account_id: UUID, vault: Vault, *, n
     holds the account's lock."""
     own = own_phones(session, account_id, vault)
     said = select(Agreement, Dependent).join(Dependent, Dependent.id == Agreement.dependent_id)
-    standing = said.where(
-        Dependent.account_id == account_id, Agreement.ended_at.is_(None), Agreement.way == AgreementWay.PHONE_CODE
-    )
+    standing = said.where(Dependent.account_id == account_id, Agreement.ended_at.is_(None))
     for agreement, dependent in session.execute(standing.execution_options(populate_existing=True)).all():
-        if dependent.phone(vault) in own:
+        if agreement.way is AgreementWay.PHONE_CODE and dependent.phone(vault) in own:
             agreement.end(AgreementEnd.OWN_PHONE, at=now)
     session.flush()

@@ -31,7 +31,7 @@ ANYBODY = {"min_identity_level": 0}
 PUBLIC = frozenset(
     {
         "hospitals", "campuses", "departments", "doctors", "schedules", "slots", "rosters", "jobs", "periodic_jobs",
-        "vault_keys", "platform_events", "booking_policies", "state_events",
+        "vault_keys", "platform_events", "booking_policies", "state_events", "refund_paces",
     }
 )  # fmt: skip
 """What is of nobody."""

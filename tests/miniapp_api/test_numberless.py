@@ -13,6 +13,8 @@ from wire import Phone, Reply
 
 from core.clock import hospital_day
 
+NOBODY_AGREES = ANYBODY | {"agreement_to_age": 0}
+
 
 @pytest.fixture
 def an(ward: Ward) -> Phone:
@@ -27,7 +29,7 @@ def child(ward: Ward, phone: Phone, guardian: str, **more: Any) -> Reply:
 
 
 def test_1_1_8_one_child_of_one_guardian_is_one_person_in_every_account_and_again(ward: Ward, an: Phone) -> None:
-    guardian, schedule = add(an), ward.schedule(terms=ANYBODY)
+    guardian, schedule = add(an), ward.schedule(terms=NOBODY_AGREES)
     first = child(ward, an, guardian).json["id"]
     again = child(ward, an, guardian, name="测试甲 之女")
     assert (again.code, again.json["facts"]) == ("dependent_exists", {"dependent_id": first})
@@ -62,11 +64,12 @@ def test_1_2_4_from_six_on_there_is_a_number(ward: Ward, an: Phone) -> None:
 
 
 def test_1_1_8_another_name_or_guardian_leaves_the_child_who_it_was(ward: Ward, an: Phone) -> None:
-    schedule, bo = ward.schedule(terms=ANYBODY), ward.log_in("bo")
+    schedule, bo = ward.schedule(terms=NOBODY_AGREES), ward.log_in("bo")
     guardian, other = add(an), add(an, id_number=resident_id(order=995), relationship="spouse")
     ours, theirs = child(ward, an, guardian).json["id"], child(ward, bo, add(bo)).json["id"]
     path = f"/dependents/{ours}"
     assert an.send("PATCH", path, {"guardian_dependent_id": other}).status == 200
+    agree(an, "minor", ours)
     assert an.send("PATCH", path, {"name": "测试丁"}).json["id_number_masked"] == ""
     assert book(an, schedule, ours, "on_site").status == 201
     assert book(bo, schedule, theirs, "on_site").code == "person_limit"

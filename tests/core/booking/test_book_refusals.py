@@ -11,8 +11,8 @@ from sqlalchemy import event, select, update
 
 from core.refusals import (
     AlreadyBooked,
-    ConsentRequired,
     FeeChanged,
+    FieldsRequired,
     HoldOpen,
     IdentityRequired,
     NotReleased,
@@ -150,7 +150,7 @@ def same_schedule(patient: Patient) -> Patient:
 
 def test_the_rules_of_a_person_are_asked_before_booking(patient: Patient) -> None:
     child = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, birth_date=date(2020, 1, 1))
-    with pytest.raises(ConsentRequired):
+    with pytest.raises(FieldsRequired):  # a guardian
         child.book()
     typed = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, level=0)
     with pytest.raises(IdentityRequired):
