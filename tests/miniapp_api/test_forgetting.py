@@ -142,7 +142,8 @@ def closing(ward: Ward, phone: Phone, patient: Transactions) -> Callable[[], obj
 
     def step(session: Session, now: datetime) -> object:
         login_id = session.scalars(select(LoginSession.id).where(LoginSession.account_id == account_id)).one()
-        return close_account(session, account_id=account_id, login_id=login_id, now=now, cause=CAUSE)
+        by = {"account_id": account_id, "login_id": login_id, "cause": CAUSE}
+        return close_account(session, language="zh-CN", now=now, **by)  # type: ignore[arg-type]
 
     return lambda: patient.write(step)
 
