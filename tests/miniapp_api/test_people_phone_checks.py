@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import minors
 import pytest
 from fakes import FakeSms
 from minors import errors, newborn
 from people import CAUSE, FakeMatcher
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from ward import Ward, add
+from ward import Ward, add, agree
 from wire import Phone, Reply, new_key
 
 from core.identity.consent_texts import current_version
@@ -59,6 +60,20 @@ def gateway(ward: Ward) -> FakeSms:
 
 def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def test_l_04_a_childs_phone_is_sent_a_code_only_with_the_guardians_consent(ward: Ward, an: Phone) -> None:
+    """And what waits for one ends with the consent."""
+    child = an.post("/dependents", minors.child(ward, phone="13900000002", guardian_dependent_id=add(an))).json["id"]
+    refused = begin(an, child)
+    assert (refused.code, refused.json["facts"]["purpose"]) == ("consent_required", "minor")
+    assert gateway(ward).sent == []
+    agree(an, "minor", child)
+    begun = begin(an, child)
+    assert begun.status == 201
+    said = {"purpose": "minor", "version": current_version(Purpose.MINOR), "granted": False, "dependent_id": child}
+    assert an.send("POST", "/account/consents", said).status == 201
+    assert complete(an, begun.json["id"]).json["status"] == "failed"
 
 
 def test_a_code_alone_proves_nobody(ward: Ward, an: Phone) -> None:

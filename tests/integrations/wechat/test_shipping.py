@@ -125,6 +125,18 @@ def test_what_time_or_somebody_mends_may_be_told_again(
     assert (caught.value.code, caught.value.retryable) == (str(errcode), True)
 
 
+@pytest.mark.parametrize("errcode", [44990, 10060001, 10060012, 48001])
+def test_what_time_mends_of_the_question_behind_it_is_no_refusal_for_good(
+    reporter: WeChatShippingReporter, answered: Callable[..., responses.BaseResponse], errcode: int
+) -> None:
+    """It cannot be shipped now, and whether it is shipped already cannot be asked now."""
+    answered(REPORT, errcode=10060004)
+    answered(ASK, errcode=errcode)
+    with pytest.raises(ProviderRefused) as caught:
+        reporter.report(DELIVERY)
+    assert (caught.value.code, caught.value.retryable) == (str(errcode), True)
+
+
 @pytest.mark.parametrize("errcode", [10060005, 10060008, 10060009, 10060031, 268485216, 47001, 40003, 99999])
 def test_anything_else_is_refused_for_good(
     reporter: WeChatShippingReporter, answered: Callable[..., responses.BaseResponse], errcode: int
