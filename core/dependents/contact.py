@@ -16,6 +16,7 @@ from core.dependents.agreements import end_agreement
 from core.dependents.correct import correct_identity
 from core.dependents.emails import read_email
 from core.dependents.fields import Fields
+from core.dependents.guardians import forget_guardians_part
 from core.dependents.insurance import contradicts, read_insurance_number
 from core.dependents.keeping import refuse_more_of_handed_over
 from core.dependents.minors import guardian_among
@@ -25,7 +26,6 @@ from core.dependents.regions import is_known_region
 from core.dependents.texts import read_text
 from core.dependents.typed import InputFault
 from core.identity.consents import (
-    end_guardians_word,
     require_consent,
     require_of_minor,
     require_to_keep_identity,
@@ -77,9 +77,7 @@ def change_contact(
     if GUARDIAN in contact:
         guardian_id = _guardian(session, dependent, contact.pop(GUARDIAN), now=now)
         if guardian_id != dependent.guardian_dependent_id:
-            end_guardians_word(session, dependent, now=now, cause=cause)
-            dependent.forget_guardians_proof()
-            dependent.forget_guardianship()
+            forget_guardians_part(session, dependent, now=now, cause=cause)
         dependent.guardian_dependent_id = guardian_id
         follow_guardian(session, dependent, vault, now=now)
     read = read_contact(contact)

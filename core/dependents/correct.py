@@ -20,12 +20,13 @@ from core.clock import hospital_day
 from core.dependents.agreements import end_agreement
 from core.dependents.documents import PASSING, Document
 from core.dependents.forget import forget_documents
+from core.dependents.guardians import forget_guardians_part
 from core.dependents.merge import merge_persons
 from core.dependents.names import masked_name, name_warnings
 from core.dependents.numberless import follow_guardian, instead_of_number, refuse_double
 from core.dependents.persons import KnownPerson, find_or_make_person, identifying
 from core.dependents.typed_anew import Identity, read_identity
-from core.identity.consents import end_guardians_word, require_to_keep_of
+from core.identity.consents import require_to_keep_of
 from core.identity.outcomes import fail_pending
 from core.identity.own import dependents_of
 from core.identity.removed import refuse_another_self, removed_of
@@ -184,9 +185,7 @@ def _write(
     for ward in standing:
         if ward.guardian_dependent_id == dependent.id:
             if dependent.person_id != was:  # another human being has said nothing, and nobody has seen what shows it
-                end_guardians_word(session, ward, now=now, cause=cause)
-                ward.forget_guardians_proof()
-                ward.forget_guardianship()
+                forget_guardians_part(session, ward, now=now, cause=cause)
             follow_guardian(session, ward, vault, now=now)
     log.info("dependent_corrected", dependent=str(dependent.id), document=read.document != before.document)
     for warning in (*name_warnings(read.name), *read.warnings):

@@ -83,6 +83,15 @@ def name_guardian(
     return ward
 
 
+def forget_guardians_part(session: Session, ward: Dependent, *, now: datetime, cause: Cause) -> None:
+    """Whoever was the guardian is so no more, or is another human being: what they said, proved and showed is over.
+
+    The caller holds the locks of account and ward."""
+    end_guardians_word(session, ward, now=now, cause=cause)
+    ward.forget_guardians_proof()
+    ward.forget_guardianship()
+
+
 def confirm_guardian(
     session: Session,
     *,
