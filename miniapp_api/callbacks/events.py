@@ -10,15 +10,10 @@ from flask import Response, request
 from core.payments.inbox import keep_refused, receive_event
 from core.ports import InvalidSignature, MessageReader, PlatformMessage, Reply
 from core.registry import NotConfigured
-from miniapp_api.callbacks.throttle import Throttle
 from miniapp_api.services import services
 from models.errors import NotFound
 
 log = structlog.get_logger()
-
-# A flood of forgeries must not become a flood of writes: a sample is enough to look at.
-_KEPT_PER_SECOND = 5
-_kept = Throttle(_KEPT_PER_SECOND)
 
 # Proven, and about somebody else's money: a stranger cannot send it, so our own configuration or keys are wrong.
 _FOREIGN = frozenset({"foreign_app", "foreign_seller", "foreign_merchant"})
@@ -67,7 +62,7 @@ def keep_sample(
     """Log a refusal, and keep what came unless too much of it does."""
     foreign = {"alarm": True} if reason in _FOREIGN else {}
     log.warning("message_refused", provider=provider, merchant=account, reason=reason, **foreign)
-    if not _kept.admits():
+    if not services().samples.admits():
         return
     workbench = services().workbench
     workbench.transactions.write(

@@ -15,8 +15,6 @@ from wire import in_process, over_http
 
 from migrations import upgrade
 from miniapp_api.app import create_app
-from miniapp_api.callbacks import events
-from miniapp_api.callbacks.throttle import Throttle
 from miniapp_api.config import Config
 from miniapp_api.services import EXTENSION
 from models.database import Database
@@ -32,10 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def stage(platform: Running, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """On each kind of database in turn. What is kept of forgeries in a second is counted anew for each test: the
-    throttle lives as long as its process, and a test before this one may have used the second up."""
-    monkeypatch.setattr(events, "_kept", Throttle(events._KEPT_PER_SECOND))
+def stage(platform: Running, database: Database, tmp_path: Path) -> Iterator[Stage]:
+    """On each kind of database in turn."""
     with on_stage(platform, database.url.render_as_string(hide_password=False), tmp_path) as opened:
         yield opened
         assert opened.town.broken(now=opened.clock.now()) == []

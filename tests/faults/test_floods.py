@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,8 +22,8 @@ from sqlalchemy.orm import Session
 from stage import Stage
 
 from core.booking.clinic.suspend import suspend_schedule
-from miniapp_api.callbacks import events
-from miniapp_api.callbacks.throttle import Throttle
+from miniapp_api.services import EXTENSION, KEPT_PER_SECOND
+from miniapp_api.throttle import Throttle
 from models.notice import Notice, NoticeKind
 from models.payment import Refund, RefundReason
 
@@ -78,7 +79,7 @@ def test_a_29_what_is_forged_is_refused_before_the_database(
     """Size, headers, stamp, signature: all of it in memory. The sample that is kept is capped for each second, and is
     left out here; Alipay's keys that another process may have fetched are looked for once in a pause."""
     case = wallet.opened(stage)
-    monkeypatch.setattr(events, "_kept", Throttle(0))
+    monkeypatch.setitem(stage.app.extensions, EXTENSION, replace(stage.app.extensions[EXTENSION], samples=Throttle(0)))
     wallet.forge(stage, case, signed_by="stranger")  # the look for keys
     with statements(stage) as sent:
         for lie in FORGED[wallet.name].values():
@@ -111,7 +112,7 @@ def test_a_29_in_a_flood_of_forgeries_every_genuine_event_is_taken(stage: Stage,
     stage.work()
     assert all(case.is_booked() for case in cases)
     assert stage.inbox() == [("applied", None, 4)] * 5
-    assert 0 < len(stage.refused()) <= events._KEPT_PER_SECOND * seconds
+    assert 0 < len(stage.refused()) <= KEPT_PER_SECOND * seconds
 
 
 # --- genuine

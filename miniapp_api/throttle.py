@@ -1,4 +1,4 @@
-"""At most so many a second, in this process."""
+"""At most so many a second, in one app of this process."""
 
 from __future__ import annotations
 
