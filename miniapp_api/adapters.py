@@ -187,7 +187,7 @@ class Registry:
 
     def _add_merchant(self, account: MerchantAccount, payers: Mapping[str, tuple[str, str]]) -> None:
         """`payers`: provider and name of every app, by appid."""
-        bound = {one: payers[one] for one in (account.appid, *account.bound_appids) if one in payers}
+        bound = {one: payers[one] for one in account.appids if one in payers}
         for appid, (provider, app) in bound.items():
             gateway = WeChatPayGateway(
                 account,

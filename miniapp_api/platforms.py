@@ -161,8 +161,8 @@ _MERCHANTS = _List(
     MerchantAccount,
     {name: name for name in ("merchant", "mchid", "appid", "serial_no", "apiv3_key")}
     | {"private_key": "private_key_pem"},
-    may={"public_key_id": "public_key_id", "public_key": "public_key_pem", "base_url": "base_url"},
-    lists={"platform_certificates": "platform_certificates", "bound_appids": "bound_appids"},
+    may={name: name for name in ("public_key_id", "base_url", "sub_mchid")} | {"public_key": "public_key_pem"},
+    lists={name: name for name in ("platform_certificates", "bound_appids", "sub_appids")},
     own={"base_url": ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")},
 )
 _ALIPAY = _List(

@@ -93,7 +93,12 @@ def rsa_verify(key: RSAPublicKey, message: bytes, signature: str) -> bool:
 
 def seal(key: bytes, nonce: str, associated_data: str, plaintext: bytes) -> str:
     """AES-GCM, base64, the tag being the last 16 bytes (section 4.7)."""
-    return base64.b64encode(AESGCM(key).encrypt(nonce.encode(), plaintext, associated_data.encode())).decode()
+    return base64.b64encode(seal_file(key, nonce, plaintext, associated_data)).decode()
+
+
+def seal_file(key: bytes, nonce: str, plaintext: bytes, associated_data: str = "") -> bytes:
+    """The same as bytes: how a sub-merchant's bill travels."""
+    return AESGCM(key).encrypt(nonce.encode(), plaintext, associated_data.encode())
 
 
 def unseal(key: bytes, nonce: str, associated_data: str, ciphertext: str) -> bytes | None:

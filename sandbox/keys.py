@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from sandbox.crypto import random_digits, random_letters
+from sandbox.crypto import random_letters
 from sandbox.new_clouds import agreement_template, new_pair, new_sms
+from sandbox.new_merchants import new_key_pem, new_merchant, new_sub_merchants
 
 APP_NAMES = ("patient", "other")
 MERCHANT_NAMES = ("demo", "gulou", "xiehe")
@@ -43,7 +44,10 @@ class Official(App):
 
 @dataclass(frozen=True)
 class Merchant:
-    """A merchant number: its own key and certificate serial, and the platform's public key for it."""
+    """A merchant number: its own key and certificate serial, and the platform's public key for it.
+
+    A sub-merchant signs nothing: with `sub_mchid` all of these are its partner's, and `sub_appid` is an app of its own.
+    """
 
     name: str
     mchid: str
@@ -53,6 +57,25 @@ class Merchant:
     public_key_id: str
     private_key_pem: str
     platform_key_pem: str
+    sub_mchid: str | None = None
+    sub_appid: str | None = None
+
+    @property
+    def is_sub(self) -> bool:
+        """Whether a partner signs for it."""
+        return self.sub_mchid is not None
+
+    @property
+    def number(self) -> str:
+        """The number that the money belongs to."""
+        return self.sub_mchid or self.mchid
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Its numbers as orders and notices name them."""
+        if self.sub_mchid is None:
+            return {"mchid": self.mchid}
+        return {"sp_mchid": self.mchid, "sub_mchid": self.sub_mchid}
 
     @cached_property
     def public_key(self) -> RSAPublicKey:
@@ -154,11 +177,22 @@ class Keyring:
 
     def bound_appids(self, merchant: Merchant) -> tuple[str, ...]:
         """The accounts that may take payments for a merchant beside its own mini-program."""
-        homes = {app.name for app in self.apps if app.appid == merchant.appid}
+        return self._beside(merchant.appid)
+
+    def sub_appids(self, merchant: Merchant) -> tuple[str, ...]:
+        """The accounts of a sub-merchant's own that may take payments for it."""
+        return () if merchant.sub_appid is None else (merchant.sub_appid, *self._beside(merchant.sub_appid))
+
+    def _beside(self, appid: str) -> tuple[str, ...]:
+        homes = {app.name for app in self.apps if app.appid == appid}
         return tuple(official.appid for official in self.officials if official.miniapp in homes)
 
-    def merchant(self, mchid: str) -> Merchant | None:
-        """The merchant of this number."""
+    def merchant(self, number: str) -> Merchant | None:
+        """Whose money this number names."""
+        return next((merchant for merchant in self.merchants if merchant.number == number), None)
+
+    def signer(self, mchid: str) -> Merchant | None:
+        """One of those for whom this number signs."""
         return next((merchant for merchant in self.merchants if merchant.mchid == mchid), None)
 
     def merchant_named(self, name: str) -> Merchant | None:
@@ -205,7 +239,7 @@ def _read(stored: Mapping[str, Any]) -> Keyring:
     return Keyring(
         apps=tuple(App(**app) for app in stored["wechat_miniapp"]),
         officials=tuple(Official(**official) for official in stored["wechat_official"]),
-        merchants=tuple(Merchant(**merchant) for merchant in stored["wechat_pay"]),
+        merchants=tuple(Merchant(**merchant) for merchant in (*stored["wechat_pay"], *stored["wechat_pay_subs"])),
         sms=tuple(SmsAccount(**account) for account in stored["sms"]),
         realname=tuple(CloudAccount(**account) for account in stored["realname"]),
         hospital=HospitalKey(**stored["hospital"]),
@@ -217,7 +251,7 @@ def _new_installation() -> dict[str, Any]:
     with ThreadPoolExecutor(2) as pool:
         pems = iter(list(pool.map(lambda _: new_key_pem(), range(2 * len(MERCHANT_NAMES) + 1))))
     apps = [{"name": name, "appid": f"wx{secrets.token_hex(8)}", "secret": secrets.token_hex(16)} for name in APP_NAMES]
-    merchants = [_new_merchant(name, apps[0]["appid"], next(pems), next(pems)) for name in MERCHANT_NAMES]
+    merchants = [new_merchant(name, apps[0]["appid"], next(pems), next(pems)) for name in MERCHANT_NAMES]
     return {"wechat_miniapp": apps, "wechat_pay": merchants, "stranger": next(pems)}
 
 
@@ -226,6 +260,8 @@ def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     completed = dict(stored)
     if "wechat_official" not in completed:
         completed["wechat_official"] = [_new_official(name, APP_NAMES[0]) for name in OFFICIAL_NAMES]
+    if "wechat_pay_subs" not in completed:
+        completed["wechat_pay_subs"] = new_sub_merchants(completed["wechat_miniapp"][0]["appid"])
     if "sms" not in completed:
         completed["sms"] = new_sms()
     completed["sms"] = [agreement_template(one["provider"]) | one for one in completed["sms"]]
@@ -246,25 +282,3 @@ def _new_official(name: str, miniapp: str) -> dict[str, str]:
         "encoding_aes_key": random_letters(43),
         "miniapp": miniapp,
     }
-
-
-def _new_merchant(name: str, appid: str, private_key_pem: str, platform_key_pem: str) -> dict[str, str]:
-    return {
-        "name": name,
-        "mchid": f"16{random_digits(8)}",
-        "appid": appid,
-        "serial_no": f"5{secrets.token_hex(20)[1:]}".upper(),
-        "apiv3_key": random_letters(32),
-        "public_key_id": f"PUB_KEY_ID_01{random_digits(26)}",
-        "private_key_pem": private_key_pem,
-        "platform_key_pem": platform_key_pem,
-    }
-
-
-def new_key_pem() -> str:
-    """A fresh RSA key."""
-    return (
-        generate_private_key(public_exponent=65537, key_size=2048)
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode()
-    )

@@ -31,24 +31,14 @@ REFUND_STATES = {
 
 
 @dataclass(frozen=True)
-class ToldTrade:
-    """A trade with the merchant and app that WeChat says it belongs to."""
-
-    mchid: str
-    appid: str | None
-    answer: TradeAnswer
-
-
-@dataclass(frozen=True)
 class ToldRefund:
-    """A refund with the payment that WeChat says it belongs to; a query names no merchant."""
+    """A refund with the payment that WeChat says it belongs to."""
 
-    mchid: str | None
     out_trade_no: str
     answer: RefundAnswer
 
 
-def told_trade(content: dict[str, Any]) -> ToldTrade:
+def told_trade(content: dict[str, Any]) -> TradeAnswer:
     """Amount, currency and trade number are there when it was paid. Raises: ValidationError."""
     values = load(TradeSchema(), content)
     state = TRADE_STATES.get(values["trade_state"])
@@ -58,7 +48,7 @@ def told_trade(content: dict[str, Any]) -> ToldTrade:
     if state is TradeState.PAID:
         values = load(PaidTradeSchema(), content)
         amount = values["amount"]
-    answer = TradeAnswer(
+    return TradeAnswer(
         out_trade_no=values["out_trade_no"],
         state=state,
         amount_fen=amount.get("total"),
@@ -68,7 +58,6 @@ def told_trade(content: dict[str, Any]) -> ToldTrade:
         funding=values.get("bank_type"),
         given_back=values["trade_state"] == "REFUND",
     )
-    return ToldTrade(values["mchid"], values.get("appid"), answer)
 
 
 def told_refund(schema: Schema, content: dict[str, Any]) -> ToldRefund:
@@ -85,7 +74,7 @@ def told_refund(schema: Schema, content: dict[str, Any]) -> ToldRefund:
         succeeded_at=_utc(values.get("success_time")),
         received_account=values.get("user_received_account"),
     )
-    return ToldRefund(values.get("mchid"), values["out_trade_no"], answer)
+    return ToldRefund(values["out_trade_no"], answer)
 
 
 def _utc(instant: datetime | None) -> datetime | None:

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from core.ports import BillUnreadable
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from core.ports import BillUnreadable, InvalidSignature
 from integrations.bill_days import ZONE
+from integrations.wechat._fields import decrypt_field
 
 BOM = b"\xef\xbb\xbf"
 MOST_BYTES = 256 * 1024 * 1024
@@ -32,8 +37,17 @@ class Table:
     summary: Mapping[str, str]
 
 
-def unpack(body: bytes, *, sha1: str) -> bytes:
+def unseal(body: bytes, key: RSAPrivateKey, *, encrypt_key: str, nonce: str) -> bytes:
+    """What a sealed download holds: its own key is sealed with the merchant's. Raises: BillUnreadable."""
+    try:
+        return AESGCM(decrypt_field(key, encrypt_key).encode()).decrypt(nonce.encode(), body, b"")
+    except (InvalidSignature, InvalidTag, ValueError):  # ValueError: a key or nonce that no cipher takes
+        raise BillUnreadable("its seal does not open") from None
+
+
+def unpack(body: bytes, *, sha1: str | None) -> bytes:
     """The file inside a download that was asked for as GZIP; `sha1` (hex, as told beforehand) is of the file itself.
+    None where a seal has proven it.
 
     Raises: BillUnreadable.
     """
@@ -44,7 +58,7 @@ def unpack(body: bytes, *, sha1: str) -> bytes:
         raise BillUnreadable("not gzip") from None
     if not unzip.eof or unzip.unused_data:
         raise BillUnreadable("too large, cut, or not alone")
-    if hashlib.sha1(content, usedforsecurity=False).hexdigest() != sha1.lower():
+    if sha1 is not None and hashlib.sha1(content, usedforsecurity=False).hexdigest() != sha1.lower():
         raise BillUnreadable("another hash")
     return content
 

@@ -142,6 +142,22 @@ class PrepaySchema(AnswerSchema):
     prepay_id = text(128, required=True)
 
 
+class DirectPartiesSchema(AnswerSchema):
+    """Whom a trade or a message is about; a refund names no app."""
+
+    mchid = text(32, required=True)
+    appid = text(64)
+
+
+class PartnerPartiesSchema(AnswerSchema):
+    """The same where a partner signs for a sub-merchant, whose own app is there if the order named it."""
+
+    sp_mchid = text(32, required=True)
+    sub_mchid = text(32, required=True)
+    sp_appid = text(64)
+    sub_appid = text(64)
+
+
 class _TradeAmountSchema(AnswerSchema):
     total = _whole(required=True, least=1)
     currency = text(16, required=True)
@@ -153,8 +169,6 @@ class TradeSchema(AnswerSchema):
     Its amount is not read: parts of it are missing while the order is unpaid, and it counts only when it was paid.
     """
 
-    mchid = text(32, required=True)
-    appid = text(64)
     out_trade_no = text(64, required=True)
     trade_state = text(32, required=True)
     transaction_id = text(64)
@@ -188,8 +202,19 @@ class RefundSchema(AnswerSchema):
 class RefundNoticeSchema(RefundSchema):
     """The opened resource of REFUND.*: `refund_status` where a query says `status`; no appid, no currency."""
 
-    mchid = text(32, required=True)
     status = fields.String(required=True, data_key="refund_status", validate=validate.Length(min=1, max=32))
+
+
+class _SealedBillSchema(AnswerSchema):
+    encrypt_key = text(1024, required=True)
+    nonce = fields.String(required=True, validate=validate.Length(min=8, max=64))
+    download_url = text(2048, required=True)
+
+
+class SealedBillsSchema(AnswerSchema):
+    """Where the sealed files of a sub-merchant's bill are."""
+
+    download_bill_list = fields.List(fields.Nested(_SealedBillSchema), required=True, validate=validate.Length(equal=1))
 
 
 class BillSchema(AnswerSchema):

@@ -39,7 +39,8 @@ class RowState(StrEnum):
 class BillRow:
     """One payment or one refund; amounts in fen. A refund's row has `paid_fen` 0, and its state is not updated later.
 
-    `at` is when it was paid, or the refund was accepted. `fee_fen` may be a fraction of a fen.
+    `at` is when it was paid, or the refund was accepted. `fee_fen` may be a fraction of a fen. `sub_mchid` stands in a
+    partner's bill.
     """
 
     at: datetime
@@ -56,6 +57,7 @@ class BillRow:
     out_refund_no: str | None = None
     refund_fen: int = 0
     refund_state: str | None = None
+    sub_mchid: str | None = None
 
 
 def read_trade_bill(content: bytes) -> tuple[BillRow, ...]:
@@ -84,6 +86,7 @@ def _row(cells: Mapping[str, str], number: int) -> BillRow:
             out_refund_no=_number(cells.get("商户退款单号")),
             refund_fen=fen(cells.get("申请退款金额", "0")),
             refund_state=cells.get("退款状态") or None,
+            sub_mchid=_number(cells.get("特约商户号")),
         )
     except KeyError as error:
         raise BillUnreadable(f"no column {error.args[0]}") from None
@@ -103,5 +106,5 @@ def _check_sums(rows: Sequence[Mapping[str, str]], summary: Mapping[str, str]) -
 
 
 def _number(text: str | None) -> str | None:
-    """An empty refund number prints as 0."""
+    """What there is none of prints as 0."""
     return None if text in (None, "", "0") else text

@@ -45,13 +45,15 @@ class MiniappAccount:
 
 @dataclass(frozen=True)
 class MerchantAccount:
-    """One merchant number (wechat.md 4.3).
+    """One merchant number that takes money (wechat.md 4.3): one of its own, or with `sub_mchid` the sub-merchant's, for
+    which the partner `mchid` signs (4.10).
 
     `merchant` is our name of it. `appid` is the app it was made for, `bound_appids` are further ones that may pay to
     it. `serial_no` is the serial of the merchant's own certificate, which WeChat uses to find the key behind our
     signatures. What proves WeChat's word is its public key (`public_key_id`, PUB_KEY_ID_…, with `public_key_pem`: the
     only kind that new merchants get), its `platform_certificates` (PEM; empty: to be fetched), or both during a
-    switch-over; None says that a kind is not used.
+    switch-over; None says that a kind is not used. With a `sub_mchid` all of these are the partner's, and
+    `sub_appids` are the apps of the sub-merchant that may pay to it.
     Raises: ValueError.
     """
 
@@ -66,19 +68,37 @@ class MerchantAccount:
     platform_certificates: tuple[str, ...] | None = field(default=None, repr=False)
     bound_appids: tuple[str, ...] = ()
     base_url: str = MERCHANT_URL
+    sub_mchid: str | None = None
+    sub_appids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_match(WORD, "merchant", self.merchant)
         require_match(DIGITS, "mchid", self.mchid)
         require_match(WORD, "appid", self.appid)
-        for appid in self.bound_appids:
-            require_match(WORD, "bound_appids", appid)
+        for name in ("bound_appids", "sub_appids"):
+            for appid in getattr(self, name):
+                require_match(WORD, name, appid)
+        self._check_sub()
         require_match(_HEX, "serial_no", self.serial_no)
         if len(self.apiv3_key.encode()) != APIV3_KEY_BYTES:
             raise ValueError(f"apiv3_key must be {APIV3_KEY_BYTES} bytes long")
         self.private_key()
         self.configured_keys()
         require_plain_url("base_url", self.base_url)
+
+    def _check_sub(self) -> None:
+        """Raises: ValueError."""
+        if self.sub_mchid is not None:
+            require_match(DIGITS, "sub_mchid", self.sub_mchid)
+        elif self.sub_appids:
+            raise ValueError("sub_appids belong to a sub_mchid")
+        if set(self.sub_appids) & {self.appid, *self.bound_appids}:
+            raise ValueError("sub_appids are not the partner's own")
+
+    @property
+    def appids(self) -> tuple[str, ...]:
+        """Of all the apps that may pay to it."""
+        return (*self.sub_appids, self.appid, *self.bound_appids)
 
     @property
     def has_certificates(self) -> bool:
@@ -113,7 +133,7 @@ class MerchantAccount:
 
 def require_appid(account: MerchantAccount, appid: str) -> str:
     """Return `appid` if it may pay to the account. Raises: ValueError."""
-    if appid not in (account.appid, *account.bound_appids):
+    if appid not in account.appids:
         raise ValueError(f"appid is not one of merchant {account.merchant}")
     return appid
 

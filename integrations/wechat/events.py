@@ -13,6 +13,7 @@ from integrations.answers import load
 from integrations.transport import strict_object
 from integrations.wechat._answers import told_refund, told_trade
 from integrations.wechat._certificates import MerchantKeys
+from integrations.wechat._parties import parties_of, told_parties
 from integrations.wechat._schemas import EnvelopeSchema, RefundNoticeSchema
 from integrations.wechat._signing import AEAD_ALGORITHM, open_sealed, prove
 from integrations.wechat.config import MerchantAccount, require_appid
@@ -41,7 +42,7 @@ class WeChatPayMessageReader:
 
     def __init__(self, account: MerchantAccount, apps: Mapping[str, str], *, tokens: TokenStore) -> None:
         self.merchant = account.merchant
-        self._mchid = account.mchid
+        self._parties = parties_of(account)
         self._apps = {require_appid(account, appid): app for appid, app in apps.items()}
         self._keys = MerchantKeys(account, tokens)
         self._apiv3_key = account.apiv3_key.encode()
@@ -91,20 +92,23 @@ class WeChatPayMessageReader:
         kind = KINDS.get(event_type, MessageKind.OTHER)
         if kind is MessageKind.PAYMENT:
             trade = told_trade(content)
-            self._require_ours(trade.mchid)
-            app = self._apps.get(trade.appid or "")
+            app = self._apps.get(self._paid_in(content) or "")
             if app is None:
                 raise InvalidSignature("foreign_app")
-            return PlatformMessage(event_id, kind, self.merchant, app=app, trade=trade.answer, summary=summary)
+            return PlatformMessage(event_id, kind, self.merchant, app=app, trade=trade, summary=summary)
         if kind is MessageKind.REFUND:
             refund = told_refund(RefundNoticeSchema(), content)
-            self._require_ours(refund.mchid)  # a refund message names no app
+            self._paid_in(content)  # a refund message names no app
             summary["out_trade_no"] = refund.out_trade_no
             return PlatformMessage(event_id, kind, self.merchant, refund=refund.answer, summary=summary)
         # Opened with our own APIv3 key; some kinds name no merchant inside.
-        self._require_ours(content.get("mchid", self._mchid))
+        if any(content.get(name, number) != number for name, number in self._parties.ids.items()):
+            raise InvalidSignature("foreign_merchant")
         return PlatformMessage(event_id, kind, self.merchant, summary=summary)
 
-    def _require_ours(self, mchid: object) -> None:
-        if mchid != self._mchid:
+    def _paid_in(self, content: dict[str, Any]) -> str | None:
+        """The appid, if it is told. Raises: InvalidSignature, ValidationError."""
+        parties = told_parties(self._parties, content)
+        if not parties.are_ours:
             raise InvalidSignature("foreign_merchant")
+        return parties.appid

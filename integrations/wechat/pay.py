@@ -29,6 +29,7 @@ from core.ports import (
 from integrations.answers import load_answer, misfit
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
 from integrations.wechat._answers import ToldRefund, told_refund, told_trade
+from integrations.wechat._parties import parties_of, query_of, told_parties
 from integrations.wechat._pay_http import Clock, PayHttp, utc_now
 from integrations.wechat._schemas import PrepaySchema, RefundSchema
 from integrations.wechat.config import MerchantAccount, require_appid, require_notify_url
@@ -79,7 +80,7 @@ class WeChatPayGateway:
         self.merchant = account.merchant
         self.app = app
         self._appid = require_appid(account, appid)
-        self._mchid = account.mchid
+        self._parties = parties_of(account)
         self._payment_notify_url = require_notify_url("payment_notify_url", payment_notify_url)
         self._refund_notify_url = require_notify_url("refund_notify_url", refund_notify_url)
         self._http = PayHttp(account, tokens, timeouts=timeouts, clock=clock)
@@ -91,41 +92,43 @@ class WeChatPayGateway:
         Raises: ProviderUnavailable, ProviderRefused (ORDERPAID, ORDER_CLOSED, OUT_TRADE_NO_USED: ask for its state).
         """
         payload = {
-            "appid": self._appid,
-            "mchid": self._mchid,
+            **self._parties.app(self._appid),
+            **self._parties.ids,
             "description": _short(order.description, LONGEST_DESCRIPTION) or PLAIN_DESCRIPTION,
             "out_trade_no": _number(_TRADE_NUMBER, order.out_trade_no),
             "time_expire": _shanghai(order.expires_at),
             "notify_url": self._payment_notify_url,
             "amount": {"total": order.amount_fen, "currency": order.currency},
-            "payer": {"openid": order.payer},
+            "payer": self._parties.payer(self._appid, order.payer),
         }
-        answer = load_answer(PrepaySchema(), self._http.send("POST", "/v3/pay/transactions/jsapi", payload))
+        answer = load_answer(PrepaySchema(), self._http.send("POST", f"{self._parties.transactions}/jsapi", payload))
         return self._client_params(answer["prepay_id"])
 
     def find_payment(self, out_trade_no: str) -> TradeAnswer:
         """Raises: ProviderUnavailable, ProviderRefused."""
         number = _number(_TRADE_NUMBER, out_trade_no)
+        path = f"{self._parties.transactions}/out-trade-no/{number}{query_of(self._parties.ids)}"
         try:
-            content = self._http.send("GET", f"/v3/pay/transactions/out-trade-no/{number}?mchid={self._mchid}")
+            content = self._http.send("GET", path)
         except ProviderRefused as refusal:
             if refusal.code in NO_SUCH_CODES:
                 return TradeAnswer(out_trade_no, TradeState.NO_SUCH_NUMBER)
             raise
         try:
-            told = told_trade(content)
+            answer, parties = told_trade(content), told_parties(self._parties, content)
         except ValidationError as error:
             raise misfit(error) from None
-        if (told.mchid, told.appid or self._appid, told.answer.out_trade_no) != (self._mchid, self._appid, number):
+        is_asked = (parties.appid or self._appid, answer.out_trade_no) == (self._appid, number)
+        if not parties.are_ours or not is_asked:
             raise ProviderUnavailable("answer is about another payment")
-        return told.answer
+        return answer
 
     def close_payment(self, out_trade_no: str) -> CloseOutcome:
         """Close an unpaid order; may be repeated. Raises: ProviderUnavailable, ProviderRefused."""
         number = _number(_TRADE_NUMBER, out_trade_no)
-        path = f"/v3/pay/transactions/out-trade-no/{number}/close"
+        path = f"{self._parties.transactions}/out-trade-no/{number}/close"
         try:
-            self._http.send("POST", path, {"mchid": self._mchid}, expects=204)
+            self._http.send("POST", path, self._parties.ids, expects=204)
         except ProviderRefused as refusal:
             if refusal.code in CLOSE_CODES:
                 return CLOSE_CODES[refusal.code]
@@ -138,6 +141,7 @@ class WeChatPayGateway:
         Raises: ProviderUnavailable, ProviderRefused (NOT_ENOUGH is retryable once the account has money).
         """
         payload = {
+            **self._parties.sub,
             "out_trade_no": _number(_TRADE_NUMBER, order.out_trade_no),
             "out_refund_no": _number(_REFUND_NUMBER, order.out_refund_no),
             "notify_url": self._refund_notify_url,
@@ -157,7 +161,7 @@ class WeChatPayGateway:
         """
         number = _number(_REFUND_NUMBER, out_refund_no)
         try:
-            content = self._http.send("GET", f"/v3/refund/domestic/refunds/{number}")
+            content = self._http.send("GET", f"/v3/refund/domestic/refunds/{number}{query_of(self._parties.sub)}")
         except ProviderRefused as refusal:
             if refusal.code in NO_SUCH_CODES:
                 return RefundAnswer(out_refund_no, RefundState.NO_SUCH_NUMBER)

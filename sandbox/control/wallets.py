@@ -36,7 +36,7 @@ def choose(numbers: Iterable[str], given: Mapping[str, str], absent: str) -> Own
     """The one owner among these merchant numbers that fits. Raises: ControlError 404, 409."""
     sandbox, numbers = this_sandbox(), set(numbers)
     owners: list[tuple[str, str, Owner]] = [
-        *(("wechat_pay", merchant.mchid, merchant) for merchant in sandbox.keys.merchants),
+        *(("wechat_pay", merchant.number, merchant) for merchant in sandbox.keys.merchants),
         *(("alipay", account.seller_id, account) for account in sandbox.accounts.items),
     ]
     fitting = [

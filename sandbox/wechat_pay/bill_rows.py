@@ -61,7 +61,7 @@ def _row(merchant: Merchant, line: Line, kind: str) -> dict[str, str]:
         "交易时间": _stamp(line.at),
         "公众账号ID": line.app,
         "商户号": merchant.mchid,
-        "特约商户号": "0",
+        "特约商户号": merchant.sub_mchid or "0",
         "设备号": _clean(line.device),
         "微信订单号": line.trade_no,
         "商户订单号": line.out_trade_no,

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from sandbox.billing import days, files
 from sandbox.billing.lines import CLOSING, PAYMENT, REFUND, Line, fee_of, fee_of_refund, flows, total
 from sandbox.billing.planting import Planted, plant
 from sandbox.context import Sandbox
+from sandbox.crypto import random_letters, seal_field, seal_file
 from sandbox.faults import FLOW_BILL, TRADE_BILL
 from sandbox.keys import Merchant
 from sandbox.store import Row, Tx
@@ -24,6 +25,7 @@ from sandbox.wechat_pay.bills import Bill, write_bill
 from sandbox.wechat_pay.errors import PayError, bad_parameter
 
 ACCOUNTS = ("BASIC", "OPERATION", "FEES")
+ALGORITHMS = ("AEAD_AES_256_GCM",)
 BEGUN, READY = 9, 10
 KEPT_DAYS = 92
 TOKEN_LIFE = 300
@@ -35,7 +37,7 @@ def trades_of_day(sandbox: Sandbox, merchant: Merchant, query: Mapping[str, str]
     kind = _one_of("bill_type", query.get("bill_type", ALL), TYPES)
     packed, day = _is_packed(query), _day(sandbox, query)
     with sandbox.store.transaction() as tx:
-        lines = [one for one in lines_of(tx, merchant.mchid, day) if one.kind != CLOSING]
+        lines = [one for one in lines_of(tx, merchant.number, day) if one.kind != CLOSING]
         planted = _planted(tx, TRADE_BILL, merchant, day, lines)
         shown = [one for one in planted.lines if kind == ALL or (one.kind == PAYMENT) is (kind == SUCCESS)]
         bill = None
@@ -47,16 +49,34 @@ def trades_of_day(sandbox: Sandbox, merchant: Merchant, query: Mapping[str, str]
 
 def flow_of_day(sandbox: Sandbox, merchant: Merchant, query: Mapping[str, str], root: str) -> dict[str, str]:
     """The same for the flow of the account; only the basic one ever has any. Raises: PayError."""
+    return _told(_flow(sandbox, merchant, query, root))
+
+
+def sealed_flow_of_day(sandbox: Sandbox, merchant: Merchant, query: Mapping[str, str], root: str) -> dict[str, Any]:
+    """The same for a sub-merchant's, sealed with a key that is sealed with the partner's. Raises: PayError."""
+    _one_of("algorithm", query.get("algorithm", ""), ALGORITHMS)
+    key, nonce = random_letters(32), random_letters(16)
+    told = _told(_flow(sandbox, merchant, query, root, seal=lambda file: seal_file(key.encode(), nonce, file)))
+    one = {"bill_sequence": 1, **told, "encrypt_key": seal_field(merchant.public_key, key), "nonce": nonce}
+    return {"download_bill_count": 1, "download_bill_list": [one]}
+
+
+def _flow(
+    sandbox: Sandbox,
+    merchant: Merchant,
+    query: Mapping[str, str],
+    root: str,
+    seal: Callable[[bytes], bytes] = lambda file: file,
+) -> dict[str, str] | PayError:
     account = _one_of("account_type", query.get("account_type", ACCOUNTS[0]), ACCOUNTS)
     packed, day = _is_packed(query), _day(sandbox, query)
     with sandbox.store.transaction() as tx:
-        lines = lines_of(tx, merchant.mchid, day)
+        lines = lines_of(tx, merchant.number, day)
         planted = _planted(tx, FLOW_BILL, merchant, day, [one for one in lines if one.kind != CLOSING])
         moved = [*planted.lines, *(one for one in lines if one.kind == CLOSING)]
-        told = flows(moved, total(lines_before(tx, merchant.mchid, day))) if account == ACCOUNTS[0] else []
+        told = flows(moved, total(lines_before(tx, merchant.number, day))) if account == ACCOUNTS[0] else []
         bill = flow_bill(told, off_by_fen=int("wrong_sum" in planted.kinds)) if told else None
-        answer = _laid_down(tx, sandbox, merchant, bill, planted, packed=packed, root=root)
-    return _told(answer)
+        return _laid_down(tx, sandbox, merchant, bill, planted, packed=packed, root=root, seal=seal)
 
 
 def fetch(sandbox: Sandbox, merchant: Merchant, token: str) -> dict[str, bytes]:
@@ -165,12 +185,20 @@ def _day(sandbox: Sandbox, query: Mapping[str, str]) -> date:
 
 
 def _planted(tx: Tx, target: str, merchant: Merchant, day: date, lines: list[Line]) -> Planted:
-    facts = {"merchant": merchant.name, "mchid": merchant.mchid, "bill_date": day.isoformat()}
+    facts = {"merchant": merchant.name, "mchid": merchant.number, "bill_date": day.isoformat()}
     return plant(tx, target, day, facts, lines)
 
 
 def _laid_down(
-    tx: Tx, sandbox: Sandbox, merchant: Merchant, bill: Bill | None, planted: Planted, *, packed: bool, root: str
+    tx: Tx,
+    sandbox: Sandbox,
+    merchant: Merchant,
+    bill: Bill | None,
+    planted: Planted,
+    *,
+    packed: bool,
+    root: str,
+    seal: Callable[[bytes], bytes] = lambda file: file,
 ) -> dict[str, str] | PayError:
     """The answer, or the refusal, which is raised after the commit: the scripted turns are used up all the same."""
     if "not_ready" in planted.kinds:
@@ -181,7 +209,7 @@ def _laid_down(
     if "cut_short" in planted.kinds:
         content = content[: content.index(b"\r\n", len(content) // 2) + 2]
     told = content + b"x" if "wrong_digest" in planted.kinds else content
-    kept = gzip.compress(content) if packed else content
+    kept = seal(gzip.compress(content) if packed else content)
     token = files.lay_down(tx, merchant.mchid, kept, sandbox.clock.now())
     digest = hashlib.sha1(told, usedforsecurity=False).hexdigest()
     return {"hash_type": "SHA1", "hash_value": digest, "download_url": f"{root}{FILE_PATH}?token={token}"}

@@ -79,14 +79,14 @@ def fail(sandbox: Sandbox, merchant: Merchant, out_trade_no: str, state: str) ->
         trade = _payable(tx, merchant, out_trade_no, sandbox.clock.now())
         tx.execute(
             "update trades set failures = failures + 1 where mchid = ? and out_trade_no = ?",
-            (merchant.mchid, out_trade_no),
+            (merchant.number, out_trade_no),
         )
         trades.set_state(tx, trade, state)
     return {"out_trade_no": out_trade_no, "state": state, "failures": trade["failures"] + 1}
 
 
 def _payable(tx: Tx, merchant: Merchant, out_trade_no: str, now: float) -> Row:
-    trade = trades.find(tx, merchant.mchid, out_trade_no, now)
+    trade = trades.find(tx, merchant.number, out_trade_no, now)
     if trade is None:
         raise NotPossible("order_not_found")
     if trade["state"] in trades.PAID:

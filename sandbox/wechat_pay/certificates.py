@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from sandbox.clock import CHINA
-from sandbox.keys import FILE_NAME, load_private_key, new_key_pem, write_private
+from sandbox.keys import FILE_NAME, load_private_key, write_private
+from sandbox.new_merchants import new_key_pem
 
 SECTION = "wechat_pay_certificates"
 AUTHORITY_LIFE = timedelta(days=20 * 365)

@@ -203,6 +203,8 @@ def _credentials_of(sandbox: Sandbox, merchant: Merchant, root: str) -> dict[str
         "base_url": f"{root}/wechat-pay",
         "bound_appids": list(sandbox.keys.bound_appids(merchant)),
     }
+    if merchant.is_sub:
+        row |= {"sub_mchid": merchant.sub_mchid, "sub_appids": list(sandbox.keys.sub_appids(merchant))}
     mode = setting_of(sandbox, merchant).mode
     if mode != CERTIFICATE:
         row |= {"public_key_id": merchant.public_key_id, "public_key": merchant.platform_public_pem}

@@ -13,29 +13,39 @@ from sandbox.keys import Merchant
 from sandbox.server import RAW_TARGET
 from sandbox.wechat_pay.console import Signer, answer_signer
 from sandbox.wechat_pay.errors import FREQUENT, JSON_TYPE, OK, PayError, error_answer, request_id
+from sandbox.wechat_pay.parties import Party, addressed
 from sandbox.wechat_pay.signing import Sent, identify, signature_headers, use_nonce
 
 
 class PayExchange(Exchange[Merchant]):
-    """A call of one merchant."""
+    """A call about one merchant's money. Where a partner has to name its sub-merchant, `facts` has the `sub_mchid`."""
 
-    def __init__(self, sandbox: Sandbox, operation: str, number: str | None, facts: Mapping[str, str | None]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        operation: str,
+        number: str | None,
+        facts: Mapping[str, str | None],
+        party: Party = Party.EITHER,
+    ) -> None:
         super().__init__(sandbox, operation, number, facts)
+        self._party = party
         self._signer: Signer | None = None
 
     def admit(self) -> Merchant:
-        """Check the fixed headers, the signature and the nonce. Raises: PayError."""
+        """Check the fixed headers, the signature and the nonce, and whom it is about. Raises: PayError."""
         _check_headers()
         now = real_now()
         target = str(request.environ[RAW_TARGET])
         sent = Sent(request.headers.get("Authorization", ""), request.method, target, request.get_data())
-        merchant, given = identify(self.sandbox.keys, sent, now)
-        signer = answer_signer(self.sandbox, merchant, request.headers.get("Wechatpay-Serial"))
+        caller, given = identify(self.sandbox.keys, sent, now)
+        signer = answer_signer(self.sandbox, caller, request.headers.get("Wechatpay-Serial"))
         with self.sandbox.store.transaction() as tx:
             use_nonce(tx, given, now)
         self._signer = signer
+        merchant = addressed(self.sandbox.keys, caller, self._party, self.facts.get("sub_mchid"))
         self.caller_name = merchant.name
-        self.facts |= {"merchant": merchant.name, "mchid": merchant.mchid}
+        self.facts |= {"merchant": merchant.name, "mchid": merchant.number}
         return merchant
 
     def success(self, result: Result) -> Answer:

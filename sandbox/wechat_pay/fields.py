@@ -147,15 +147,12 @@ TIME = Text(25, 25, re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+08:00", re
 CURRENCY = Text(16, choices=("CNY",))
 MONEY = Whole(1)
 
-ORDER = Shape(
+_ORDER = Shape(
     required={
-        "appid": Text(32),
-        "mchid": Text(32),
         "description": Text(127),
         "out_trade_no": OUT_TRADE_NO,
         "notify_url": notify_url,
         "amount": Shape({"total": MONEY}, {"currency": CURRENCY}),
-        "payer": Shape({"openid": Text(128)}),
     },
     optional={
         "time_expire": TIME,
@@ -185,7 +182,22 @@ ORDER = Shape(
         "settle_info": Shape(optional={"profit_sharing": flag}),
     },
 )
-CLOSE = Shape({"mchid": Text(32)})
+DIRECT_IDS = {"mchid": Text(32)}
+PARTNER_IDS = {"sp_mchid": Text(32), "sub_mchid": Text(32)}
+ORDER = Shape(
+    {**_ORDER.required, **DIRECT_IDS, "appid": Text(32), "payer": Shape({"openid": Text(128)})}, _ORDER.optional
+)
+PARTNER_ORDER = Shape(
+    {
+        **_ORDER.required,
+        **PARTNER_IDS,
+        "sp_appid": Text(32),
+        "payer": Shape(optional={"sp_openid": Text(128), "sub_openid": Text(128)}),
+    },
+    {**_ORDER.optional, "sub_appid": Text(32)},
+)
+CLOSE = Shape(DIRECT_IDS)
+PARTNER_CLOSE = Shape(PARTNER_IDS)
 REFUND = Shape(
     required={
         "out_refund_no": OUT_REFUND_NO,
@@ -195,6 +207,7 @@ REFUND = Shape(
         ),
     },
     optional={
+        "sub_mchid": Text(32),
         "transaction_id": Text(32),
         "out_trade_no": OUT_TRADE_NO,
         "reason": Text(80),

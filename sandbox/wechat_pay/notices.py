@@ -63,7 +63,7 @@ def enqueue_payment(tx: Tx, sandbox: Sandbox, merchant: Merchant, trade: Row) ->
 def enqueue_refund(tx: Tx, sandbox: Sandbox, merchant: Merchant, refund: Row, account: str) -> str:
     """REFUND.SUCCESS, .ABNORMAL or .CLOSED to the refund's own notify_url; here the state is called refund_status."""
     plaintext = {
-        "mchid": refund["mchid"],
+        **merchant.ids,
         "out_trade_no": refund["out_trade_no"],
         "transaction_id": refund["transaction_id"],
         "out_refund_no": refund["out_refund_no"],
@@ -105,13 +105,13 @@ def _enqueue(tx: Tx, sandbox: Sandbox, merchant: Merchant, event: Event) -> str:
         "wechat_pay",
         event.kind,
         event.event_type,
-        merchant.mchid,
+        merchant.number,
         event.out_trade_no,
         event.out_refund_no,
         event.url,
         envelope(merchant, event, event.plaintext, event_id, created),
         None if spoilt is None else envelope(signer, event, spoilt, event_id, created),
-        signer.mchid,
+        signer.number,
     )
     enqueue(tx, notice, fault, now)
     return event_id
@@ -121,7 +121,7 @@ def _take_fault(tx: Tx, merchant: Merchant, event: Event) -> Fault | None:
     target = f"notice.{event.kind}"
     facts = {
         "merchant": merchant.name,
-        "mchid": merchant.mchid,
+        "mchid": merchant.number,
         "out_trade_no": event.out_trade_no,
         "out_refund_no": event.out_refund_no,
         "event_type": event.event_type,
@@ -156,7 +156,7 @@ def _spoil(
     """Who signs, and the false content, where the fault is about content."""
     if fault is None or fault.kind not in CONTENT_KINDS:
         return merchant, None
-    stranger = next(other for other in keys.merchants if other.mchid != merchant.mchid)
+    stranger = _another(keys, merchant)
     false = json.loads(json.dumps(deepcopy(event.plaintext)))
     match fault.kind:
         case "wrong_amount":
@@ -166,11 +166,18 @@ def _spoil(
         case "wrong_currency":
             false["amount"] |= {"currency": "USD", "payer_currency": "USD"}
         case "wrong_merchant" | "other_merchant":
-            false["mchid"] = stranger.mchid
+            false |= stranger.ids
         case "wrong_app":
-            false["appid"] = next(app.appid for app in keys.apps if app.appid != merchant.appid)
+            field = "sub_appid" if "sub_appid" in false else "sp_appid" if merchant.is_sub else "appid"
+            false[field] = next(app.appid for app in keys.apps if app.appid not in (merchant.appid, merchant.sub_appid))
         case "unknown_number":
             false["out_trade_no"] = f"unknown{random_digits(16)}"
             false |= {"out_refund_no": f"unknown{random_digits(16)}"} if event.kind == "refund" else {}
     # other_merchant: a message that is genuine in every way, but meant for somebody else.
     return (stranger if fault.kind == "other_merchant" else merchant), false
+
+
+def _another(keys: Keyring, merchant: Merchant) -> Merchant:
+    """Somebody else of the same kind: of a sub-merchant, one of the same partner, who has the same keys."""
+    others = (other for other in keys.merchants if other.number != merchant.number)
+    return next(other for other in others if (other.mchid == merchant.mchid) is merchant.is_sub)

@@ -28,7 +28,7 @@ def create(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> dic
     """Accept a refund; the same number with the same parameters gives the same refund. Raises: PayError."""
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        known = _by_number(tx, merchant.mchid, body["out_refund_no"])
+        known = _by_number(tx, merchant.number, body["out_refund_no"])
         if known is not None:
             if json.loads(known["params"]) != body:
                 raise PayError(400, "INVALID_REQUEST", "请求重入时，退款参数与首次请求时不一致")
@@ -46,7 +46,7 @@ def create(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> dic
 def query(sandbox: Sandbox, merchant: Merchant, out_refund_no: str) -> dict[str, Any]:
     """Look a refund up. Raises: PayError."""
     with sandbox.store.transaction() as tx:
-        refund = _by_number(tx, merchant.mchid, out_refund_no)
+        refund = _by_number(tx, merchant.number, out_refund_no)
     if refund is None:
         raise PayError(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
     return describe(refund)
@@ -79,7 +79,7 @@ def settle(tx: Tx, sandbox: Sandbox, refund: Row, state: str, now: float) -> Row
 def settle_by_hand(sandbox: Sandbox, merchant: Merchant, out_refund_no: str, state: str) -> Row | None:
     """Settle a refund that is still processing, at once; None where there is none."""
     with sandbox.store.transaction() as tx:
-        refund = _by_number(tx, merchant.mchid, out_refund_no)
+        refund = _by_number(tx, merchant.number, out_refund_no)
         if refund is None or refund["state"] != "PROCESSING":
             return None
         settled = settle(tx, sandbox, refund, state, sandbox.clock.now())
@@ -128,9 +128,9 @@ def _trade_of(tx: Tx, merchant: Merchant, body: Mapping[str, Any], now: float) -
     if number is None and transaction_id is None:
         raise bad_parameter("/transaction_id", None, "transaction_id和out_trade_no必须二选一")
     trade = (
-        trades.find_paid(tx, merchant.mchid, transaction_id)
+        trades.find_paid(tx, merchant.number, transaction_id)
         if transaction_id is not None
-        else trades.find(tx, merchant.mchid, number or "", now)
+        else trades.find(tx, merchant.number, number or "", now)
     )
     if trade is None or (number is not None and trade["out_trade_no"] != number):
         raise PayError(404, "RESOURCE_NOT_EXISTS", "订单不存在")
@@ -166,7 +166,7 @@ def _accept(
         "out_trade_no": trade["out_trade_no"],
         "out_refund_no": body["out_refund_no"],
         "merchant": merchant.name,
-        "mchid": merchant.mchid,
+        "mchid": merchant.number,
     }
     outcome = faults.take(tx, "refund.create", facts, OUTCOME_KINDS)
     if outcome is not None and outcome.kind in DECLINED:

@@ -55,7 +55,7 @@ def identify(keys: Keyring, sent: Sent, now: int) -> tuple[Merchant, Authorizati
     given = parse_authorization(sent.authorization)
     if given is None:
         raise sign_error("Authorization格式错误")
-    merchant = keys.merchant(given.mchid)
+    merchant = keys.signer(given.mchid)
     if merchant is None or given.serial_no != merchant.serial_no:
         raise sign_error("商户号或证书序列号错误")
     if not (given.timestamp.isascii() and given.timestamp.isdigit() and len(given.timestamp) <= 12):

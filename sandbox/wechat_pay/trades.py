@@ -9,17 +9,18 @@ from typing import Any
 from sandbox.clock import CHINA, china_time
 from sandbox.context import Sandbox
 from sandbox.crypto import random_digits
-from sandbox.keys import Keyring, Merchant
+from sandbox.keys import Merchant
 from sandbox.store import Row, Tx, first
-from sandbox.wechat.login import is_user
 from sandbox.wechat_pay import errors
 from sandbox.wechat_pay.errors import PayError, bad_parameter
+from sandbox.wechat_pay.parties import check_apps, check_ids, check_payer, paid_in, payer_of
 
 SHORTEST_TERM = 60
 DEFAULT_TERM = 7 * 86400
 PREPAY_LIFE = 2 * 3600
 UNPAID = ("NOTPAY", "PAYERROR")
 PAID = ("SUCCESS", "REFUND")
+PARTIES = ("appid", "mchid", "sp_appid", "sp_mchid", "sub_appid", "sub_mchid")
 STATE_WORDS = {
     "NOTPAY": "订单未支付",
     "SUCCESS": "支付成功",
@@ -31,35 +32,35 @@ STATE_WORDS = {
 
 def create(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> dict[str, Any]:
     """Place an order; the identical order again gives a fresh prepay_id. Raises: PayError."""
-    _check_parties(sandbox.keys, merchant, body)
+    check_ids(merchant, body)
+    check_apps(sandbox.keys, merchant, body)
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        _check_payer(tx, sandbox.keys, body)
-        trade = find(tx, merchant.mchid, body["out_trade_no"], now)
+        check_payer(tx, sandbox.keys, body)
+        trade = find(tx, merchant.number, body["out_trade_no"], now)
         if trade is None:
-            _insert(tx, body, now)
+            _insert(tx, merchant, body, now)
         else:
             _check_reentry(trade, body, now)
-        return {"prepay_id": _issue_prepay(tx, merchant.mchid, body["out_trade_no"], now)}
+        return {"prepay_id": _issue_prepay(tx, merchant.number, body["out_trade_no"], now)}
 
 
 def query(
     sandbox: Sandbox,
     merchant: Merchant,
-    mchid: str | None,
+    ids: Mapping[str, str],
     *,
     out_trade_no: str | None = None,
     transaction_id: str | None = None,
 ) -> dict[str, Any]:
     """Look an order up by either number. Raises: PayError."""
-    if mchid != merchant.mchid:
-        raise bad_parameter("mchid", mchid, "商户号与签名商户不一致", location="query")
+    check_ids(merchant, ids, location="query")
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
         if transaction_id is not None:
-            trade = find_paid(tx, merchant.mchid, transaction_id)
+            trade = find_paid(tx, merchant.number, transaction_id)
         else:
-            trade = find(tx, merchant.mchid, out_trade_no or "", now)
+            trade = find(tx, merchant.number, out_trade_no or "", now)
         if trade is None:
             raise order_absent()
         return describe(trade)
@@ -67,9 +68,9 @@ def query(
 
 def close(sandbox: Sandbox, merchant: Merchant, out_trade_no: str, body: Mapping[str, Any]) -> None:
     """Close an unpaid order; closing it again changes nothing. Raises: PayError."""
-    _check_mchid(merchant, body)
+    check_ids(merchant, body)
     with sandbox.store.transaction() as tx:
-        trade = find(tx, merchant.mchid, out_trade_no, sandbox.clock.now())
+        trade = find(tx, merchant.number, out_trade_no, sandbox.clock.now())
         if trade is None:
             raise order_absent()
         if trade["state"] in PAID:
@@ -124,19 +125,19 @@ def live_prepays(tx: Tx, trade: Row, now: float) -> list[str]:
 
 def describe(trade: Row) -> dict[str, Any]:
     """An order as query and notice show it; unpaid ones lack what only a payment brings (section 4.5)."""
+    ordered = json.loads(trade["params"])
     answer: dict[str, Any] = {
-        "appid": trade["appid"],
-        "mchid": trade["mchid"],
+        **{name: ordered[name] for name in PARTIES if name in ordered},
         "out_trade_no": trade["out_trade_no"],
         "trade_type": "JSAPI",
         "trade_state": trade["state"],
         "trade_state_desc": STATE_WORDS[trade["state"]],
-        "payer": {"openid": trade["openid"]},
+        "payer": ordered["payer"],
         "amount": {"total": trade["amount_fen"], "currency": "CNY"},
     }
     if trade["attach"] is not None:
         answer["attach"] = trade["attach"]
-    scene = json.loads(trade["params"]).get("scene_info", {})
+    scene = ordered.get("scene_info", {})
     if "device_id" in scene:
         answer["scene_info"] = {"device_id": scene["device_id"]}
     if trade["transaction_id"] is not None:
@@ -160,33 +161,6 @@ def order_paid() -> PayError:
     return PayError(400, "ORDERPAID", "该订单已支付", errors.ALREADY_PAID)
 
 
-def _check_mchid(merchant: Merchant, body: Mapping[str, Any]) -> None:
-    if body["mchid"] != merchant.mchid:
-        raise bad_parameter("/mchid", body["mchid"], "商户号与签名商户不一致")
-
-
-def _check_parties(keys: Keyring, merchant: Merchant, body: Mapping[str, Any]) -> None:
-    _check_mchid(merchant, body)
-    if body["appid"] not in (merchant.appid, *keys.bound_appids(merchant)):
-        raise PayError(
-            400,
-            "APPID_MCHID_NOT_MATCH",
-            "appid和mch_id不匹配",
-            errors.NOT_BOUND,
-            {"field": "/appid", "value": body["appid"], "issue": "appid和mchid不匹配", "location": "body"},
-        )
-
-
-def _check_payer(tx: Tx, keys: Keyring, body: Mapping[str, Any]) -> None:
-    openid = body["payer"]["openid"]
-    if is_user(tx, body["appid"], openid):
-        return
-    detail = {"field": "/payer/openid", "value": openid, "issue": "openid与appid不匹配", "location": "body"}
-    if any(is_user(tx, app.appid, openid) for app in (*keys.apps, *keys.officials)):
-        raise PayError(400, "OPENID_MISMATCH", "openid和appid不匹配", detail=detail)
-    raise bad_parameter("/payer/openid", openid, "无效的openid")
-
-
 def _check_reentry(trade: Row, body: Mapping[str, Any], now: float) -> None:
     if trade["state"] in PAID:
         raise order_paid()
@@ -198,7 +172,7 @@ def _check_reentry(trade: Row, body: Mapping[str, Any], now: float) -> None:
         raise PayError(400, "INVALID_REQUEST", "订单已过期，请更换商户订单号重新下单", errors.ORDER_EXPIRED)
 
 
-def _insert(tx: Tx, body: Mapping[str, Any], now: float) -> None:
+def _insert(tx: Tx, merchant: Merchant, body: Mapping[str, Any], now: float) -> None:
     expires = time_of(body["time_expire"]) if "time_expire" in body else now + DEFAULT_TERM
     # Asked of a new order only: a repeated request must be told that the order was paid, however late it comes.
     if expires < int(now) + SHORTEST_TERM:
@@ -207,10 +181,10 @@ def _insert(tx: Tx, body: Mapping[str, Any], now: float) -> None:
         "insert into trades (mchid, out_trade_no, appid, openid, params, amount_fen, attach, notify_url, time_expire, "
         "state, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'NOTPAY', ?)",
         (
-            body["mchid"],
+            merchant.number,
             body["out_trade_no"],
-            body["appid"],
-            body["payer"]["openid"],
+            paid_in(body),
+            payer_of(body),
             json.dumps(body),
             body["amount"]["total"],
             body.get("attach"),

@@ -280,6 +280,20 @@ def test_a_merchant_may_be_in_certificate_mode_and_have_more_apps(production: di
     assert (account.public_key_id, account.platform_certificates, account.bound_appids) == (None, (), ("wx2",))
 
 
+def test_a_merchant_may_be_a_partners_sub_merchant(production: dict[str, str]) -> None:
+    """Two of them share all but their name and number."""
+    content = json.loads(Path(production["PLATFORMS_FILE"]).read_text())
+    (partner,) = content["wechat_pay"]
+    subs = [{"merchant": f"hospital-{n}", "sub_mchid": f"190000010{n}", "sub_appids": [f"wxh{n}"]} for n in (1, 2)]
+    rewrite(production["PLATFORMS_FILE"], lambda told: {**told, "wechat_pay": [partner | one for one in subs]})
+    first, second = Config.from_environ(production).platforms.wechat_pay
+    assert (first.sub_mchid, first.sub_appids, first.mchid) == ("1900000101", ("wxh1",), partner["mchid"])
+    assert (second.sub_mchid, second.sub_appids, second.mchid) == ("1900000102", ("wxh2",), partner["mchid"])
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_pay", sub_mchid="no number"))
+    (fault,) = faults_of(production)
+    assert fault == "PLATFORMS_FILE wechat_pay[0]: sub_mchid is missing or has characters that do not belong there"
+
+
 @pytest.mark.parametrize(("told", "is_managed"), [({}, False), ({"trade_managed": True}, True)])
 def test_a_mini_program_is_managed_where_the_file_says_so(
     production: dict[str, str], told: dict[str, bool], is_managed: bool

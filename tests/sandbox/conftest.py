@@ -98,6 +98,7 @@ class Box:
             public_key_id=credentials.get("public_key_id"),
             cert_dir=str(folder),
             notify_url=self.url,
+            partner_mode="sub_mchid" in credentials,
             timeout=(3.05, 15),
         )
         client._core._gate_way = credentials["base_url"]

@@ -27,7 +27,7 @@ from sandbox.wechat_pay.bills import write_bill
 
 DAY, SELLER = date(2026, 11, 20), "2088100200300400"
 BEGIN = int(days.begin(DAY))
-MERCHANT: Any = SimpleNamespace(mchid="1900007291")
+MERCHANT: Any = SimpleNamespace(mchid="1900007291", sub_mchid=None)
 KINDS = {(PAYMENT, False): FundKind.PAYMENT, (REFUND, False): FundKind.REFUND, (CLOSING, False): FundKind.OTHER}
 
 pieces = st.sampled_from([",`", "`,", *",`\"'\t\r\n 挂号费-0.:#\\=@\u2028𠮷😀"]) | st.characters(

@@ -34,7 +34,8 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
         "hospital_systems",
     }
     assert [app["app"] for app in credentials["wechat_miniapp"]] == ["patient", "other"]
-    assert [merchant["merchant"] for merchant in credentials["wechat_pay"]] == ["demo", "gulou", "xiehe"]
+    direct, (fuyou, kouqiang) = credentials["wechat_pay"][:3], credentials["wechat_pay"][3:]
+    assert [merchant["merchant"] for merchant in direct] == ["demo", "gulou", "xiehe"]
     for app in credentials["wechat_miniapp"]:
         assert app.keys() == {"app", "appid", "secret", "base_url"}
         assert app["base_url"] == box.running.base_url + "/wechat"
@@ -44,7 +45,7 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
     assert clinic["base_url"] == box.running.base_url + "/wechat"
     assert clinic["open_url"] == box.running.base_url + "/wechat-open"
     assert (len(clinic["encoding_aes_key"]), clinic["encoding_aes_key"].isalnum()) == (43, True)
-    for merchant in credentials["wechat_pay"]:
+    for merchant in direct:
         always = {"merchant", "mchid", "appid", "serial_no", "private_key", "apiv3_key", "base_url", "bound_appids"}
         assert merchant["bound_appids"] == [clinic["appid"]]
         assert merchant.keys() == always | KEYS_OF[merchant["merchant"]]
@@ -59,7 +60,14 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
         for pem in merchant.get("platform_certificates", []):
             assert len(f"{load_pem_x509_certificate(pem.encode()).serial_number:X}") == 40
     for name in ("mchid", "serial_no", "apiv3_key", "private_key"):
-        assert len({merchant[name] for merchant in credentials["wechat_pay"]}) == 3
+        assert len({merchant[name] for merchant in direct}) == 3
+        assert fuyou[name] == kouqiang[name] not in {merchant[name] for merchant in direct}
+    assert [one["merchant"] for one in (fuyou, kouqiang)] == ["fuyou", "kouqiang"]
+    assert len({one["sub_mchid"] for one in (fuyou, kouqiang)} | {fuyou["mchid"]}) == 3
+    patient = credentials["wechat_miniapp"][0]["appid"]
+    assert (fuyou["sub_appids"], fuyou["bound_appids"]) == ([patient, clinic["appid"]], [])
+    assert (kouqiang["appid"], kouqiang["bound_appids"], kouqiang["sub_appids"]) == (patient, [clinic["appid"]], [])
+    assert fuyou["appid"] not in {one["appid"] for one in credentials["wechat_miniapp"]}
 
 
 def test_endpoints_that_are_not_there_are_404(box: Any) -> None:

@@ -51,6 +51,26 @@ def test_wechatpayv3_is_paid_and_opens_the_notice(box: Any) -> None:
     assert by_id == event["resource"]
 
 
+def test_wechatpayv3_in_partner_mode_goes_the_whole_way(box: Any) -> None:
+    wxpay, told, number = box.wxpay("fuyou"), box.merchants["fuyou"].credentials, box.number()
+    sub, app = told["sub_mchid"], told["sub_appids"][0]
+    placed = wxpay.pay(
+        "挂号费", number, {"total": 2500}, payer={"sub_openid": box.openid}, sub_appid=app, sub_mchid=sub
+    )
+    assert placed[0] == 200, placed[1]
+    box.control.post(f"/payments/{number}/pay")
+    box.notice(number)
+    event = opened(box, box.receiver.received[0], "fuyou")["resource"]
+    assert (event["sp_mchid"], event["sub_mchid"], event["sub_appid"]) == (told["mchid"], sub, app)
+    assert json.loads(wxpay.query(out_trade_no=number, sub_mchid=sub)[1]) == event
+    amount = {"refund": 500, "total": 2500, "currency": "CNY"}
+    assert wxpay.refund("R1", amount, out_trade_no=number, sub_mchid=sub)[0] == 200
+    assert wxpay.query_refund("R1", sub_mchid=sub)[0] == 200
+    other = box.number()
+    wxpay.pay("挂号费", other, {"total": 1}, payer={"sub_openid": box.openid}, sub_appid=app, sub_mchid=sub)
+    assert wxpay.close(other, sub_mchid=sub)[0] == 204
+
+
 def test_wechatpayv3_refunds_and_opens_the_refund_notice(box: Any) -> None:
     number, wxpay = box.paid(), box.wxpay()
     box.notice(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 import responses
+from wechat_bills import FEE, FILE, GOOD_FUNDS, bill, told
+from wechat_bills import serve as serve_at
 from wechat_pay_side import PAY_URL
 
 from core.ports import (
@@ -32,7 +33,6 @@ DAY = date(2026, 11, 19)
 MORNING, NOON = datetime(2026, 11, 20, 3, 59, 59, tzinfo=UTC), datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 TRADES = f"/v3/bill/tradebill?bill_date={DAY}&bill_type=ALL&tar_type=GZIP"
 FUNDS = f"/v3/bill/fundflowbill?bill_date={DAY}&account_type=BASIC&tar_type=GZIP"
-FILE = "/v3/billdownload/file?token=abc%2Bd"
 HEADER = (
     "交易时间,公众账号ID,商户号,微信订单号,商户订单号,用户标识,交易状态,货币种类,"
     "微信退款单号,商户退款单号,退款状态,手续费,订单金额,申请退款金额"
@@ -42,24 +42,9 @@ BACK = (
     "`2026-11-19 00:00:00,`wx1,`1900007291,`4200001,`YZ1,`oABC,`REFUND,`CNY,"
     "`5030001,`YZR1,`SUCCESS,`-0.03000,`0.00,`5.00"
 )
-FUND_HEADER = (
-    "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),"
-    "资金变更提交申请人,备注,业务凭证号"
-)
-CAME = "`2026-11-19 10:00:00,`4200001,`F1,`交易,`交易,`收入,`15.00,`15.00,`system,`,`YZ1"
-FEE = "`2026-11-19 10:00:00,`4200001,`F2,`扣除交易手续费,`扣除交易手续费,`支出,`0.09,`14.91,`system,`,`YZ1"
-WENT = "`2026-11-19 11:00:00,`5030001,`F3,`退款,`退款,`支出,`5.00,`9.91,`u,`a,b `c`,`YZR1"
-TAKEN = "`2026-11-19 12:00:00,`9,`F4,`提现,`提现,`支出,`10.00,`-0.09,`u,`,`9"
-FUND_SUMMARY = "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
-FUND_SUMS = "`4.0,`1.0,`15.00,`3.0,`15.09"
-
-
-def bill(*lines: str) -> bytes:
-    return b"\xef\xbb\xbf" + "".join(f"{line}\r\n" for line in lines).encode()
 
 
 GOOD = bill(HEADER, PAID, BACK, "总交易单数,订单总金额", "`2.0,`15.0")
-GOOD_FUNDS = bill(FUND_HEADER, CAME, FEE, WENT, TAKEN, FUND_SUMMARY, FUND_SUMS)
 
 
 @pytest.fixture
@@ -67,14 +52,8 @@ def source(merchant: MerchantAccount, tokens: Any) -> WeChatBillSource:
     return WeChatBillSource(merchant, tokens, clock=lambda: datetime(2026, 11, 20, 2, 30, tzinfo=UTC))
 
 
-def told(content: bytes, **changes: str) -> dict[str, str]:
-    place = {"hash_type": "SHA1", "hash_value": hashlib.sha1(content).hexdigest(), "download_url": PAY_URL + FILE}
-    return place | changes
-
-
 def serve(wire: responses.RequestsMock, wechat_pay: Any, content: bytes, path: str = TRADES, **changes: str) -> None:
-    wechat_pay.answer(wire, "GET", path, told(content, **changes))
-    wire.add("GET", PAY_URL + FILE, body=gzip.compress(content))
+    serve_at(wire, wechat_pay, content, path, **changes)
 
 
 def refuse(wire: responses.RequestsMock, code: str, path: str = TRADES, status: int = 400) -> None:
