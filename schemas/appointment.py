@@ -154,6 +154,13 @@ class AppointmentReply(ReplySchema):
         fields.String(), attribute="appointment.awaiting", required=True, metadata={"example": ["payment"]}
     )
     pay = fields.Enum(PayMode, by_value=True, attribute="appointment.pay_mode", required=True)
+    payer_kind = fields.Enum(
+        PayerKind,
+        by_value=True,
+        attribute="appointment.payer_kind",
+        required=True,
+        metadata={"description": "what follows from it stands with the eligibility, in `payers`"},
+    )
     fee_fen = fields.Integer(attribute="appointment.fee_fen", required=True)
     hold_expires_at = Instant(
         attribute="appointment.hold_expires_at",

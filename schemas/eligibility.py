@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from models.appointment import PayerKind
+from models.charge import FeeKind
 from schemas.base import Instant, ReplySchema, Strict
+from schemas.hospital import WordsSchema
 from schemas.notice_version import NoticeVersion
 
 
@@ -23,6 +26,29 @@ class ReasonReply(ReplySchema):
     alternatives = fields.List(fields.String(), required=True, metadata={"example": []})
 
 
+class PriceLineReply(ReplySchema):
+    kind = fields.Enum(FeeKind, by_value=True, required=True)
+    amount_fen = fields.Integer(required=True, metadata={"example": 5000})
+    legal_basis = fields.String(attribute="basis", required=True, metadata={"example": "hospital price list"})
+
+
+class PayerReply(ReplySchema):
+    payer_kind = fields.Enum(PayerKind, by_value=True, required=True)
+    offered = fields.Boolean(required=True)
+    words = fields.Nested(WordsSchema, required=True)
+
+
 class EligibilityReply(ReplySchema):
     allowed = fields.Boolean(required=True, metadata={"example": False})
     reasons = fields.List(fields.Nested(ReasonReply), required=True)
+    fee_fen = fields.Integer(
+        attribute="price.due_fen",
+        required=True,
+        metadata={"description": "what this dependent pays: the schedule's fee, less any discount for their age"},
+    )
+    fee_lines = fields.List(fields.Nested(PriceLineReply), attribute="price.lines", required=True)
+    payers = fields.List(
+        fields.Nested(PayerReply),
+        required=True,
+        metadata={"description": "as whom one may pay here, and what follows from it"},
+    )

@@ -11,7 +11,8 @@ from core.catalog.hospitals import HospitalDetail, Point
 from core.catalog.search import LONGEST_QUESTION
 from models.person import Sex
 from schemas.base import Id, PageQuery, ReplySchema, Strict, Text, Word, page_schema
-from schemas.rules_in_words import booking_notice, fee_terms, refund_terms, rules_of
+from schemas.fees_in_words import fee_terms, refund_terms
+from schemas.rules_in_words import booking_notice, rules_of
 
 _ADCODE = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}", re.ASCII)
 _DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?"

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.booking.policy import BookingPolicy
 from schemas.deadlines_in_words import cancelling, checking_in, last_booking, until
+from schemas.fees_in_words import fee_terms
 from schemas.guards_in_words import guards
 from schemas.words import Words, count
 
@@ -32,11 +33,6 @@ _LEVELS = (
         "The patient must have been verified by face, or in person at the hospital's desk.",
     ),
 )
-_PAY_MODES = {
-    "online": Words("在线支付", "online"),
-    "on_site": Words("到院支付", "at the hospital"),
-}
-
 _FIELDS = {
     "address": Words("住址", "address"),
     "email": Words("电子邮箱", "e-mail address"),
@@ -48,33 +44,6 @@ _FIELDS = {
 def rules_of(policy: BookingPolicy) -> list[Rule]:
     """The rules in the order in which a patient meets them. Every key of `policy` has a value."""
     return [Rule(key, {name: getattr(policy, name) for name in names}, say(policy)) for key, names, say in _RULES]
-
-
-def fee_terms(policy: BookingPolicy) -> Words:
-    """How the fee is paid."""
-    modes = [_PAY_MODES[mode] for mode in policy.pay_modes or ()]
-    zh = f"挂号费{'或'.join(mode.zh for mode in modes)}。"
-    en = f"The fee is paid {' or '.join(mode.en for mode in modes)}."
-    if "online" in (policy.pay_modes or ()):
-        zh += f"在线支付须在{policy.hold_minutes}分钟内完成，逾时号源自动释放。"
-        en += f" Online payment must be complete within {policy.hold_minutes} minutes, or the number is let go."
-    return Words(zh, en)
-
-
-def refund_terms(policy: BookingPolicy) -> Words:
-    """What comes back, and until when."""
-    if not policy.may_cancel:
-        return Words(
-            "已支付的号不可在线退号，请到医院窗口办理。医院停诊的，全额退回。",
-            "A paid number cannot be given back online: please ask at the hospital's desk. When the hospital calls the "
-            "clinic off, the fee is returned in full.",
-        )
-    deadline = until(policy)
-    return Words(
-        f"{deadline.zh}取消，已在线支付的费用全额原路退回；此后请到医院窗口办理。医院停诊的，全额退回。",
-        f"Cancelled {deadline.en}, a fee paid online is returned in full to where it came from; after that, please ask "
-        "at the hospital's desk. When the hospital calls the clinic off, the fee is returned in full.",
-    )
 
 
 def booking_notice(policy: BookingPolicy, own: str) -> Words:
@@ -263,7 +232,7 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[BookingPolicy], Words]], ...
     ("overlap", ("may_overlap",), _overlap),
     ("rebooking", ("rebook_after_cancel_minutes", "rebook_after_refund_minutes"), _rebooking),
     ("holds", ("max_open_holds_person", "max_open_holds_account"), _holds),
-    ("payment", ("pay_modes", "hold_minutes"), fee_terms),
+    ("payment", ("pay_modes", "hold_minutes", "consultation_fen", "fee_discounts"), fee_terms),
     (
         "cancelling",
         (

@@ -63,7 +63,7 @@ def book_at_desk(
         now=now,
     )
     terms = Terms.from_document(around.schedule.terms)
-    wish.refuse_unless_offered(around.schedule, terms)
+    wish.refuse_unless_offered(terms)
     if around.person_id is None:
         raise Changed()
     ids = {"account_id": account_id, "dependent_id": wish.dependent_id}
@@ -74,7 +74,7 @@ def book_at_desk(
             raise refusal
     if not terms.may_overlap:
         case = replace(case, elsewhere=elsewhere_during(case.standing, case.schedule))
-    held = wish.pays_online(around.schedule)
+    held = wish.pays_online(case.price)
     waits = held or around.hospital_system is not None
     taken = take(case, SlotStatus.HELD if waits else SlotStatus.BOOKED)
     sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, held)

@@ -57,14 +57,15 @@ def book_and_view(
     """As `book_appointment`, with everything a patient is shown: it was at hand. Raises: the same."""
     around = look_for(session, wish, account_id=account_id, now=now)
     terms = Terms.from_document(around.schedule.terms)
-    wish.refuse_unless_offered(around.schedule, terms)
+    wish.refuse_unless_offered(terms)
     wanted = Wanted(around.schedule.id, sold_until(terms, now=now), wish.segment_starts_at)
     case = locked_case(session, around, wanted, account_id=account_id, wish=wish, terms=terms, now=now)
+    wish.refuse_other_price(case.price)
     refuse_unless_allowed(session, case, wish)
     wanted = replace(wanted, taker=taker_in(case))
     if case.elsewhere:
         wanted = replace(wanted, segment_starts_at=case.clear_segment)
-    held = wish.pays_online(around.schedule)
+    held = wish.pays_online(case.price)
     to = SlotStatus.HELD if held or around.hospital_system is not None else SlotStatus.BOOKED
     taken = take_slot(session, wanted, to=to, at=now, cause=cause)
     if taken is None:

@@ -99,7 +99,7 @@ def book_bundle(
             number,
             one.judged.card,
             None,
-            one.wish.pays_online(one.around.schedule),
+            one.wish.pays_online(one.judged.price),
             hold_until=until,
         )
         for one, number in zip(parts, taken, strict=True)
@@ -108,13 +108,13 @@ def book_bundle(
 
 
 def _looked_at(session: Session, wish: Wish, at: int, *, account_id: UUID, now: datetime) -> _Part:
-    """Raises: NotFound, ValidationFailed, FeeChanged."""
+    """Raises: NotFound, ValidationFailed."""
     with _in_item(at, wish):
         around = look_for(session, wish, account_id=account_id, now=now)
         if around.person_id is None:  # a grant is for one person, and a charge belongs to one account
             raise NotFound()
         terms = Terms.from_document(around.schedule.terms)
-        wish.refuse_unless_offered(around.schedule, terms)
+        wish.refuse_unless_offered(terms)
     return _Part(wish, around, terms)
 
 
@@ -135,7 +135,7 @@ def _refuse_unless_together(parts: Sequence[_Part]) -> None:
 def _judged(session: Session, parts: Sequence[_Part], *, account_id: UUID, now: datetime) -> list[_Part]:
     """Each with its case, nothing of which can change any more.
 
-    Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
+    Raises: NotFound, Changed, ValidationFailed, FeeChanged, every refusal of eligibility."""
     lock_account(session, account_id)
     roots = [root_of(session, one.around.person_id) for one in parts if one.around.person_id is not None]
     locked = lock_persons(session, roots)
@@ -158,7 +158,7 @@ def _case(
 ) -> Case:
     """`phones` are those of the parts before it, whose numbers stand nowhere yet.
 
-    Raises: NotFound, Changed, ValidationFailed, every refusal of eligibility."""
+    Raises: NotFound, Changed, ValidationFailed, FeeChanged, every refusal of eligibility."""
     schedule, wish = part.around.schedule, part.wish
     whom = own_dependent(
         session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=schedule.hospital_id, now=now
@@ -182,6 +182,7 @@ def _case(
         unread_notice=unread_notice(part.terms, part.around.notice_version, read=wish.notice_version),
     )
     case = replace(case, booked_by_phone=case.booked_by_phone + phones[case.dependent.phone_hash])
+    wish.refuse_other_price(case.price)
     refuse_unless_allowed(session, case, wish)
     return case
 
@@ -193,7 +194,7 @@ def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cau
     groups: dict[tuple[UUID, datetime | None, SlotStatus], list[_Part]] = {}
     for one in parts:
         segment = one.judged.clear_segment if one.judged.elsewhere else one.wish.segment_starts_at
-        waits = one.wish.pays_online(one.around.schedule) or one.around.hospital_system is not None
+        waits = one.wish.pays_online(one.judged.price) or one.around.hospital_system is not None
         to = SlotStatus.HELD if waits else SlotStatus.BOOKED
         groups.setdefault((one.around.schedule.id, segment, to), []).append(one)
     taken: dict[UUID, Taken] = {}

@@ -17,6 +17,7 @@ from core.booking.rules.required import card_to_bring
 from core.booking.rules.seen_before import SeenBefore, seen_before
 from core.booking.standing import Standing, booker_of, standing_of
 from core.booking.strikes.restricted import UNRESTRICTED, Restriction
+from core.booking.tariff import Price, price_for
 from core.booking.terms import Terms
 from core.dependents.minors import GROWN_UP, Guarded, guarded_by
 from core.transactions import Changed
@@ -68,6 +69,10 @@ class Case:
     def let_go(self) -> list[Standing]:
         """The numbers of this half day that the person gave back lately."""
         return [one for one in self.standing if one.is_of_person and one.status is AppointmentStatus.CANCELLED]
+
+    @property
+    def price(self) -> Price:
+        return price_for(self.dependent, self.schedule, self.terms)
 
     @property
     def wanted_level(self) -> int:

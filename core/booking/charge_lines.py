@@ -1,14 +1,16 @@
-"""One line of what an appointment costs, as it is written wherever a price is made or changed."""
+"""The lines of what an appointment costs, as they are written wherever a price is made or changed."""
 
 from __future__ import annotations
 
+from core.booking.tariff import Price
 from models.appointment import Appointment
 from models.base import new_id
 from models.charge import ChargeLine, FeeKind, Leg
 
-PRICE_LIST = "hospital price list"
-"""The legal basis of what a registration costs."""
-FOLLOW_UP = "follow-up of an earlier visit (续诊)"
+
+def price_lines(appointment: Appointment, price: Price) -> list[ChargeLine]:
+    """A price as it is written on the appointment's own charge."""
+    return [charge_line(appointment, one.kind, one.amount_fen, basis=one.basis) for one in price.lines]
 
 
 def charge_line(appointment: Appointment, kind: FeeKind, amount_fen: int, *, basis: str) -> ChargeLine:

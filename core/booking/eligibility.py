@@ -24,6 +24,7 @@ from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, Rebo
 from core.booking.rules.required import card_to_bring
 from core.booking.standing import booker_of
 from core.booking.strikes.restricted import restriction_of
+from core.booking.tariff import Price
 from core.booking.terms import Terms
 from core.dependents.agreements import has_agreed
 from core.identity.consents import granted_purposes
@@ -63,6 +64,7 @@ class Reason:
 class Eligibility:
     allowed: bool
     reasons: list[Reason]
+    price: Price
 
 
 def explain(
@@ -106,7 +108,7 @@ def explain(
         wanted = replace(wanted, taker=replace(taker, person_id=NOBODY))
     case = replace(case, left=count_left(session, wanted))
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
-    return Eligibility(allowed=not reasons, reasons=reasons)
+    return Eligibility(allowed=not reasons, reasons=reasons, price=case.price)
 
 
 def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from core.booking.discounts import discounts
 from core.booking.policy_checks import (
     Check,
     InvalidPolicy,
@@ -45,6 +46,7 @@ _DAY_MINUTES = 24 * 60
 MOST_DEPENDENTS = 10
 """What nobody may set higher (rules.md 1.1.4)."""
 MOST_IN_BUNDLE = 5
+_MOST_FEN = 10_000_000
 _limit = whole(1, 100)
 
 
@@ -86,6 +88,8 @@ class BookingPolicy:
     `max_per_person_7_days`, `max_per_person_3_months`: visits that are booked or have been, in any 7 and any 91 days
     with the wanted one in them. `max_departments_per_person_day`: of one hospital.
     `max_per_phone_month`: numbers booked in a calendar month for patients with one phone, 0: not counted.
+    `consultation_fen`: how much of the fee is 诊查费, all of a smaller one; the rest is 挂号费. `fee_discounts`: what
+    is taken off it by age (`core/booking/discounts.py`), the first that fits.
     `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital.
     `rebook_after_cancel_minutes`, `rebook_after_refund_minutes`: how long whoever gave a number of a half day back,
     unpaid or paid, waits before they have one of it again.
@@ -154,6 +158,8 @@ class BookingPolicy:
     pay_modes: tuple[str, ...] | None = _key(
         words((str(mode) for mode in PayMode), at_least=1), default=("online", "on_site")
     )
+    consultation_fen: int | None = _key(whole(0, _MOST_FEN), default=0)
+    fee_discounts: tuple[Any, ...] | None = _key(discounts, default=())
 
     # --- cancelling
     cancel_days_before: int | None = _key(whole(0, 60), default=0)

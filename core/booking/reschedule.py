@@ -25,6 +25,7 @@ from core.booking.day.not_me import is_frozen
 from core.booking.endings.let_go import let_replaced_go
 from core.booking.look import Surroundings, look_around
 from core.booking.rules.evaluation import refuse_by_rules, sold_until
+from core.booking.tariff import Price
 from core.booking.terms import Terms
 from core.booking.wish import Wish
 from core.booking.write import Sale, refuse_for_none, write_replacement
@@ -66,8 +67,8 @@ def reschedule_appointment(
     _refuse_unless_reschedulable(session, account, old, found.around.schedule, to, now=now)
     wish = replace(found.wish, pay=old.pay_mode, payer_kind=old.payer_kind, complaint=old.complaint(vault))
     wish = replace(wish, notice_version=old.notice_version)
-    _refuse_unless_offered(wish, found.around.schedule, found.terms)
-    costs_more = _costs_more(account, old, found.around.schedule)
+    _refuse_unless_offered(wish, found.case.price, found.terms)
+    costs_more = _costs_more(account, old, found.case.price)
     refuse_by_rules(found.case)
     sale = _take(session, replace(found, wish=wish), old, costs_more=costs_more, now=now, cause=cause)
     new_id = write_replacement(session, sale, old.charge_id, now=now, cause=cause, vault=vault)
@@ -196,19 +197,20 @@ def _is_near(session: Session, terms: Terms, old: Appointment, schedule: Schedul
     return same_doctor or terms.reschedule_scope == RescheduleScope.DEPARTMENT
 
 
-def _refuse_unless_offered(wish: Wish, schedule: Schedule, terms: Terms) -> None:
+def _refuse_unless_offered(wish: Wish, price: Price, terms: Terms) -> None:
     """What the patient did not say in this request is told of the schedule. Raises: ValidationFailed, FeeChanged."""
     try:
-        wish.refuse_unless_offered(schedule, terms)
+        wish.refuse_unless_offered(terms)
     except ValidationFailed:
         raise ValidationFailed(FieldError("#/schedule_id", "not_offered")) from None
+    wish.refuse_other_price(price)
 
 
-def _costs_more(account: ChargeAccount, old: Appointment, schedule: Schedule) -> bool:
+def _costs_more(account: ChargeAccount, old: Appointment, price: Price) -> bool:
     """Whether a difference is to be paid online first; one charge waits for one payment.
 
     Raises: HoldOpen."""
-    more = old.pay_mode is PayMode.ONLINE and schedule.fee_fen > old.fee_fen
+    more = old.pay_mode is PayMode.ONLINE and price.due_fen > old.fee_fen
     if more and account.waiting:
         raise HoldOpen()
     return more

@@ -109,6 +109,8 @@ class Terms:
     check_in_ends_time_afternoon: str
     follow_up_days: int
     max_follow_ups: int
+    consultation_fen: int
+    fee_discounts: tuple[Mapping[str, Any], ...]
 
     @property
     def agreement_ages(self) -> Ages:

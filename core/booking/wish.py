@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from core.booking.tariff import Price
 from core.booking.terms import Terms
+from core.payments.insurance import OFFERED
 from core.refusals import FeeChanged
 from models.account import Provider
 from models.appointment import PayerKind, PayMode
 from models.errors import FieldError, ValidationFailed
-from models.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,18 @@ class Wish:
         """What the patient comes for, as it is kept; None where nothing was said."""
         return unicodedata.normalize("NFC", (self.complaint or "").strip()) or None
 
-    def pays_online(self, schedule: Schedule) -> bool:
+    def pays_online(self, price: Price) -> bool:
         """Whether the number is only held until the fee is paid."""
-        return self.pay is PayMode.ONLINE and schedule.fee_fen > 0
+        return self.pay is PayMode.ONLINE and price.due_fen > 0
 
-    def refuse_unless_offered(self, schedule: Schedule, terms: Terms) -> None:
-        """Raises: ValidationFailed, FeeChanged."""
+    def refuse_unless_offered(self, terms: Terms) -> None:
+        """Raises: ValidationFailed."""
         if str(self.pay) not in terms.pay_modes:
             raise ValidationFailed(FieldError("#/pay", "not_offered"))
-        if self.payer_kind is not PayerKind.SELF_PAY:
+        if self.payer_kind not in OFFERED:
             raise ValidationFailed(FieldError("#/payer_kind", "not_offered"))
-        if self.expected_fee_fen is not None and self.expected_fee_fen != schedule.fee_fen:
-            raise FeeChanged(fee_fen=schedule.fee_fen)
+
+    def refuse_other_price(self, price: Price) -> None:
+        """Who saw the fee of the half day, which is the same for everybody, may pay less. Raises: FeeChanged."""
+        if self.expected_fee_fen not in {None, price.list_fen, price.due_fen}:
+            raise FeeChanged(fee_fen=price.due_fen)

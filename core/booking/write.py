@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy import String, and_, bindparam, case, select, type_coerce
 from sqlalchemy.orm import Session
 
-from core.booking.charge_lines import FOLLOW_UP, PRICE_LIST, charge_line
+from core.booking.charge_lines import price_lines
 from core.booking.claim import Left, Taken
 from core.booking.endings.end_hold import end_of_hold
 from core.booking.look import Surroundings
 from core.booking.rules.evaluation import full
 from core.booking.shared_charge import Shared
+from core.booking.tariff import FREE_FOLLOW_UP, Price, price_for
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
@@ -29,7 +30,7 @@ from core.transactions import Changed
 from models.appointment import Appointment, AppointmentStatus
 from models.as_read import keep_as_read
 from models.base import Base, new_id, table_of
-from models.charge import Charge, ChargeLine, FeeKind
+from models.charge import Charge, ChargeLine
 from models.grant import Grant
 from models.hospital_card import HospitalCard
 from models.hospital_claim import HospitalClaim, HospitalClaimStatus
@@ -74,8 +75,10 @@ class Sale:
     follow_up_of_id: UUID | None = None
 
     @property
-    def fee_fen(self) -> int:
-        return self.schedule.fee_fen if self.follow_up_of_id is None else 0
+    def price(self) -> Price:
+        if self.follow_up_of_id is not None:
+            return FREE_FOLLOW_UP
+        return price_for(self.dependent, self.schedule, self.terms)
 
     @property
     def schedule(self) -> Schedule:
@@ -96,8 +99,8 @@ def write_booking(session: Session, sale: Sale, *, now: datetime, cause: Cause, 
     """Write the sale. Raises: ScheduleSuspended, ScheduleClosed where that was decided before we had the number,
     Changed where it is not any more what the patient looked at."""
     charge = _charge(sale, now=now)
-    appointment, line, records = _rows(sale, charge.id, now=now, cause=cause, vault=vault)
-    charge.lines = [line]
+    appointment, lines, records = _rows(sale, charge.id, now=now, cause=cause, vault=vault)
+    charge.lines = lines
     _insert(session, [charge, *records], sale)
     keep_as_read(session, appointment)
     if not appointment.awaiting:
@@ -111,7 +114,7 @@ def write_bundle(
     """Write sales of one account on one charge. Raises: as `write_booking`."""
     charge = _charge(sales[0], now=now)
     rows = [_rows(sale, charge.id, now=now, cause=cause, vault=vault) for sale in sales]
-    charge.lines = [line for _, line, _ in rows]
+    charge.lines = [line for _, lines, _ in rows for line in lines]
     before: list[Base] = [charge]
     for sale, (appointment, _, records) in zip(sales, rows, strict=True):
         _insert(session, [*before, *records], sale)
@@ -137,21 +140,21 @@ def write_replacement(
 
 def _rows(
     sale: Sale, charge_id: UUID, *, now: datetime, cause: Cause, vault: Vault
-) -> tuple[Appointment, ChargeLine, list[Base]]:
-    """The appointment, its line, and both with everything else that is written for the sale."""
-    appointment = _appointment(sale, charge_id, now=now)
+) -> tuple[Appointment, list[ChargeLine], list[Base]]:
+    """The appointment, its lines, and both with everything else that is written for the sale."""
+    price = sale.price
+    appointment = _appointment(sale, charge_id, fee_fen=price.due_fen, now=now)
     appointment.seal_complaint(vault, sale.wish.told)
     born = appointment.move(
         AppointmentStatus.PENDING if appointment.awaiting else AppointmentStatus.BOOKED, at=now, cause=cause
     )
-    basis = PRICE_LIST if sale.follow_up_of_id is None else FOLLOW_UP
-    line = charge_line(appointment, FeeKind.REGISTRATION, appointment.fee_fen, basis=basis)
-    records: list[Base] = [appointment, line, sale.taken.event, born]
+    lines = price_lines(appointment, price)
+    records: list[Base] = [appointment, *lines, sale.taken.event, born]
     if appointment.hold_expires_at is not None:
         records.append(end_of_hold(appointment.id, appointment.hold_expires_at, now=now))
     if sale.awaits_hospital:
         records += claim_at_hospital(appointment, now=now, cause=cause)
-    return appointment, line, records
+    return appointment, lines, records
 
 
 def _insert(session: Session, records: list[Base], sale: Sale) -> None:
@@ -194,7 +197,7 @@ def _charge(sale: Sale, *, now: datetime) -> Charge:
     )
 
 
-def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
+def _appointment(sale: Sale, charge_id: UUID, *, fee_fen: int, now: datetime) -> Appointment:
     """Every column is given, so that none needs to be read back."""
     schedule, terms, held = sale.schedule, sale.terms, sale.is_held
     pay_until = sale.hold_until or now + terms.hold_for
@@ -215,7 +218,7 @@ def _appointment(sale: Sale, charge_id: UUID, *, now: datetime) -> Appointment:
         awaiting_hospital=sale.awaits_hospital,
         pay_mode=sale.wish.pay,
         payer_kind=sale.wish.payer_kind,
-        fee_fen=sale.fee_fen,
+        fee_fen=fee_fen,
         hold_expires_at=pay_until if held else None,
         close_by=pay_until + terms.close_cap if held else None,
         cancel_before=terms.cancel_before(schedule.cancel_before, sale.taken.slot.starts_at),

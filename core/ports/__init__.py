@@ -49,6 +49,7 @@ from core.ports.hospital import (
     VisitKind,
     VisitPage,
 )
+from core.ports.insurance import LegState, MixedOrder
 from core.ports.login import (
     IdKind,
     LoginPlatform,
@@ -110,6 +111,7 @@ __all__ = [
     "IncomingKind",
     "InvalidMenu",
     "InvalidSignature",
+    "LegState",
     "Link",
     "LoginPlatform",
     "LoginRefused",
@@ -118,6 +120,7 @@ __all__ = [
     "MessageKind",
     "MessageReader",
     "MiniappLinks",
+    "MixedOrder",
     "NameMatch",
     "NameMatcher",
     "NumberRefused",

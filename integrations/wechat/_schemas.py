@@ -217,6 +217,19 @@ class SealedBillsSchema(AnswerSchema):
     download_bill_list = fields.List(fields.Nested(_SealedBillSchema), required=True, validate=validate.Length(equal=1))
 
 
+def _status(kind: str, *, optional: bool) -> fields.String:
+    words = [f"{kind}_{state}" for state in ("CREATED", "SUCCESS", "REFUND", "FAIL")]
+    return fields.String(required=True, validate=validate.OneOf([*words, f"NO_{kind}"] if optional else words))
+
+
+class MixedOrderSchema(AnswerSchema):
+    """An insurance order, as WeChat answers and tells of it (5)."""
+
+    mix_pay_status = _status("MIX_PAY", optional=False)
+    self_pay_status = _status("SELF_PAY", optional=True)
+    med_ins_pay_status = _status("MED_INS_PAY", optional=True)
+
+
 class BillSchema(AnswerSchema):
     """Where the file of a bill is, and what it hashes to once it is unpacked."""
 

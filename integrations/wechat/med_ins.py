@@ -1,4 +1,5 @@
-"""Insurance payments over WeChat Pay (移动医保支付 2.0): what an order must fulfil before it is sent (wechat.md 5).
+"""Insurance payments over WeChat Pay (移动医保支付 2.0, wechat.md 5): what an order must fulfil before it is sent, and
+what WeChat says of it afterwards.
 
 For the gateway that will open such orders. Sources: PAY /doc/v3/merchant/4016781466, /doc/v3/partner/4018300080.
 """
@@ -7,15 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from marshmallow import ValidationError
 
+from core.ports import LegState, MixedOrder
+from integrations.answers import load
 from integrations.wechat._fields import encrypt_field
+from integrations.wechat._schemas import MixedOrderSchema
 
 _ID_NUMBER = re.compile(r"[0-9]{15}|[0-9]{17}[0-9X]")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_LETTERS = "10X98765432"
+_STATES = {
+    "CREATED": LegState.OPEN,
+    "SUCCESS": LegState.PAID,
+    "REFUND": LegState.RETURNED,
+    "FAIL": LegState.FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -67,3 +80,18 @@ def _lengthened(number: str) -> str:
     """The year gets its century, and the number its check digit (GB 11643)."""
     body = f"{number[:6]}19{number[6:]}"
     return body + _CHECK_LETTERS[sum(int(digit) * weight for digit, weight in zip(body, _WEIGHTS, strict=True)) % 11]
+
+
+def told_order(content: Mapping[str, Any]) -> MixedOrder:
+    """The three states of an order, from an answer or a message. Raises: ValidationError for a word that WeChat has
+    not documented, or an order without any leg."""
+    told = load(MixedOrderSchema(), content)
+    self_pay = _leg(told["self_pay_status"], "SELF_PAY")
+    insurance = _leg(told["med_ins_pay_status"], "MED_INS_PAY")
+    if self_pay is insurance is None:
+        raise ValidationError("an order without any leg")
+    return MixedOrder(_STATES[told["mix_pay_status"].removeprefix("MIX_PAY_")], self_pay, insurance)
+
+
+def _leg(status: str, kind: str) -> LegState | None:
+    return None if status == f"NO_{kind}" else _STATES[status.removeprefix(f"{kind}_")]

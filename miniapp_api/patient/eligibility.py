@@ -1,4 +1,4 @@
-"""May this dependent have a number here? Every rule that refuses, in plain words."""
+"""May this dependent have a number here, and for how much? Every rule that refuses, in plain words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flask import Response
 
 from core.booking.for_another import explain_to
 from core.dependents.granted import Use
+from core.payments.insurance import OFFERED
 from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import reading_and_noting
@@ -16,6 +17,7 @@ from miniapp_api.errors import title_of
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
 from schemas.eligibility import EligibilityQuery, EligibilityReply
+from schemas.fees_in_words import PAYERS
 
 blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
 
@@ -30,9 +32,8 @@ blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
     summary="Every rule that refuses",
 )
 def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
-    """All of them, not only the first. Booking succeeds exactly if nothing refuses at that instant, with
-    the same `notice_version`. The dependent is
-    one's own, or another account's under a grant to book."""
+    """All of them, not only the first, and what it would cost. Booking succeeds exactly if nothing refuses at that
+    instant, with the same `notice_version`. The dependent is one's own, or another account's under a grant to book."""
     account_id, dependent_id = current_caller().account_id, query["dependent_id"]
 
     def look(session: Any, now: Any) -> tuple[dict[str, Any], list[Use]]:
@@ -54,6 +55,7 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
             }
             for reason in said.reasons
         ]
-        return {"allowed": said.allowed, "reasons": reasons}, uses
+        payers = [{"payer_kind": kind, "offered": kind in OFFERED, "words": words} for kind, words in PAYERS.items()]
+        return {"allowed": said.allowed, "reasons": reasons, "price": said.price, "payers": payers}, uses
 
     return reading_and_noting(look, EligibilityReply())

@@ -147,6 +147,7 @@ def test_a_hospital_tells_its_rules_in_words_and_as_data(catalog: Catalog) -> No
     fees = hospital["fee_terms"]
     assert (fees["lowest_fee_fen"], fees["highest_fee_fen"], fees["pay_modes"]) == (2500, 5000, ["online", "on_site"])
     assert "15分钟" in fees["words"]["zh"]
+    assert "不能改为医保结算" in fees["words"]["zh"], "told before anything is paid (rules.md 3.9)"
     assert "实名" in hospital["booking_notice"]["zh"]
     assert "real name" in hospital["booking_notice"]["en"]
     other = catalog.get(f"/hospitals/{catalog.ids['H2']}")

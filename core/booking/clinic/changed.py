@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.booking.charge_lines import charge_line
 from core.booking.clinic.suspended import AFFECTED
+from core.booking.tariff import price_for
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
 from core.notices.write import tell
@@ -22,6 +23,7 @@ from models.appointment import Appointment, AppointmentStatus
 from models.charge import FeeKind
 from models.notice import NoticeKind
 from models.payment import RefundReason
+from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus
 from models.schedule_change import ChangeKind, ScheduleChange
 from models.states import Actor, Cause, CauseKind
@@ -90,8 +92,10 @@ def _follow(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     ).all()
     for change in changes:
         _tell(session, account, appointment, change, now=now)
-    if changes and Terms.from_document(appointment.terms).substitute_refunds_difference:
-        _lower(session, account, appointment, to_fen=schedule.fee_fen, now=now, cause=cause)
+    terms = Terms.from_document(appointment.terms)
+    if changes and terms.substitute_refunds_difference:
+        price = price_for(session.get_one(Dependent, appointment.dependent_id), schedule, terms)
+        _lower(session, account, appointment, to_fen=price.due_fen, now=now, cause=cause)
 
 
 def _tell(

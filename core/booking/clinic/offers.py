@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.booking.clinic.alternatives import Alternative, first_free, suited
 from core.booking.clinic.soon import settle_suspension_soon
+from core.booking.tariff import price_for
 from core.booking.terms import Terms
 from core.jobs.queue import enqueue
 from core.locks import lock_charge
@@ -26,6 +27,7 @@ from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.notice import NoticeKind
 from models.offer import Offer, OfferKind, OfferStatus
+from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 from models.states import Cause
 
@@ -122,6 +124,7 @@ def _hold(
     slot = first_free(session, one, now=now)
     if slot is None or not still_open(session, one.schedule.id):
         return None
+    price = price_for(session.get_one(Dependent, appointment.dependent_id), one.schedule, one.terms)
     slot.withhold(session, why=WithheldReason.OFFERED, at=now, cause=cause)
     offer = Offer(
         id=new_id(),
@@ -131,7 +134,7 @@ def _hold(
         slot_id=slot.id,
         version=version,
         kind=one.kind,
-        fee_fen=min(one.schedule.fee_fen, appointment.fee_fen),
+        fee_fen=min(price.due_fen, appointment.fee_fen),
         expires_at=min(ends_at, one.terms.segment_closes_at(slot.starts_at)),
         created_at=now,
     )

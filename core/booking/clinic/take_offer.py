@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.booking.charge_lines import PRICE_LIST, charge_line
+from core.booking.charge_lines import price_lines
 from core.booking.clinic.alternatives import limit_reached, needs_hospital, others_than
 from core.booking.clinic.offers import Offered, decline, lock_offered, withdraw_offers
 from core.booking.clinic.soon import settle_suspension_soon
@@ -24,6 +24,7 @@ from core.booking.clinic.suspended import AFFECTED, end_suspended
 from core.booking.day.not_me import is_frozen
 from core.booking.endings.end_hold import end_of_hold
 from core.booking.endings.ending import end_replacement
+from core.booking.tariff import price_for
 from core.booking.terms import Terms
 from core.booking.write import claim_at_hospital
 from core.dependents.granted import Use, granted_dependent, hold_live, note_uses
@@ -38,7 +39,7 @@ from core.refusals import AlreadyBooked, AppointmentFrozen, OfferEnded, PersonLi
 from core.rights.access import AccessAction
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
 from models.base import new_id
-from models.charge import Charge, FeeKind
+from models.charge import Charge
 from models.errors import NotFound
 from models.grant import Grant, Scope
 from models.hospital import Hospital
@@ -200,8 +201,9 @@ def _appointment(
     fallen below the offered one. `system` must agree, where the hospital has one."""
     old, offer, schedule, grant = taken.offered.appointment, taken.offer, taken.schedule, taken.grant
     terms = Terms.from_document(schedule.terms)
-    fee_fen = min(offer.fee_fen, schedule.fee_fen)
-    unpaid = old.awaiting_payment and fee_fen > 0
+    price = price_for(session.get_one(Dependent, old.dependent_id), schedule, terms)
+    price = price.at_most(offer.fee_fen, basis=_NO_SURCHARGE)
+    unpaid = old.awaiting_payment and price.due_fen > 0
     expires_at = now + terms.hold_for if unpaid else None
     new = Appointment(
         id=new_id(),
@@ -219,7 +221,7 @@ def _appointment(
         awaiting_hospital=system is not None,
         pay_mode=old.pay_mode,
         payer_kind=old.payer_kind,
-        fee_fen=fee_fen,
+        fee_fen=price.due_fen,
         hold_expires_at=expires_at,
         close_by=None if expires_at is None else expires_at + terms.close_cap,
         cancel_before=terms.cancel_before(schedule.cancel_before, session.get_one(Slot, offer.slot_id).starts_at),
@@ -239,10 +241,7 @@ def _appointment(
     session.flush()
     if expires_at is not None:
         session.add(end_of_hold(new.id, expires_at, now=now))
-    charge.lines.append(charge_line(new, FeeKind.REGISTRATION, schedule.fee_fen, basis=PRICE_LIST))
-    if schedule.fee_fen > fee_fen:
-        discount = fee_fen - schedule.fee_fen
-        charge.lines.append(charge_line(new, FeeKind.DISCOUNT, discount, basis=_NO_SURCHARGE))
+    charge.lines.extend(price_lines(new, price))
     return new
 
 

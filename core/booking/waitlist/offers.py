@@ -172,7 +172,7 @@ class _Sold:
 def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> None:
     """Raises: ScheduleSuspended, ScheduleClosed."""
     case, slot, cause = sold.case, sold.slot, offer.cause
-    waits = sold.wish.pays_online(case.schedule) or sold.around.hospital_system is not None
+    waits = sold.wish.pays_online(case.price) or sold.around.hospital_system is not None
     event = slot.take(SlotStatus.HELD if waits else SlotStatus.BOOKED, at=now, cause=cause)
     session.flush()
     taken = Taken.of(slot, event)
@@ -186,7 +186,7 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
         taken,
         case.card,
         grant=None,
-        is_held=sold.wish.pays_online(case.schedule),
+        is_held=sold.wish.pays_online(case.price),
         hold_until=until,
     )
     made = write_booking(session, sale, now=now, cause=cause, vault=offer.vault).appointment
