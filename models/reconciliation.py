@@ -84,7 +84,7 @@ class DifferenceKind(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     STATE_DIFFERS = "state_differs"
     DUPLICATE = "duplicate"
-    """The bill has it more than once."""
+    """The bill has it more than once, or another day's bill has it too."""
     LATE = "late"
     """It is in the bill of another day than ours."""
     ORPHAN = "orphan"

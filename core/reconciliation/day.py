@@ -106,6 +106,8 @@ def _ask_for_each(session: Session, workbench: Workbench, *, now: datetime) -> N
 
 
 def _again(of: MerchantDay, *, now: datetime, after: timedelta) -> datetime | None:
-    """None once nobody asks for that day any more: an operator may."""
-    is_old = of.day < hospital_day(now) - timedelta(days=_DAYS_BACK)
-    return None if is_old else now + after
+    """None once nobody asks for that day any more: an operator may, and is told that they must."""
+    if of.day >= hospital_day(now) - timedelta(days=_DAYS_BACK):
+        return now + after
+    log.warning("bill_given_up", provider=of.provider, merchant=of.merchant, day=str(of.day), alarm=True)
+    return None

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Exists, and_, func, select
+from sqlalchemy.orm import Session, aliased
 
 from core.clock import day_begins, hospital_day
 from core.ledger.post import Fee, post_fees
@@ -44,7 +44,8 @@ def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datet
     lines = list(session.scalars(select(BillLine).where(BillLine.bill_day_id == bill.id).order_by(BillLine.place)))
     ours = ours_of_day(session, whose, bill.id)
     post_fees(session, _fees(ours, lines), now=now)
-    found = [*_of_lines(ours, bill.day, lines), *_ours_only(session, whose, bill.day)]
+    before = _told_before(session, whose, bill)
+    found = [*_of_lines(ours, bill.day, lines, before), *_ours_only(session, whose, bill.day)]
     for one in [*found, *_of_movements(bill, lines)]:
         _note(session, bill, one, now=now)
     session.flush()
@@ -72,8 +73,25 @@ def _fees(ours: Ours, lines: list[BillLine]) -> Iterator[Fee]:
             yield Fee(payment, line.fee_fen, line.id, line.at)
 
 
-def _of_lines(ours: Ours, day: date, lines: list[BillLine]) -> Iterator[Found]:
-    times = Counter((line.kind, line.number) for line in lines)
+def _told_before(session: Session, whose: Merchant, bill: BillDay) -> Counter[tuple[str, str]]:
+    """How often bills of other days name what this one names, by kind and number of ours."""
+    here, there = aliased(BillLine), aliased(BillLine)
+    same = and_(
+        there.kind == here.kind,
+        there.out_trade_no == here.out_trade_no,
+        func.coalesce(there.out_refund_no, "") == func.coalesce(here.out_refund_no, ""),
+    )
+    query = (
+        select(there)
+        .join(here, same)
+        .join(BillDay, BillDay.id == there.bill_day_id)
+        .where(here.bill_day_id == bill.id, there.bill_day_id != bill.id, *_of_merchant(whose))
+    )
+    return Counter((line.kind, line.number) for line in session.scalars(query).unique())
+
+
+def _of_lines(ours: Ours, day: date, lines: list[BillLine], before: Counter[tuple[str, str]]) -> Iterator[Found]:
+    times = Counter((line.kind, line.number) for line in lines) + before
     for line in lines:
         found = compare(ours, day, line)
         if found is not None:

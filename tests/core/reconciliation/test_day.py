@@ -20,6 +20,7 @@ from bills import (
 from fakes import FakeAdapters, ManualClock
 from harness import REQUEST, Patient, join, make_patient, race
 from sqlalchemy import event, func, select
+from structlog.testing import capture_logs
 
 from core.clock import day_begins, hospital_day
 from core.jobs.queue import LeasedJob
@@ -422,6 +423,37 @@ def test_f_56_a_bill_that_is_not_there_yet_is_asked_for_again(patient: Patient, 
     patient.work()
     assert bills.asked == []
     assert all_of(patient) == []
+
+
+def test_a_line_that_two_days_tell_is_told_once_and_left_to_people(patient: Patient, bills: FakeBills) -> None:
+    """Of a payment and of a refund; what is late, or late too, is told beside it."""
+    patient.cancel(patient.paid())
+    settled(patient)
+    both = [*bills._payments(today(patient)), *bills._refunds(today(patient))]
+    assert close_day(patient) == []
+    patient.clock.advance(ONE_DAY)
+    another_paid(patient)
+    bills.spoil = lambda entries: [*entries, *both]
+    left = close_day(patient)
+    twice = [(one.kind, one.entry, one.facts["times"]) for one in left if one.kind is DifferenceKind.DUPLICATE]
+    assert sorted(twice) == [(DifferenceKind.DUPLICATE, "payment", 2), (DifferenceKind.DUPLICATE, "refund", 2)]
+    assert told(close_day(patient)) == told(left), "looked at again, nothing is told again"
+
+
+def test_a_day_that_is_given_up_is_an_alarm(patient: Patient, bills: FakeBills) -> None:
+    """A week long no bill came, and from then on nobody would ask by themselves."""
+    patient.paid()
+    patient.clock.advance(ONE_DAY)
+    bills.ready = False
+    ask(patient)
+    patient.work()
+    with capture_logs() as lines:
+        for _ in range(8):
+            patient.work(after=ONE_DAY)
+    given_up = [line for line in lines if line["event"] == "bill_given_up"]
+    assert given_up
+    assert all(line["alarm"] for line in given_up)
+    assert (today(patient) - 8 * ONE_DAY).isoformat() in {line["day"] for line in given_up}
 
 
 @pytest.mark.parametrize("failure", [BillUnreadable("line 3"), ProviderUnavailable("silent", sent=False)])
