@@ -38,9 +38,26 @@ class PayerReply(ReplySchema):
     words = fields.Nested(WordsSchema, required=True)
 
 
+class TravelGapReply(ReplySchema):
+    starts_at = Instant(required=True)
+    ends_at = Instant(required=True)
+    minutes = fields.Integer(required=True, metadata={"example": 60})
+
+
+class WarningReply(ReplySchema):
+    code = fields.String(required=True, metadata={"example": "travel_gap"})
+    words = fields.Nested(WordsSchema, required=True)
+    facts = fields.Nested(TravelGapReply, required=True)
+
+
 class EligibilityReply(ReplySchema):
     allowed = fields.Boolean(required=True, metadata={"example": False})
     reasons = fields.List(fields.Nested(ReasonReply), required=True)
+    warnings = fields.List(
+        fields.Nested(WarningReply),
+        required=True,
+        metadata={"description": "what speaks against it and refuses nothing", "example": []},
+    )
     fee_fen = fields.Integer(
         attribute="price.due_fen",
         required=True,

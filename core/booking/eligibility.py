@@ -22,6 +22,7 @@ from core.booking.rules.evaluation import is_proven, refusals, sold_until
 from core.booking.rules.notice import unread_of
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.rules.required import card_to_bring
+from core.booking.rules.travel import TravelGap, travel_gaps
 from core.booking.standing import booker_of
 from core.booking.strikes.restricted import restriction_of
 from core.booking.tariff import Price
@@ -65,6 +66,7 @@ class Eligibility:
     allowed: bool
     reasons: list[Reason]
     price: Price
+    travel_gaps: list[TravelGap]
 
 
 def explain(
@@ -108,7 +110,7 @@ def explain(
         wanted = replace(wanted, taker=replace(taker, person_id=NOBODY))
     case = replace(case, left=count_left(session, wanted))
     reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
-    return Eligibility(allowed=not reasons, reasons=reasons, price=case.price)
+    return Eligibility(not reasons, reasons, case.price, list(travel_gaps(case)))
 
 
 def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:

@@ -90,7 +90,8 @@ class BookingPolicy:
     `max_per_phone_month`: numbers booked in a calendar month for patients with one phone, 0: not counted.
     `consultation_fen`: how much of the fee is 诊查费, all of a smaller one; the rest is 挂号费. `fee_discounts`: what
     is taken off it by age (`core/booking/discounts.py`), the first that fits.
-    `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital.
+    `may_overlap`: whether a segment may meet another appointment of the person, in whichever hospital; nearer than
+    `travel_gap_minutes` to one in another hospital, the patient is warned, 0: never.
     `rebook_after_cancel_minutes`, `rebook_after_refund_minutes`: how long whoever gave a number of a half day back,
     unpaid or paid, waits before they have one of it again.
     `max_in_bundle`: how many numbers are booked together for several dependents, below 2: none; they are one open hold.
@@ -184,6 +185,7 @@ class BookingPolicy:
     max_per_person_3_months: int | None = _key(_limit, default=15)
     max_per_phone_month: int | None = _key(whole(0, 100), default=0)
     may_overlap: bool | None = _key(flag, default=False)
+    travel_gap_minutes: int | None = _key(whole(0, 600), default=60)
     rebook_after_cancel_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=2)
     rebook_after_refund_minutes: int | None = _key(whole(0, _DAY_MINUTES), default=120)
     max_open_holds_person: int | None = _key(_limit, default=1)

@@ -50,6 +50,7 @@ class Terms:
     max_per_person_7_days: int
     max_per_person_3_months: int
     may_overlap: bool
+    travel_gap_minutes: int
     rebook_after_cancel_minutes: int
     rebook_after_refund_minutes: int
     cancel_minutes_before_segment: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
 from schemas.eligibility import EligibilityQuery, EligibilityReply
 from schemas.fees_in_words import PAYERS
+from schemas.travel_in_words import near
 
 blueprint = patient_blueprint("eligibility", "/api/v1/schedules")
 
@@ -56,6 +58,8 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
             for reason in said.reasons
         ]
         payers = [{"payer_kind": kind, "offered": kind in OFFERED, "words": words} for kind, words in PAYERS.items()]
-        return {"allowed": said.allowed, "reasons": reasons, "price": said.price, "payers": payers}, uses
+        warnings = [{"code": "travel_gap", "words": near(gap), "facts": asdict(gap)} for gap in said.travel_gaps]
+        told = {"allowed": said.allowed, "reasons": reasons, "warnings": warnings}
+        return told | {"price": said.price, "payers": payers}, uses
 
     return reading_and_noting(look, EligibilityReply())
