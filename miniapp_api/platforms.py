@@ -244,6 +244,9 @@ def _together(platforms: Platforms, *, named: set[object]) -> list[str]:
         if one.miniapp not in named
     ]
     faults += _twice("wechat_pay", "merchant", [one.merchant for one in platforms.wechat_pay])
+    # Whoever keeps two rows of one account is told its bill twice, each time with what is the other's.
+    faults += _twice("wechat_pay", "mchid", [f"{one.mchid}/{one.sub_mchid}" for one in platforms.wechat_pay])
+    faults += _twice("alipay", "seller_id", [one.seller_id for one in platforms.alipay])
     faults += _twice("hospital_systems", "system", [one.system for one in platforms.hospital_systems])
     faults += _twice("alipay", "merchant", [one.merchant for one in platforms.alipay])
     return faults + _twice("alipay", "app", [one.app for one in platforms.alipay if one.is_miniapp])

@@ -252,6 +252,11 @@ def _row(name: str, **values: Any) -> Callable[[Any], Any]:
     return lambda content: {**content, name: [{**content[name][0], **values}]}
 
 
+def _another(kind: str, **changes: Any) -> Callable[[Any], Any]:
+    """One more row, the first one but for these."""
+    return lambda content: {**content, kind: [content[kind][0], {**content[kind][0], **changes}]}
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://api.weixin.qq.com", "https://api.weixin.qq.com.evil.cn", "https://api.weixin.qq.com@evil.cn",
@@ -420,9 +425,11 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
             "hospital_systems: one system stands there twice",
         ),
         (
-            lambda content: {**content, "alipay": [content["alipay"][0], {**content["alipay"][0], "merchant": "two"}]},
+            _another("alipay", merchant="two", seller_id="2088000000000009"),
             "alipay: one app stands there twice",
         ),
+        (_another("alipay", merchant="two", app="two"), "alipay: one seller_id stands there twice"),
+        (_another("wechat_pay", merchant="two"), "wechat_pay: one mchid stands there twice"),
     ],
 )
 def test_an_account_that_is_none_is_named(production: dict[str, str], change: Callable[[Any], Any], fault: str) -> None:
