@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, new_job
 from core.payments.charge_account import lock_charge_account
-from core.payments.refunds import apply_refund_answer
+from core.payments.refunds import apply_refund_answer, denies
 from core.payments.settle import apply_trade_answer, note_denial
 from core.ports import MessageKind, PaymentGateway, PlatformMessage, RefundAnswer, TradeAnswer, TradeState
 from core.workbench import Workbench
@@ -211,7 +211,7 @@ def _verdict_of_trade(payment: Payment, message: PlatformMessage, trade: TradeAn
 def _verdict_of_refund(refund: Refund, payment: Payment, message: PlatformMessage, said: RefundAnswer) -> Verdict:
     if message.app not in (None, payment.app):
         return Verdict.DIFFERS
-    if said.amount_fen is None:
+    if said.amount_fen is None or denies(refund, said):  # an old word may come late
         return Verdict.TELLS_LITTLE
     return Verdict.AGREES if said.amount_fen == refund.amount_fen else Verdict.DIFFERS
 

@@ -138,10 +138,24 @@ def apply_refund_answer(
     try:
         moved = refund.become(session, _STATUS_OF[answer.state], at=now, cause=cause, done_at=answer.succeeded_at)
     except IllegalTransition as late:
-        log.info("refund_word_out_of_order", refund=str(refund.id), was=late.was, said=late.wanted)
+        _note_late_word(refund, answer, late)
         return
     if moved:
         after_move(session, account, refund, now=now, cause=cause)
+
+
+def denies(refund: Refund, answer: RefundAnswer) -> bool:
+    """The platform says of money that we have told the patient to be there that it is not."""
+    said_so = refund.status is RefundStatus.SUCCEEDED and not refund.by_hand
+    return said_so and answer.state in {RefundState.ABNORMAL, RefundState.CLOSED}
+
+
+def _note_late_word(refund: Refund, answer: RefundAnswer, late: IllegalTransition) -> None:
+    told = {"refund": str(refund.id), "was": late.was, "said": late.wanted}
+    if denies(refund, answer):
+        log.warning("refund_success_denied", alarm=True, **told)
+    else:
+        log.info("refund_word_out_of_order", **told)
 
 
 def _note_other_amount(session: Session, refund: Refund, *, now: datetime, cause: Cause) -> None:

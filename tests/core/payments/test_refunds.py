@@ -117,6 +117,37 @@ def test_an_abnormal_refund_is_not_over(patient: Patient, cancelled: UUID) -> No
     patient.assert_sound()
 
 
+@pytest.mark.parametrize("word", [RefundState.ABNORMAL, RefundState.CLOSED])
+def test_a_success_that_the_platform_takes_back_wakes_somebody_and_moves_nothing(
+    patient: Patient, cancelled: UUID, word: RefundState
+) -> None:
+    patient.work()
+    number = patient.refunds()[0].out_refund_no
+    patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED))
+    patient.work()
+    denied = patient.gateway.settle_refund(number, word)
+    with capture_logs() as lines:
+        patient.hear(denied)
+        patient.work()
+    assert [one["alarm"] for one in lines if one["event"] == "refund_success_denied"] == [True]
+    assert statuses(patient) == [RefundStatus.SUCCEEDED]
+    patient.assert_sound()
+
+
+def test_an_old_word_against_a_success_is_asked_about_and_wakes_nobody(patient: Patient, cancelled: UUID) -> None:
+    patient.work()
+    number = patient.refunds()[0].out_refund_no
+    old = patient.gateway.settle_refund(number, RefundState.ABNORMAL)
+    patient.hear(patient.gateway.settle_refund(number, RefundState.SUCCEEDED))
+    patient.work()
+    with capture_logs() as lines:
+        patient.hear(old)
+        patient.work()
+    assert not [one for one in lines if one.get("alarm")]
+    assert patient.gateway.calls[-1] == ("find_refund", number)
+    assert statuses(patient) == [RefundStatus.SUCCEEDED]
+
+
 def test_a_call_that_was_never_sent_leaves_it_due(
     patient: Patient, cancelled: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -269,6 +269,7 @@ def meet_refund(platform: Platform, refund: Refund, event: str) -> None:
         answer = RefundAnswer(refund.out_refund_no, RefundState(word.replace(" ", "_")), refund.amount_fen)
     if how == "told":
         assert isinstance(answer, RefundAnswer)
+        platform.answers("find_refund", answer)
         platform.tells(answer)
         return
     platform.answers("open_refund", answer)
@@ -291,7 +292,10 @@ def test_a_refund_follows_the_table(platform: Platform, state: str, event: str, 
     assert [one.replaces_id for one in after[1:]] == [refund.id] * (to == "closed")
     how, _, word = event.partition(": ")
     against = how == "told" and to == state and word not in {state, "no such number"}
-    assert logged(lines, "refund_word_out_of_order") == against + (state == "abnormal" and event == "sent: closed")
+    denied = against and state == "succeeded" and word in {"abnormal", "closed"}
+    assert logged(lines, "refund_success_denied") == denied
+    late = (against and not denied) + (state == "abnormal" and event == "sent: closed")
+    assert logged(lines, "refund_word_out_of_order") == late
     patient.assert_sound()
 
 
