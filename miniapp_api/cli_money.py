@@ -4,7 +4,9 @@ left to people."""
 from __future__ import annotations
 
 import json
+import re
 import sys
+import unicodedata
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from flask.cli import with_appcontext
 
 from core.clock import hospital_day
 from core.payments.refund_desk import AtDesk, DeskRefusal, Word, list_at_desk, say_of_refund
-from core.ports import BillNotReady, BillUnreadable, ProviderError
+from core.payments.to_card import give_to_card
+from core.ports import BillNotReady, BillUnreadable, PayeeCard, ProviderError, ProviderRefused, ProviderUnavailable
 from core.reconciliation.day import MerchantDay, reconcile
 from core.reconciliation.desk import list_open, say_of
 from core.reconciliation.sheet import closing_sheet
@@ -24,10 +27,13 @@ from core.registry import NotConfigured
 from miniapp_api.cli_operator import by_operator, operator_option, tells_when_away
 from miniapp_api.services import services
 from models.errors import NotFound
+from models.payment import RefundStatus
 from models.reconciliation import Difference
 from models.refund_decision import RefundWay
 
 WHY_MAX = 500
+_CARD_NUMBER = re.compile(r"[0-9]{12,19}")
+_HOLDER_MAX = 50
 _REFUSALS = {
     NotConfigured: "no_such_merchant",
     BillNotReady: "bill_not_ready",
@@ -148,7 +154,7 @@ def list_refunds(limit: int) -> None:
 @click.argument("refund", type=click.UUID)
 @click.option(
     "--way",
-    type=click.Choice([one.replace("_", "-") for one in RefundWay]),
+    type=click.Choice([one.replace("_", "-") for one in RefundWay if one is not RefundWay.TO_CARD]),
     required=True,
     help="Sent again, or given back by the hospital.",
 )
@@ -168,6 +174,51 @@ def decide_refund(refund: UUID, way: str, why: str, operator: str) -> None:
         sys.exit(error.code)
     click.echo(json.dumps({"refund": str(refund), "decided": decided}))
     sys.exit(0 if decided else 2)
+
+
+def _number(typed: str) -> str:
+    """Raises: BadParameter, which does not repeat it."""
+    number = "".join(typed.split())
+    if _CARD_NUMBER.fullmatch(number) is None:
+        raise click.BadParameter("12 to 19 digits")
+    return number
+
+
+def _holder(typed: str) -> str:
+    """Raises: BadParameter, which does not repeat it."""
+    name = unicodedata.normalize("NFKC", typed).strip()
+    if not name or len(name) > _HOLDER_MAX or not name.isprintable():
+        raise click.BadParameter(f"1 to {_HOLDER_MAX} printable characters")
+    return name
+
+
+@click.command("refund-to-card")
+@click.argument("refund", type=click.UUID)
+@click.option("--bank", required=True, help="The platform's word for the card's bank: ICBC_DEBIT.")
+@click.option("--why", required=True, help="What was found.")
+@operator_option()
+@with_appcontext
+@tells_when_away
+def refund_to_card(refund: UUID, bank: str, why: str, operator: str) -> None:
+    """Have the platform send an abnormal REFUND to another card of the payer. It takes two operators who each type the
+    same card, number and name, when asked: neither is shown, kept or logged. With the second one's word it is sent.
+    Exits 2 while it waits for another."""
+    reason = _reason(why)
+    number = click.prompt("Card number", hide_input=True, value_proc=_number)
+    holder = click.prompt("Name on the card", hide_input=True, value_proc=_holder)
+    said = {"why": reason, "operator": operator}
+    try:
+        status = give_to_card(
+            services().workbench, refund, PayeeCard(bank, number, holder), **said, cause=by_operator(operator)
+        )
+    except (NotFound, DeskRefusal, ProviderRefused) as error:
+        sys.exit(error.code)
+    except NotConfigured:
+        sys.exit("no_such_merchant")
+    except ProviderUnavailable as error:
+        sys.exit("outcome_unknown" if error.sent else "provider_unavailable")
+    click.echo(json.dumps({"refund": str(refund), "decided": status is not None, "status": status}))
+    sys.exit(2 if status is None else status is RefundStatus.ABNORMAL)
 
 
 def _reason(why: str) -> str:
@@ -190,6 +241,7 @@ def _told_of_refund(one: AtDesk) -> str:
         "channel": str(payment.channel),
         "merchant": payment.merchant,
         "since": refund.created_at.isoformat(),
+        "waits_since": one.since.isoformat(),
         "way": None if said is None else str(said.way),
         "why": None if said is None else said.why,
         "first_by": None if said is None else said.first_by,
@@ -220,4 +272,5 @@ commands: tuple[click.Command, ...] = (
     print_sheet,
     list_refunds,
     decide_refund,
+    refund_to_card,
 )

@@ -42,6 +42,7 @@ from core.keys.rotate import ROTATE, rotate_keys
 from core.keys.settle import settle_keys
 from core.payments.ask import ask_payment
 from core.payments.carry_out import carry_out_refund
+from core.payments.desk_clock import watch_refunds
 from core.payments.forget_events import forget_events
 from core.payments.inbox import apply_event
 from core.payments.push_refund import push_refund
@@ -119,6 +120,7 @@ HANDLERS: Mapping[str, Handler] = {
     "sweep": sweep,
     "tell_birthdays": tell_birthdays,
     "watch_bookings": watch_bookings,
+    "watch_refunds": watch_refunds,
     "watch_shipping": watch_shipping,
     WORK_OUT: work_out_strikes,
 }
@@ -140,6 +142,7 @@ PERIODIC = (
     Periodic("sweep", timedelta(minutes=1)),
     Periodic("tell_birthdays", timedelta(days=1)),
     Periodic("watch_bookings", timedelta(minutes=15)),
+    Periodic("watch_refunds", timedelta(days=1)),
     Periodic("watch_shipping", timedelta(days=1)),
 )
 

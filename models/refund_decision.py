@@ -18,11 +18,15 @@ class RefundWay(StrEnum):
     """Sent to the platform once more, under the number that it has."""
     BY_HAND = "by_hand"
     """Given back by the hospital itself, outside of the platform."""
+    TO_CARD = "to_card"
+    """Sent by the platform to another card of the payer, where the bank did not take it."""
 
 
 class RefundDecision(Base):
     """One person proposes a way and says why, another one agrees: then it is decided. `done_at` is when it was carried
-    out, or turned out to be settled. Until then there is no other decision about the refund."""
+    out, or turned out to be settled. Until then there is no other decision about the refund.
+
+    `card_hash` tells whether the second one names the card that the first one named; it is gone once that is known."""
 
     __tablename__ = "refund_decisions"
     __table_args__ = (
@@ -47,6 +51,7 @@ class RefundDecision(Base):
     second_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
+    card_hash: Mapped[bytes | None]
 
     @property
     def is_in_course(self) -> bool:
@@ -54,5 +59,5 @@ class RefundDecision(Base):
         return self.decided_at is not None and self.done_at is None
 
     def agree(self, operator: str, why: str, *, at: datetime) -> None:
-        self.second_by, self.decided_at = operator, at
+        self.second_by, self.decided_at, self.card_hash = operator, at, None
         self.why = both_reasons(self.why, why)

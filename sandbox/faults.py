@@ -27,6 +27,7 @@ BILL_LINE_KINDS = frozenset({"extra_line", "missing_line", "duplicate_line", "wr
 BILL_KINDS = BILL_LINE_KINDS | {"not_ready", "empty_day", "cut_short", "wrong_sum", "wrong_digest"}
 FALSE_KINDS = CONTENT_KINDS | ALIPAY_CONTENT_KINDS
 
+ABNORMAL_TARGET = "refund.abnormal"
 PAY_TARGETS = ("pay.create", "pay.query", "pay.close", "refund.create", "refund.query")
 CERTIFICATES_TARGET = "pay.certificates"
 TRADE_BILL, FLOW_BILL, BILL_FILE = "bill.trade", "bill.flow", "bill.file"
@@ -52,6 +53,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(PAY_TARGETS, TRANSPORT_KINDS | SIGNATURE_KINDS),
     CERTIFICATES_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS,
     "refund.create": TRANSPORT_KINDS | SIGNATURE_KINDS | OUTCOME_KINDS,
+    ABNORMAL_TARGET: TRANSPORT_KINDS | SIGNATURE_KINDS | (OUTCOME_KINDS - {"closed"}),
     TRADE_BILL: TRANSPORT_KINDS | SIGNATURE_KINDS | BILL_KINDS,
     FLOW_BILL: TRANSPORT_KINDS | SIGNATURE_KINDS | (BILL_KINDS - {"wrong_state"}),
     BILL_FILE: TRANSPORT_KINDS,

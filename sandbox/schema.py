@@ -144,4 +144,5 @@ create index if not exists alipay_refunds_by_number on alipay_refunds (out_reque
 ADDED_COLUMNS = (
     ("notices", "channel", "text not null default 'wechat_pay'"),
     ("refunds", "settled_at", "real"),
+    ("refunds", "account", "text"),
 )

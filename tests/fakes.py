@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from core.ports import (
     AppGateway,
     BillSource,
+    CardRefund,
     CloseOutcome,
     Conversation,
     Delivery,
@@ -74,7 +75,7 @@ class FakeGateway:
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
-    limits = GatewayLimits(timedelta(seconds=60), 50)
+    limits = GatewayLimits(timedelta(seconds=60), 50, frozenset({"ICBC_DEBIT", "CMB_DEBIT"}))
 
     def __init__(self, clock: ManualClock, *, merchant: str = "demo", app: str = "patient") -> None:
         self.clock, self.merchant, self.app = clock, merchant, app
@@ -84,7 +85,9 @@ class FakeGateway:
         self.accepted: dict[str, tuple[RefundOrder, datetime]] = {}
         self.down: str | None = None
         self.refuse_refunds: ProviderRefused | ProviderUnavailable | None = None
-        self.refund_settles_as = RefundState.PROCESSING
+        self.refund_settles_as = self.card_settles_as = RefundState.PROCESSING
+        self.refuse_cards: ProviderRefused | ProviderUnavailable | None = None
+        self.cards: list[CardRefund] = []
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: Callable[[str], None] | None = None
         self._one_at_a_time = RLock()
@@ -160,6 +163,17 @@ class FakeGateway:
         """The platform finishes with a refund. Returns what an event would say, and what it says when asked."""
         self.refunds[out_refund_no] = replace(self.refunds[out_refund_no], state=state, succeeded_at=succeeded_at)
         return self.refunds[out_refund_no]
+
+    def refund_to_card(self, order: CardRefund) -> RefundAnswer:
+        self._silent("before", "refund_to_card", order.out_refund_no)
+        if self.refuse_cards is not None:
+            raise self.refuse_cards
+        known = self.refunds[order.out_refund_no]
+        assert (known.state, order.platform_refund_no) == (RefundState.ABNORMAL, known.platform_refund_no)
+        self.cards.append(order)
+        self.refunds[order.out_refund_no] = replace(known, state=self.card_settles_as)
+        self._silent("after", "refund_to_card", order.out_refund_no)
+        return self.refunds[order.out_refund_no]
 
     def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         self._silent("before", "find_refund", out_refund_no)

@@ -3,9 +3,10 @@
 A column named `…_sealed` belongs here by its name, under the purpose `table.…`; the others are listed. What a model
 seals or hashes and this file does not know would stay under the old key for ever, so a test walks all columns.
 
-Not here, since it ages out: fingerprints of idempotency keys (seven days, found under any key of the ring), digests of
-followers' messages (a day), codes sent to phones and who waits for them (a day), codes of offered grants (half an
-hour), the counts of follower limits (minutes), ids of offers to join (made anew at each look), visit passes (minutes).
+Not here, since it ages out: fingerprints of idempotency keys (seven days, found under any key of the ring), digests
+of followers' messages (a day), codes sent to phones and who waits for them (a day), codes of offered grants (half an
+hour), the card that one of two people has named (three days), the counts of follower limits (minutes), ids of offers
+to join (made anew at each look), visit passes (minutes).
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ from models.states import Actor, Cause, CauseKind
 log = structlog.get_logger()
 
 _ON_ITS_WAY = frozenset({RefundState.PROCESSING, RefundState.SUCCEEDED})
+NOT_TAKEN = frozenset({RefundState.ABNORMAL, RefundState.NO_SUCH_NUMBER})
+"""What a platform says of one that was to go to another card, where that has not come to anything, or not yet."""
 Said = Answer | NotConfigured
 
 
@@ -100,35 +102,43 @@ def _note(session: Session, task: _Task, said: Said, *, now: datetime, cause: Ca
     if refund.status not in LEFT_TO_PEOPLE:
         decision.done_at = now
         return None
-    if isinstance(said, ProviderUnavailable) or (isinstance(said, ProviderRefused) and said.retryable):
+    if _is_open(decision.way, said):
         return _later(refund, decision, said, now=now)
     decision.done_at = now
-    if isinstance(said, RefundAnswer) and (decision.way is RefundWay.AGAIN or said.state in _ON_ITS_WAY):
-        _follow(session, account, refund, said, now=now, cause=cause)
+    if isinstance(said, RefundAnswer) and (decision.way is not RefundWay.BY_HAND or said.state in _ON_ITS_WAY):
+        follow(session, account, refund, said, now=now, cause=cause)
     elif decision.way is RefundWay.BY_HAND:
         _give_by_hand(session, account, refund, now=now, cause=cause)
     else:
-        _note_refusal(refund, said)
+        note_refusal(refund, said)
     return None
 
 
+def _is_open(way: RefundWay, said: Said) -> bool:
+    """Nothing is known yet; of what was sent to a card a moment ago the platform may say so later."""
+    if isinstance(said, RefundAnswer):
+        return way is RefundWay.TO_CARD and said.state in NOT_TAKEN
+    return isinstance(said, ProviderUnavailable) or (isinstance(said, ProviderRefused) and said.retryable)
+
+
 def _later(refund: Refund, decision: RefundDecision, said: Said, *, now: datetime) -> datetime | None:
-    """Nothing is known. What was to be sent again is left to people anew after a while: whatever they say then, the
-    platform is asked first."""
-    _note_refusal(refund, said)
+    """What was to be sent is left to people anew after a while: whatever they say then, the platform is asked
+    first."""
+    note_refusal(refund, said)
     is_long = decision.decided_at is not None and now - decision.decided_at > TOO_LONG
-    if is_long and decision.way is RefundWay.AGAIN:
+    if is_long and decision.way is not RefundWay.BY_HAND:
         decision.done_at = now
         return None
     return now + max(FIRST_LOOK, backoff(refund.asked_times))
 
 
-def _note_refusal(refund: Refund, said: Said) -> None:
+def note_refusal(refund: Refund, said: Said) -> None:
+    """It has not come to anything, or nobody knows."""
     refund.last_refusal = said.code if isinstance(said, ProviderRefused) else refund.last_refusal
     log.warning("refund_not_carried_out", refund=str(refund.id), said=type(said).__name__, alarm=True)
 
 
-def _follow(
+def follow(
     session: Session, account: ChargeAccount, refund: Refund, answer: RefundAnswer, *, now: datetime, cause: Cause
 ) -> None:
     """The platform has it: our record goes its way from here on, by way of `processing`."""

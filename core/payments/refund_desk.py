@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import enqueue
@@ -17,13 +17,15 @@ from models.errors import NotFound
 from models.operators import is_same_name
 from models.payment import Payment, Refund, RefundStatus
 from models.refund_decision import RefundDecision, RefundWay
+from models.states import StateEvent
 
 log = structlog.get_logger()
 
 LEFT_TO_PEOPLE = frozenset({RefundStatus.DESK, RefundStatus.ABNORMAL})
 BY_HAND = "given_back_by_hand"
 CARRY_OUT = "carry_out_refund"
-_LET_LIE = timedelta(days=3)
+LET_LIE = timedelta(days=3)
+"""For so long a proposal stands in the way of another one, and what a card is known by is kept."""
 
 
 class DeskRefusal(Exception):
@@ -36,31 +38,36 @@ class DeskRefusal(Exception):
 
 @dataclass(frozen=True)
 class Word:
-    """What one person says of it."""
+    """What one person says of it. `card_hashes`: whatever a card that was named would be known by
+    (`Vault.keyed_hashes`); for `to_card` alone (`give_to_card`)."""
 
     way: RefundWay
     why: str
     operator: str
+    card_hashes: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
 class AtDesk:
-    """One that waits, the payment that it is of, and what has been said of it so far."""
+    """One that waits, the payment that it is of, what has been said of it so far, and since when it waits."""
 
     refund: Refund
     payment: Payment
     decision: RefundDecision | None
+    since: datetime
 
 
 def list_at_desk(session: Session, *, limit: int) -> list[AtDesk]:
     """Those that have waited longest first."""
     standing = (RefundDecision.refund_id == Refund.id) & RefundDecision.done_at.is_(None)
+    moves = select(func.max(StateEvent.at)).where(StateEvent.record_id == Refund.id)
+    since = func.coalesce(moves.correlate(Refund).scalar_subquery(), Refund.created_at)
     query = (
-        select(Refund, Payment, RefundDecision)
+        select(Refund, Payment, RefundDecision, since)
         .join(Payment, Payment.id == Refund.payment_id)
         .outerjoin(RefundDecision, standing)
         .where(Refund.status.in_(LEFT_TO_PEOPLE))
-        .order_by(Refund.created_at, Refund.id)
+        .order_by(since, Refund.id)
     )
     return [AtDesk(*row) for row in session.execute(query.limit(limit))]
 
@@ -99,8 +106,8 @@ def _still_standing(session: Session, refund: Refund, word: Word, *, now: dateti
     found = standing_decision(session, refund.id)
     if found is None or found.decided_at is not None or is_same_name(found.first_by, word.operator):
         return found
-    is_closed = found.way is RefundWay.AGAIN and refund.status is RefundStatus.ABNORMAL
-    if is_closed or (found.way is not word.way and now - found.proposed_at > _LET_LIE):
+    is_another = found.way is not word.way or word.card_hashes
+    if _closed_way(refund, found.way) or (is_another and now - found.proposed_at > LET_LIE):
         session.delete(found)
         session.flush()
         return None
@@ -113,11 +120,24 @@ def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word
         raise DeskRefusal("not_at_desk")
     if standing is not None and standing.decided_at is not None:
         raise DeskRefusal("being_carried_out")
-    if refund.status is RefundStatus.ABNORMAL and word.way is RefundWay.AGAIN:
-        # The platform has the number, and would only say so: it is put right in the platform's own console.
-        raise DeskRefusal("number_known_there")
-    if standing is not None and standing.way is not word.way and not is_same_name(standing.first_by, word.operator):
+    if (code := _closed_way(refund, word.way)) is not None:
+        raise DeskRefusal(code)
+    if standing is None or is_same_name(standing.first_by, word.operator):
+        return
+    if standing.way is not word.way:
         raise DeskRefusal("other_way_proposed")
+    if standing.card_hash is not None and standing.card_hash not in word.card_hashes:
+        raise DeskRefusal("other_card")
+
+
+def _closed_way(refund: Refund, way: RefundWay) -> str | None:
+    """Why it cannot go that way, as it stands."""
+    is_abnormal = refund.status is RefundStatus.ABNORMAL
+    if is_abnormal and way is RefundWay.AGAIN:
+        return "number_known_there"  # the platform would only say so
+    if not is_abnormal and way is RefundWay.TO_CARD:
+        return "not_abnormal"
+    return None
 
 
 def _propose(session: Session, refund: Refund, standing: RefundDecision | None, word: Word, *, now: datetime) -> None:
@@ -125,4 +145,5 @@ def _propose(session: Session, refund: Refund, standing: RefundDecision | None, 
         standing = RefundDecision(id=new_id(), refund_id=refund.id, first_by=word.operator)
         session.add(standing)
     standing.way, standing.why, standing.proposed_at = word.way, word.why, now
+    standing.card_hash = word.card_hashes[0] if word.card_hashes else None
     session.flush()

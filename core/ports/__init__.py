@@ -60,10 +60,12 @@ from core.ports.login import (
     TokenStore,
 )
 from core.ports.money import (
+    CardRefund,
     CloseOutcome,
     GatewayLimits,
     MessageKind,
     MessageReader,
+    PayeeCard,
     PaymentGateway,
     PaymentOrder,
     PlatformMessage,
@@ -87,6 +89,7 @@ __all__ = [
     "BillSource",
     "BillState",
     "BillUnreadable",
+    "CardRefund",
     "CloseOutcome",
     "Conversation",
     "Delivery",
@@ -127,6 +130,7 @@ __all__ = [
     "OfficialAccount",
     "PageLogin",
     "PageSigner",
+    "PayeeCard",
     "PaymentGateway",
     "PaymentOrder",
     "PhoneProver",

@@ -68,6 +68,26 @@ class RefundOrder:
     reason: str
 
 
+@dataclass(frozen=True)
+class PayeeCard:
+    """A bank card of the payer. `bank` is the platform's word for its bank (`GatewayLimits.card_banks`)."""
+
+    bank: str
+    number: str = field(repr=False)
+    holder: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CardRefund:
+    """A refund that the platform could not deliver, for another card. `platform_refund_no` is the platform's number
+    of it."""
+
+    out_refund_no: str
+    out_trade_no: str
+    platform_refund_no: str
+    card: PayeeCard
+
+
 class RefundState(StrEnum):
     PROCESSING = "processing"
     SUCCEEDED = "succeeded"
@@ -121,10 +141,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class GatewayLimits:
-    """A platform's own limits. What we do on reaching one is the core's business."""
+    """A platform's own limits. What we do on reaching one is the core's business.
+
+    `card_banks`: the banks to whose cards it sends what it could not deliver; none where it knows no such way."""
 
     shortest_lead: timedelta
     refunds_per_payment: int
+    card_banks: frozenset[str] = frozenset()
 
 
 class PaymentGateway(Protocol):
@@ -153,6 +176,11 @@ class PaymentGateway(Protocol):
 
     def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         """`out_trade_no` is the payment it belongs to: some platforms know a refund only by both.
+
+        Raises: ProviderUnavailable, ProviderRefused."""
+
+    def refund_to_card(self, order: CardRefund) -> RefundAnswer:
+        """Send an `abnormal` refund to another card of the payer, or send it again: an answer means accepted.
 
         Raises: ProviderUnavailable, ProviderRefused."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from core.ports import (
+    CardRefund,
     CloseOutcome,
     GatewayLimits,
     IdKind,
@@ -214,6 +215,12 @@ class AlipayGateway:
         if "refund_status" not in told:
             return unknown
         return _done(load_answer(DoneRefundSchema(), content))
+
+    def refund_to_card(self, order: CardRefund) -> RefundAnswer:
+        """Alipay has no such call: what it cannot give back to a card goes to the payer's balance.
+
+        Raises: ProviderRefused."""
+        raise ProviderRefused("no_such_way")
 
     def _payer_field(self, kind: IdKind) -> str:
         """The id of the calling app, or the mini-program's where another app calls for it (5.3)."""

@@ -26,7 +26,8 @@ from integrations.transport import (
     strict_object,
 )
 from integrations.wechat._certificates import PATH, MerchantKeys
-from integrations.wechat._keys import KeyRing
+from integrations.wechat._fields import encrypt_field
+from integrations.wechat._keys import KeyRing, PlatformKey
 from integrations.wechat._schemas import RefusalSchema
 from integrations.wechat._signing import Credential, prove, sign, signed_text
 from integrations.wechat.config import MerchantAccount
@@ -104,16 +105,27 @@ class PayHttp:
         self._transport = Transport(timeouts=timeouts, secret_urls=False, most_bytes=most_bytes)
 
     def send(
-        self, method: str, path: str, payload: Mapping[str, Any] | None = None, *, expects: int = 200
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        expects: int = 200,
+        sealed: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Send `path` (with its query, and without any prefix of the base URL: that is what is signed).
+        """Send `path` (with its query, and without any prefix of the base URL: that is what is signed). The fields of
+        `sealed` go out encrypted (4.3).
 
         Only a proven answer with the expected status is success; its content is empty for 204.
         Raises: ProviderUnavailable, ProviderRefused.
         """
+        now = self._clock()
+        keys = self._keys.fresh(self._fetch_certificates, now)
+        best = keys.best(now)
+        if sealed and payload is not None:
+            payload = {**payload, **_sealed(sealed, best)}
         body = b"" if payload is None else json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-        keys = self._keys.fresh(self._fetch_certificates, self._clock())
-        answer = self._exchange(method, path, body, keys)
+        answer = self._exchange(method, path, body, best)
         self._prove(answer, keys)
         if answer.status != expects:
             raise ProviderUnavailable(f"answered with HTTP {answer.status}")
@@ -129,8 +141,9 @@ class PayHttp:
 
         Raises: ProviderUnavailable, ProviderRefused.
         """
-        keys = self._keys.fresh(self._fetch_certificates, self._clock())
-        answer = self._exchange("GET", path, b"", keys)
+        now = self._clock()
+        keys = self._keys.fresh(self._fetch_certificates, now)
+        answer = self._exchange("GET", path, b"", keys.best(now))
         if answer.status != 200:
             raise ProviderUnavailable(f"answered with HTTP {answer.status}")
         return answer.body
@@ -140,27 +153,27 @@ class PayHttp:
         timestamp, nonce = str(int(self._clock().timestamp())), secrets.token_hex(16).upper()
         return timestamp, nonce, sign(self._private_key, signed_text(*before, timestamp, nonce, *after))
 
-    def _exchange(self, method: str, path: str, body: bytes, keys: KeyRing) -> Answer:
+    def _exchange(self, method: str, path: str, body: bytes, key: PlatformKey | None) -> Answer:
         """What came back, unproven. Raises: ProviderUnavailable, ProviderRefused (4xx and 5xx)."""
         answer = self._transport.exchange(
-            method, self._base_url + path, headers=self._headers(method, path, body, keys), body=body or None
+            method, self._base_url + path, headers=self._headers(method, path, body, key), body=body or None
         )
         if answer.status >= 400:
             raise _refusal(answer)
         return answer
 
-    def _headers(self, method: str, path: str, body: bytes, keys: KeyRing) -> dict[str, str]:
+    def _headers(self, method: str, path: str, body: bytes, key: PlatformKey | None) -> dict[str, str]:
         timestamp, nonce, signature = self.stamp((method, path), (body,))
         headers = {
             "Authorization": self._credential.authorization(nonce=nonce, timestamp=timestamp, signature=signature),
             "Content-Type": "application/json",
         }
-        if (key := keys.best(self._clock())) is not None:
-            headers["Wechatpay-Serial"] = key.serial  # which key WeChat shall answer with
+        if key is not None:
+            headers["Wechatpay-Serial"] = key.serial  # which key WeChat shall answer with, and what was sealed for
         return headers
 
     def _fetch_certificates(self, keys: KeyRing) -> Answer:
-        answer = self._exchange("GET", PATH, b"", keys)
+        answer = self._exchange("GET", PATH, b"", keys.best(self._clock()))
         if answer.status != 200:
             raise ProviderUnavailable(f"answered with HTTP {answer.status}")
         return answer
@@ -173,6 +186,16 @@ class PayHttp:
             doubt = _doubt(answer, renewed, self._clock())
         if doubt is not None:
             raise ProviderUnavailable(f"answer is not proven: {doubt}")
+
+
+def _sealed(fields: Mapping[str, str], key: PlatformKey | None) -> dict[str, str]:
+    """Raises: ProviderUnavailable (unsent), ProviderRefused `invalid_field` for one that is too long."""
+    if key is None:
+        raise ProviderUnavailable("no key of WeChat Pay to seal a field with", sent=False)
+    try:
+        return {name: encrypt_field(key.key, text) for name, text in fields.items()}
+    except ValueError:
+        raise ProviderRefused("invalid_field") from None
 
 
 def _doubt(answer: Answer, keys: KeyRing, now: datetime) -> str | None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError
 
 from core.ports import (
+    CardRefund,
     CloseOutcome,
     GatewayLimits,
     PaymentOrder,
@@ -28,7 +29,7 @@ from core.ports import (
 )
 from integrations.answers import load_answer, misfit
 from integrations.transport import DEFAULT_TIMEOUTS, Timeouts
-from integrations.wechat._answers import ToldRefund, told_refund, told_trade
+from integrations.wechat._answers import told_refund, told_trade
 from integrations.wechat._parties import parties_of, query_of, told_parties
 from integrations.wechat._pay_http import Clock, PayHttp, utc_now
 from integrations.wechat._schemas import PrepaySchema, RefundSchema
@@ -52,6 +53,12 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 # Less than WeChat takes: `|` is percent-encoded in URLs and breaks signatures (9, trap 1).
 _TRADE_NUMBER = re.compile(r"[0-9A-Za-z_-]{6,32}")
 _REFUND_NUMBER = re.compile(r"[0-9A-Za-z_-]{6,64}")
+_REFUND_ID = re.compile(r"[0-9A-Za-z]{1,32}")
+_CARD_BANKS = frozenset(
+    f"{bank}_DEBIT"
+    for bank in "CMB COMM ABC CCB ICBC BOC PAB SPDB CITIC CEB CMBC CIB GDB PSBC NBCB".split()  # noqa: SIM905
+)
+"""Whose debit cards what was ABNORMAL can be sent to. Source: PAY /doc/v3/merchant/4012810603."""
 
 
 class WeChatPayGateway:
@@ -63,7 +70,7 @@ class WeChatPayGateway:
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
-    limits = GatewayLimits(shortest_lead=timedelta(seconds=60), refunds_per_payment=50)
+    limits = GatewayLimits(shortest_lead=timedelta(seconds=60), refunds_per_payment=50, card_banks=_CARD_BANKS)
 
     def __init__(
         self,
@@ -149,10 +156,7 @@ class WeChatPayGateway:
         }
         if reason := _short(order.reason, LONGEST_REASON):
             payload["reason"] = reason
-        told = _told_refund(self._http.send("POST", "/v3/refund/domestic/refunds", payload))
-        if (told.out_trade_no, told.answer.out_refund_no) != (order.out_trade_no, order.out_refund_no):
-            raise ProviderUnavailable("answer is about another refund")
-        return told.answer
+        return _told_refund(self._http.send("POST", "/v3/refund/domestic/refunds", payload), order)
 
     def find_refund(self, out_refund_no: str, *, out_trade_no: str) -> RefundAnswer:
         """Right after an unanswered refund WeChat may not know the number yet: wait and ask again.
@@ -166,10 +170,21 @@ class WeChatPayGateway:
             if refusal.code in NO_SUCH_CODES:
                 return RefundAnswer(out_refund_no, RefundState.NO_SUCH_NUMBER)
             raise
-        told = _told_refund(content)
-        if (told.out_trade_no, told.answer.out_refund_no) != (out_trade_no, number):
-            raise ProviderUnavailable("answer is about another refund")
-        return told.answer
+        return _told_of(content, out_trade_no=out_trade_no, out_refund_no=number)
+
+    def refund_to_card(self, order: CardRefund) -> RefundAnswer:
+        """Of one that is ABNORMAL; sent again while it is on its way, it stays one.
+
+        Raises: ProviderUnavailable, ProviderRefused."""
+        payload = {
+            **self._parties.sub,
+            "out_refund_no": _number(_REFUND_NUMBER, order.out_refund_no),
+            "type": "USER_BANK_CARD",
+            "bank_type": order.card.bank,
+        }
+        card = {"bank_account": order.card.number, "real_name": order.card.holder}
+        path = f"/v3/refund/domestic/refunds/{_number(_REFUND_ID, order.platform_refund_no)}/apply-abnormal-refund"
+        return _told_refund(self._http.send("POST", path, payload, sealed=card), order)
 
     def _client_params(self, prepay_id: str) -> dict[str, str]:
         """What wx.requestPayment takes, plus appId. Source: PAY /doc/v3/merchant/4012365341."""
@@ -185,11 +200,18 @@ class WeChatPayGateway:
         }
 
 
-def _told_refund(content: dict[str, Any]) -> ToldRefund:
+def _told_refund(content: dict[str, Any], order: RefundOrder | CardRefund) -> RefundAnswer:
+    return _told_of(content, out_trade_no=order.out_trade_no, out_refund_no=order.out_refund_no)
+
+
+def _told_of(content: dict[str, Any], *, out_trade_no: str, out_refund_no: str) -> RefundAnswer:
     try:
-        return told_refund(RefundSchema(), content)
+        told = told_refund(RefundSchema(), content)
     except ValidationError as error:
         raise misfit(error) from None
+    if (told.out_trade_no, told.answer.out_refund_no) != (out_trade_no, out_refund_no):
+        raise ProviderUnavailable("answer is about another refund")
+    return told.answer
 
 
 def _number(pattern: re.Pattern[str], number: str) -> str:

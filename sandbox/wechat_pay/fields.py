@@ -226,3 +226,31 @@ REFUND = Shape(
         ),
     },
 )
+#: The banks whose debit cards an abnormal refund can be sent to.
+BANKS = {
+    "CMB_DEBIT": "招商银行",
+    "COMM_DEBIT": "交通银行",
+    "ABC_DEBIT": "农业银行",
+    "CCB_DEBIT": "建设银行",
+    "ICBC_DEBIT": "工商银行",
+    "BOC_DEBIT": "中国银行",
+    "PAB_DEBIT": "平安银行",
+    "SPDB_DEBIT": "浦发银行",
+    "CITIC_DEBIT": "中信银行",
+    "CEB_DEBIT": "光大银行",
+    "CMBC_DEBIT": "民生银行",
+    "CIB_DEBIT": "兴业银行",
+    "GDB_DEBIT": "广发银行",
+    "PSBC_DEBIT": "邮储银行",
+    "NBCB_DEBIT": "宁波银行",
+}
+TO_USER, TO_MERCHANT = "USER_BANK_CARD", "MERCHANT_BANK_CARD"
+ABNORMAL = Shape(
+    required={"out_refund_no": OUT_REFUND_NO, "type": Text(32, choices=(TO_USER, TO_MERCHANT))},
+    optional={
+        "sub_mchid": Text(32),
+        "bank_type": Text(16, choices=tuple(BANKS)),
+        "bank_account": Text(1024),
+        "real_name": Text(1024),
+    },
+)

@@ -72,7 +72,7 @@ def settle(tx: Tx, sandbox: Sandbox, refund: Row, state: str, now: float) -> Row
     merchant = sandbox.keys.merchant(refund["mchid"])
     assert settled is not None
     if merchant is not None and settled["notify_url"] is not None:
-        notices.enqueue_refund(tx, sandbox, merchant, settled, ACCOUNT)
+        notices.enqueue_refund(tx, sandbox, merchant, settled, settled["account"] or ACCOUNT)
     return settled
 
 
@@ -96,7 +96,7 @@ def describe(refund: Row) -> dict[str, Any]:
         "transaction_id": refund["transaction_id"],
         "out_trade_no": refund["out_trade_no"],
         "channel": "ORIGINAL",
-        "user_received_account": ACCOUNT,
+        "user_received_account": refund["account"] or ACCOUNT,
         "create_time": china_time(refund["created_at"]),
         "status": refund["state"],
         "funds_account": "AVAILABLE",

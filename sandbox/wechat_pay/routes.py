@@ -6,10 +6,10 @@ from flask import Blueprint, Response, request
 
 from sandbox.context import this_sandbox
 from sandbox.exchange import read_object, text_or_none
-from sandbox.faults import BILL_FILE, CERTIFICATES_TARGET, FLOW_BILL, TRADE_BILL
-from sandbox.wechat_pay import billing, console, refunds, trades
+from sandbox.faults import ABNORMAL_TARGET, BILL_FILE, CERTIFICATES_TARGET, FLOW_BILL, TRADE_BILL
+from sandbox.wechat_pay import abnormal, billing, console, refunds, trades
 from sandbox.wechat_pay.exchange import FileExchange, PayExchange
-from sandbox.wechat_pay.fields import CLOSE, ORDER, PARTNER_CLOSE, PARTNER_ORDER, REFUND, read_body
+from sandbox.wechat_pay.fields import ABNORMAL, CLOSE, ORDER, PARTNER_CLOSE, PARTNER_ORDER, REFUND, read_body
 from sandbox.wechat_pay.parties import Party
 
 DIRECT, PARTNER = "/v3/pay/transactions", "/v3/pay/partner/transactions"
@@ -95,6 +95,20 @@ def query_refund(out_refund_no: str) -> Response:
     sandbox, facts = this_sandbox(), {"out_refund_no": out_refund_no, **_sub(request.args)}
     exchange = PayExchange(sandbox, "refund.query", out_refund_no, facts)
     return exchange.serve(lambda merchant: refunds.query(sandbox, merchant, out_refund_no))
+
+
+@pay.post("/v3/refund/domestic/refunds/<refund_id>/apply-abnormal-refund")
+def send_elsewhere(refund_id: str) -> Response:
+    """Ask for a refund that did not arrive to be sent elsewhere."""
+    sandbox, facts, serial = (
+        this_sandbox(),
+        _facts("out_refund_no", "sub_mchid"),
+        request.headers.get("Wechatpay-Serial"),
+    )
+    exchange = PayExchange(sandbox, ABNORMAL_TARGET, facts["out_refund_no"], facts)
+    return exchange.serve(
+        lambda merchant: abnormal.apply(sandbox, merchant, refund_id, read_body(request.get_data(), ABNORMAL), serial)
+    )
 
 
 @pay.get("/v3/bill/tradebill")

@@ -14,8 +14,10 @@ from postbox import Mailbox, collecting
 
 from core.ports import (
     BillKind,
+    CardRefund,
     CloseOutcome,
     FundKind,
+    PayeeCard,
     PaymentOrder,
     ProviderRefused,
     RefundOrder,
@@ -81,6 +83,21 @@ def test_an_order_is_paid_asked_about_and_given_back(
     assert told.message.refund == gateway.find_refund(back.out_refund_no, out_trade_no=number)
     assert told.message.refund.state is RefundState.SUCCEEDED
     assert {one["mchid"] for one in sandbox.ledger(number)} == {account.sub_mchid}
+
+
+def test_a_sub_merchants_refund_goes_to_another_card(
+    sandbox: Any, gateway: WeChatPayGateway, wechat_order: PaymentOrder
+) -> None:
+    gateway.open_payment(wechat_order)
+    sandbox.control(f"payments/{wechat_order.out_trade_no}/pay")
+    back = RefundOrder("R" + secrets.token_hex(12).upper(), wechat_order.out_trade_no, 2000, 5000, "CNY", "患者退号")
+    sandbox.misbehave("refund.create", "processing")
+    number = gateway.open_refund(back).platform_refund_no
+    assert number is not None
+    sandbox.control(f"refunds/{back.out_refund_no}/settle", status="ABNORMAL")
+    card = PayeeCard("CMB_DEBIT", "6225" * 4, "李四")
+    sent = gateway.refund_to_card(CardRefund(back.out_refund_no, back.out_trade_no, number, card))
+    assert (sent.state, sent.received_account) == (RefundState.PROCESSING, "招商银行借记卡6225")
 
 
 def test_an_unpaid_order_is_closed(gateway: WeChatPayGateway, wechat_order: PaymentOrder) -> None:

@@ -12,11 +12,13 @@ import pytest
 import requests
 
 from core.ports import (
+    CardRefund,
     CloseOutcome,
     FaceOutcome,
     FaceResult,
     FaceSubject,
     LoginRefused,
+    PayeeCard,
     PaymentOrder,
     PlatformUser,
     ProviderRefused,
@@ -207,6 +209,33 @@ def test_a_refund_that_does_not_succeed_says_so(
     assert (
         wechat_gateway.find_refund(refund.out_refund_no, out_trade_no=refund.out_trade_no).state is RefundState[status]
     )
+
+
+def test_what_did_not_arrive_goes_to_another_card(
+    sandbox: Any, wechat_gateway: WeChatPayGateway, paid: PaymentOrder
+) -> None:
+    refund = refund_of(paid, 2000)
+    sandbox.misbehave("refund.create", "processing")
+    number = wechat_gateway.open_refund(refund).platform_refund_no
+    assert number is not None
+    order = CardRefund(refund.out_refund_no, refund.out_trade_no, number, PayeeCard("CMB_DEBIT", "6225" * 4, "李四"))
+    with pytest.raises(ProviderRefused, match="INVALID_REQUEST"):
+        wechat_gateway.refund_to_card(order)
+    sandbox.control(f"refunds/{refund.out_refund_no}/settle", status="ABNORMAL")
+    sandbox.misbehave("refund.abnormal", "processing")
+    answers = [wechat_gateway.refund_to_card(order) for _ in range(2)]
+    assert {(one.state, one.received_account) for one in answers} == {(RefundState.PROCESSING, "招商银行借记卡6225")}
+    sandbox.control(f"refunds/{refund.out_refund_no}/settle", status="SUCCESS")
+    found = wechat_gateway.find_refund(refund.out_refund_no, out_trade_no=refund.out_trade_no)
+    assert (found.state, found.amount_fen) == (RefundState.SUCCEEDED, 2000)
+
+
+@pytest.mark.parametrize("bank", sorted(WeChatPayGateway.limits.card_banks))
+def test_both_readings_know_the_same_banks(sandbox: Any, wechat_gateway: WeChatPayGateway, bank: str) -> None:
+    """An unknown bank is a parameter that is wrong; a refund that nobody knows is not."""
+    order = CardRefund("R-unknown", "T-unknown", "503000", PayeeCard(bank, "6225" * 4, "李四"))
+    with pytest.raises(ProviderRefused, match="RESOURCE_NOT_EXISTS"):
+        wechat_gateway.refund_to_card(order)
 
 
 @pytest.mark.parametrize(("fault", "retryable"), [("not_enough", True), ("account_abnormal", False)])

@@ -13,8 +13,11 @@ from structlog.testing import capture_logs
 from wire import Reply, new_key
 
 from core.payments.refund_desk import Word, say_of_refund
+from core.payments.to_card import give_to_card
+from core.ports import PayeeCard
 from models.payment import PaymentStatus, RefundStatus
 from models.refund_decision import RefundWay
+from models.states import Actor, Cause, CauseKind
 
 FOR_NOW: dict[str, tuple[str, dict[str, Any]]] = {
     "500": ("error", {"status": 500}),
@@ -115,6 +118,28 @@ def test_f_53_what_the_bank_did_not_take_is_not_over_until_two_people_have_given
     stage.work_until(case.is_refunded, "given back by hand")
     assert WECHAT.asked(stage, "refund.create", case.refunds()[0].out_refund_no) == 1
     assert case.counts() == (["refund", "trade"], 1, 1)
+
+
+def test_f_53_what_the_bank_did_not_take_goes_to_the_card_that_two_people_name(stage: Stage) -> None:
+    """Nobody keeps the card, and the patient is told only once it has arrived."""
+    case = WECHAT.paid(stage)
+    WECHAT.spoil(stage, "refund.create", "abnormal", times=1)
+    assert case.cancel().status == 200
+    stage.work_until(lambda: case.refunds()[0].status is RefundStatus.ABNORMAL, "the platform has said so")
+    (refund,) = case.refunds()
+    cause = Cause(Actor.OPERATOR, CauseKind.COMMAND, "test")
+    card = PayeeCard("ICBC_DEBIT", "6222020200112233445", "张三")
+    said = [
+        give_to_card(stage.workbench, refund.id, card, why="患者提供新卡", operator=operator, cause=cause)
+        for operator in ("clerk-1", "clerk-2")
+    ]
+    assert said == [None, RefundStatus.PROCESSING]
+    assert not case.is_refunded()
+    stage.work_until(case.is_refunded, "arrived there")
+    assert WECHAT.asked(stage, "refund.create", refund.out_refund_no) == 1
+    assert WECHAT.asked(stage, "refund.abnormal", refund.out_refund_no) == 1
+    assert case.counts() == (["refund", "trade"], 1, 1)
+    assert case.kept_fen() == 0
 
 
 def test_f_54_what_the_platform_closed_goes_out_under_a_number_that_is_linked_to_it(stage: Stage) -> None:

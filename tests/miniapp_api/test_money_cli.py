@@ -16,7 +16,7 @@ from click.testing import Result
 from ward import Ward, add, book
 
 from core.clock import hospital_day
-from core.ports import ProviderRefused
+from core.ports import ProviderRefused, ProviderUnavailable, RefundState
 from miniapp_api.services import EXTENSION
 from models.database import Database
 
@@ -28,8 +28,11 @@ def bills(ward: Ward) -> FakeBills:
     return made
 
 
-def run(ward: Ward, *args: str) -> Result:
-    return ward.app.test_cli_runner().invoke(args=list(args))
+CARD = ("6222 0202 0011 2233 445", "张三")
+
+
+def run(ward: Ward, *args: str, typed: tuple[str, ...] = ()) -> Result:
+    return ward.app.test_cli_runner().invoke(args=list(args), input="".join(f"{line}\n" for line in typed))
 
 
 def day(ward: Ward, *, back: int = 1) -> tuple[str, str, str]:
@@ -109,8 +112,9 @@ def test_a_database_that_is_away_is_told(ward: Ward, bills: FakeBills) -> None:
         ("closing-sheet", *day(ward)),
         ("list-refunds",),
         ("decide-refund", str(uuid4()), "--way", "again", *said_by),
+        ("refund-to-card", str(uuid4()), "--bank", "ICBC_DEBIT", *said_by),
     ):
-        result = run(ward, *command)
+        result = run(ward, *command, typed=CARD)
         assert (result.exit_code, "busy or away (overloaded)" in result.output) == (1, True), command
 
 
@@ -164,3 +168,61 @@ def test_a_refund_that_is_left_to_people_takes_two_of_them(ward: Ward, bills: Fa
     night(ward, bills)
     # The platform knows of no such refund, and no bill is expected to name one.
     assert run(ward, "reconcile-day", *day(ward)).exit_code == 0
+
+
+def test_a_refund_goes_to_the_card_that_two_people_type_and_nobody_is_shown(ward: Ward) -> None:
+    pay(ward)
+    gateway, an = ward.adapters.the_gateway, ward.log_in("an")
+    (appointment,) = an.get("/appointments")["items"]
+    gateway.refund_settles_as = RefundState.ABNORMAL
+    assert an.post(f"/appointments/{appointment['id']}/cancellation").status == 200
+    ward.work()
+    (waits,) = said(run(ward, "list-refunds"))
+    assert (waits["status"], waits["waits_since"] >= waits["since"]) == ("abnormal", True)
+    of = ("refund-to-card", waits["id"], "--why", "患者提供新卡")
+
+    def say(operator: str, typed: tuple[str, ...] = CARD, bank: str = "ICBC_DEBIT") -> Result:
+        result = run(ward, *of, "--bank", bank, "--operator", operator, typed=typed)
+        assert not [one for one in typed if one.strip() and one in result.output], "what was typed is not shown"
+        return result
+
+    assert say("clerk-1", ("6222", "1" * 20, "x" * 12, CARD[0], " ", "名" * 51, CARD[1])).exit_code == 2
+    (waits,) = said(run(ward, "list-refunds"))
+    assert (waits["way"], waits["first_by"]) == ("to_card", "clerk-1")
+    for typed, bank, code in (
+        ((CARD[0], "李四"), "ICBC_DEBIT", "other_card"),
+        (CARD, "CMB_DEBIT", "other_card"),
+        (CARD, "ICBC_CREDIT", "bank_not_taken"),
+    ):
+        refused = say("clerk-2", typed, bank)
+        assert (refused.exit_code, code in refused.output) == (1, True)
+    gateway.refuse_cards = ProviderRefused("ACCOUNT_ERROR")
+    refused = say("clerk-2")
+    assert (refused.exit_code, "ACCOUNT_ERROR" in refused.output) == (1, True)
+    gateway.refuse_cards = None
+    assert say("clerk-1").exit_code == 2
+    sent = say("clerk-2", ("6222020200112233445", "张三"))
+    assert (sent.exit_code, said(sent)) == (0, [{"refund": waits["id"], "decided": True, "status": "processing"}])
+    late, nobody = say("clerk-3"), run(ward, "refund-to-card", str(uuid4()), *of[2:], *NEVER, typed=CARD)
+    assert ("not_at_desk" in late.output, "not_found" in nobody.output) == (True, True)
+    assert run(ward, "decide-refund", waits["id"], "--way", "to-card", *of[2:], "--operator", "x").exit_code == 2
+
+
+NEVER = ("--bank", "ICBC_DEBIT", "--operator", "clerk-1")
+
+
+@pytest.mark.parametrize(("is_sent", "code"), [(True, "outcome_unknown"), (False, "provider_unavailable")])
+def test_who_is_not_answered_is_told_whether_it_may_have_been_done(ward: Ward, is_sent: bool, code: str) -> None:
+    pay(ward)
+    gateway, an = ward.adapters.the_gateway, ward.log_in("an")
+    (appointment,) = an.get("/appointments")["items"]
+    gateway.refund_settles_as = RefundState.ABNORMAL
+    assert an.post(f"/appointments/{appointment['id']}/cancellation").status == 200
+    ward.work()
+    (waits,) = said(run(ward, "list-refunds"))
+    gateway.refuse_cards = ProviderUnavailable("timeout", sent=is_sent)
+    for operator, exit_code in (("clerk-1", 2), ("clerk-2", 1)):
+        by = ("--bank", "ICBC_DEBIT", "--why", "x", "--operator", operator)
+        result = run(ward, "refund-to-card", waits["id"], *by, typed=CARD)
+        assert result.exit_code == exit_code
+    assert code in result.output

@@ -12,6 +12,7 @@ from models import Base
 from models.base import Document
 
 DIGESTS = {
+    "refund_decisions.card_hash",
     "code_gates.subject_hash", "grants.code_hash", "handoffs.code_hash", "idempotency_keys.fingerprint",
     "login_sessions.token_hash",
     "page_login_attempts.browser_hash", "page_login_attempts.state_hash", "phone_codes.code_hash",

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import responses
 
-from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder, RefundState
+from core.ports import (
+    CardRefund,
+    PayeeCard,
+    ProviderRefused,
+    ProviderUnavailable,
+    RefundAnswer,
+    RefundOrder,
+    RefundState,
+)
 from integrations.alipay import AlipayGateway
 
 REFUND, QUERY = "alipay.trade.refund", "alipay.trade.fastpay.refund.query"
@@ -257,3 +265,10 @@ def test_a_refund_that_cannot_be_written_is_not_sent(
 
 def test_the_limits_are_those_of_the_contract_everybody_has(gateway: AlipayGateway) -> None:
     assert (gateway.limits.shortest_lead.total_seconds(), gateway.limits.refunds_per_payment) == (60, 50)
+
+
+def test_nothing_is_sent_to_another_card(gateway: AlipayGateway, wire: responses.RequestsMock) -> None:
+    assert not gateway.limits.card_banks
+    with pytest.raises(ProviderRefused, match="no_such_way"):
+        gateway.refund_to_card(CardRefund(REFUND_NUMBER, NUMBER, "1", PayeeCard("ICBC_DEBIT", "6222", "张三")))
+    assert not wire.calls

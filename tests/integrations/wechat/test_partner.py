@@ -21,8 +21,10 @@ from wechat_pay_side import PAY_URL
 
 from core.ports import (
     BillUnreadable,
+    CardRefund,
     CloseOutcome,
     InvalidSignature,
+    PayeeCard,
     PaymentOrder,
     ProviderUnavailable,
     RefundOrder,
@@ -133,6 +135,11 @@ def test_refunds_name_the_sub_merchant(
     wechat_pay.answer(wire, "GET", path, refunded)
     found = hospital.find_refund("YZR20261120000001", out_trade_no="YZ20261120000001")
     assert found.amount_fen == refunded["amount"]["refund"]
+    elsewhere = f"/v3/refund/domestic/refunds/{refunded['refund_id']}/apply-abnormal-refund"
+    sent = wechat_pay.answer(wire, "POST", elsewhere, refunded)
+    card = PayeeCard("ICBC_DEBIT", "6222020200112233445", "张三")
+    hospital.refund_to_card(CardRefund("YZR20261120000001", "YZ20261120000001", refunded["refund_id"], card))
+    assert body_of(sent)["sub_mchid"] == SUB
 
 
 @pytest.mark.parametrize(
