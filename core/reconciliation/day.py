@@ -97,7 +97,11 @@ def _ask_for_each(session: Session, workbench: Workbench, *, now: datetime) -> N
     days = [yesterday - timedelta(days=back) for back in range(_DAYS_BACK)]
     rows = session.execute(select(BillDay.provider, BillDay.merchant, BillDay.day).where(BillDay.day >= days[-1]))
     taken = {MerchantDay(*row) for row in rows}
-    for provider, merchant in workbench.adapters.bill_sources():
+    sources = workbench.adapters.bill_sources()
+    for provider, merchant in sorted({(one.provider, one.merchant) for one in taken} - sources.keys()):
+        # Its money moves on, and its payments are nobody's in any bill.
+        log.warning("merchant_gone", provider=provider, merchant=merchant, alarm=True)
+    for provider, merchant in sources:
         for day in days:
             if MerchantDay(provider, merchant, day) not in taken:
                 of = {"provider": provider, "merchant": merchant, "day": day.isoformat()}

@@ -456,6 +456,20 @@ def test_a_day_that_is_given_up_is_an_alarm(patient: Patient, bills: FakeBills) 
     assert (today(patient) - 8 * ONE_DAY).isoformat() in {line["day"] for line in given_up}
 
 
+def test_a_merchant_that_has_left_the_configuration_is_an_alarm(
+    patient: Patient, bills: FakeBills, adapters: FakeAdapters
+) -> None:
+    patient.paid()
+    patient.clock.advance(ONE_DAY)
+    ask(patient)
+    patient.work()
+    adapters.bills.clear()
+    with capture_logs() as lines:
+        ask(patient)
+    gone = [(line["provider"], line["merchant"], line["alarm"]) for line in lines if line["event"] == "merchant_gone"]
+    assert gone == [("wechat_pay", "demo", True)]
+
+
 @pytest.mark.parametrize("failure", [BillUnreadable("line 3"), ProviderUnavailable("silent", sent=False)])
 def test_f_56_a_bill_that_cannot_be_read_is_asked_for_again(
     patient: Patient, bills: FakeBills, failure: Exception, monkeypatch: pytest.MonkeyPatch
