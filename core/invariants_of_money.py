@@ -36,6 +36,10 @@ OF_MONEY: Mapping[str, str] = {
     "FROM charge_lines l WHERE l.appointment_id = a.id)",
     "refunds_within_payment": "SELECT p.id FROM payments p JOIN refunds r ON r.payment_id = p.id "
     "WHERE r.status <> 'closed' GROUP BY p.id, p.received_fen HAVING SUM(r.amount_fen) > COALESCE(p.received_fen, 0)",
+    "each_is_given_back_what_it_cost": "SELECT a.id FROM appointments a WHERE (SELECT COALESCE(SUM(g.amount_fen), 0) "
+    "FROM refund_lines g JOIN charge_lines l ON l.id = g.charge_line_id JOIN refunds r ON r.id = g.refund_id "
+    "WHERE l.appointment_id = a.id AND r.status <> 'closed') > (SELECT COALESCE(SUM(l.amount_fen), 0) "
+    "FROM charge_lines l WHERE l.appointment_id = a.id)",
     "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
     "AND created_at < :last_retry",
     "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",

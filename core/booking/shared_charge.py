@@ -37,8 +37,8 @@ class Shared:
 
 
 def shared_of(session: Session, charges: Sequence[Charge]) -> dict[UUID, Shared]:
-    """Of the charges with more than one line: nothing is read for the others."""
-    ids = [one.id for one in charges if len(one.lines) > 1]
+    """Of the charges of more than one appointment: nothing is read for the others."""
+    ids = [one.id for one in charges if len({line.appointment_id for line in one.lines}) > 1]
     if not ids:
         return {}
     found = {one: Shared({}, {}, {}, {}, set()) for one in ids}

@@ -96,10 +96,10 @@ class ChargeAccount:
         return next((one for one in beside if one.replaces_id == appointment.id), None)
 
     def carried_over(self) -> dict[UUID, int]:
-        """By appointment, how much of what was paid for it went to the one that took its place."""
+        """By appointment, how much of what was paid for it went to the one that took its place on this charge."""
         fees = {one.id: one.fee_fen for one in self.appointments}
         sure = [one for one in self.appointments if not one.awaiting_payment and not one.beside_replaced]
-        return {one.replaces_id: min(one.fee_fen, fees[one.replaces_id]) for one in sure if one.replaces_id is not None}
+        return {one.replaces_id: min(one.fee_fen, fees[one.replaces_id]) for one in sure if one.replaces_id in fees}
 
     def live_fen(self, appointment: Appointment) -> int:
         """What its lines come to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from uuid import UUID
 
@@ -88,14 +89,18 @@ def push_waiting(session: Session, account: ChargeAccount, *, now: datetime) -> 
 
 
 def _allocate(session: Session, account: ChargeAccount, refund: Refund) -> None:
-    """Say which void lines the money belongs to; a surplus belongs to none."""
+    """Say which void lines the money belongs to, of no appointment more than it cost; a surplus belongs to none."""
     left = refund.amount_fen
-    given, carried = _given_back(session, account), account.carried_over()
-    for line in account.charge.lines:
-        back = line.amount_fen - given.get(line.id, 0) - carried.get(line.appointment_id, 0)
-        share = min(left, back) if line.voided_at is not None else 0
+    void = [line for line in account.charge.lines if line.voided_at is not None]
+    given, owed = _given_back(session, account), Counter[UUID]()
+    for line in void:
+        owed[line.appointment_id] += line.amount_fen - given.get(line.id, 0)
+    owed.subtract(account.carried_over())
+    for line in void:
+        share = min(left, line.amount_fen - given.get(line.id, 0), owed[line.appointment_id])
         if share > 0:
             session.add(RefundLine(id=new_id(), refund_id=refund.id, charge_line_id=line.id, amount_fen=share))
+            owed[line.appointment_id] -= share
             left -= share
 
 

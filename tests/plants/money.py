@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.appointment import Appointment, AppointmentStatus
 from models.base import new_id
 from models.charge import Charge, ChargeLine
-from models.payment import Payment, PaymentStatus, Refund, RefundStatus
+from models.payment import Payment, PaymentStatus, Refund, RefundLine, RefundStatus
 from models.schedule import Slot, SlotStatus, WithheldReason
-from plants import World, change, clone, drop, plant, quiet
+from plants import World, change, clone, drop, plant, quiet, table
 
 CLOSED_BEFORE = "prepay_is_closed_before_its_number_comes_back"
 _LATER = timedelta(minutes=1)
@@ -167,6 +169,27 @@ def _another_of_the_bundle_is_still_to_be_paid(session: Session, world: World) -
 
 
 # --- refunds of a payment
+
+
+def _line_given_back(session: Session, world: World) -> UUID:
+    lines, refund = table(RefundLine), world.of(session, Refund, world.cancelled)
+    return session.execute(select(lines.c.id).where(lines.c.refund_id == refund)).scalar_one()
+
+
+@plant("each_is_given_back_what_it_cost")
+def _a_fen_more_than_it_cost(session: Session, world: World) -> None:
+    change(session, RefundLine, _line_given_back(session, world), amount_fen=5001)
+
+
+@plant("each_is_given_back_what_it_cost")
+def _its_line_twice(session: Session, world: World) -> None:
+    clone(session, RefundLine, _line_given_back(session, world))
+
+
+@quiet("each_is_given_back_what_it_cost")
+def _of_two_each_its_own(session: Session, world: World) -> None:
+    line = world.of(session, ChargeLine, world.paid)
+    clone(session, RefundLine, _line_given_back(session, world), charge_line_id=line, amount_fen=5000)
 
 
 @plant("refunds_within_payment")

@@ -93,7 +93,8 @@ def _follow(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     for change in changes:
         _tell(session, account, appointment, change, now=now)
     terms = Terms.from_document(appointment.terms)
-    if changes and terms.substitute_refunds_difference:
+    substituted = any(one.kind is ChangeKind.SUBSTITUTED for one in changes)
+    if substituted and terms.substitute_refunds_difference:
         price = price_for(session.get_one(Dependent, appointment.dependent_id), schedule, terms)
         _lower(session, account, appointment, to_fen=price.due_fen, now=now, cause=cause)
 

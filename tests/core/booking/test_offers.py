@@ -126,6 +126,27 @@ def test_what_has_become_cheaper_since_it_was_offered_costs_that_much(clinics: C
     patient.assert_sound()
 
 
+@pytest.mark.parametrize("ends", ["cancelled", "suspended"])
+def test_what_was_not_paid_before_is_paid_and_given_back_like_any_other(clinics: Clinics, ends: str) -> None:
+    """The number that is taken has a charge of its own then, on which there is nothing of the lost one."""
+    patient = clinics.patient
+    patient.book()
+    taken = clinics.accept(clinics.suspended()[0])
+    assert patient.open_payment(taken) is None
+    patient.hear(patient.gateway.pay(patient.payments()[-1].out_trade_no))
+    patient.work()
+    assert patient.appointment(taken).status is AppointmentStatus.BOOKED
+    if ends == "cancelled":
+        patient.cancel(taken)
+    else:
+        suspend(patient, clinics.later)
+        patient.work(after=timedelta(days=1))
+    patient.work()
+    assert patient.appointment(taken).status is AppointmentStatus.CANCELLED
+    assert [one.amount_fen for one in patient.refunds()] == [3000]
+    patient.assert_sound()
+
+
 def test_taking_one_ends_an_exchange_that_was_being_paid(clinics: Clinics) -> None:
     """The sheet over the difference is closed; nobody pays it and has it back."""
     patient = clinics.patient

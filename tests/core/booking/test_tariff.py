@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +17,20 @@ from hospital_acts import ORDER
 from hypothesis import given
 from hypothesis import strategies as st
 from offering import Clinics, make_clinics
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from core.booking.clinic.change_clinic import substitute_doctor
+from core.booking.clinic.change_clinic import move_schedule, substitute_doctor
 from core.booking.eligibility import explain
 from core.booking.policy import BookingPolicy, InvalidPolicy
 from core.booking.tariff import price_for
 from core.booking.terms import Terms
+from core.booking.views import view_appointment
 from core.refusals import FeeChanged
 from core.workbench import Workbench
 from models.appointment import PayMode
 from models.charge import ChargeLine, FeeKind
 from models.hospital import Department
+from models.payment import RefundLine
 from models.person import Dependent
 from models.schedule import Schedule
 
@@ -209,6 +211,57 @@ def test_each_of_a_family_pays_their_own_price_and_all_of_it_at_once(patient: Pa
     patient.assert_sound()
 
 
+def given_back(patient: Patient) -> list[list[tuple[UUID, int]]]:
+    """By refund, of whose lines it gives back how much."""
+    query = (
+        select(RefundLine.refund_id, ChargeLine.appointment_id, func.sum(RefundLine.amount_fen))
+        .join(ChargeLine, ChargeLine.id == RefundLine.charge_line_id)
+        .group_by(RefundLine.refund_id, ChargeLine.appointment_id)
+    )
+    rows = patient.read(lambda session: session.execute(query).all())
+    of = {one.id: [(whose, int(fen)) for refund, whose, fen in rows if refund == one.id] for one in patient.refunds()}
+    return list(of.values())
+
+
+@pytest.mark.parametrize("percent", [50, 100])
+def test_what_goes_back_to_each_of_a_family_is_their_own(patient: Patient, percent: int) -> None:
+    """What an elder did not pay is nothing that could go back, and nobody else's refund is told under their number."""
+    there = later(patient, terms={"fee_discounts": [ELDERS | {"percent": percent}]})
+    (child,) = relatives(patient, 1)
+    is_of_age(patient, child, 30)
+    elders, childs = (
+        one.appointment.id for one in bundled(patient, [(patient.dependent_id, there), (child, there)]).items
+    )
+    pay(patient, childs)
+    patient.cancel(elders)
+    patient.cancel(childs)
+    patient.work()
+    own = 5000 - 50 * percent
+    assert given_back(patient) == [*([[(elders, own)]] if own else []), [(childs, 5000)]]
+    shown = [
+        patient.read(
+            lambda session, one=one: view_appointment(session, appointment_id=one, account_id=patient.account_id)
+        )
+        for one in (elders, childs)
+    ]
+    assert [one.refund and one.refund.amount_fen for one in shown] == [own or None, 5000]
+    patient.assert_sound()
+
+
+def test_what_an_exchange_gives_back_is_of_the_old_number(patient: Patient) -> None:
+    """Line by line, of two lines and a discount; with the new number goes what was carried over to it."""
+    old = patient.book()
+    pay(patient, old)
+    same = {"consultation_fen": 2500, "fee_discounts": [ELDERS | {"percent": 30}]}
+    new = patient.reschedule(old, later(patient, fee_fen=3000, terms=same))
+    patient.work()
+    assert given_back(patient) == [[(old, 400)]]
+    patient.cancel(new)
+    patient.work()
+    assert given_back(patient) == [[(old, 400)], [(new, 2100)]]
+    patient.assert_sound()
+
+
 @pytest.mark.parametrize(("fee", "back", "more"), [(5000, [], []), (3000, [1000], []), (9000, [], [2000])])
 def test_in_an_exchange_what_is_due_is_compared_and_not_what_is_listed(
     patient: Patient, fee: int, back: list[int], more: list[int]
@@ -245,6 +298,21 @@ def test_a_cheaper_doctor_gives_back_what_this_patient_pays_less(patient: Patien
     patient.work()
     assert [one.amount_fen for one in patient.refunds()] == [1000]
     assert patient.appointment(appointment_id).fee_fen == 1500
+    patient.assert_sound()
+
+
+def test_a_clinic_that_is_moved_costs_what_it_cost(patient: Patient) -> None:
+    """Whatever would come out of it by now: only another doctor makes another price."""
+    is_of_age(patient, patient.dependent_id, 30)
+    appointment_id = patient.book()
+    pay(patient, appointment_id)
+    is_of_age(patient, patient.dependent_id, 70)
+    starts_at = patient.slots()[0].starts_at + timedelta(minutes=30)
+    move = {"schedule_id": patient.schedule_id, "starts_at": starts_at, "campus_id": None, "order": ORDER}
+    patient.write(lambda session, now: move_schedule(session, now=now, **move))
+    patient.work()
+    assert patient.appointment(appointment_id).fee_fen == 5000
+    assert patient.refunds() == []
     patient.assert_sound()
 
 
