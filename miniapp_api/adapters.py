@@ -44,6 +44,7 @@ from integrations.wechat import (
     WeChatBillSource,
     WeChatConversation,
     WeChatFaceVerifier,
+    WeChatH5Gateway,
     WeChatMiniappLinks,
     WeChatMiniappLogin,
     WeChatOfficialAccount,
@@ -69,7 +70,8 @@ class Registry:
     """Implements core.ports.Adapters from the accounts of the configuration. Makes no call to anybody.
 
     A payment needs a merchant account and an app that may pay to it. At WeChat that is a mini-program or an official
-    account whose appid the merchant number is bound to; at Alipay the row itself names the mini-program.
+    account whose appid the merchant number is bound to; at Alipay the row itself names the mini-program. From a browser
+    whoever is logged in may pay, wherever that is.
     """
 
     def __init__(self, config: Config, tokens: TokenStore) -> None:
@@ -80,6 +82,7 @@ class Registry:
         self._faces_at: dict[tuple[str, str], list[FaceVerifier]] = {}
         self._gateways: dict[tuple[str, str, str], PaymentGateway] = {}
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
+        self._anybodys: dict[str, list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
         self._bills: dict[tuple[str, str], BillSource] = {}
         self._shipping: dict[tuple[str, str], ShippingReporter] = {}
@@ -121,7 +124,7 @@ class Registry:
         return _found(self._faces.get((method, app)))
 
     def gateway(self, channel: str, merchant: str | None, *, provider: str, app: str) -> PaymentGateway:
-        able = self._payers.get((channel, provider, app), [])
+        able = self._payers.get((channel, provider, app), []) + self._anybodys.get(channel, [])
         return _found(next((gateway for gateway in able if merchant in (None, gateway.merchant)), None))
 
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
@@ -189,19 +192,26 @@ class Registry:
         """`payers`: provider and name of every app, by appid."""
         bound = {one: payers[one] for one in account.appids if one in payers}
         for appid, (provider, app) in bound.items():
-            gateway = WeChatPayGateway(
-                account,
-                app=app,
-                appid=appid,
-                tokens=self._tokens,
-                payment_notify_url=f"{self._callbacks}/wechat-pay/{account.merchant}",
-                refund_notify_url=f"{self._callbacks}/wechat-refund/{account.merchant}",
-            )
-            self._add_gateway(gateway, provider)
+            self._add_gateway(self._wechat_pay(WeChatPayGateway, account, app=app, appid=appid), provider)
+        if bound and account.h5:  # an order names one app all the same; events come in its name
+            appid, (_, app) = next(iter(bound.items()))
+            self._add_gateway(self._wechat_pay(WeChatH5Gateway, account, app=app, appid=appid), None)
         self._add_bills(WeChatBillSource(account, self._tokens))
         if bound:
             apps = {appid: app for appid, (_, app) in bound.items()}
             self._add_reader(WeChatPayMessageReader(account, apps, tokens=self._tokens))
+
+    def _wechat_pay(
+        self, kind: type[WeChatPayGateway], account: MerchantAccount, *, app: str, appid: str
+    ) -> WeChatPayGateway:
+        return kind(
+            account,
+            app=app,
+            appid=appid,
+            tokens=self._tokens,
+            payment_notify_url=f"{self._callbacks}/wechat-pay/{account.merchant}",
+            refund_notify_url=f"{self._callbacks}/wechat-refund/{account.merchant}",
+        )
 
     def _add_alipay(self, account: AlipayAccount) -> None:
         account.keys.share(self._tokens)
@@ -221,9 +231,13 @@ class Registry:
         self._faces_at[login.provider, login.app] = list(faces)
         self._faces |= {(face.method, face.app): face for face in faces}
 
-    def _add_gateway(self, gateway: PaymentGateway, provider: str) -> None:
+    def _add_gateway(self, gateway: PaymentGateway, provider: str | None) -> None:
+        """For who is logged in at `provider` in its app; without one, for whoever is logged in anywhere."""
         self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
-        self._payers.setdefault((gateway.channel, provider, gateway.app), []).append(gateway)
+        if provider is None:
+            self._anybodys.setdefault(gateway.channel, []).append(gateway)
+        else:
+            self._payers.setdefault((gateway.channel, provider, gateway.app), []).append(gateway)
 
     def _add_reader(self, reader: MessageReader) -> None:
         self._readers[reader.provider, reader.merchant] = reader

@@ -7,7 +7,7 @@
 | `DATA_DIR` | folder for what this machine keeps | `data-local` in the working directory |
 | `KEYS_FILE` | JSON with the three key rings, mode 0600 (`python -m miniapp_api.keys FILE`) | local: `keys.json` in `DATA_DIR`; production: required |
 | `CRYPTO_SUITE` | `aes` (AES-256-GCM, HMAC-SHA256) or `sm` (SM4-GCM, HMAC-SM3): what new keys are made for, and what the active ones must be | new keys: `aes`; active ones: whatever `KEYS_FILE` says |
-| `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, bound_appids?, sub_mchid?, sub_appids?, serial_no, private_key, apiv3_key, public_key_id?, public_key?, platform_certificates?, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
+| `PLATFORMS_FILE` | JSON with the platforms' accounts, mode 0600 in production: `{"wechat_miniapp": [{app, appid, secret, base_url}], "wechat_pay": [{merchant, mchid, appid, bound_appids?, sub_mchid?, sub_appids?, h5?, serial_no, private_key, apiv3_key, public_key_id?, public_key?, platform_certificates?, base_url}]}`; `base_url` may be left out; other keys are ignored | local: `platforms.json` in `DATA_DIR`; production: required |
 | `PUBLIC_BASE_URL` | where the platforms reach us; https in production | local: `http://127.0.0.1:8000` (or `API_PORT`); production: required |
 | `TRUSTED_PROXIES` | how many proxies of ours stand in front and set `X-Forwarded-For` | `0` |
 | `SESSION_HOURS` | how long a login lasts | `720` |

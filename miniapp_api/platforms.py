@@ -163,6 +163,7 @@ _MERCHANTS = _List(
     | {"private_key": "private_key_pem"},
     may={name: name for name in ("public_key_id", "base_url", "sub_mchid")} | {"public_key": "public_key_pem"},
     lists={name: name for name in ("platform_certificates", "bound_appids", "sub_appids")},
+    flags=("h5",),
     own={"base_url": ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")},
 )
 _ALIPAY = _List(

@@ -128,7 +128,9 @@ class OpenedPaymentReply(PaymentReply):
         keys=fields.String(),
         required=True,
         metadata={
-            "description": "goes unchanged into wx.requestPayment, my.tradePay or the bridge of the official account",
+            "description": "goes unchanged into wx.requestPayment, my.tradePay or the bridge of the official account; "
+            "of `wechat_h5` it is `h5_url`, a place to go to within 5 minutes, outside of WeChat, where "
+            "`&redirect_url=` may be added",
             "example": {
                 "timeStamp": "1795313280",
                 "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",

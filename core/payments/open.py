@@ -7,7 +7,7 @@ with fresh client parameters, never a second number. Any other channel, app or p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -77,12 +77,14 @@ class PaymentIntent:
 
 @dataclass(frozen=True)
 class Opened:
-    """The payment with what shows its pay sheet; or why there is none yet."""
+    """The payment with what shows its pay sheet; or why there is none yet. One that is `stuck` stands unpaid, and its
+    number is not opened again."""
 
     payment_id: UUID
     charge_id: UUID
     client_params: Mapping[str, Any] | None = None
     error: Exception | None = None
+    stuck: bool = False
 
 
 def intend_payment(
@@ -186,13 +188,24 @@ def _make(
     return payment
 
 
-def open_at_platform(workbench: Workbench, intent: PaymentIntent, *, cause: Cause) -> Opened:
-    """Call the platform, closing an older prepay of another payer first.
+def open_at_platform(
+    workbench: Workbench, intent: PaymentIntent, *, cause: Cause, client_ip: str | None = None
+) -> Opened:
+    """Call the platform, closing an older prepay of another payer first. `client_ip` is told to a platform that wants
+    it, and kept nowhere: one that was told another address may not open its number again, and is given a new one.
 
     Raises: AlreadyPaid, NotPayable, HoldEnding, ProviderDown."""
     payment = intent.payment or _make_room(workbench, intent, cause=cause)
+    opened = _open(workbench, payment, client_ip=client_ip, cause=cause)
+    if not opened.stuck:
+        return opened
+    return _open(workbench, _make_room(workbench, intent, cause=cause), client_ip=client_ip, cause=cause)
+
+
+def _open(workbench: Workbench, payment: Payment, *, client_ip: str | None, cause: Cause) -> Opened:
     gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
     order = workbench.transactions.read(lambda session, _now: _order(session, payment, workbench.vault))
+    order = replace(order, client_ip=client_ip)
     try:
         return Opened(payment.id, payment.charge_id, client_params=gateway.open_payment(order))
     except ProviderUnavailable as error:
@@ -245,8 +258,8 @@ def _after_refusal(
     if answer.state is TradeState.NO_SUCH_NUMBER and not error.retryable:
         answer = TradeAnswer(payment.out_trade_no, TradeState.FAILED)
     write_answer(workbench, payment, answer, cause=cause)
-    paid = answer.state is TradeState.PAID
-    return Opened(payment.id, payment.charge_id, error=AlreadyPaid() if paid else error)
+    paid, stuck = answer.state is TradeState.PAID, answer.state is TradeState.UNPAID and not error.retryable
+    return Opened(payment.id, payment.charge_id, error=AlreadyPaid() if paid else error, stuck=stuck)
 
 
 def note_opened(session: Session, opened: Opened, *, now: datetime, cause: Cause) -> tuple[Payment, Exception | None]:

@@ -15,7 +15,8 @@ from models.account import IdKind
 class PaymentOrder:
     """One payment to open. Asking again with an equal order opens nothing new.
 
-    `payer` is the payer's id at the platform, and `payer_kind` which of the platform's ids it is.
+    `payer` is the payer's id at the platform, and `payer_kind` which of the platform's ids it is. `client_ip` is where
+    the payer's device is, for a platform that wants to know; it belongs to the asking, and makes no other order.
     """
 
     out_trade_no: str
@@ -25,6 +26,7 @@ class PaymentOrder:
     payer: str = field(repr=False)
     payer_kind: IdKind
     expires_at: datetime
+    client_ip: str | None = field(default=None, repr=False, compare=False)
 
 
 class TradeState(StrEnum):

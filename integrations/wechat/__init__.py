@@ -5,6 +5,7 @@ from integrations.wechat.config import MerchantAccount, MiniappAccount
 from integrations.wechat.conversation import WeChatConversation
 from integrations.wechat.events import WeChatPayMessageReader
 from integrations.wechat.face import WeChatFaceVerifier
+from integrations.wechat.h5 import WeChatH5Gateway
 from integrations.wechat.links import WeChatMiniappLinks
 from integrations.wechat.login import WeChatMiniappLogin
 from integrations.wechat.menu import MenuPlace
@@ -24,6 +25,7 @@ __all__ = [
     "WeChatBillSource",
     "WeChatConversation",
     "WeChatFaceVerifier",
+    "WeChatH5Gateway",
     "WeChatMiniappLinks",
     "WeChatMiniappLogin",
     "WeChatOfficialAccount",

@@ -142,6 +142,12 @@ class PrepaySchema(AnswerSchema):
     prepay_id = text(128, required=True)
 
 
+class H5Schema(AnswerSchema):
+    """H5 create."""
+
+    h5_url = fields.Url(schemes={"http", "https"}, require_tld=False, required=True)
+
+
 class DirectPartiesSchema(AnswerSchema):
     """Whom a trade or a message is about; a refund names no app."""
 

@@ -53,7 +53,7 @@ class MerchantAccount:
     signatures. What proves WeChat's word is its public key (`public_key_id`, PUB_KEY_ID_…, with `public_key_pem`: the
     only kind that new merchants get), its `platform_certificates` (PEM; empty: to be fetched), or both during a
     switch-over; None says that a kind is not used. With a `sub_mchid` all of these are the partner's, and
-    `sub_appids` are the apps of the sub-merchant that may pay to it.
+    `sub_appids` are the apps of the sub-merchant that may pay to it. `h5` says that it may be paid from a browser.
     Raises: ValueError.
     """
 
@@ -68,6 +68,7 @@ class MerchantAccount:
     platform_certificates: tuple[str, ...] | None = field(default=None, repr=False)
     bound_appids: tuple[str, ...] = ()
     base_url: str = MERCHANT_URL
+    h5: bool = False
     sub_mchid: str | None = None
     sub_appids: tuple[str, ...] = ()
 

@@ -98,7 +98,13 @@ class WeChatPayGateway:
         The client's own word for success proves nothing: wait for the message or ask.
         Raises: ProviderUnavailable, ProviderRefused (ORDERPAID, ORDER_CLOSED, OUT_TRADE_NO_USED: ask for its state).
         """
-        payload = {
+        payload = self._order(order) | {"payer": self._parties.payer(self._appid, order.payer)}
+        answer = load_answer(PrepaySchema(), self._http.send("POST", f"{self._parties.transactions}/jsapi", payload))
+        return self._client_params(answer["prepay_id"])
+
+    def _order(self, order: PaymentOrder) -> dict[str, Any]:
+        """What an order says, whoever pays it. Raises: ProviderRefused."""
+        return {
             **self._parties.app(self._appid),
             **self._parties.ids,
             "description": _short(order.description, LONGEST_DESCRIPTION) or PLAIN_DESCRIPTION,
@@ -106,10 +112,7 @@ class WeChatPayGateway:
             "time_expire": _shanghai(order.expires_at),
             "notify_url": self._payment_notify_url,
             "amount": {"total": order.amount_fen, "currency": order.currency},
-            "payer": self._parties.payer(self._appid, order.payer),
         }
-        answer = load_answer(PrepaySchema(), self._http.send("POST", f"{self._parties.transactions}/jsapi", payload))
-        return self._client_params(answer["prepay_id"])
 
     def find_payment(self, out_trade_no: str) -> TradeAnswer:
         """Raises: ProviderUnavailable, ProviderRefused."""

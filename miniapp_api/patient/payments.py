@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
 from core.payments.ask import look_at_payment
 from core.payments.open import Opened, Payer, PaymentIntent, intend_payment, note_opened, open_at_platform
@@ -33,6 +33,7 @@ class OpenPayment:
     workbench: Workbench
     appointment_id: UUID
     channel: Channel
+    client_ip: str | None = field(repr=False)
 
     def begin(self, command: Command) -> PaymentIntent:
         caller = command.caller
@@ -51,7 +52,7 @@ class OpenPayment:
         return self.begin(command)
 
     def call(self, intent: PaymentIntent) -> Opened:
-        return open_at_platform(self.workbench, intent, cause=request_cause())
+        return open_at_platform(self.workbench, intent, cause=request_cause(), client_ip=self.client_ip)
 
     def finish(self, command: Command, intent: PaymentIntent, outcome: Opened) -> Any:
         payment, error = note_opened(command.session, outcome, now=command.now, cause=command.cause)
@@ -74,11 +75,12 @@ class OpenPayment:
 def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:
     """For one's own appointment, or another's under a grant to pay: whoever pays gets back what goes back.
 
-    Asking again for the same channel gives the same payment with fresh `client_params`, never a second number.
+    Asking again for the same channel gives the same payment with fresh `client_params`, never a second number; but a
+    number that the platform will not open again, as from another network, is closed, and another takes its place.
 
     The platform is called; where it does not answer, ask again with the same key.
     """
-    plan = OpenPayment(services().workbench, appointment_id, body["channel"])
+    plan = OpenPayment(services().workbench, appointment_id, body["channel"], request.remote_addr)
     return run_two_step(plan, OpenedPaymentReply(), status=201)
 
 

@@ -16,7 +16,8 @@ FEE_PER_10_000 = 60
 class Line:
     """One payment, one refund, or the closing of a refund, which gives its money back to the merchant.
 
-    `fee_fen` is what the platform takes, below zero where it gives back. `state` is the platform's own word.
+    `fee_fen` is what the platform takes, below zero where it gives back. `state` and `way` (how it was paid) are the
+    platform's own words.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Line:
     app: str = ""
     remark: str = ""
     device: str = ""
+    way: str = ""
     out_refund_no: str | None = None
     refund_no: str | None = None
     done_at: float | None = None

@@ -47,11 +47,11 @@ class Wallet(Protocol):
 
 
 class WechatPay:
-    """wx.requestPayment."""
+    """wx.requestPayment, and the place that a browser is sent to."""
 
     def takes(self, params: Mapping[str, str]) -> bool:
         """Tell whether these are params of this wallet."""
-        return "package" in params
+        return "package" in params or "h5_url" in params
 
     def open(self, sandbox: Sandbox, params: Mapping[str, str]) -> Sheet:
         """The sheet that the params open."""

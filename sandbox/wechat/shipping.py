@@ -48,8 +48,8 @@ def is_managed(sandbox: Sandbox, app: App) -> bool:
 
 
 def hold(tx: Tx, trade: Row) -> None:
-    """An order was paid: in a managed mini-program the money waits."""
-    if _is_managed(tx, trade["appid"]):
+    """An order was paid: in a managed mini-program the money waits. From a browser nothing is paid in it."""
+    if trade["openid"] and _is_managed(tx, trade["appid"]):
         tx.execute("insert into shippings (transaction_id) values (?)", (trade["transaction_id"],))
 
 

@@ -66,7 +66,7 @@ def _row(merchant: Merchant, line: Line, kind: str) -> dict[str, str]:
         "微信订单号": line.trade_no,
         "商户订单号": line.out_trade_no,
         "用户标识": _clean(line.payer),
-        "交易类型": "JSAPI",
+        "交易类型": line.way or "JSAPI",
         "交易状态": "REFUND" if is_refund else line.state,
         "付款银行": "OTHERS",
         "货币种类": "CNY",

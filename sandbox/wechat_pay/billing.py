@@ -23,6 +23,7 @@ from sandbox.store import Row, Tx
 from sandbox.wechat_pay.bill_rows import ALL, SUCCESS, TYPES, flow_bill, trade_bill
 from sandbox.wechat_pay.bills import Bill, write_bill
 from sandbox.wechat_pay.errors import PayError, bad_parameter
+from sandbox.wechat_pay.trades import type_of
 
 ACCOUNTS = ("BASIC", "OPERATION", "FEES")
 ALGORITHMS = ("AEAD_AES_256_GCM",)
@@ -139,6 +140,7 @@ def _payment(trade: Row) -> Line:
         app=trade["appid"],
         remark=trade["attach"] or "",
         device=params.get("scene_info", {}).get("device_id", ""),
+        way=type_of(params),
     )
 
 
@@ -151,6 +153,7 @@ def _refund(refund: Row, earlier: list[Row]) -> Line:
     returned = sum(
         other["amount_fen"] for other in earlier if other["state"] != "CLOSED" or (other["settled_at"] or 0) > at
     )
+    ordered = json.loads(refund["order_params"])
     is_settled = refund["state"] != "PROCESSING" and (refund["settled_at"] or at) <= made_at
     return Line(
         kind=REFUND,
@@ -160,7 +163,8 @@ def _refund(refund: Row, earlier: list[Row]) -> Line:
         amount_fen=refund["amount_fen"],
         fee_fen=fee_of_refund(refund["paid_fen"], returned, refund["amount_fen"]),
         state=refund["state"] if is_settled else "PROCESSING",
-        name=json.loads(refund["order_params"])["description"],
+        name=ordered["description"],
+        way=type_of(ordered),
         payer=refund["openid"],
         created_at=at,
         app=refund["appid"],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.context import Sandbox
 from sandbox.crypto import pay_text, rsa_verify
@@ -24,7 +25,8 @@ def pay(
 ) -> dict[str, Any]:
     """Pay an order and send its notice. `amount_fen` makes the platform take another sum than was asked for.
 
-    With `client_params` the sheet is opened as wx.requestPayment does: paySign and prepay_id are checked first.
+    With `client_params` the sheet is opened as wx.requestPayment does: paySign and prepay_id are checked first; or as a
+    browser does that goes to the `h5_url`.
     Raises: NotPossible.
     """
     with sandbox.store.transaction() as tx:
@@ -50,7 +52,7 @@ def pay(
 
 def describe(sandbox: Sandbox, client_params: Mapping[str, str]) -> dict[str, Any]:
     """The order that a pay sheet opened with these params shows. Raises: NotPossible."""
-    prepay_id = str(client_params.get("package", "")).removeprefix("prepay_id=")
+    prepay_id = h5_prepay(client_params) or str(client_params.get("package", "")).removeprefix("prepay_id=")
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
         prepay = first(tx, "select * from prepays where prepay_id = ?", (prepay_id,))
@@ -98,7 +100,20 @@ def _payable(tx: Tx, merchant: Merchant, out_trade_no: str, now: float) -> Row:
     return trade
 
 
+def h5_prepay(params: Mapping[str, str]) -> str | None:
+    """The prepay_id of a place that a browser goes to, as a whole or by its query; None where it is none."""
+    query = dict(parse_qsl(urlsplit(str(params["h5_url"])).query)) if "h5_url" in params else params
+    return query.get("prepay_id")
+
+
 def _check_sheet(merchant: Merchant, trade: Row, prepays: list[str], params: Mapping[str, str]) -> None:
+    prepay_id = h5_prepay(params)
+    if (prepay_id is not None) is not trades.is_h5(json.loads(trade["params"])):
+        raise NotPossible("pay_params_invalid")
+    if prepay_id is not None:
+        if prepay_id not in prepays:
+            raise NotPossible("prepay_unknown")
+        return
     given = {name: value for name, value in params.items() if name != "appId"}
     if given.keys() != PAY_PARAMS or not all(isinstance(value, str) for value in params.values()):
         raise NotPossible("pay_params_invalid")

@@ -20,6 +20,7 @@ from sandbox.keys import Merchant
 from sandbox.store import Row
 from sandbox.wechat_pay.certificates import LIFE, Certificate
 from sandbox.wechat_pay.errors import PayError, bad_parameter
+from sandbox.wechat_pay.trades import H5_MERCHANTS
 
 PUBLIC_KEY, CERTIFICATE, MIXED = MODES = ("public_key", "certificate", "mixed")
 #: Which percentage of the events the public key signs on each day since the start.
@@ -203,6 +204,8 @@ def _credentials_of(sandbox: Sandbox, merchant: Merchant, root: str) -> dict[str
         "base_url": f"{root}/wechat-pay",
         "bound_appids": list(sandbox.keys.bound_appids(merchant)),
     }
+    if merchant.name in H5_MERCHANTS:
+        row["h5"] = True
     if merchant.is_sub:
         row |= {"sub_mchid": merchant.sub_mchid, "sub_appids": list(sandbox.keys.sub_appids(merchant))}
     mode = setting_of(sandbox, merchant).mode

@@ -119,6 +119,15 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
+def client_ip(pointer: str, value: object) -> None:
+    """An address, old or new. Raises: PayError."""
+    Text(45)(pointer, value)
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        raise bad_parameter(pointer, value, "IP地址格式错误") from None
+
+
 def read_body(raw: bytes, shape: Shape) -> dict[str, Any]:
     """Parse and check a body. Raises: PayError."""
     try:
@@ -147,6 +156,7 @@ TIME = Text(25, 25, re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+08:00", re
 CURRENCY = Text(16, choices=("CNY",))
 MONEY = Whole(1)
 
+_STORE = Shape({"id": Text(32)}, {"name": Text(256), "area_code": Text(32), "address": Text(512)})
 _ORDER = Shape(
     required={
         "description": Text(127),
@@ -172,13 +182,7 @@ _ORDER = Shape(
                 ),
             }
         ),
-        "scene_info": Shape(
-            {"payer_client_ip": Text(45)},
-            {
-                "device_id": Text(32),
-                "store_info": Shape({"id": Text(32)}, {"name": Text(256), "area_code": Text(32), "address": Text(512)}),
-            },
-        ),
+        "scene_info": Shape({"payer_client_ip": Text(45)}, {"device_id": Text(32), "store_info": _STORE}),
         "settle_info": Shape(optional={"profit_sharing": flag}),
     },
 )
@@ -195,6 +199,18 @@ PARTNER_ORDER = Shape(
         "payer": Shape(optional={"sp_openid": Text(128), "sub_openid": Text(128)}),
     },
     {**_ORDER.optional, "sub_appid": Text(32)},
+)
+_H5_INFO = Shape(
+    {"type": Text(32, choices=("iOS", "Android", "Wap"))},
+    {"app_name": Text(64), "app_url": Text(128), "bundle_id": Text(128), "package_name": Text(128)},
+)
+_H5_SCENE = Shape({"payer_client_ip": client_ip, "h5_info": _H5_INFO}, {"device_id": Text(32), "store_info": _STORE})
+H5_ORDER, PARTNER_H5_ORDER = (
+    Shape(
+        {**{name: check for name, check in shape.required.items() if name != "payer"}, "scene_info": _H5_SCENE},
+        {name: check for name, check in shape.optional.items() if name != "scene_info"},
+    )
+    for shape in (ORDER, PARTNER_ORDER)
 )
 CLOSE = Shape(DIRECT_IDS)
 PARTNER_CLOSE = Shape(PARTNER_IDS)

@@ -9,11 +9,22 @@ from sandbox.exchange import read_object, text_or_none
 from sandbox.faults import ABNORMAL_TARGET, BILL_FILE, CERTIFICATES_TARGET, FLOW_BILL, TRADE_BILL
 from sandbox.wechat_pay import abnormal, billing, console, refunds, trades
 from sandbox.wechat_pay.exchange import FileExchange, PayExchange
-from sandbox.wechat_pay.fields import ABNORMAL, CLOSE, ORDER, PARTNER_CLOSE, PARTNER_ORDER, REFUND, read_body
+from sandbox.wechat_pay.fields import (
+    ABNORMAL,
+    CLOSE,
+    H5_ORDER,
+    ORDER,
+    PARTNER_CLOSE,
+    PARTNER_H5_ORDER,
+    PARTNER_ORDER,
+    REFUND,
+    read_body,
+)
 from sandbox.wechat_pay.parties import Party
 
 DIRECT, PARTNER = "/v3/pay/transactions", "/v3/pay/partner/transactions"
 ORDERS = {Party.DIRECT: ORDER, Party.PARTNER: PARTNER_ORDER}
+H5_ORDERS = {Party.DIRECT: H5_ORDER, Party.PARTNER: PARTNER_H5_ORDER}
 CLOSINGS = {Party.DIRECT: CLOSE, Party.PARTNER: PARTNER_CLOSE}
 
 pay = Blueprint("wechat_pay", __name__, url_prefix="/wechat-pay")
@@ -40,6 +51,18 @@ def create_order(party: Party) -> Response:
     sandbox, facts, shape = this_sandbox(), _facts("out_trade_no", "sub_mchid"), ORDERS[party]
     exchange = PayExchange(sandbox, "pay.create", facts["out_trade_no"], facts, party)
     return exchange.serve(lambda merchant: trades.create(sandbox, merchant, read_body(request.get_data(), shape)))
+
+
+@pay.post(f"{DIRECT}/h5", defaults={"party": Party.DIRECT})
+@pay.post(f"{PARTNER}/h5", defaults={"party": Party.PARTNER})
+def create_h5_order(party: Party) -> Response:
+    """Place an order that a browser will pay."""
+    sandbox, facts, root = this_sandbox(), _facts("out_trade_no", "sub_mchid"), request.host_url.rstrip("/")
+    exchange = PayExchange(sandbox, "pay.create", facts["out_trade_no"], facts, party)
+    shape = H5_ORDERS[party]
+    return exchange.serve(
+        lambda merchant: trades.create_h5(sandbox, merchant, read_body(request.get_data(), shape), root)
+    )
 
 
 @pay.get(f"{DIRECT}/out-trade-no/<out_trade_no>", defaults={"party": Party.DIRECT})

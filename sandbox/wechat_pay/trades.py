@@ -18,6 +18,8 @@ from sandbox.wechat_pay.parties import check_apps, check_ids, check_payer, paid_
 SHORTEST_TERM = 60
 DEFAULT_TERM = 7 * 86400
 PREPAY_LIFE = 2 * 3600
+H5_LIFE = 300
+H5_MERCHANTS = ("demo", "fuyou")
 UNPAID = ("NOTPAY", "PAYERROR")
 PAID = ("SUCCESS", "REFUND")
 PARTIES = ("appid", "mchid", "sp_appid", "sp_mchid", "sub_appid", "sub_mchid")
@@ -32,17 +34,30 @@ STATE_WORDS = {
 
 def create(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> dict[str, Any]:
     """Place an order; the identical order again gives a fresh prepay_id. Raises: PayError."""
+    return {"prepay_id": _place(sandbox, merchant, body)}
+
+
+def create_h5(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """The same for a browser, which is sent to the cashier's page. Raises: PayError."""
+    if merchant.name not in H5_MERCHANTS:
+        raise PayError(403, "NO_AUTH", "商户号该产品权限未开通")
+    prepay_id = _place(sandbox, merchant, body)
+    return {"h5_url": f"{root}/pages/pay?prepay_id={prepay_id}&package={random_digits(10)}"}
+
+
+def _place(sandbox: Sandbox, merchant: Merchant, body: Mapping[str, Any]) -> str:
     check_ids(merchant, body)
     check_apps(sandbox.keys, merchant, body)
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        check_payer(tx, sandbox.keys, body)
+        if "payer" in body:
+            check_payer(tx, sandbox.keys, body)
         trade = find(tx, merchant.number, body["out_trade_no"], now)
         if trade is None:
             _insert(tx, merchant, body, now)
         else:
             _check_reentry(trade, body, now)
-        return {"prepay_id": _issue_prepay(tx, merchant.number, body["out_trade_no"], now)}
+        return _issue_prepay(tx, merchant.number, body["out_trade_no"], now)
 
 
 def query(
@@ -115,10 +130,12 @@ def set_paid(tx: Tx, trade: Row, amount_fen: int, now: float) -> Row:
 
 
 def live_prepays(tx: Tx, trade: Row, now: float) -> list[str]:
-    """The prepay_ids with which the order can be paid now: each lives two hours, whatever time_expire says."""
+    """The prepay_ids with which the order can be paid now: each lives two hours, whatever time_expire says, and five
+    minutes in a browser."""
+    life = H5_LIFE if is_h5(json.loads(trade["params"])) else PREPAY_LIFE
     rows = tx.execute(
         "select prepay_id from prepays where mchid = ? and out_trade_no = ? and created_at > ?",
-        (trade["mchid"], trade["out_trade_no"], now - PREPAY_LIFE),
+        (trade["mchid"], trade["out_trade_no"], now - life),
     )
     return [row["prepay_id"] for row in rows]
 
@@ -129,10 +146,10 @@ def describe(trade: Row) -> dict[str, Any]:
     answer: dict[str, Any] = {
         **{name: ordered[name] for name in PARTIES if name in ordered},
         "out_trade_no": trade["out_trade_no"],
-        "trade_type": "JSAPI",
+        "trade_type": type_of(ordered),
         "trade_state": trade["state"],
         "trade_state_desc": STATE_WORDS[trade["state"]],
-        "payer": ordered["payer"],
+        **_payer(trade, ordered),
         "amount": {"total": trade["amount_fen"], "currency": "CNY"},
     }
     if trade["attach"] is not None:
@@ -149,6 +166,26 @@ def describe(trade: Row) -> dict[str, Any]:
         }
         answer["amount"] |= {"payer_total": trade["amount_fen"], "payer_currency": "CNY"}
     return answer
+
+
+def is_h5(ordered: Mapping[str, Any]) -> bool:
+    """Whether an order is paid from a browser."""
+    return "h5_info" in ordered.get("scene_info", {})
+
+
+def type_of(ordered: Mapping[str, Any]) -> str:
+    """An order's way to pay, in the platform's word."""
+    return "MWEB" if is_h5(ordered) else "JSAPI"
+
+
+def _payer(trade: Row, ordered: Mapping[str, Any]) -> dict[str, Any]:
+    """Who pays from a browser is known once it is paid."""
+    if "payer" in ordered:
+        return {"payer": ordered["payer"]}
+    if trade["transaction_id"] is None:
+        return {}
+    name = "openid" if "appid" in ordered else "sub_openid" if "sub_appid" in ordered else "sp_openid"
+    return {"payer": {name: f"o{trade['transaction_id']}"}}
 
 
 def order_absent() -> PayError:
@@ -184,7 +221,7 @@ def _insert(tx: Tx, merchant: Merchant, body: Mapping[str, Any], now: float) -> 
             merchant.number,
             body["out_trade_no"],
             paid_in(body),
-            payer_of(body),
+            payer_of(body) if "payer" in body else "",
             json.dumps(body),
             body["amount"]["total"],
             body.get("attach"),

@@ -38,6 +38,17 @@ def stage(platform: Running, database: Database, tmp_path: Path) -> Iterator[Sta
 
 
 @pytest.fixture
+def stage_of_its_own(database: Database, tmp_path: Path) -> Iterator[Stage]:
+    """With a platform that has seen nothing else today: a bill has everybody's payments."""
+    with (
+        running_sandbox(tmp_path / "sandbox", settle_delay=0.01) as platform,
+        on_stage(platform, database.url.render_as_string(hide_password=False), tmp_path) as opened,
+    ):
+        yield opened
+        assert opened.town.broken(now=opened.clock.now()) == []
+
+
+@pytest.fixture
 def a_worker_runs(stage: Stage) -> Iterator[None]:
     """Beside the test, in a thread."""
     with workers(stage.workbench, count=1):

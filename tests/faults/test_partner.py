@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cases import Case
-from factories import make_department, make_hospital
+from partners import case_at
 from sqlalchemy import select
-from stage import Stage, on_stage
+from stage import Stage
 
 from core.clock import hospital_day
 from core.reconciliation.day import MerchantDay, reconcile
-from models.database import Database
 from models.payment import PaymentStatus
 from models.reconciliation import BillDay, BillLine, Difference
 from models.states import Actor, Cause, CauseKind
-from sandbox.testing import running_sandbox
 
 OPERATOR = Cause(Actor.OPERATOR, CauseKind.COMMAND, "reconcile")
-
-
-def case_at(stage: Stage, merchant: str) -> Case:
-    """A number held for payment at a hospital whose money that account takes."""
-    with stage.town.database.write() as session:
-        hospital = make_hospital(session, code=f"P{secrets.token_hex(4)}", merchant=merchant)
-        department_id = make_department(session, hospital).id
-    return stage.case(department_id=department_id)
 
 
 def opened_at(stage: Stage, merchant: str) -> Case:
@@ -46,17 +34,6 @@ def paid_at(stage: Stage, merchant: str) -> Case:
     stage.work()
     assert case.is_booked()
     return case
-
-
-@pytest.fixture
-def stage_of_its_own(database: Database, tmp_path: Path) -> Iterator[Stage]:
-    """With a platform that has seen nothing else today: a bill has everybody's payments."""
-    with (
-        running_sandbox(tmp_path / "sandbox", settle_delay=0.01) as platform,
-        on_stage(platform, database.url.render_as_string(hide_password=False), tmp_path) as opened,
-    ):
-        yield opened
-        assert opened.town.broken(now=opened.clock.now()) == []
 
 
 def reconciled(stage: Stage, merchant: str, day: date) -> list[Difference]:

@@ -66,6 +66,8 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
             merchant("renmin", "wx1"),
             merchant("elsewhere", "wx9"),
             merchant("shared", "wx9", "wx1", "wx3"),
+            replace(merchant("browsers", "wx9", "wx3"), h5=True),
+            replace(merchant("unbound", "wx9"), h5=True),
         ),
         wechat_official=(
             OfficialAccountConfig("clinic", "wx3", "secret", "token", "abcdefghijklmnopqrstuvwxyz" + "0" * 17, "main"),
@@ -101,6 +103,16 @@ def test_a_payment_goes_through_a_merchant_with_the_appid_of_the_app(registry: A
 def test_a_merchant_also_serves_the_apps_that_are_bound_to_it(registry: Adapters) -> None:
     assert registry.gateway_of("wechat_jsapi", "shared", "main").app == "main"
     assert registry.reader("wechat_pay", "shared").merchant == "shared"
+
+
+def test_from_a_browser_whoever_is_logged_in_pays_to_an_account_that_takes_it(registry: Adapters) -> None:
+    """In the name of an app of ours that the account has, whatever app the payer is logged in at."""
+    for provider, app in (("wechat_official", "clinic"), ("wechat_miniapp", "second"), ("alipay_miniapp", "main")):
+        for merchant in (None, "browsers"):
+            found = registry.gateway("wechat_h5", merchant, provider=provider, app=app)
+            assert (found.channel, found.merchant, found.app) == ("wechat_h5", "browsers", "clinic")
+    assert registry.gateway_of("wechat_h5", "browsers", "clinic") is found
+    assert registry.gateway_of("wechat_jsapi", "browsers", "clinic").channel == "wechat_jsapi"
 
 
 def test_one_merchant_name_is_an_account_at_each_wallet(registry: Adapters) -> None:
@@ -156,7 +168,9 @@ def test_what_is_not_configured_is_refused(registry: Adapters) -> None:
         lambda: registry.login("wechat_miniapp", "third"),
         lambda: registry.face_verifier("alipay_face", "second"),
         lambda: registry.face_verifier("wechat_face", "third"),
-        lambda: registry.gateway("wechat_h5", None, provider="wechat_miniapp", app="main"),
+        lambda: registry.gateway("wechat_h5", "gulou", provider="wechat_miniapp", app="main"),
+        lambda: registry.gateway("wechat_h5", "unbound", provider="wechat_miniapp", app="main"),
+        lambda: registry.gateway("wechat_jsapi", "browsers", provider="wechat_miniapp", app="main"),
         lambda: registry.gateway("wechat_jsapi", None, provider="alipay_miniapp", app="main"),
         lambda: registry.gateway("wechat_jsapi", None, provider="wechat_miniapp", app="second"),
         lambda: registry.gateway("wechat_jsapi", "elsewhere", provider="wechat_miniapp", app="main"),
@@ -206,6 +220,6 @@ def test_text_messages_go_in_the_order_of_the_accounts(config: Config) -> None:
 def test_every_merchant_account_tells_its_bills(registry: Adapters) -> None:
     """Also one that no app of ours can pay to: its money is looked at all the same."""
     sources = registry.bill_sources()
-    wechat = {("wechat_pay", name) for name in ("gulou", "renmin", "elsewhere", "shared")}
+    wechat = {("wechat_pay", name) for name in ("gulou", "renmin", "elsewhere", "shared", "browsers", "unbound")}
     assert sources.keys() == wechat | {("alipay", "gulou"), ("alipay", "renmin")}
     assert all((one.provider, one.merchant) == key for key, one in sources.items())

@@ -307,6 +307,14 @@ def test_a_mini_program_is_managed_where_the_file_says_so(
     assert Config.from_environ(production).platforms.wechat_miniapp[0].trade_managed is is_managed
 
 
+@pytest.mark.parametrize(("told", "takes"), [({}, False), ({"h5": False}, False), ({"h5": True}, True)])
+def test_an_account_is_paid_from_browsers_where_the_file_says_so(
+    production: dict[str, str], told: dict[str, bool], takes: bool
+) -> None:
+    rewrite(production["PLATFORMS_FILE"], _row("wechat_pay", **told))
+    assert Config.from_environ(production).platforms.wechat_pay[0].h5 is takes
+
+
 def test_one_wallet_is_enough(production: dict[str, str]) -> None:
     for kept in ("wechat_miniapp", "alipay"):
         content = json.loads(Path(production["PLATFORMS_FILE"]).read_text())

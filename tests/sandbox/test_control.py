@@ -47,6 +47,7 @@ def test_credentials_have_the_documented_shape(box: Any) -> None:
     assert (len(clinic["encoding_aes_key"]), clinic["encoding_aes_key"].isalnum()) == (43, True)
     for merchant in direct:
         always = {"merchant", "mchid", "appid", "serial_no", "private_key", "apiv3_key", "base_url", "bound_appids"}
+        always |= {"h5"} if merchant["merchant"] == "demo" else set()
         assert merchant["bound_appids"] == [clinic["appid"]]
         assert merchant.keys() == always | KEYS_OF[merchant["merchant"]]
         assert merchant["appid"] == credentials["wechat_miniapp"][0]["appid"]

@@ -129,6 +129,47 @@ def test_a_refusal_for_sure_fails_the_number_and_the_next_try_has_a_new_one(
     patient.assert_sound()
 
 
+def never_again(monkeypatch: pytest.MonkeyPatch, patient: Patient, *, closing: bool = True) -> None:
+    """What is open at the platform it does not open again; `closing`: whether it closes it."""
+    gateway, opens = patient.gateway, patient.gateway.open_payment
+
+    def refuse_known(order: PaymentOrder) -> Mapping[str, Any]:
+        if order.out_trade_no in gateway.trades:
+            raise ProviderRefused("INVALID_REQUEST")
+        return opens(order)
+
+    def silent(out_trade_no: str) -> CloseOutcome:
+        raise ProviderUnavailable("silent")
+
+    monkeypatch.setattr(gateway, "open_payment", refuse_known)
+    if not closing:
+        monkeypatch.setattr(gateway, "close_payment", silent)
+
+
+def test_a_number_that_is_not_opened_again_is_closed_and_another_takes_its_place(
+    patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its hold would run out over a number that nobody can pay."""
+    never_again(monkeypatch, patient)
+    assert patient.open_payment(held) is None
+    assert patient.open_payment(held) is None
+    first, second = patient.payments()
+    assert (first.status, second.status) == (PaymentStatus.CLOSED, PaymentStatus.PENDING)
+    assert patient.gateway.trades[first.out_trade_no].state is TradeState.CLOSED
+    patient.assert_sound()
+
+
+def test_a_number_that_is_neither_opened_again_nor_closed_stays_the_only_one(
+    patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_again(monkeypatch, patient, closing=False)
+    assert patient.open_payment(held) is None
+    assert isinstance(patient.open_payment(held), ProviderDown)
+    assert statuses(patient) == [PaymentStatus.PENDING]
+    assert len(patient.gateway.trades) == 1
+    patient.assert_sound()
+
+
 def test_a_refusal_for_now_keeps_the_number(patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, patient, ProviderRefused("FREQUENCY_LIMITED", retryable=True))
     assert isinstance(patient.open_payment(held), ProviderDown)
