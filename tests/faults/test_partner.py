@@ -55,7 +55,7 @@ def test_each_hospital_gets_its_own_money_and_its_own_bill(stage_of_its_own: Sta
     stage.work_until(given_back.is_refunded, "refunded")
     assert [(one["merchant"], one["kind"]) for one in given_back.ledger()] == [("fuyou", "trade"), ("fuyou", "refund")]
     today = hospital_day(stage.clock.now())
-    stage.control("POST", "/clock", {"offset_seconds": 86400})  # a bill is made once its day is over
+    stage.control("POST", "/clock", {"offset_seconds": 2 * 86400})  # a bill is there at ten of the next morning
     assert [reconciled(stage, merchant, today) for merchant in ("fuyou", "kouqiang")] == [[], []]
     assert sorted(lines_of(stage, "fuyou")) == sorted(
         [("payment", kept.trade_no), ("payment", given_back.trade_no), ("refund", given_back.trade_no)]

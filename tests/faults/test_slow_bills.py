@@ -28,8 +28,8 @@ def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def _next_day(stage: Stage) -> Iterator[None]:
-    """At the platform, which makes a bill once its day is over."""
-    stage.control("POST", "/clock", {"offset_seconds": 86400})
+    """At the platform, which has a bill at ten of the next morning, whatever time it is now."""
+    stage.control("POST", "/clock", {"offset_seconds": 2 * 86400})
     yield
     stage.control("POST", "/clock", {"offset_seconds": 0})
 
