@@ -46,7 +46,9 @@ TEXTS = MappingProxyType(
                 "you check in; it is compared with the hospital's and forgotten at once. Data stays in mainland China, "
                 "encrypted in transit and at rest.",
                 "Who is told: the payment platform (WeChat Pay or Alipay) your user id, the numbers of order and "
-                "appointment and the amount, to be paid and to refund; WeChat, where it manages the deliveries of this "
+                "appointment and the amount, to be paid and to refund; WeChat Pay, where you pay with it in a browser "
+                "outside of WeChat, also the network address of your device, to check where the payment comes "
+                "from; WeChat, where it manages the deliveries of this "
                 "mini-program, also the number of the payment, your user id, what it was for and when that was done, "
                 "to settle what you paid; where you prove your phone by a code, the sender of text messages (Aliyun "
                 "or Tencent Cloud) your phone number and the code, to send it. Nobody is told your location. Who is "

@@ -44,6 +44,7 @@ PINNED = {
     (Purpose.SERVICE, "2026-11-27"): "87a4d3fda98812f4",
     (Purpose.SENSITIVE_IDENTITY, "2026-11-27"): "cf62c38e7b4670a1",
     (Purpose.MINOR, "2026-11-27"): "16f39b5d1a6ce3d9",
+    (Purpose.SERVICE, "2026-11-28"): "c826af2ba9bf68fa",
 }
 """A text that was agreed to never changes under its version: give it a new one, and a row here."""
 
@@ -236,6 +237,13 @@ def test_l_01_whoever_is_told_is_named() -> None:
         or english not in consent_text(purpose, language=ENGLISH).text
     ]
     assert unnamed == []
+
+
+def test_l_01_a_payment_from_a_browser_says_that_the_address_is_told() -> None:
+    """WeChat Pay takes no such order without it (see PaymentOrder.client_ip)."""
+    chinese, english = (consent_text(Purpose.SERVICE, language=one).text for one in (CHINESE, ENGLISH))
+    assert "还向微信支付提供您设备的网络地址" in chinese
+    assert "also the network address of your device" in english
 
 
 def test_l_01_no_text_says_that_only_the_hospital_is_told_where_others_are() -> None:
