@@ -9,6 +9,9 @@ from core.clock import hospital_day
 
 _DIGITS = 9
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_LETTERS_AFTER = 17
+TRADE_NUMBER = rf"P[0-9]{{8}}[{_LETTERS}]{{{_LETTERS_AFTER}}}"
+"""What a `trade_number` looks like."""
 
 
 def appointment_number(*, now: datetime) -> str:
@@ -27,4 +30,5 @@ def refund_number(*, now: datetime) -> str:
 
 
 def _platform_number(kind: str, *, now: datetime) -> str:
-    return kind + hospital_day(now).strftime("%Y%m%d") + "".join(secrets.choice(_LETTERS) for _ in range(17))
+    letters = (secrets.choice(_LETTERS) for _ in range(_LETTERS_AFTER))
+    return kind + hospital_day(now).strftime("%Y%m%d") + "".join(letters)

@@ -49,6 +49,9 @@ class Adapters(Protocol):
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         """The gateway that an existing payment went through. Raises: NotConfigured."""
 
+    def gateway_at(self, provider: str, merchant: str) -> PaymentGateway:
+        """Any gateway of the merchant account: what is asked by number goes over each alike. Raises: NotConfigured."""
+
     def reader(self, provider: str, merchant: str) -> MessageReader:
         """Raises: NotConfigured."""
 

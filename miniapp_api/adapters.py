@@ -130,6 +130,10 @@ class Registry:
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         return _found(self._gateways.get((channel, merchant, app)))
 
+    def gateway_at(self, provider: str, merchant: str) -> PaymentGateway:
+        whose = (one for one in self._gateways.values() if (one.provider, one.merchant) == (provider, merchant))
+        return _found(next(whose, None))
+
     def reader(self, provider: str, merchant: str) -> MessageReader:
         return _found(self._readers.get((provider, merchant)))
 

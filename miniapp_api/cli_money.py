@@ -21,6 +21,7 @@ from core.payments.to_card import give_to_card
 from core.ports import BillNotReady, BillUnreadable, PayeeCard, ProviderError, ProviderRefused, ProviderUnavailable
 from core.reconciliation.day import MerchantDay, reconcile
 from core.reconciliation.desk import list_open, say_of
+from core.reconciliation.give_back import say_give_back
 from core.reconciliation.sheet import closing_sheet
 from core.reconciliation.take import BillChanged
 from core.registry import NotConfigured
@@ -112,6 +113,26 @@ def end_difference(difference: UUID, why: str, operator: str) -> None:
         sys.exit(error.code)
     click.echo(json.dumps({"difference": str(difference), "ended": ended}))
     sys.exit(0 if ended else 2)
+
+
+@click.command("give-back-unknown")
+@click.argument("difference", type=click.UUID)
+@click.option("--why", required=True, help="Why it is ours to give back.")
+@operator_option()
+@with_appcontext
+@tells_when_away
+def give_back(difference: UUID, why: str, operator: str) -> None:
+    """Have money sent back of which only the bill knows: a DIFFERENCE theirs_only about a payment under a number as we
+    make them, as after a restore. It takes two operators. Exits 2 while it waits for another."""
+    reason = _reason(why)
+    try:
+        decided = services().workbench.transactions.write(
+            lambda session, now: say_give_back(session, difference, operator=operator, why=reason, now=now)
+        )
+    except (NotFound, DeskRefusal) as error:
+        sys.exit(error.code)
+    click.echo(json.dumps({"difference": str(difference), "decided": decided}))
+    sys.exit(0 if decided else 2)
 
 
 @click.command("closing-sheet")
@@ -269,6 +290,7 @@ commands: tuple[click.Command, ...] = (
     reconcile_one,
     list_differences,
     end_difference,
+    give_back,
     print_sheet,
     list_refunds,
     decide_refund,

@@ -51,6 +51,7 @@ from core.payments.refunds import PUSH_REFUND
 from core.payments.shipping import REPORT, report_shipping
 from core.payments.shipping_desk import watch_shipping
 from core.reconciliation.day import ASK_FOR_BILLS, RECONCILE, ask_for_bills, reconcile_day
+from core.reconciliation.give_back import GIVE_BACK, give_back_unknown
 from core.rights.erase import erase_expired
 from core.workbench import Workbench
 from models.errors import Unavailable
@@ -109,6 +110,7 @@ HANDLERS: Mapping[str, Handler] = {
     PAUSE: pause_strike,
     PUSH_REFUND: push_refund,
     CARRY_OUT: carry_out_refund,
+    GIVE_BACK: give_back_unknown,
     RECONCILE: reconcile_day,
     REPORT: report_shipping,
     "return_channels": return_channels,

@@ -324,6 +324,11 @@ class FakeAdapters:
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         return self.the_gateway
 
+    def gateway_at(self, provider: str, merchant: str) -> PaymentGateway:
+        if (provider, merchant) != (self.the_gateway.provider, self.the_gateway.merchant):
+            raise NotConfigured(merchant)
+        return self.the_gateway
+
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         return dict(self.bills)
 

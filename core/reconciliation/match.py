@@ -120,7 +120,8 @@ def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
 def _compare_refund(ours: Ours, day: date, line: BillLine) -> Found | None:
     refund = ours.refunds.get(line.out_refund_no or "")
     if refund is None:
-        return Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
+        is_sent_back = ours.sent_back.get(line.out_refund_no or "") == line.amount_fen
+        return None if is_sent_back else Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
     if refund.amount_fen != line.amount_fen:
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
     if refund.by_hand and line.state in _NEVER_ARRIVED:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.invariants_of_money import OF_MONEY
 from core.payments.charge_account import look_at_charge
 from core.registry import Adapters, NotConfigured
+from models.bill_return import BillReturn
 from models.ledger import Journal
 from models.payment import Channel, Payment, Refund
 from models.reconciliation import BillLine
@@ -40,12 +41,14 @@ class Merchant:
 @dataclass(frozen=True)
 class Ours:
     """By our numbers. `keeps_too_much` are the charges of which something is kept for no appointment that stands,
-    `posted` the lines that stand in the books."""
+    `posted` the lines that stand in the books, `sent_back` what
+    people had sent back of payments that only bills know, in fen by its refund number."""
 
     payments: Mapping[str, Payment]
     refunds: Mapping[str, Refund]
     keeps_too_much: frozenset[UUID]
     posted: frozenset[UUID]
+    sent_back: Mapping[str, int]
 
 
 _SUSPECTS = (
@@ -85,11 +88,17 @@ def _ours(session: Session, whose: Merchant, lines: ColumnElement[bool], suspect
         .where(lines)
     )
     posted = session.scalars(select(Journal.subject_id).join(BillLine, BillLine.id == Journal.subject_id).where(lines))
+    sent_back = session.execute(
+        select(BillReturn.out_refund_no, BillReturn.amount_fen)
+        .join(BillLine, BillLine.out_refund_no == BillReturn.out_refund_no)
+        .where(lines, BillReturn.provider == whose.provider, BillReturn.merchant == whose.merchant)
+    )
     return Ours(
         payments=found,
         refunds={refund.out_refund_no: refund for refund, payment in refunds if whose.has(payment)},
         keeps_too_much=frozenset(one for one in suspects if _keeps_too_much(session, one)),
         posted=frozenset(posted),
+        sent_back={one.out_refund_no: one.amount_fen for one in sent_back},
     )
 
 

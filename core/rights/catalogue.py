@@ -71,6 +71,11 @@ CATALOGUE: Mapping[str, Graded] = {
         general="kind currency state",
         personal="out_trade_no platform_trade_no out_refund_no platform_refund_no",
     ),
+    "bill_returns": _of(
+        PERSONAL,
+        general="provider merchant currency last_refusal outcome",
+        personal="out_trade_no out_refund_no why first_by second_by",
+    ),
     "booking_policies": _of(GENERAL),
     "calendar_days": _of(GENERAL),
     "booking_signals": _of(PERSONAL, personal="facts cleared_by cleared_why"),

@@ -70,6 +70,10 @@ def test_from_the_bill_to_the_two_people(ward: Ward, bills: FakeBills, tmp_path:
     listed = run(ward, "list-differences", "--merchant", "demo")
     assert (listed.exit_code, len(said(listed))) == (0, 2)
     assert said(run(ward, "list-differences", "--merchant", "other")) == []
+    (stranger,) = [one["id"] for one in said(listed) if one["kind"] == "theirs_only"]
+    give_back = ("give-back-unknown", stranger, "--why", "恢复后丢失的订单", "--operator")
+    refused = run(ward, *give_back, "clerk-1")
+    assert (refused.exit_code, refused.output.strip()) == (1, "not_our_number")
     for one in said(listed):
         end = ("end-difference", one["id"], "--why", "平台测试单，已核对", "--operator")
         assert run(ward, *end, "clerk-1").exit_code == 2
@@ -109,6 +113,7 @@ def test_a_database_that_is_away_is_told(ward: Ward, bills: FakeBills) -> None:
         ("reconcile-day", *day(ward)),
         ("list-differences",),
         ("end-difference", str(uuid4()), *said_by),
+        ("give-back-unknown", str(uuid4()), *said_by),
         ("closing-sheet", *day(ward)),
         ("list-refunds",),
         ("decide-refund", str(uuid4()), "--way", "again", *said_by),
@@ -133,6 +138,8 @@ def test_what_cannot_be_done_is_told(ward: Ward, bills: FakeBills, tmp_path: Pat
         (("end-difference", unknown, "--why", "x\x07", "--operator", "clerk-1"), 2),
         (("end-difference", unknown, "--why", " ", "--operator", "clerk-1"), 2),
         (("end-difference", unknown, "--why", "x"), 2),
+        (("give-back-unknown", unknown, "--why", "x", "--operator", "clerk-1"), 1),
+        (("give-back-unknown", unknown, "--why", " ", "--operator", "clerk-1"), 2),
     ):
         assert run(ward, *words).exit_code == code, words
     bills.ready = True
