@@ -17,6 +17,7 @@ from core.ports import (
     NameMatcher,
     OfficialAccount,
     PageLogin,
+    PageReturn,
     PaymentGateway,
     PhoneProver,
     ProviderError,
@@ -54,6 +55,9 @@ class Adapters(Protocol):
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         """Raises: NotConfigured."""
+
+    def payment_return(self, merchant: str) -> PageReturn:
+        """Who reads with what people come back from the page where they paid the merchant. Raises: NotConfigured."""
 
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         """Who tells the bills of every merchant account there is, by its provider and our name of it."""

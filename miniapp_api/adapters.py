@@ -17,6 +17,7 @@ from core.ports import (
     NameMatcher,
     OfficialAccount,
     PageLogin,
+    PageReturn,
     PaymentGateway,
     PhoneProver,
     ShippingReporter,
@@ -33,6 +34,8 @@ from integrations.alipay import (
     AlipayMessageReader,
     AlipayMiniappLogin,
     AlipayPhoneProver,
+    AlipayWapGateway,
+    AlipayWapReturn,
 )
 from integrations.hospital import HttpHospitalSystem
 from integrations.realname import AliyunNameMatcher, NameMatchAccount, TencentNameMatcher
@@ -84,6 +87,7 @@ class Registry:
         self._payers: dict[tuple[str, str, str], list[PaymentGateway]] = {}
         self._anybodys: dict[str, list[PaymentGateway]] = {}
         self._readers: dict[tuple[str, str], MessageReader] = {}
+        self._returns: dict[str, PageReturn] = {}
         self._bills: dict[tuple[str, str], BillSource] = {}
         self._shipping: dict[tuple[str, str], ShippingReporter] = {}
         self._phones: dict[tuple[str, str], PhoneProver] = {}
@@ -136,6 +140,9 @@ class Registry:
 
     def reader(self, provider: str, merchant: str) -> MessageReader:
         return _found(self._readers.get((provider, merchant)))
+
+    def payment_return(self, merchant: str) -> PageReturn:
+        return _found(self._returns.get(merchant))
 
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         return dict(self._bills)
@@ -219,8 +226,12 @@ class Registry:
 
     def _add_alipay(self, account: AlipayAccount) -> None:
         account.keys.share(self._tokens)
-        gateway = AlipayGateway(account, notify_url=f"{self._callbacks}/alipay/{account.merchant}")
-        self._add_gateway(gateway, AlipayMiniappLogin.provider)
+        notify_url = f"{self._callbacks}/alipay/{account.merchant}"
+        self._add_gateway(AlipayGateway(account, notify_url=notify_url), AlipayMiniappLogin.provider)
+        if account.wap:
+            return_url = f"{self._callbacks}/alipay-return/{account.merchant}"
+            self._add_gateway(AlipayWapGateway(account, notify_url=notify_url, return_url=return_url), None)
+            self._returns[account.merchant] = AlipayWapReturn(account)
         self._add_reader(AlipayMessageReader(account))
         self._add_bills(AlipayBillSource(account))
         if account.is_miniapp:

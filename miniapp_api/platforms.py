@@ -178,6 +178,7 @@ _ALIPAY = _List(
             {name: f"{name}_pem" for name in ("app_cert", "alipay_cert", "alipay_root_cert")},
         )
     },
+    flags=("wap",),
     own={"gateway": ("https://openapi.alipay.com/gateway.do",), "bill_url": BILL_URLS},
 )
 _SMS = _List(

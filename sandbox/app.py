@@ -39,6 +39,7 @@ from sandbox.pages.pay import pay as cashier_page
 from sandbox.pages.site import site
 from sandbox.pages.texts import inbox
 from sandbox.pages.visitor import visitor
+from sandbox.pages.wap import cashier as wap_page
 from sandbox.realname.routes import registers
 from sandbox.server import Server
 from sandbox.sms.routes import texts
@@ -123,7 +124,7 @@ def create_app(sandbox: Sandbox) -> Flask:
     )
     for blueprint in (*platforms, *controls):
         app.register_blueprint(blueprint)
-    for pages in (site, chat, cashier_page, camera, visitor, inbox):
+    for pages in (site, chat, cashier_page, camera, visitor, wap_page, inbox):
         app.register_blueprint(pages)
     app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     app.register_error_handler(ControlError, lambda error: error.response())

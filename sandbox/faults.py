@@ -60,7 +60,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "notice.payment": TIMING_KINDS | SIGNATURE_KINDS | CONTENT_KINDS,
     "notice.refund": TIMING_KINDS | SIGNATURE_KINDS | REFUND_CONTENT_KINDS,
     **dict.fromkeys(ALIPAY_TARGETS, ALIPAY_CALL_KINDS),
-    "alipay.face.page": TRANSPORT_KINDS,
+    **dict.fromkeys(("alipay.face.page", "alipay.pay.page"), TRANSPORT_KINDS),
     "alipay.bill.query": ALIPAY_CALL_KINDS,
     # They show no state, and nothing tells their digest.
     **dict.fromkeys(ALIPAY_BILLS.values(), BILL_KINDS - {"wrong_state", "wrong_digest"}),

@@ -134,6 +134,9 @@ create table if not exists alipay_trades (
   state text not null, paid_at real, closed_at real, created_at real not null, failures integer not null default 0,
   unique (seller_id, out_trade_no));
 create index if not exists alipay_trades_by_number on alipay_trades (out_trade_no);
+create table if not exists alipay_wap_orders (
+  token text primary key, app_id text not null, content text not null, notify_url text, return_url text,
+  charset text not null, created_at real not null);
 create table if not exists alipay_refunds (
   trade_no text not null, out_request_no text not null, amount_fen integer not null, reason text,
   state text not null, refunded_at real, created_at real not null, primary key (trade_no, out_request_no));

@@ -25,6 +25,7 @@ from core.ports import (
     NameMatcher,
     OfficialAccount,
     PageLogin,
+    PageReturn,
     PaymentGateway,
     PaymentOrder,
     PhoneProver,
@@ -204,6 +205,14 @@ class FakeReader:
         return Reply(401)
 
 
+class FakeReturn:
+    """Port PageReturn. Believes whoever says that it comes from the platform."""
+
+    def check(self, query: bytes) -> None:
+        if query != b"from=platform":
+            raise InvalidSignature("bad_signature")
+
+
 class FakeAppGateway:
     """Takes the bodies it knows."""
 
@@ -295,6 +304,7 @@ class FakeAdapters:
         self.logins: dict[tuple[str, str | None], LoginPlatform] = {}
         self.faces: list[FaceVerifier] = []
         self.bills: dict[tuple[str, str], BillSource] = {}
+        self.the_return = FakeReturn()
         self.shipping: list[ShippingReporter] = []
         self.phones: dict[tuple[str, str], PhoneProver] = {}
         self.sms: list[SmsGateway] = []
@@ -328,6 +338,11 @@ class FakeAdapters:
         if (provider, merchant) != (self.the_gateway.provider, self.the_gateway.merchant):
             raise NotConfigured(merchant)
         return self.the_gateway
+
+    def payment_return(self, merchant: str) -> PageReturn:
+        if merchant != self.the_gateway.merchant:
+            raise NotConfigured(merchant)
+        return self.the_return
 
     def bill_sources(self) -> Mapping[tuple[str, str], BillSource]:
         return dict(self.bills)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob
-from core.payments.close import close_one, write_answer
+from core.payments.close import close_one, may_be_opened, write_answer
 from core.payments.views import of_account
 from core.ports import PaymentGateway, ProviderError, TradeAnswer, TradeState
 from core.workbench import Workbench
@@ -64,6 +64,8 @@ def _answer(gateway: PaymentGateway, payment: Payment, *, over: bool, now: datet
         answer = gateway.find_payment(payment.out_trade_no)
     except ProviderError as error:
         log.info("payment_not_answered", payment=str(payment.id), error=type(error).__name__)
+        return None
+    if answer.state is TradeState.NO_SUCH_NUMBER and may_be_opened(gateway, payment, now=now):
         return None
     if over and answer.state in {TradeState.UNPAID, TradeState.NO_SUCH_NUMBER}:
         return close_one(gateway, payment, now=now)

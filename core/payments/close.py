@@ -48,14 +48,17 @@ def close_one(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> Tr
     """The platform's last word about one number, or None where it gives none.
 
     A number that the platform does not know counts as closed: no prepay of it was ever handed out. But while the call
-    that opens it may be under way, it may be known in a moment, and nobody would close it then: that is no answer."""
+    that opens it may be under way, it may be known in a moment, and nobody would close it then: that is no answer. Nor
+    is it while a link that was handed out can be opened."""
     try:
         outcome = gateway.close_payment(payment.out_trade_no)
         if outcome is CloseOutcome.ALREADY_PAID:
             return gateway.find_payment(payment.out_trade_no)
     except ProviderError:
         return None
-    if outcome is CloseOutcome.NO_SUCH_NUMBER and _may_be_opening(payment, now=now):
+    if outcome is CloseOutcome.NO_SUCH_NUMBER and (
+        _may_be_opening(payment, now=now) or may_be_opened(gateway, payment, now=now)
+    ):
         return None
     return TradeAnswer(payment.out_trade_no, TradeState.CLOSED)
 
@@ -63,6 +66,11 @@ def close_one(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> Tr
 def _may_be_opening(payment: Payment, *, now: datetime) -> bool:
     called_at = payment.opening_at or payment.created_at
     return payment.status is not PaymentStatus.PENDING and now - called_at < _LONGEST_CALL
+
+
+def may_be_opened(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> bool:
+    """Its payer has a link that the platform has not seen yet."""
+    return gateway.limits.by_link and now < payment.expires_at
 
 
 def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:

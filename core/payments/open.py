@@ -48,6 +48,8 @@ from models.states import Cause
 
 # Less than this before the hold ends no prepay is made: the platform's own shortest life of one is a minute.
 LAST_CALL = timedelta(seconds=90)
+LINK_LASTS = timedelta(minutes=5)
+"""A link that nobody opens cannot be closed: whoever would rather pay another way waits no longer than this."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def intend_payment(
     payment = standing
     if standing is None:
         payment = _make(session, account, appointment, gateway, payer, grant=grant, now=now, cause=cause)
-    elif not _is_as_asked(account, standing, channel, gateway, payer):
+    elif now >= standing.expires_at or not _is_as_asked(account, standing, channel, gateway, payer):
         payment = None
     if payment is not None:
         payment.opening_at = now
@@ -175,7 +177,7 @@ def _make(
         currency=account.charge.currency,
         description=f"预约挂号费 {appointment.number}",
         out_trade_no=trade_number(now=now),
-        expires_at=appointment.hold_expires_at,
+        expires_at=_expires_at(gateway, appointment, now=now),
         let_go=False,
         asked_times=0,
         created_at=now,
@@ -186,6 +188,13 @@ def _make(
     enqueue(session, "ask_payment", run_at=ask_at, now=now, dedup=f"ask:{payment.id}", payment_id=str(payment.id))
     account.payments.append(payment)
     return payment
+
+
+def _expires_at(gateway: PaymentGateway, appointment: Appointment, *, now: datetime) -> datetime:
+    """With the hold, at the latest."""
+    hold = appointment.hold_expires_at
+    assert hold is not None  # noqa: S101 - what has no end is not payable
+    return min(hold, now + LINK_LASTS) if gateway.limits.by_link else hold
 
 
 def open_at_platform(

@@ -145,11 +145,14 @@ class Reply:
 class GatewayLimits:
     """A platform's own limits. What we do on reaching one is the core's business.
 
-    `card_banks`: the banks to whose cards it sends what it could not deliver; none where it knows no such way."""
+    `card_banks`: the banks to whose cards it sends what it could not deliver; none where it knows no such way.
+    `by_link`: what opens a payment is a link that is handed out, and the platform learns of the number only when the
+    payer opens it: one that it does not know may still be opened, and cannot be closed before."""
 
     shortest_lead: timedelta
     refunds_per_payment: int
     card_banks: frozenset[str] = frozenset()
+    by_link: bool = False
 
 
 class PaymentGateway(Protocol):
@@ -185,6 +188,13 @@ class PaymentGateway(Protocol):
         """Send an `abnormal` refund to another card of the payer, or send it again: an answer means accepted.
 
         Raises: ProviderUnavailable, ProviderRefused."""
+
+
+class PageReturn(Protocol):
+    """Reads with what a platform's page sends people back to us. It proves where they come from, and no payment."""
+
+    def check(self, query: bytes) -> None:
+        """Raises: InvalidSignature."""
 
 
 class MessageReader(Protocol):

@@ -8,6 +8,7 @@ from integrations.alipay.gateway import AlipayAppGateway
 from integrations.alipay.login import AlipayMiniappLogin
 from integrations.alipay.pay import AlipayGateway
 from integrations.alipay.phone import AlipayPhoneProver
+from integrations.alipay.wap import AlipayWapGateway, AlipayWapReturn
 
 __all__ = [
     "AlipayAccount",
@@ -19,4 +20,6 @@ __all__ = [
     "AlipayMessageReader",
     "AlipayMiniappLogin",
     "AlipayPhoneProver",
+    "AlipayWapGateway",
+    "AlipayWapReturn",
 ]

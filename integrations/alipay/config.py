@@ -48,7 +48,8 @@ class AlipayAccount:
     mini-program's app id where another app calls for it; empty means that `app_id` is the mini-program itself. Keys
     may be PEM (PKCS#1 or PKCS#8) or the console's bare base64. With certificates Alipay's key is the certificate's,
     and `alipay_public_key_pem` may stay empty. `aes_key` is base64 and opens phone payloads. `id_mode`: which id of a
-    patient the app is given. `bill_url`: the only place from which bills are fetched.
+    patient the app is given. `bill_url`: the only place from which bills are fetched. `wap`: it may be paid from a
+    browser outside of Alipay.
     """
 
     merchant: str
@@ -62,6 +63,7 @@ class AlipayAccount:
     op_app_id: str = ""
     aes_key: str | None = field(default=None, repr=False)
     id_mode: IdKind = IdKind.OPEN_ID
+    wap: bool = False
     certificates: AlipayCertificates | None = field(default=None, repr=False)
     app_cert_sn: str = field(init=False, default="")
     root_cert_sn: str = field(init=False, default="")

@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 
 from core.ports import InvalidSignature, MessageKind, PlatformMessage, RefundAnswer, RefundState, Reply
 from integrations.alipay._forms import decoded, read_form
+from integrations.alipay._keyring import KeyRing
 from integrations.alipay._schemas import EventSchema
 from integrations.alipay._signing import SIGN_TYPE, signed_text, verify
 from integrations.alipay._trades import told_trade
@@ -24,6 +25,19 @@ ABOUT_TRADES = "trade_status_sync"
 NOT_SIGNED = frozenset({"sign", "sign_type"})
 
 _NOTHING = re.compile(r"0+(\.0+)?")
+
+
+def proven(keys: KeyRing, form: dict[str, bytes], *, now: datetime) -> Mapping[str, str]:
+    """The fields of what Alipay has signed as it signs events.
+
+    Raises: InvalidSignature missing_sign, signature_type, bad_base64, bad_signature, unreadable."""
+    fields = decoded(form, CHARSET)
+    if not fields.get("sign"):
+        raise InvalidSignature("missing_sign")
+    if fields.get("sign_type", SIGN_TYPE) != SIGN_TYPE:
+        raise InvalidSignature("signature_type")
+    verify(keys.each(now), signed_text(form, without=NOT_SIGNED), fields["sign"])
+    return fields
 
 
 class AlipayMessageReader:
@@ -48,14 +62,7 @@ class AlipayMessageReader:
 
         Raises: InvalidSignature with a reason: missing_sign, signature_type, bad_base64, bad_signature, and those of
         `read`."""
-        form = read_form(body)
-        fields = decoded(form, CHARSET)
-        if not fields.get("sign"):
-            raise InvalidSignature("missing_sign")
-        if fields.get("sign_type", SIGN_TYPE) != SIGN_TYPE:
-            raise InvalidSignature("signature_type")
-        verify(self._keys.each(now), signed_text(form, without=NOT_SIGNED), fields["sign"])
-        return self._opened(fields)
+        return self._opened(proven(self._keys, read_form(body), now=now))
 
     def read(self, body: bytes) -> PlatformMessage:
         """Open a body that was checked before. It is not proven again: the key that proved it may be gone by now.

@@ -103,14 +103,9 @@ class AlipayGateway:
         Raises: ProviderUnavailable, ProviderRefused (ACQ.TRADE_HAS_SUCCESS, ACQ.TRADE_HAS_CLOSE,
         ACQ.CONTEXT_INCONSISTENT: ask for its state).
         """
-        asked = {
-            "out_trade_no": _number(order.out_trade_no),
-            "total_amount": _amount(order.amount_fen, order.currency),
-            "subject": _short(order.description, LONGEST_SUBJECT) or PLAIN_SUBJECT,
+        asked = self._order(order) | {
             "product_code": "JSAPI_PAY",
             "op_app_id": self._op_app_id,
-            "seller_id": self._seller_id,
-            "time_expire": wall_clock(order.expires_at),
             self._payer_field(order.payer_kind): order.payer,
         }
         told = load_answer(
@@ -118,6 +113,16 @@ class AlipayGateway:
         )
         _require_same("payment", told["out_trade_no"], order.out_trade_no)
         return {"tradeNO": told["trade_no"]}
+
+    def _order(self, order: PaymentOrder) -> dict[str, str]:
+        """What an order says, whoever pays it and where. Raises: ProviderRefused."""
+        return {
+            "out_trade_no": _number(order.out_trade_no),
+            "total_amount": _amount(order.amount_fen, order.currency),
+            "subject": _short(order.description, LONGEST_SUBJECT) or PLAIN_SUBJECT,
+            "seller_id": self._seller_id,
+            "time_expire": wall_clock(order.expires_at),
+        }
 
     def find_payment(self, out_trade_no: str) -> TradeAnswer:
         """Raises: ProviderUnavailable, ProviderRefused."""

@@ -23,7 +23,9 @@ pages = open_blueprint("alipay_pages", "/callbacks", tag="alipay")
 PROVIDER = "alipay"
 FORM = "application/x-www-form-urlencoded"
 
-_PAGE = (Path(__file__).parent.parent / "static" / "identity" / "returned.html").read_text()
+_PAGES = Path(__file__).parent.parent / "static"
+_AFTER_FACE = (_PAGES / "identity" / "returned.html").read_text()
+_AFTER_PAYMENT = (_PAGES / "payment" / "returned.html").read_text()
 _NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 _EVENT = {
@@ -82,14 +84,12 @@ def alipay_app_event(app: str) -> Response:
         return answered(gateway.refused())
 
 
-def _style_policy() -> str:
-    """The page's one style, allowed by its digest."""
-    style = _PAGE.partition("<style>")[2].partition("</style>")[0]
+def _shown(page: str) -> Response:
+    """With the page's one style allowed by its digest."""
+    style = page.partition("<style>")[2].partition("</style>")[0]
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; {_NOTHING_ELSE}"
-
-
-_POLICY = _style_policy()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; {_NOTHING_ELSE}"
+    return Response(page, mimetype="text/html", headers={"Content-Security-Policy": policy})
 
 
 @endpoint(
@@ -99,8 +99,34 @@ def alipay_identity_return(app: str) -> Response:
     """Where Alipay's identity page sends people back to. It decides nothing: the platform is asked by the server."""
     if not _has_face_check(app):
         raise NotFound()
-    return Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+    return _shown(_AFTER_FACE)
 
 
 def _has_face_check(app: str) -> bool:
     return any(services().workbench.adapters.face_verifiers(Provider.ALIPAY_MINIAPP, app))
+
+
+@endpoint(
+    pages,
+    "GET",
+    "/alipay-return/<merchant>",
+    page=True,
+    stateless=True,
+    refusals=(Overloaded,),
+    summary="Where Alipay's cashier ends",
+)
+def alipay_payment_return(merchant: str) -> Response:
+    """Where Alipay's cashier sends people back to: with a signed query who has paid, without any who has not. It
+    decides nothing, whatever it says: the platform's event does, and what it says when it is asked.
+
+    The database is read only where a signature fits no key that this process holds."""
+    try:
+        returned = services().workbench.adapters.payment_return(merchant)
+        if request.query_string:
+            returned.check(request.query_string)
+    except NotConfigured:
+        raise NotFound() from None
+    except InvalidSignature as error:
+        log.warning("return_refused", merchant=merchant, reason=error.reason)
+        raise NotFound() from None
+    return _shown(_AFTER_PAYMENT)

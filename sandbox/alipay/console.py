@@ -84,6 +84,7 @@ def _credentials_of(sandbox: Sandbox, account: Account, root: str) -> dict[str, 
         "gateway": f"{root}/alipay/gateway.do",
         "bill_url": f"{root}/alipay-bills",
         "id_mode": id_mode(sandbox, account.op_app_id),
+        "wap": True,
     }
     if not account.is_miniapp:
         row["op_app_id"] = account.op_app_id

@@ -10,7 +10,7 @@ from sandbox.alipay.errors import bad_argument, trade_error
 from sandbox.alipay.wire import fen_of, instant_of
 from sandbox.clock import CHINA
 
-PRODUCT = "JSAPI_PAY"
+PRODUCT, PAGE_PRODUCT = "JSAPI_PAY", "QUICK_WAP_WAY"
 DEFAULT_TERM = 15 * 86400
 OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_]{1,64}")
 SUBJECT = re.compile(r"[^/=&]{1,256}")
@@ -28,6 +28,22 @@ def read_order(call: Call) -> dict[str, Any]:
         raise bad_argument("op_app_id")
     if content["op_app_id"] != call.account.op_app_id:
         raise trade_error("UNBOUND_APPLICATION", "小程序未与商户绑定")
+    return {**_read_plain(call), "payer": _payer(content)}
+
+
+def read_page_order(call: Call) -> dict[str, Any]:
+    """The content of a page call, which names no payer. Raises: GatewayError."""
+    if call.content.get("product_code") != PAGE_PRODUCT:
+        raise bad_argument("product_code")
+    if call.text("quit_url") is None:
+        raise bad_argument("quit_url")
+    if any(name in call.content for name in PAYERS):
+        raise bad_argument("buyer")
+    return _read_plain(call)
+
+
+def _read_plain(call: Call) -> dict[str, Any]:
+    content = call.content
     if content.get("seller_id", call.account.seller_id) != call.account.seller_id:
         raise trade_error("SELLER_NOT_EXIST", "卖家不存在")
     if not _can_be_told(call.request.get("notify_url")):
@@ -41,7 +57,6 @@ def read_order(call: Call) -> dict[str, Any]:
         "body": _text(content, "body", 128),
         "passback_params": _text(content, "passback_params", 512),
         "amount_fen": amount,
-        "payer": _payer(content),
         "content": {name: value for name, value in content.items() if name not in PAYERS},
     }
 

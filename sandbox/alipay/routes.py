@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 
-from sandbox.alipay import billing, certificate, certify, login, refunds, trades
+from sandbox.alipay import billing, certificate, certify, login, refunds, trades, wap
 from sandbox.alipay.billing import BillFile
 from sandbox.alipay.exchange import GatewayExchange, Method, PageExchange
 from sandbox.alipay.request import read_request
@@ -28,6 +28,7 @@ METHODS: Mapping[str, Method] = {
 }
 PAGES: Mapping[str, Method] = {
     "alipay.user.certify.open.certify": Method("alipay.face.page", "certify_id", certify.open_page),
+    "alipay.trade.wap.pay": Method("alipay.pay.page", "out_trade_no", wap.open_page),
 }
 
 

@@ -24,14 +24,18 @@ def create(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     order = read_order(call)
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
-        person = _payer(tx, call.account, order)
-        known = find(tx, call.account, order["out_trade_no"], now)
-        if known is not None:
-            _check_repeat(known, person, order)
-            trade_no = known["trade_no"]
-        else:
-            trade_no = _insert(tx, call, order, person, now)
+        trade_no = place(tx, call, order, _payer(tx, call.account, order), now)
     return success(out_trade_no=order["out_trade_no"], trade_no=trade_no)
+
+
+def place(tx: Tx, call: Call, order: dict[str, Any], person: Row, now: float) -> str:
+    """The platform's number of a trade, which is there already where the same was asked for. Raises: GatewayError."""
+    known = find(tx, call.account, order["out_trade_no"], now)
+    if known is None:
+        return _insert(tx, call, order, person, now)
+    _check_repeat(known, person, order)
+    trade_no: str = known["trade_no"]
+    return trade_no
 
 
 def query(sandbox: Sandbox, call: Call) -> dict[str, Any]:

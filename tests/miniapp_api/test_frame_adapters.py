@@ -74,7 +74,7 @@ def registry(config: Config, rsa_key: RSAPrivateKey) -> Adapters:
         ),
         alipay=(
             alipay("gulou", "2021000000000001", aes_key="MDEyMzQ1Njc4OWFiY2RlZg=="),
-            alipay("renmin", "2021000000000002", op_app_id="2021000000000001"),
+            alipay("renmin", "2021000000000002", op_app_id="2021000000000001", wap=True),
         ),
     )
     return Registry(replace(config, platforms=platforms, public_base_url="https://a.cn"), NoTokens())
@@ -125,6 +125,19 @@ def test_one_merchant_name_is_an_account_at_each_wallet(registry: Adapters) -> N
     assert registry.phone_prover("alipay_miniapp", "main").takes == {"response", "sign"}
     assert registry.phone_prover("wechat_miniapp", "main").takes == {"code"}
     assert registry.app_gateway("main").app == "main"
+
+
+def test_a_browser_is_open_to_whoever_is_logged_in_where_the_account_says_so(registry: Adapters) -> None:
+    for provider, app in (("wechat_miniapp", "second"), ("wechat_official", "clinic"), ("alipay_miniapp", "main")):
+        for merchant in (None, "renmin"):
+            gateway = registry.gateway("alipay_wap", merchant, provider=provider, app=app)
+            assert (gateway.merchant, gateway.app, gateway.provider) == ("renmin", "main", "alipay")
+        with pytest.raises(NotConfigured):
+            registry.gateway("alipay_wap", "gulou", provider=provider, app=app)
+    assert registry.gateway_of("alipay_wap", "renmin", "main") is gateway
+    registry.payment_return("renmin")
+    with pytest.raises(NotConfigured):
+        registry.payment_return("gulou")
 
 
 def test_an_official_account_pays_over_the_channel_of_its_appid_and_proves_no_face(registry: Adapters) -> None:

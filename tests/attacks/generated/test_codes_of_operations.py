@@ -86,11 +86,12 @@ def database_away(attack: Attack) -> TestResponse:
     attack.monkeypatch.delitem(attack.world.app.extensions, "yuezhen-shared-replies", raising=False)  # of a second ago
     for way in ("_sessions", "find"):
         attack.monkeypatch.setattr(attack.world.database, way, refuse)
-    if attack.name == "alipay_app_event":  # who proves it reads the token store where no key fits
-        read = attack.world.workbench.transactions.read
-        attack.monkeypatch.setattr(
-            attack.world.adapters.the_app_gateway, "answer", lambda _body: read(lambda _session, _now: None)
-        )
+    adapters, read = attack.world.adapters, attack.world.workbench.transactions.read
+    # Who proves it reads the token store where no key fits.
+    if attack.name == "alipay_app_event":
+        attack.monkeypatch.setattr(adapters.the_app_gateway, "answer", lambda _body: read(lambda _session, _now: None))
+    if attack.name == "alipay_payment_return":
+        attack.monkeypatch.setattr(adapters, "payment_return", lambda _merchant: read(lambda _session, _now: None))
     return attack.send()
 
 

@@ -26,6 +26,7 @@ PLACES = {
     "alipay_app_event": {"path.app": MERCHANT},
     "alipay_event": {"path.merchant": MERCHANT},
     "alipay_identity_return": {"path.app": MERCHANT},
+    "alipay_payment_return": {"path.merchant": MERCHANT},
     "appeal_strike": {"path.strike_id": OWNED},
     "cancel_own_appointment": {"path.appointment_id": OWNED},
     "change_dependent": {"path.dependent_id": OWNED, "body.guardian_dependent_id": OWNED},

@@ -37,6 +37,7 @@ def test_accounts_have_the_documented_shape(box: Any) -> None:
         "gateway",
         "id_mode",
         "bill_url",
+        "wap",
     }
     demo, gulou, xiehe = rows
     assert [row["merchant"] for row in rows] == ["demo", "gulou", "xiehe"]
