@@ -20,6 +20,7 @@ from integrations.realname import OWN_URLS as REALNAME_URLS
 from integrations.realname import NameMatchAccount
 from integrations.sms import OWN_URLS, SmsAccount
 from integrations.wechat import MerchantAccount, MiniappAccount, OfficialAccountConfig
+from miniapp_api.merchants import faults_of_merchants
 
 T = TypeVar("T")
 
@@ -219,6 +220,7 @@ def read_platforms(path: Path, *, production: bool) -> Platforms:
         _REALNAME.read(content, production=production, faults=faults),
         _HOSPITALS.read(content, production=production, faults=faults),
     )
+    faults += faults_of_merchants(platforms.wechat_pay, content)
     faults += _together(platforms, named=_names(content.get("wechat_miniapp"), "app"))
     if production and not (content.get("wechat_miniapp") or content.get("alipay")):
         faults.append("names no wechat_miniapp and no alipay: nobody could log in")

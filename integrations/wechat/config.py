@@ -91,6 +91,8 @@ class MerchantAccount:
         """Raises: ValueError."""
         if self.sub_mchid is not None:
             require_match(DIGITS, "sub_mchid", self.sub_mchid)
+            if self.sub_mchid == self.mchid:
+                raise ValueError("sub_mchid is the partner's own")
         elif self.sub_appids:
             raise ValueError("sub_appids belong to a sub_mchid")
         if set(self.sub_appids) & {self.appid, *self.bound_appids}:
@@ -100,6 +102,15 @@ class MerchantAccount:
     def appids(self) -> tuple[str, ...]:
         """Of all the apps that may pay to it."""
         return (*self.sub_appids, self.appid, *self.bound_appids)
+
+    def signs_like(self, other: MerchantAccount) -> bool:
+        """Whether both speak and are spoken to under the same keys, as all rows of one `mchid` must."""
+        return self._keys == other._keys
+
+    @property
+    def _keys(self) -> tuple[object, ...]:
+        theirs = (self.public_key_id, self.public_key_pem, self.platform_certificates)
+        return (self.serial_no, self.private_key_pem, self.apiv3_key, self.base_url, *theirs)
 
     @property
     def has_certificates(self) -> bool:

@@ -257,6 +257,16 @@ def _another(kind: str, **changes: Any) -> Callable[[Any], Any]:
     return lambda content: {**content, kind: [content[kind][0], {**content[kind][0], **changes}]}
 
 
+def _siblings(**changes: Any) -> Callable[[Any], Any]:
+    """Two sub-merchants of one partner, the second one with these keys."""
+
+    def made(content: Any) -> Any:
+        first = {**content["wechat_pay"][0], "sub_mchid": "1900000011"}
+        return {**content, "wechat_pay": [first, {**first, "merchant": "two", "sub_mchid": "1900000012", **changes}]}
+
+    return made
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://api.weixin.qq.com", "https://api.weixin.qq.com.evil.cn", "https://api.weixin.qq.com@evil.cn",
@@ -290,7 +300,9 @@ def test_a_merchant_may_be_a_partners_sub_merchant(production: dict[str, str]) -
     content = json.loads(Path(production["PLATFORMS_FILE"]).read_text())
     (partner,) = content["wechat_pay"]
     subs = [{"merchant": f"hospital-{n}", "sub_mchid": f"190000010{n}", "sub_appids": [f"wxh{n}"]} for n in (1, 2)]
-    rewrite(production["PLATFORMS_FILE"], lambda told: {**told, "wechat_pay": [partner | one for one in subs]})
+    apps = content["wechat_miniapp"] + [{"app": f"h{n}", "appid": f"wxh{n}", "secret": "s"} for n in (1, 2)]
+    added = {"wechat_miniapp": apps, "wechat_pay": [partner | one for one in subs]}
+    rewrite(production["PLATFORMS_FILE"], lambda told: {**told, **added})
     first, second = Config.from_environ(production).platforms.wechat_pay
     assert (first.sub_mchid, first.sub_appids, first.mchid) == ("1900000101", ("wxh1",), partner["mchid"])
     assert (second.sub_mchid, second.sub_appids, second.mchid) == ("1900000102", ("wxh2",), partner["mchid"])
@@ -438,6 +450,21 @@ def test_the_own_host_is_the_default(production: dict[str, str]) -> None:
         ),
         (_another("alipay", merchant="two", app="two"), "alipay: one seller_id stands there twice"),
         (_another("wechat_pay", merchant="two"), "wechat_pay: one mchid stands there twice"),
+        (_row("wechat_pay", sub_mch_id="1900000011"), "wechat_pay[0]: unknown: sub_mch_id"),
+        (
+            _row("wechat_pay", appid="wxnobody", bound_appids=[]),
+            "wechat_pay: nobody could pay to gulou, whose appids are no app's",
+        ),
+        (
+            _row("wechat_pay", sub_mchid="1900000011", sub_appids=["wxtypo"]),
+            "wechat_pay: sub_appids of gulou are no app's",
+        ),
+        (
+            _another("wechat_pay", merchant="two", sub_mchid="1900000011"),
+            "wechat_pay: mchid of two is a partner's, and none's in another row",
+        ),
+        (_siblings(apiv3_key="x" * 32), "wechat_pay: mchid of two has other keys in another row"),
+        (_siblings(serial_no="ABC"), "wechat_pay: mchid of two has other keys in another row"),
     ],
 )
 def test_an_account_that_is_none_is_named(production: dict[str, str], change: Callable[[Any], Any], fault: str) -> None:
