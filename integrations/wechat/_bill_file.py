@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.ports import BillUnreadable, InvalidSignature
 from integrations.bill_days import ZONE
-from integrations.wechat._fields import decrypt_field
+from integrations.wechat._fields import decrypt_bytes
 
 BOM = b"\xef\xbb\xbf"
 MOST_BYTES = 256 * 1024 * 1024
@@ -40,7 +40,7 @@ class Table:
 def unseal(body: bytes, key: RSAPrivateKey, *, encrypt_key: str, nonce: str) -> bytes:
     """What a sealed download holds: its own key is sealed with the merchant's. Raises: BillUnreadable."""
     try:
-        return AESGCM(decrypt_field(key, encrypt_key).encode()).decrypt(nonce.encode(), body, b"")
+        return AESGCM(decrypt_bytes(key, encrypt_key)).decrypt(nonce.encode(), body, b"")
     except (InvalidSignature, InvalidTag, ValueError):  # ValueError: a key or nonce that no cipher takes
         raise BillUnreadable("its seal does not open") from None
 

@@ -26,6 +26,14 @@ def encrypt_field(key: RSAPublicKey, text: str) -> str:
 def decrypt_field(key: RSAPrivateKey, ciphertext: str) -> str:
     """Raises: InvalidSignature `sealed`."""
     try:
-        return key.decrypt(decoded(ciphertext), _PADDING).decode()
-    except ValueError:  # base64, padding, UTF-8: which one it was is nobody's business
+        return decrypt_bytes(key, ciphertext).decode()
+    except ValueError:
+        raise InvalidSignature("sealed") from None
+
+
+def decrypt_bytes(key: RSAPrivateKey, ciphertext: str) -> bytes:
+    """What need not be a text, like a key. Raises: InvalidSignature `sealed`."""
+    try:
+        return key.decrypt(decoded(ciphertext), _PADDING)
+    except ValueError:  # base64 or padding: which one it was is nobody's business
         raise InvalidSignature("sealed") from None

@@ -246,8 +246,8 @@ def source(sub_merchant: MerchantAccount, tokens: Any) -> WeChatBillSource:
     return WeChatBillSource(sub_merchant, tokens, clock=lambda: datetime(2026, 11, 20, 2, 30, tzinfo=UTC))
 
 
-def sealed(key: RSAPrivateKey, **changes: Any) -> dict[str, Any]:
-    encrypted = key.public_key().encrypt(KEY.encode(), OAEP(MGF1(SHA1()), SHA1(), None))
+def sealed(key: RSAPrivateKey, *, under: bytes = KEY.encode(), **changes: Any) -> dict[str, Any]:
+    encrypted = key.public_key().encrypt(under, OAEP(MGF1(SHA1()), SHA1(), None))
     one = {
         "bill_sequence": 1,
         "encrypt_key": b64encode(encrypted).decode(),
@@ -259,8 +259,8 @@ def sealed(key: RSAPrivateKey, **changes: Any) -> dict[str, Any]:
     return {"download_bill_count": 1, "download_bill_list": [one | changes]}
 
 
-def packed(content: bytes = GOOD_FUNDS, key: str = KEY) -> bytes:
-    return AESGCM(key.encode()).encrypt(NONCE.encode(), gzip.compress(content), b"")
+def packed(content: bytes = GOOD_FUNDS, key: bytes = KEY.encode()) -> bytes:
+    return AESGCM(key).encrypt(NONCE.encode(), gzip.compress(content), b"")
 
 
 def test_the_trade_bill_is_asked_for_the_sub_merchant(
@@ -278,6 +278,15 @@ def test_a_line_of_another_sub_merchant_makes_it_no_bill_of_ours(
     serve(wire, wechat_pay, bill(HEADER, LINE.format(sub=sub), *SUMMARY), TRADES)
     with pytest.raises(BillUnreadable, match="line 2 is of another merchant"):
         source.trade_bill(DAY)
+
+
+def test_the_key_of_a_seal_need_not_be_a_text(
+    source: WeChatBillSource, wire: responses.RequestsMock, wechat_pay: Any, merchant_key: RSAPrivateKey
+) -> None:
+    raw = bytes(range(224, 256))
+    wechat_pay.answer(wire, "GET", FUNDS, sealed(merchant_key, under=raw))
+    wire.add("GET", PAY_URL + FILE, body=packed(key=raw))
+    assert len(source.fund_flow(DAY)) == 4
 
 
 def test_a_direct_merchant_takes_no_line_of_a_sub_merchant(
@@ -310,7 +319,7 @@ def test_the_flow_of_a_sub_merchant_comes_sealed(
     [
         ({"nonce": "b8607ef79034c49c"}, packed()),
         ({"encrypt_key": "AAAA"}, packed()),
-        ({}, packed(key=KEY.lower())),
+        ({}, packed(key=KEY.lower().encode())),
         ({}, packed()[:-1]),
         ({}, gzip.compress(GOOD_FUNDS)),
         ({}, AESGCM(KEY.encode()).encrypt(NONCE.encode(), GOOD_FUNDS, b"")),
