@@ -76,7 +76,10 @@ class ImportCells(Cells):
 
     def fen(self, column: str) -> int:
         """An amount in yuan, in fen."""
-        value = self._given(column, needed=True)
+        return self.fen_of(column, self._given(column, needed=True))
+
+    def fen_of(self, column: str, value: str) -> int:
+        """Of what stands in that column; nothing there is no amount."""
         parts = _YUAN.fullmatch(value)
         fen = int(parts[1]) * 100 + int((parts[2] or "").ljust(2, "0")) if parts else -1
         if value and not 0 <= fen <= MAX_FEE_FEN:

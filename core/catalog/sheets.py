@@ -1,11 +1,12 @@
-"""A file of half days as clerks save it: CSV in UTF-8 or GB18030, or XLSX, under English or Chinese headings."""
+"""A file as clerks save it: CSV in UTF-8 or GB18030, or XLSX, under English or Chinese headings."""
 
 from __future__ import annotations
 
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.catalog.faults import Fault
@@ -27,20 +28,27 @@ HEADINGS: Mapping[str, str] = {
     "campus_code": "院区代码",
 }
 MAY_BE_ABSENT = frozenset({"campus_code"})
-_COLUMNS: Mapping[str, str] = {chinese: column for column, chinese in HEADINGS.items()}
+"""Of a file of half days, as are the headings."""
 _FORMULA_SIGNS = ("=", "+", "@")
 
 _Numbered = Iterator[tuple[int, list[str], set[int]]]
 
 
-def read_sheet(path: Path, faults: list[Fault]) -> list[Row]:
-    """The records of a file, each with its row number, cells tidied. What is wrong goes to `faults`."""
+def read_sheet(
+    path: Path,
+    faults: list[Fault],
+    *,
+    headings: Mapping[str, str] = HEADINGS,
+    may_be_absent: Set[str] = MAY_BE_ABSENT,
+) -> list[Row]:
+    """The records of a file, each with its row number, cells tidied; a column that may be absent reads as empty then.
+    What is wrong goes to `faults`."""
     content = read_bytes(path, faults)
     if content is None:
         return []
     try:
         numbered = _xlsx(content) if content.startswith(b"PK") else _csv(path.name, content, faults)
-        return list(_records(path.name, numbered, faults))
+        return list(_records(path.name, numbered, _Heads(headings, may_be_absent), faults))
     except BadWorkbook as error:
         faults.append(Fault(path.name, 0, "", error.code, error.detail))
     except csv.Error as error:
@@ -85,7 +93,23 @@ def tidied(cell: str) -> str:
     return unicodedata.normalize("NFKC", cell).strip()
 
 
-def _records(name: str, numbered: _Numbered, faults: list[Fault]) -> Iterator[Row]:
+@dataclass(frozen=True)
+class _Heads:
+    """Columns by their English headings, with the Chinese ones."""
+
+    chinese: Mapping[str, str]
+    may_be_absent: Set[str]
+
+    def columns(self, cells: list[str]) -> list[str]:
+        """What the headings of a file stand for; one that nobody knows stands for itself."""
+        known = {chinese: column for column, chinese in self.chinese.items()}
+        return [known.get(cell, cell) for cell in cells]
+
+    def needed(self, header: list[str]) -> list[str]:
+        return [column for column in self.chinese if column not in self.may_be_absent or column in header]
+
+
+def _records(name: str, numbered: _Numbered, heads: _Heads, faults: list[Fault]) -> Iterator[Row]:
     """The first row that is not empty holds the headings."""
     header: list[str] = []
     for line, raw, formulas in numbered:
@@ -95,9 +119,8 @@ def _records(name: str, numbered: _Numbered, faults: list[Fault]) -> Iterator[Ro
         if not header:
             while cells and not cells[-1]:
                 cells.pop()
-            header = [_COLUMNS.get(cell, cell) for cell in cells]
-            needed = [column for column in HEADINGS if column not in MAY_BE_ABSENT or column in header]
-            if not header_fits(name, header, needed, faults, line=line):
+            header = heads.columns(cells)
+            if not header_fits(name, header, heads.needed(header), faults, line=line):
                 return
         elif any(cells[len(header) :]) or len(cells) < len(header):
             faults.append(Fault(name, line, "", "bad_field_count", f"{len(cells)} fields under {len(header)} columns"))
@@ -106,6 +129,6 @@ def _records(name: str, numbered: _Numbered, faults: list[Fault]) -> Iterator[Ro
                 column = header[place] if place < len(header) else ""
                 faults.append(Fault(name, line, column, "formula", "formulas are not read: paste it as a value"))
         else:
-            yield Row(line, dict.fromkeys(MAY_BE_ABSENT, "") | dict(zip(header, cells, strict=False)))
+            yield Row(line, dict.fromkeys(heads.may_be_absent, "") | dict(zip(header, cells, strict=False)))
     if not header:
         faults.append(Fault(name, 1, "", "empty_file", "no row of headings"))
