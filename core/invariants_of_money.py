@@ -14,6 +14,16 @@ _FOR_BOTH = f"""(SELECT COALESCE(SUM(CASE WHEN a.fee_fen < o.fee_fen THEN a.fee_
  FROM appointments a JOIN appointments o ON o.id = a.replaces_id WHERE a.charge_id = c.id AND a.status = 'pending'
  AND a.beside_replaced AND a.pay_mode = 'online' AND NOT a.awaiting_payment AND o.status IN {_HOLDS})"""
 
+# What the platform has, or may have, of what was sold.
+_WENT = """r.status IN ('processing','unknown','abnormal','succeeded') AND NOT r.by_hand
+ AND r.reason IN ('cancelled','suspended','rescheduled','price_lowered')"""
+_SAYS_OF_RED = "(SELECT CAST(p.document->>'red_receipt_before_refund' AS TEXT) FROM booking_policies p WHERE {whose})"
+_OF_HOSPITAL = "p.level = 'hospital' AND p.subject = (SELECT h.code FROM hospitals h WHERE h.id = r.hospital_id)"
+_OF_PLATFORM = "p.level = 'platform'"
+_WANTS_RED_FIRST = f"""COALESCE({_SAYS_OF_RED.format(whose=_OF_HOSPITAL)}, {_SAYS_OF_RED.format(whose=_OF_PLATFORM)},
+ 'false') IN ('true','1') AND NOT EXISTS (SELECT 1 FROM booking_policies p WHERE p.updated_at >= r.created_at
+ AND ({_OF_HOSPITAL} OR {_OF_PLATFORM}))"""
+
 _MOVED = "FROM journals j JOIN ledger_entries e ON e.journal_id = j.id"
 
 
@@ -42,7 +52,13 @@ OF_MONEY: Mapping[str, str] = {
     "FROM charge_lines l WHERE l.appointment_id = a.id)",
     "payment_is_settled": "SELECT id FROM payments WHERE status IN ('created','pending','unknown') "
     "AND created_at < :last_retry",
-    "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry",
+    "refund_is_settled": "SELECT id FROM refunds WHERE status IN ('due','unknown') AND created_at < :last_retry "
+    "AND awaits_red_since IS NULL",
+    # Where nobody has said anything else since.
+    "red_receipt_comes_first": "SELECT r.id FROM refunds r JOIN refund_lines x ON x.refund_id = r.id "
+    "JOIN charge_lines l ON l.id = x.charge_line_id JOIN receipts b ON b.appointment_id = l.appointment_id "
+    f"WHERE {_WENT} AND b.reddens_id IS NULL AND b.kept_at < r.created_at AND {_WANTS_RED_FIRST} "
+    "AND NOT EXISTS (SELECT 1 FROM receipts n WHERE n.reddens_id = b.id)",
     "by_hand_is_two_peoples_word": "SELECT r.id FROM refunds r WHERE r.by_hand AND (r.status <> 'succeeded' OR "
     "NOT EXISTS (SELECT 1 FROM refund_decisions d WHERE d.refund_id = r.id AND d.way = 'by_hand' "
     "AND d.done_at IS NOT NULL))",

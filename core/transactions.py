@@ -51,6 +51,7 @@ _MADE_TWICE = (
     "uq_refund_decisions_",
     "uq_refund_paces_",
     "uq_shipping_reports_",
+    "uq_receipts_",
 )
 _LOCK_TIMEOUT = "55P03"
 

@@ -30,6 +30,7 @@ from miniapp_api import (
     cli_money,
     cli_official,
     cli_people,
+    cli_receipts,
     cli_shipping,
 )
 from miniapp_api.cli_operator import operator_option
@@ -53,6 +54,7 @@ _GROUPS = (
     cli_money,
     cli_official,
     cli_people,
+    cli_receipts,
     cli_shipping,
 )
 

@@ -199,15 +199,25 @@ UNSETTLED_REFUND = frozenset(
 )
 
 
+_AS_TOLD = frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED, RefundStatus.ABNORMAL, RefundStatus.CLOSED})
+
+
 class Refund(Stateful, Base):
     """Money back of one payment, under a number that we made and stored before the call. A retry keeps the number.
 
-    One that is given back `by_hand` leaves no trace at the platform: two people have said so (`RefundDecision`)."""
+    One that is given back `by_hand` leaves no trace at the platform: two people have said so (`RefundDecision`).
+    `awaits_red_since`: it is not sent before the hospital has ended its receipt by a red one."""
 
     __tablename__ = "refunds"
     __table_args__ = (
         Index("ix_refunds_ask", "status", "asked_at"),
         Index("ix_refunds_succeeded_at", "succeeded_at"),
+        Index(
+            "ix_refunds_awaits_red_since",
+            "awaits_red_since",
+            postgresql_where=text("awaits_red_since IS NOT NULL"),
+            sqlite_where=text("awaits_red_since IS NOT NULL"),
+        ),
         Index(
             "uq_refunds_replaces",
             "replaces_id",
@@ -220,26 +230,8 @@ class Refund(Stateful, Base):
 
     machine = Machine.REFUND
     moves = {  # noqa: RUF012
-        RefundStatus.DUE: frozenset(
-            {
-                RefundStatus.PROCESSING,
-                RefundStatus.SUCCEEDED,
-                RefundStatus.ABNORMAL,
-                RefundStatus.CLOSED,
-                RefundStatus.UNKNOWN,
-                RefundStatus.DESK,
-            }
-        ),
-        RefundStatus.UNKNOWN: frozenset(
-            {
-                RefundStatus.PROCESSING,
-                RefundStatus.SUCCEEDED,
-                RefundStatus.ABNORMAL,
-                RefundStatus.CLOSED,
-                RefundStatus.DUE,
-                RefundStatus.DESK,
-            }
-        ),
+        RefundStatus.DUE: _AS_TOLD | {RefundStatus.UNKNOWN, RefundStatus.DESK},
+        RefundStatus.UNKNOWN: _AS_TOLD | {RefundStatus.DUE, RefundStatus.DESK},
         RefundStatus.PROCESSING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.ABNORMAL, RefundStatus.CLOSED}),
         RefundStatus.ABNORMAL: frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED, RefundStatus.DESK}),
         RefundStatus.DESK: frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED}),
@@ -263,6 +255,7 @@ class Refund(Stateful, Base):
     created_at: Mapped[datetime]
     succeeded_at: Mapped[datetime | None]
     by_hand: Mapped[bool] = mapped_column(default=False, server_default=false())
+    awaits_red_since: Mapped[datetime | None]
 
     def become(
         self,
@@ -281,6 +274,7 @@ class Refund(Stateful, Base):
         if self.status is status:
             return False
         self.enter(session, status, at=at, cause=cause, reason=reason)
+        self.awaits_red_since = None
         if status is RefundStatus.SUCCEEDED:
             self.succeeded_at = at if done_at is None else max(self.created_at, min(done_at, at))
         return True

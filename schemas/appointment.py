@@ -16,6 +16,7 @@ from schemas.beside import AppointmentSlotReply, DoctorReply, NamedReply, OfferR
 from schemas.day import ArrivalReply, FollowUpReply
 from schemas.masked import Masked
 from schemas.notice_version import NoticeVersion
+from schemas.receipt import ReceiptReply
 from schemas.refund import RefundReply
 
 
@@ -257,6 +258,7 @@ class AppointmentInFullReply(AppointmentReply):
     """One appointment that was asked for by its id."""
 
     arrival = fields.Nested(ArrivalReply, allow_none=True, required=True, metadata={"example": None})
+    receipt = fields.Nested(ReceiptReply, allow_none=True, required=True, metadata={"example": None})
     complaint = fields.String(
         allow_none=True,
         required=True,

@@ -53,12 +53,17 @@ _WHERE: Mapping[RefundStatus, Words] = {
         "it has been due since {since} and was closed by the payment platform; it goes back under another number.",
     ),
 }
+_AWAITS_RED = Words(
+    "自{since}起办理。按医院财务规定，退款前须先冲红已开具的财政电子票据；医院正在开具红字票据，开具后立即原路退回，无需重新申请。",
+    "it has been due since {since}. The hospital has issued an electronic receipt of it, and ends that one with a red "
+    "receipt first; once that is there it goes back at once, the way it was paid. Nothing needs to be asked for again.",
+)
 _BY_HAND = Words("已于{done}由医院退还。", "it was given back by the hospital on {done}.")
 
 
 def where_it_is(refund: Refund) -> Words:
     """Why money goes back, how much, and where it is. Nothing of the account that it goes to: others may read along."""
-    why, where = _WHY[refund.reason], _BY_HAND if _is_by_hand(refund) else _WHERE[refund.status]
+    why, where = _WHY[refund.reason], _where(refund)
     yuan = f"{refund.amount_fen // 100}.{refund.amount_fen % 100:02d}"
     times = {"since": refund.created_at, "done": refund.succeeded_at}
     known = {name: at.astimezone(HOSPITAL_ZONE) for name, at in times.items() if at is not None}
@@ -67,8 +72,11 @@ def where_it_is(refund: Refund) -> Words:
     return Words(f"{why.zh}，退款 {yuan} 元：{zh}", f"{why.en}. Of {yuan} yuan: {en}")
 
 
-def _is_by_hand(refund: Refund) -> bool:
-    return refund.by_hand and refund.status is RefundStatus.SUCCEEDED
+def _where(refund: Refund) -> Words:
+    if refund.awaits_red_since is not None:
+        return _AWAITS_RED
+    is_by_hand = refund.by_hand and refund.status is RefundStatus.SUCCEEDED
+    return _BY_HAND if is_by_hand else _WHERE[refund.status]
 
 
 def _zh(at: datetime) -> str:

@@ -29,6 +29,7 @@ from models.ciphers import Suite
 from models.idempotency import IdempotencyKey
 from models.identity_check import IdentityCheck, IdentityMethod
 from models.platform import EventState, PlatformEvent, PlatformToken
+from models.receipt import Receipt
 from models.sealing import Vault
 from models.strike import StrikeAppeal
 from models.vault_key import KeyRotation
@@ -100,7 +101,12 @@ class Cabinet:
         appeal.file(session, vault, "the road was closed", at=now, cause=REQUEST)
         token = PlatformToken(id=new_id(), name="token", expires_at=now)
         token.token_sealed = vault.seal("platform_tokens.token", token.id, "access")
-        session.add_all([check, appeal, token])
+        receipt = Receipt(
+            id=new_id(), hospital_id=appointment.hospital_id, charge_id=appointment.charge_id, code="11060126",
+            appointment_id=appointment.id, number="0000012345", amount_fen=5000, issued_on=now.date(), kept_at=now,
+        )  # fmt: skip
+        receipt.seal_what_opens_it(vault, check_code="3f9a1c", url=None)
+        session.add_all([check, appeal, token, receipt])
         session.flush()
         _fill_what_is_empty(session, vault)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Barrier
 from time import sleep
@@ -313,6 +313,16 @@ def beside(patient: Patient, **schedule: Any) -> UUID:
         return make_schedule(session, department, **{"numbers": 3, "fee_fen": 5000, "now": now} | schedule).id
 
     return patient.write(step)
+
+
+def another_payer(patient: Patient) -> Payer:
+    """The same account, logged in by another identity."""
+
+    def make(session: Session, _now: datetime) -> UUID:
+        account = session.get_one(Account, patient.account_id)
+        return make_identity(session, patient.workbench.vault, account).id
+
+    return replace(patient.payer, identity_id=patient.write(make))
 
 
 def relatives(patient: Patient, count: int = 2) -> list[UUID]:

@@ -24,6 +24,7 @@ from core.dependents.granted import Granted, Use, granted_dependent, granted_to,
 from core.identity.twins import with_twins
 from core.locks import lock_accounts, lock_person
 from core.paging import Page
+from core.receipts.views import receipt_of
 from core.rights.access import AccessAction
 from core.tickets import Tickets
 from core.transactions import Changed
@@ -105,12 +106,14 @@ def see_appointment(
 def show_appointment(
     session: Session, *, appointment_id: UUID, account_id: UUID, vault: Vault, now: datetime
 ) -> tuple[AppointmentView, list[Use]]:
-    """As `see_appointment`; to the patient's own account with what they come for, which no grant shows.
+    """As `see_appointment`, with the receipt; to the patient's own account with what they come for and what opens the
+    receipt, which no grant shows.
 
     Raises: NotFound."""
     shown, uses = see_appointment(session, appointment_id=appointment_id, account_id=account_id, now=now)
-    shown = replace(shown, arrival=place_of(session, shown.appointment))
     own = shown.shown_under is None
+    receipt = receipt_of(session, shown.appointment, vault=vault if own else None)
+    shown = replace(shown, arrival=place_of(session, shown.appointment), receipt=receipt)
     return (replace(shown, complaint=shown.appointment.complaint(vault)) if own else shown), uses
 
 

@@ -97,6 +97,7 @@ class BookingPolicy:
     `max_in_bundle`: how many numbers are booked together for several dependents, below 2: none; they are one open hold.
     `hospital_cap_minutes`: how long a booking waits for a hospital's own system that does not answer, from when it
     could be paid at the latest.
+    `red_receipt_before_refund`: money of which a receipt stands waits for the red one (`core/receipts/red_first.py`).
     `max_reschedules`: how often an order is changed, from its first number on; `reschedule_scope`: how far.
     `return_after_seconds`: how long a freed number rests at least before it is sold again, `return_spread_seconds`: up
     to how much longer, by lot. `let_go_rest_minutes`: how long whoever let a number go does not get that one again.
@@ -161,6 +162,7 @@ class BookingPolicy:
     )
     consultation_fen: int | None = _key(whole(0, _MOST_FEN), default=0)
     fee_discounts: tuple[Any, ...] | None = _key(discounts, default=())
+    red_receipt_before_refund: bool | None = _key(flag, default=False)
 
     # --- cancelling
     cancel_days_before: int | None = _key(whole(0, 60), default=0)

@@ -19,6 +19,7 @@ from core.clock import hospital_day
 from core.identity.twins import with_twins
 from core.paging import Page, make_cursor, read_cursor
 from core.payments.views import PaymentView, hide_means, view_payment
+from core.receipts.views import ReceiptView
 from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge, ChargeLine
 from models.errors import NotFound
@@ -94,7 +95,7 @@ class AppointmentView:
 
     `shown_under` is the grant by which another account sees it: what only the patient may know is not for that one.
     What they come for is in clear, and only where one appointment is asked for: no list shows it, and no reply that is
-    kept.
+    kept. So is what opens the receipt.
     """
 
     appointment: Appointment
@@ -114,6 +115,7 @@ class AppointmentView:
     arrival: Place | None = None
     offers: list[OfferView] = field(default_factory=list)
     right: FollowUp | None = None
+    receipt: ReceiptView | None = None
 
     @property
     def whom(self) -> WhomShown:

@@ -18,7 +18,7 @@ CHINESE, ENGLISH = "zh-CN", "en"
 
 _VERSIONS = MappingProxyType(
     {
-        Purpose.SERVICE: ("2026-11", "2026-11-26", "2026-11-27", "2026-11-28"),
+        Purpose.SERVICE: ("2026-11", "2026-11-26", "2026-11-27", "2026-11-28", "2026-11-28-2"),
         Purpose.SENSITIVE_IDENTITY: ("2026-11", "2026-11-26", "2026-11-26-2", "2026-11-27"),
         Purpose.FACE: ("2026-11", "2026-11-26"),
         Purpose.HEALTH: ("2026-11",),

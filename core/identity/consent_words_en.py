@@ -42,9 +42,9 @@ TEXTS = MappingProxyType(
                 "How: the login platform (WeChat or Alipay) tells us your user id in this mini-program or official "
                 "account; it also tells us your phone number once you allow it, or you type it and prove it by a code "
                 "in a text message; you fill in what a booking needs; the payment platform tells us what was paid and "
-                "refunded, and the hospital who has checked in and was seen. Your phone gives its location once, when "
-                "you check in; it is compared with the hospital's and forgotten at once. Data stays in mainland China, "
-                "encrypted in transit and at rest.",
+                "refunded, and the hospital who has checked in and was seen, and the electronic receipts that it has "
+                "issued. Your phone gives its location once, when you check in; it is compared with the "
+                "hospital's and forgotten at once. Data stays in mainland China, encrypted in transit and at rest.",
                 "Who is told: the payment platform (WeChat Pay or Alipay) your user id, the numbers of order and "
                 "appointment and the amount, to be paid and to refund; WeChat Pay, where you pay with it in a browser "
                 "outside of WeChat, also the network address of your device, to check where the payment comes "
@@ -55,12 +55,14 @@ TEXTS = MappingProxyType(
                 "told of patients is said in the consents to identity, face, health and minors' data.",
                 "Data: platform user id, phone number, login times and network logs, your location when you check in "
                 "by phone; appointments, waiting lists, check-ins, permissions, strikes and appeals, order numbers and "
-                "amounts, where a refund arrived in words (such as a bank's name and a card's last four digits). We "
-                "never receive your platform password or your whole card number.",
+                "amounts, where a refund arrived in words (such as a bank's name and a card's last four digits); of "
+                "electronic receipts code, number, check code, link, amount and day. We never receive your platform "
+                "password or your whole card number.",
                 "Retention: a login ends when it expires or you log out; your phone number until you change it or "
                 "close the account; a code is good for 5 minutes, kept with the number as digests only, and deleted "
                 "after a day; your location is neither stored nor logged; what payment platforms wrote to us half a "
-                "year after it was dealt with; appointments and account data until you close the account. "
+                "year after it was dealt with; appointments and account data until you close the account; check code "
+                "and link of a receipt until you remove the patient or close the account. "
                 "After that: network and access logs half a year, waiting lists and signs of resale as long; records "
                 "of consent, identity checks, permissions, joined accounts, check-in, appeals and strikes three years, "
                 "as proof; appointments that were paid for or replaced when a clinic "

@@ -15,6 +15,7 @@ from core.payments.charge_account import ChargeAccount, lock_charge_account
 from core.payments.refund_pace import heed, take_turn
 from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
+from core.receipts.red_first import wait_for_red
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
 from models.payment import Payment, Refund, RefundReason, RefundStatus
@@ -66,13 +67,12 @@ def _take_up(
     refund = account.refund(refund_id)
     if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
         return None
-    if refund.status is RefundStatus.DUE and refund.reason in _AFTER_A_CLAIM:
-        of = returned_for(session, account, refund)  # of a bundle, what others come to is no matter of theirs
-        if any(account.is_kept_there(one) for one in of):
+    if refund.status is RefundStatus.DUE:
+        if _is_kept_by_hospital(session, account, refund):
             refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="kept_by_hospital")
             return None
-        if _waits_for_hospital(account, refund, now=now):
-            return now + _HOSPITAL_LOOK
+        if (back_at := _waits(session, account, refund, now=now)) is not None:
+            return back_at
     payment = account.payment(refund.payment_id)
     gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
     back_at = take_turn(session, gateway, per_second=workbench.refunds_per_second, now=now)
@@ -82,9 +82,22 @@ def _take_up(
     return _Call(gateway, refund, payment)
 
 
+def _is_kept_by_hospital(session: Session, account: ChargeAccount, refund: Refund) -> bool:
+    """Of a bundle, what others come to is no matter of theirs."""
+    of = returned_for(session, account, refund) if refund.reason in _AFTER_A_CLAIM else []
+    return any(account.is_kept_there(one) for one in of)
+
+
+def _waits(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime) -> datetime | None:
+    """Money out is last: the hospital lets the number go first, and ends its receipt where it wants to. When to look
+    again."""
+    if refund.reason in _AFTER_A_CLAIM and _waits_for_hospital(account, refund, now=now):
+        return now + _HOSPITAL_LOOK
+    return wait_for_red(session, account, refund, now=now)
+
+
 def _waits_for_hospital(account: ChargeAccount, refund: Refund, *, now: datetime) -> bool:
-    """Money out is last: the hospital lets the number go first. But nobody's money waits long for a hospital that does
-    not answer."""
+    """But nobody's money waits long for a hospital's system that does not answer."""
     ended = [one for one in account.appointments if one.status is AppointmentStatus.CANCELLED]
     return now - refund.created_at < _HOSPITAL_WAIT and not all(account.is_over_there(one) for one in ended)
 

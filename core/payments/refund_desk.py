@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import enqueue
 from core.payments.charge_account import lock_charge_account
+from core.receipts.red_first import needs_red
 from models.base import new_id
 from models.errors import NotFound
 from models.operators import is_same_name
@@ -84,6 +85,8 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
     refund = account.refund(refund_id)
     standing = _still_standing(session, refund, word, now=now)
     _refuse_what_cannot_be(refund, standing, word)
+    if word.way is RefundWay.AGAIN and needs_red(session, account, refund):
+        raise DeskRefusal("red_receipt_first")
     if standing is None or is_same_name(standing.first_by, word.operator):
         _propose(session, refund, standing, word, now=now)
         return False

@@ -78,6 +78,7 @@ from core.ports.money import (
     TradeState,
 )
 from core.ports.realname import MatchAnswer, MatchSubject, NameMatch, NameMatcher
+from core.ports.receipts import Issued, IssuedReceipt, ReceiptName, ReceiptSource
 from core.ports.shipping import Delivery, ShippingReporter
 from core.ports.sms import SmsGateway, TextKind
 
@@ -115,6 +116,8 @@ __all__ = [
     "IncomingKind",
     "InvalidMenu",
     "InvalidSignature",
+    "Issued",
+    "IssuedReceipt",
     "LegState",
     "Link",
     "LoginPlatform",
@@ -143,6 +146,8 @@ __all__ = [
     "ProviderRefused",
     "ProviderUnavailable",
     "PublishedHalfDay",
+    "ReceiptName",
+    "ReceiptSource",
     "RefundAnswer",
     "RefundOrder",
     "RefundState",

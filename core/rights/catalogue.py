@@ -129,6 +129,7 @@ CATALOGUE: Mapping[str, Graded] = {
     ),
     "platform_identities": _of(PERSONAL, general="app", sensitive="subject_hash subject_sealed"),
     "platform_tokens": _of(GENERAL, sensitive="token_sealed"),
+    "receipts": _of(PERSONAL, personal="code number", sensitive="check_code_sealed url_sealed"),
     "refund_decisions": _of(PERSONAL, general="way", personal="why first_by second_by", sensitive="card_hash"),
     "refund_lines": _of(PERSONAL),
     "refund_paces": _of(GENERAL),

@@ -16,6 +16,7 @@ from core.identity.health import forget_health
 from core.identity.twins import rows_of, with_twins
 from core.jobs.queue import LeasedJob
 from core.locks import lock_dependents
+from core.receipts.forget import forget_receipts
 from core.rights.expire import delete_expired
 from core.rights.retention import GIVEN_TO_HOSPITALS
 from core.workbench import Workbench
@@ -49,6 +50,7 @@ def _erase_at_once(session: Session, dependent: Dependent, *, now: datetime) -> 
         agreement.end(AgreementEnd.REMOVED, at=now)
     forget_health(session, dependent)  # its charges are locked before the grants
     theirs = and_(Appointment.account_id == dependent.account_id, Appointment.dependent_id.in_(ids))
+    forget_receipts(session, theirs)
     forget_appeals(session, theirs)
     end_grants(session, Grant.dependent_id.in_(ids), by=EndedBy.REMOVED, now=now)
     session.execute(delete(HospitalCard).where(HospitalCard.dependent_id.in_(ids)))

@@ -30,6 +30,7 @@ from models.notice import Notice
 from models.offer import Offer
 from models.payment import Payment, Refund, RefundLine
 from models.person import Dependent
+from models.receipt import Receipt
 from models.refund_decision import RefundDecision
 from models.shipping import ShippingReport
 from models.strike import Strike, StrikeAppeal
@@ -126,6 +127,7 @@ HOLDINGS = (
         RefundDecision,
         lambda one: RefundDecision.refund_id.in_(_of_refunds(one)),
     ),
+    Holding("receipts", Receipt, lambda one: Receipt.charge_id.in_(_of_charges(one))),
     Holding("shipping_reports", ShippingReport, lambda one: ShippingReport.payment_id.in_(_of_payments(one))),
     Holding("journals", Journal, lambda one: Journal.payment_id.in_(_of_payments(one))),
     Holding(

@@ -67,6 +67,7 @@ RETENTION: Mapping[str, Retention] = {
     "refunds": _MONEY,
     "refund_lines": _MONEY,
     "refund_decisions": _MONEY,
+    "receipts": _MONEY,
     "shipping_reports": _MONEY,
     "journals": _MONEY,
     "ledger_entries": _MONEY,

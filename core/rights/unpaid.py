@@ -13,19 +13,21 @@ from models.appointment import Appointment
 from models.charge import Charge, ChargeLine
 from models.offer import Offer
 from models.payment import Payment
+from models.receipt import Receipt
 
 
 def _unpaid(account_id: AccountId) -> Select[UUID]:
     """Charges without any money, and without a number that took another charge's place or was replaced by one: those
     tell a story together, of which nothing goes before all of it may."""
     bill, paid, one, other = aliased(Charge), aliased(Payment), aliased(Appointment), aliased(Appointment)
-    taken = aliased(Offer)
+    taken, receipt = aliased(Offer), aliased(Receipt)
     mine = one.charge_id == bill.id
     return (
         select(bill.id)
         .where(
             bill.account_id == account_id,
             ~exists().where(paid.charge_id == bill.id, paid.received_fen.is_not(None)),
+            ~exists().where(receipt.charge_id == bill.id),  # paid at the hospital
             ~exists().where(mine, other.id == one.replaces_id, other.charge_id != bill.id),
             ~exists().where(mine, other.replaces_id == one.id, other.charge_id != bill.id),
             ~exists().where(mine, taken.accepted_as_id == one.id),

@@ -13,6 +13,7 @@ import plants.hospital
 import plants.ledger
 import plants.limits
 import plants.money
+import plants.receipts
 import plants.rest
 import plants.strikes  # noqa: F401 - importing registers the plants
 import pytest
@@ -69,6 +70,19 @@ MUTANTS = (
     ("received_money_is_in_the_books", "j.subject_id = p.id", "1 = 1"),
     ("received_money_is_in_the_books", "AND e.account = 'gateway'", ""),
     ("received_money_is_in_the_books", "AND e.amount_fen = p.received_fen", ""),
+    ("refund_is_settled", "AND awaits_red_since IS NULL", ""),
+    ("red_receipt_comes_first", "WHERE n.reddens_id = b.id", ""),
+    ("red_receipt_comes_first", "x.refund_id = r.id", "1 = 1"),
+    ("red_receipt_comes_first", "l.id = x.charge_line_id", "1 = 1"),
+    ("red_receipt_comes_first", "b.appointment_id = l.appointment_id", "1 = 1"),
+    ("red_receipt_comes_first", "r.status IN ('processing','unknown','abnormal','succeeded') AND", ""),
+    ("red_receipt_comes_first", "NOT r.by_hand", "1 = 1"),
+    ("red_receipt_comes_first", "AND r.reason IN ('cancelled','suspended','rescheduled','price_lowered')", ""),
+    ("red_receipt_comes_first", "b.reddens_id IS NULL AND", ""),
+    ("red_receipt_comes_first", "AND b.kept_at < r.created_at", ""),
+    ("red_receipt_comes_first", "IN ('true','1')", "<> ''"),
+    ("red_receipt_comes_first", "p.updated_at >= r.created_at", "1 = 0"),
+    ("red_receipt_comes_first", "p.level = 'hospital' AND", ""),
     ("by_hand_is_two_peoples_word", "r.status <> 'succeeded' OR", ""),
     ("by_hand_is_two_peoples_word", "d.refund_id = r.id AND", ""),
     ("by_hand_is_two_peoples_word", "d.way = 'by_hand' AND", ""),

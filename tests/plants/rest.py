@@ -134,6 +134,12 @@ for _unsent in (RefundStatus.DUE, RefundStatus.UNKNOWN):
     quiet("refund_is_settled")(partial(_refund_open_for, status=_unsent, hours=25))
 
 
+@quiet("refund_is_settled")
+def _refund_waits_for_the_red_receipt(session: Session, world: World) -> None:
+    _refund_open_for(session, world, status=RefundStatus.DUE, hours=27)
+    change(session, Refund, world.of(session, Refund, world.cancelled), awaits_red_since=world.now)
+
+
 def _job_says(session: Session, world: World, *, values: Mapping[str, Any], ago: Mapping[str, int]) -> None:
     instants = {name: world.now - timedelta(minutes=minutes) for name, minutes in ago.items()}
     change(session, Job, any_id(session, Job), **{"done_at": None, "lease_until": None, **values, **instants})

@@ -24,6 +24,7 @@ class Sent:
     created_at: datetime = SINCE
     succeeded_at: datetime | None = None
     by_hand: bool = False
+    awaits_red_since: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.status is RefundStatus.SUCCEEDED:
@@ -55,6 +56,15 @@ def test_only_what_has_been_given_back_by_hand_is_told_so() -> None:
     by_hand, not_yet = Sent(RefundStatus.SUCCEEDED, by_hand=True), Sent(RefundStatus.DESK, by_hand=True)
     assert said(by_hand)[0].endswith("已于2026年11月23日 09:07由医院退还。")
     assert said(not_yet) == said(Sent(RefundStatus.DESK))
+
+
+def test_one_that_waits_for_the_red_receipt_is_told_so() -> None:
+    waits = Sent(RefundStatus.DUE, awaits_red_since=DONE)
+    zh, en = said(waits)
+    assert "自2026年11月23日 00:05起办理" in zh, "since when it is due counts"
+    assert ("财政电子票据" in zh, "医院正在开具红字票据" in zh) == (True, True)
+    assert "red receipt first" in en
+    assert said(waits) != said(Sent(RefundStatus.DUE))
 
 
 def test_an_even_sum_has_its_fen() -> None:

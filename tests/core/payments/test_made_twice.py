@@ -13,8 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
+from models.appointment import Appointment
 from models.base import Base, new_id
 from models.ledger import Journal, JournalKind
+from models.receipt import Receipt
 from models.reconciliation import BillDay, Difference, DifferenceKind
 from models.refund_decision import RefundDecision, RefundWay
 from models.refund_pace import RefundPace
@@ -56,6 +58,13 @@ def report(patient: Patient, now: datetime) -> ShippingReport:
     return ShippingReport(id=new_id(), payment_id=patient.payments()[-1].id, created_at=now, told_times=0)
 
 
+def receipt(patient: Patient, now: datetime) -> Receipt:
+    paid, booked = patient.payments()[-1], patient.read(lambda session: session.scalar(select(Appointment.id)))
+    named = {"code": "11060126", "number": "0000012345", "check_code_sealed": b"x", "amount_fen": 5000}
+    of = {"hospital_id": paid.hospital_id, "charge_id": paid.charge_id, "appointment_id": booked}
+    return Receipt(id=new_id(), **named, **of, issued_on=hospital_day(now), kept_at=now)
+
+
 @pytest.mark.parametrize(
     ("record", "make"),
     [
@@ -65,6 +74,7 @@ def report(patient: Patient, now: datetime) -> ShippingReport:
         (RefundDecision, decision),
         (RefundPace, pace),
         (ShippingReport, report),
+        (Receipt, receipt),
     ],
 )
 def test_the_second_one_finds_what_the_first_one_made(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
-from factories import make_identity
-from harness import Patient
-from sqlalchemy.orm import Session
+from harness import Patient, another_payer
 
 from core.payments.ask import look_at_payment
-from core.payments.open import Payer
 from core.ports import CloseOutcome, PaymentOrder, ProviderRefused, ProviderUnavailable, TradeAnswer, TradeState
 from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
 from core.transactions import OutcomeUnknown
-from models.account import Account
 from models.appointment import AppointmentStatus, PayMode
 from models.errors import NotFound
 from models.payment import PaymentStatus, RefundReason
@@ -32,16 +28,6 @@ REQUEST = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "look")
 @pytest.fixture
 def held(patient: Patient) -> UUID:
     return patient.book()
-
-
-def another_payer(patient: Patient) -> Payer:
-    """The same account, logged in by another identity."""
-
-    def make(session: Session, _now: datetime) -> UUID:
-        account = session.get_one(Account, patient.account_id)
-        return make_identity(session, patient.workbench.vault, account).id
-
-    return replace(patient.payer, identity_id=patient.write(make))
 
 
 def statuses(patient: Patient) -> list[PaymentStatus]:
