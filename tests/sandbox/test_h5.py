@@ -135,3 +135,14 @@ def test_wechatpayv3_is_sent_there_in_both_modes(box: Any, merchant: str) -> Non
     assert status == 200, text
     assert json.loads(text)["h5_url"].startswith(box.running.base_url)
     assert paid(box, number=number).json()["state"] == "SUCCESS"
+
+
+def test_what_a_browser_pays_waits_for_no_delivery(box: Any) -> None:
+    """In the same app, where what is paid in the mini-program is frozen until it is told."""
+    box.control.post("/miniapps/patient", trade_managed=True)
+    number, in_app = box.number(), box.placed()
+    place(box, number)
+    for one in (number, in_app):
+        paid(box, number=one)
+    funds = {one["out_trade_no"]: one["funds"] for one in box.control.items("/ledger", kind="trade")}
+    assert funds[number] != funds[in_app] == "frozen"
