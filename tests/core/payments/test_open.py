@@ -156,6 +156,16 @@ def test_a_number_that_is_neither_opened_again_nor_closed_stays_the_only_one(
     patient.assert_sound()
 
 
+def test_a_number_that_is_not_opened_again_just_now_is_left_alone(
+    patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert patient.open_payment(held) is None
+    answer(monkeypatch, patient, ProviderRefused("FREQUENCY_LIMITED", retryable=True))
+    assert isinstance(patient.open_payment(held), ProviderDown)
+    assert statuses(patient) == [PaymentStatus.PENDING]
+    assert "close_payment" not in {verb for verb, _ in patient.gateway.calls}
+
+
 def test_a_refusal_for_now_keeps_the_number(patient: Patient, held: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     answer(monkeypatch, patient, ProviderRefused("FREQUENCY_LIMITED", retryable=True))
     assert isinstance(patient.open_payment(held), ProviderDown)
