@@ -71,6 +71,11 @@ class _Part:
             raise LookupError("not judged yet")
         return self.case
 
+    @property
+    def waits(self) -> bool:
+        """For its money, or for the hospital's own system."""
+        return self.wish.pays_online(self.judged.price) or self.around.hospital_system is not None
+
     def wanted(self, *, now: datetime) -> Wanted:
         return Wanted(self.around.schedule.id, sold_until(self.terms, now=now), self.wish.segment_starts_at)
 
@@ -191,17 +196,16 @@ def _take(session: Session, parts: Sequence[_Part], *, now: datetime, cause: Cau
     """A number for each, schedule by schedule in id order, so that two bundles do not wait for one another.
 
     Raises: SoldOut, NumbersInFlight."""
-    groups: dict[tuple[UUID, datetime | None, SlotStatus], list[_Part]] = {}
+    groups: dict[tuple[UUID, datetime | None], list[_Part]] = {}
     for one in parts:
         segment = one.judged.clear_segment if one.judged.elsewhere else one.wish.segment_starts_at
-        waits = one.wish.pays_online(one.judged.price) or one.around.hospital_system is not None
-        to = SlotStatus.HELD if waits else SlotStatus.BOOKED
-        groups.setdefault((one.around.schedule.id, segment, to), []).append(one)
+        groups.setdefault((one.around.schedule.id, segment), []).append(one)
     taken: dict[UUID, Taken] = {}
-    for (_, segment, to), of_group in sorted(groups.items(), key=lambda group: (group[0][0], str(group[0][1]))):
+    for (_, segment), of_group in sorted(groups.items(), key=lambda group: (group[0][0], str(group[0][1]))):
         wanted = [
             replace(one.wanted(now=now), segment_starts_at=segment, taker=taker_in(one.judged)) for one in of_group
         ]
+        to = [SlotStatus.HELD if one.waits else SlotStatus.BOOKED for one in of_group]
         found = take_neighbours(session, wanted, to=to, at=now, cause=cause)
         if found is None:
             left = count_left(session, wanted[0])

@@ -19,11 +19,11 @@ _SLOT = table_of(Slot).c
 
 
 def take_neighbours(
-    session: Session, wanted: Sequence[Wanted], *, to: SlotStatus, at: datetime, cause: Cause
+    session: Session, wanted: Sequence[Wanted], *, to: Sequence[SlotStatus], at: datetime, cause: Cause
 ) -> list[Taken] | None:
-    """One number for each of those who want one of the same schedule, in their order, or None where there are not
-    enough. The caller writes the event rows. What others are taking is passed over, and waited for where without it
-    there are not enough: they may yet give it back."""
+    """One number for each of those who want one of the same schedule, in their order, each in the state that it goes
+    `to`, or None where there are not enough. The caller writes the event rows. What others are taking is passed over,
+    and waited for where without it there are not enough: they may yet give it back."""
     passed = set[UUID]()
     for _ in range(_TRIES):
         free = _free_for_all(session, wanted)
@@ -35,7 +35,7 @@ def take_neighbours(
         with session.begin_nested() as attempt:
             ours = _lock(session, ids, waits=waits)
             if len(ours) == len(ids):
-                return [_take(session, one, to=to, at=at, cause=cause) for one in ids]
+                return [_take(session, one, to=its, at=at, cause=cause) for one, its in zip(ids, to, strict=True)]
             attempt.rollback()  # who holds some while waiting for others would be waited for in turn
         passed = set() if waits else passed | (set(ids) - ours)
     return None

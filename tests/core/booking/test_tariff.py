@@ -32,7 +32,7 @@ from models.charge import ChargeLine, FeeKind
 from models.hospital import Department
 from models.payment import RefundLine
 from models.person import Dependent
-from models.schedule import Schedule
+from models.schedule import Schedule, Slot
 
 ELDERS: dict[str, Any] = {"age_from": 65, "age_to": 150, "percent": 100, "basis": "老年人免收普通门诊挂号费"}
 CHILDREN: dict[str, Any] = {"age_from": 0, "age_to": 5, "percent": 30, "basis": "儿童优惠"}
@@ -246,6 +246,20 @@ def test_what_goes_back_to_each_of_a_family_is_their_own(patient: Patient, perce
     ]
     assert [one.refund and one.refund.amount_fen for one in shown] == [own or None, 5000]
     patient.assert_sound()
+
+
+def test_whoever_pays_nothing_sits_beside_whoever_pays(patient: Patient) -> None:
+    """Taken by one and the same look: 2 is another's, so that 1 has no neighbour."""
+    there = later(patient, numbers=5, terms={"fee_discounts": [ELDERS]})
+    second = patient.read(
+        lambda session: session.scalars(select(Slot.id).where(Slot.schedule_id == there, Slot.sequence == 2)).one()
+    )
+    patient.write(lambda session, _now: session.execute(update(Slot).where(Slot.id == second).values(status="booked")))
+    (child,) = relatives(patient, 1)
+    is_of_age(patient, child, 30)
+    view = bundled(patient, [(patient.dependent_id, there), (child, there)])
+    assert [one.slot.sequence for one in view.items] == [3, 4]
+    assert [one.appointment.status for one in view.items] == ["booked", "pending"]
 
 
 def test_what_an_exchange_gives_back_is_of_the_old_number(patient: Patient) -> None:
