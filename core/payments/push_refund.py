@@ -18,6 +18,7 @@ from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, Ref
 from core.receipts.red_first import wait_for_red
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
+from models.charge import Leg
 from models.payment import Payment, Refund, RefundReason, RefundStatus
 from models.states import Actor, Cause, CauseKind
 
@@ -68,8 +69,8 @@ def _take_up(
     if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.CLOSED, RefundStatus.DESK}:
         return None
     if refund.status is RefundStatus.DUE:
-        if _is_kept_by_hospital(session, account, refund):
-            refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason="kept_by_hospital")
+        if (why := _why_at_desk(session, account, refund)) is not None:
+            refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=why)
             return None
         if (back_at := _waits(session, account, refund, now=now)) is not None:
             return back_at
@@ -82,10 +83,14 @@ def _take_up(
     return _Call(gateway, refund, payment)
 
 
-def _is_kept_by_hospital(session: Session, account: ChargeAccount, refund: Refund) -> bool:
-    """Of a bundle, what others come to is no matter of theirs."""
+def _why_at_desk(session: Session, account: ChargeAccount, refund: Refund) -> str | None:
+    """None where the platform gives it back. Of a bundle, what others come to is no matter of theirs."""
     of = returned_for(session, account, refund) if refund.reason in _AFTER_A_CLAIM else []
-    return any(account.is_kept_there(one) for one in of)
+    if any(account.is_kept_there(one) for one in of):
+        return "kept_by_hospital"
+    ids = {one.id for one in of}
+    insured = any(line.leg is Leg.INSURANCE for line in account.charge.lines if line.appointment_id in ids)
+    return "wanted_by_insurer" if insured else None  # settled at the bureau again first (rules.md 3.7)
 
 
 def _waits(session: Session, account: ChargeAccount, refund: Refund, *, now: datetime) -> datetime | None:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 from harness import Patient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder, RefundState
+from models.charge import ChargeLine, Leg
 from models.notice import Notice, NoticeKind
 from models.payment import RefundLine, RefundStatus
 
@@ -100,6 +101,20 @@ def test_a_refund_that_was_closed_is_taken_over_by_a_new_number(patient: Patient
     assert (successor.replaces_id, successor.amount_fen) == (closed.id, 5000)
     assert successor.out_refund_no != closed.out_refund_no
     assert len(patient.gateway.refunds) == 2
+    patient.assert_sound()
+
+
+def test_what_an_insurer_paid_a_part_of_is_given_back_at_the_desk(patient: Patient) -> None:
+    """3.7: settled at the bureau again before anything goes back; nothing is sent to the platform."""
+    appointment_id = patient.paid()
+    insured = update(ChargeLine).where(ChargeLine.appointment_id == appointment_id).values(leg=Leg.INSURANCE)
+    patient.write(lambda session, _now: session.execute(insured))
+    patient.cancel(appointment_id)
+    patient.work()
+    (refund,) = patient.refunds()
+    assert refund.status is RefundStatus.DESK
+    assert patient.moves(refund.id)[-1].reason == "wanted_by_insurer"
+    assert sent(patient) == []
     patient.assert_sound()
 
 

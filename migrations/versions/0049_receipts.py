@@ -1,6 +1,6 @@
 """Electronic receipts, and refunds that wait for the red one.
 
-Revision ID: 0045
+Revision ID: 0049
 Revises: 0048
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0045"
+revision = "0049"
 down_revision = "0048"
 branch_labels = None
 depends_on = None
