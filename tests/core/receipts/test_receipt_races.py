@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from time import sleep
 
 import pytest
 from harness import Patient, beside, far_away, insistently, join, race
@@ -13,7 +15,7 @@ from people import CAUSE
 
 from core.catalog.faults import InvalidDirectory
 from core.dependents.remove import remove_dependent
-from core.ports import RefundState
+from core.ports import IssuedReceipt, RefundState
 from core.receipts.keep import Kept
 from core.receipts.red_first import LOOK
 from models.database import Database
@@ -29,28 +31,36 @@ def another(patient: Patient) -> Patient:
     return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
 
 
+def send_after(seconds: float, finance: Finance, one: IssuedReceipt) -> Kept:
+    """So that it meets each step of the other."""
+    sleep(seconds)
+    return finance.send(one)
+
+
 @pytest.fixture
 def first(patient: Patient) -> Patient:
     patient.schedule_id = beside(patient, numbers=ROUNDS * 2)
     return patient
 
 
-def test_a_red_one_that_comes_while_the_job_looks_is_seen(first: Patient, database: Database) -> None:
+@pytest.mark.parametrize("look", ["the first", "a later one"])
+def test_a_red_one_that_comes_while_the_job_looks_is_seen(first: Patient, database: Database, look: str) -> None:
     """The job has it in hand and has just seen that it stands: it must not sleep for an hour all the same."""
     finance = Finance(first)
     finance.wants_red_first()
-    for _ in range(ROUNDS):
+    for nth in range(ROUNDS):
         someone = another(first)
         visit = someone.paid()
         blue = finance.issue(visit)
         finance.send(blue)
         someone.cancel(visit)
-        someone.work()
-        assert first.refunds()[-1].awaits_red_since is not None
-        first.clock.advance(LOOK)
+        if look == "a later one":
+            someone.work()
+            assert first.refunds()[-1].awaits_red_since is not None
+            first.clock.advance(LOOK)
         red = finance.redden(blue)
         with far_away(database, seconds=0.001):
-            told = race(first.work, lambda red=red: finance.send(red))
+            told = race(first.work, partial(send_after, nth * 0.006, finance, red))
         assert [one for one in told if isinstance(one, Exception)] == []
         first.work()
         refund = first.refunds()[-1]
@@ -105,7 +115,7 @@ def test_a_number_that_two_files_give_to_two_patients_is_of_one(first: Patient, 
 def test_nothing_that_opens_it_outlives_the_patient(first: Patient, database: Database) -> None:
     """Removed while the hospital's file is being kept."""
     finance = Finance(first)
-    for _ in range(ROUNDS):
+    for nth in range(ROUNDS):
         someone = another(first)
         visit = someone.paid()
         blue = finance.issue(visit)
@@ -122,7 +132,7 @@ def test_nothing_that_opens_it_outlives_the_patient(first: Patient, database: Da
             )
 
         with far_away(database, seconds=0.001):
-            told = race(insistently(remove), insistently(lambda blue=blue: finance.send(blue)))
+            told = race(insistently(remove), insistently(partial(send_after, nth * 0.008, finance, blue)))
         assert [one for one in told if isinstance(one, Exception)] == []
         row = finance.kept()[-1]
         assert (row.check_code_sealed, row.url_sealed) == (ERASED, None)
