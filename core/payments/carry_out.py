@@ -21,6 +21,7 @@ from core.payments.refund_desk import BY_HAND, LEFT_TO_PEOPLE, standing_decision
 from core.payments.refund_pace import heed, take_turn_alone
 from core.payments.refunds import after_move, apply_refund_answer, push_at
 from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundState
+from core.receipts.red_first import needs_red
 from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.payment import Payment, Refund, RefundStatus
@@ -67,6 +68,9 @@ def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> _Task | dat
         return None
     if refund.status not in LEFT_TO_PEOPLE:
         decision.done_at = now  # the platform's word came first
+        return None
+    if decision.way is RefundWay.AGAIN and needs_red(session, account, refund):
+        decision.done_at, refund.last_refusal = now, "red_receipt_first"  # issued since they decided
         return None
     if refund.asked_at is not None and now < refund.asked_at + FIRST_LOOK:
         return refund.asked_at + FIRST_LOOK

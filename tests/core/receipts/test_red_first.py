@@ -52,6 +52,17 @@ def cancelled(patient: Patient, appointment_id: UUID, *, after: timedelta = time
     return the(patient)
 
 
+def say(patient: Patient, refund: Refund, way: RefundWay, operator: str) -> bool:
+    word = Word(way, "核对后办理", operator)
+    return patient.write(lambda session, now: say_of_refund(session, refund.id, word, now=now))
+
+
+def decide(patient: Patient, refund: Refund, way: RefundWay) -> None:
+    """Two people say so."""
+    assert not say(patient, refund, way, "clerk-1")
+    assert say(patient, refund, way, "clerk-2")
+
+
 def two_together(patient: Patient) -> list[UUID]:
     """Booked and paid for as one."""
     ids = ids_of(bundled(patient, family(patient)))
@@ -254,14 +265,29 @@ def test_two_people_cannot_send_it_before_the_red_one(patient: Patient, finance:
     assert refund.status is RefundStatus.DESK
     blue = finance.issue(visit)
     finance.send()
-
-    def say(way: RefundWay, operator: str) -> bool:
-        word = Word(way, "核对后办理", operator)
-        return patient.write(lambda session, now: say_of_refund(session, refund.id, word, now=now))
-
     with pytest.raises(DeskRefusal, match="red_receipt_first"):
-        say(RefundWay.AGAIN, "clerk-1")
-    assert not say(RefundWay.BY_HAND, "clerk-1"), "the hospital's own desk gives it back with its red receipt"
+        say(patient, refund, RefundWay.AGAIN, "clerk-1")
+    assert not say(patient, refund, RefundWay.BY_HAND, "clerk-1"), "the hospital's desk gives it with its red receipt"
     finance.send(finance.redden(blue))
-    assert not say(RefundWay.AGAIN, "clerk-1")
-    assert say(RefundWay.AGAIN, "clerk-2")
+    assert not say(patient, refund, RefundWay.AGAIN, "clerk-1")
+    assert say(patient, refund, RefundWay.AGAIN, "clerk-2")
+
+
+def test_one_that_is_issued_once_two_people_have_decided_holds_it_at_the_desk(
+    patient: Patient, finance: Finance, visit: UUID
+) -> None:
+    patient.gateway.refuse_refunds = ProviderRefused("USER_ACCOUNT_ABNORMAL")
+    refund = cancelled(patient, visit)
+    patient.gateway.refuse_refunds = None
+    before = sent(patient)
+    decide(patient, refund, RefundWay.AGAIN)
+    blue = finance.issue(visit)
+    finance.send()
+    patient.work(after=timedelta(seconds=11))
+    assert (the(patient).status, the(patient).last_refusal) == (RefundStatus.DESK, "red_receipt_first")
+    assert sent(patient) == before
+    finance.send(finance.redden(blue))
+    decide(patient, refund, RefundWay.AGAIN)
+    patient.work(after=timedelta(seconds=11))
+    assert (the(patient).status, len(sent(patient))) == (RefundStatus.PROCESSING, len(before) + 1)
+    patient.assert_sound()
