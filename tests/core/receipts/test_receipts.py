@@ -176,6 +176,21 @@ def test_one_that_comes_after_its_money_went_is_kept_and_told(patient: Patient, 
     assert list(finance.send().too_late) == [], "known by now"
 
 
+def test_one_that_comes_while_the_platform_is_told_is_late_too(
+    patient: Patient, finance: Finance, visit: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blue, tell, kept = finance.issue(visit), patient.gateway.open_refund, []
+
+    def meanwhile(order: Any) -> Any:
+        kept.append(finance.send())
+        return tell(order)
+
+    monkeypatch.setattr(patient.gateway, "open_refund", meanwhile)
+    patient.cancel(visit)
+    patient.work()
+    assert [list(one.too_late) for one in kept] == [[blue]]
+
+
 # --- forgetting
 
 
