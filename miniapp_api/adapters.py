@@ -129,7 +129,14 @@ class Registry:
 
     def gateway(self, channel: str, merchant: str | None, *, provider: str, app: str) -> PaymentGateway:
         able = self._payers.get((channel, provider, app), []) + self._anybodys.get(channel, [])
-        return _found(next((gateway for gateway in able if merchant in (None, gateway.merchant)), None))
+        wanted = merchant or (self._usual(able[0].provider, provider, app) if able else None)
+        return _found(next((gateway for gateway in able if gateway.merchant == wanted), None))
+
+    def _usual(self, wallet: str, provider: str, app: str) -> str | None:
+        """The account of a hospital that names none: over every channel the same, whichever others offer it."""
+        own = (able for (_, at, of), able in self._payers.items() if (at, of) == (provider, app))
+        first = next((able[0].merchant for able in own if able[0].provider == wallet), None)
+        return first or next((merchant for (kind, merchant) in self._bills if kind == wallet), None)
 
     def gateway_of(self, channel: str, merchant: str, app: str) -> PaymentGateway:
         return _found(self._gateways.get((channel, merchant, app)))
@@ -204,9 +211,12 @@ class Registry:
         bound = {one: payers[one] for one in account.appids if one in payers}
         for appid, (provider, app) in bound.items():
             self._add_gateway(self._wechat_pay(WeChatPayGateway, account, app=app, appid=appid), provider)
-        if bound and account.h5:  # an order names one app all the same; events come in its name
-            appid, (_, app) = next(iter(bound.items()))
+            # An order names one app all the same, and events come in its name. What was paid is followed whatever is
+            # offered by now.
             self._add_gateway(self._wechat_pay(WeChatH5Gateway, account, app=app, appid=appid), None)
+        if bound and account.h5:
+            _, app = next(iter(bound.values()))
+            self._offer(self._gateways[WeChatH5Gateway.channel, account.merchant, app])
         self._add_bills(WeChatBillSource(account, self._tokens))
         if bound:
             apps = {appid: app for appid, (_, app) in bound.items()}
@@ -228,10 +238,12 @@ class Registry:
         account.keys.share(self._tokens)
         notify_url = f"{self._callbacks}/alipay/{account.merchant}"
         self._add_gateway(AlipayGateway(account, notify_url=notify_url), AlipayMiniappLogin.provider)
+        return_url = f"{self._callbacks}/alipay-return/{account.merchant}"
+        wap = AlipayWapGateway(account, notify_url=notify_url, return_url=return_url)
+        self._add_gateway(wap, None)  # what was paid is followed whatever is offered by now
+        self._returns[account.merchant] = AlipayWapReturn(account)
         if account.wap:
-            return_url = f"{self._callbacks}/alipay-return/{account.merchant}"
-            self._add_gateway(AlipayWapGateway(account, notify_url=notify_url, return_url=return_url), None)
-            self._returns[account.merchant] = AlipayWapReturn(account)
+            self._offer(wap)
         self._add_reader(AlipayMessageReader(account))
         self._add_bills(AlipayBillSource(account))
         if account.is_miniapp:
@@ -247,12 +259,14 @@ class Registry:
         self._faces |= {(face.method, face.app): face for face in faces}
 
     def _add_gateway(self, gateway: PaymentGateway, provider: str | None) -> None:
-        """For who is logged in at `provider` in its app; without one, for whoever is logged in anywhere."""
+        """For who is logged in at `provider` in its app; without one, for nobody until it is offered."""
         self._gateways[gateway.channel, gateway.merchant, gateway.app] = gateway
-        if provider is None:
-            self._anybodys.setdefault(gateway.channel, []).append(gateway)
-        else:
+        if provider is not None:
             self._payers.setdefault((gateway.channel, provider, gateway.app), []).append(gateway)
+
+    def _offer(self, gateway: PaymentGateway) -> None:
+        """To whoever is logged in anywhere."""
+        self._anybodys.setdefault(gateway.channel, []).append(gateway)
 
     def _add_reader(self, reader: MessageReader) -> None:
         self._readers[reader.provider, reader.merchant] = reader

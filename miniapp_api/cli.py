@@ -31,6 +31,7 @@ from miniapp_api import (
     cli_official,
     cli_people,
     cli_receipts,
+    cli_refunds,
     cli_shipping,
 )
 from miniapp_api.cli_operator import operator_option
@@ -52,6 +53,7 @@ _GROUPS = (
     cli_catalog,
     cli_keys,
     cli_money,
+    cli_refunds,
     cli_official,
     cli_people,
     cli_receipts,

@@ -1,12 +1,9 @@
-"""Operator commands about money: a day's reconciliation, what is left of it, its closing sheet, and refunds that are
-left to people."""
+"""Operator commands about money: a day's reconciliation, what is left of it, and its closing sheet."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
-import unicodedata
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,27 +11,24 @@ from uuid import UUID
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
 
 from core.clock import hospital_day
-from core.payments.refund_desk import AtDesk, DeskRefusal, Word, list_at_desk, say_of_refund
-from core.payments.to_card import give_to_card
-from core.ports import BillNotReady, BillUnreadable, PayeeCard, ProviderError, ProviderRefused, ProviderUnavailable
+from core.payments.refund_desk import DeskRefusal
+from core.ports import BillNotReady, BillUnreadable, ProviderError
 from core.reconciliation.day import MerchantDay, reconcile
 from core.reconciliation.desk import list_open, say_of
-from core.reconciliation.give_back import say_give_back
+from core.reconciliation.give_back import returns_of, say_give_back
 from core.reconciliation.sheet import closing_sheet
 from core.reconciliation.take import BillChanged
 from core.registry import NotConfigured
 from miniapp_api.cli_operator import by_operator, operator_option, tells_when_away
+from miniapp_api.cli_refunds import reason_of
 from miniapp_api.services import services
+from models.bill_return import BillReturn
 from models.errors import NotFound
-from models.payment import RefundStatus
 from models.reconciliation import Difference
-from models.refund_decision import RefundWay
 
-WHY_MAX = 500
-_CARD_NUMBER = re.compile(r"[0-9]{12,19}")
-_HOLDER_MAX = 50
 _REFUSALS = {
     NotConfigured: "no_such_merchant",
     BillNotReady: "bill_not_ready",
@@ -88,11 +82,14 @@ def reconcile_one(provider: str, merchant: str, day: date, operator: str) -> Non
 @tells_when_away
 def list_differences(merchant: str | None, limit: int) -> None:
     """What no bill and no repair has settled, oldest first: one line of JSON each."""
-    found = services().workbench.transactions.read(
-        lambda session, _now: list_open(session, merchant=merchant, limit=limit)
-    )
-    for one in found:
-        click.echo(_told(one))
+
+    def look(session: Session, _now: datetime) -> list[str]:
+        found = list_open(session, merchant=merchant, limit=limit)
+        returns = returns_of(session, found)
+        return [_told(one, returns.get(one.id)) for one in found]
+
+    for line in services().workbench.transactions.read(look):
+        click.echo(line)
 
 
 @click.command("end-difference")
@@ -104,12 +101,12 @@ def list_differences(merchant: str | None, limit: int) -> None:
 def end_difference(difference: UUID, why: str, operator: str) -> None:
     """Say why a DIFFERENCE may rest. It takes two operators: the first one's reason is kept, and with the second one's
     word it ends. Exits 2 while it waits for another."""
-    reason = _reason(why)
+    reason = reason_of(why)
     try:
         ended = services().workbench.transactions.write(
             lambda session, now: say_of(session, difference, operator=operator, why=reason, now=now)
         )
-    except NotFound as error:
+    except (NotFound, DeskRefusal) as error:
         sys.exit(error.code)
     click.echo(json.dumps({"difference": str(difference), "ended": ended}))
     sys.exit(0 if ended else 2)
@@ -124,7 +121,7 @@ def end_difference(difference: UUID, why: str, operator: str) -> None:
 def give_back(difference: UUID, why: str, operator: str) -> None:
     """Have money sent back of which only the bill knows: a DIFFERENCE theirs_only about a payment under a number as we
     make them, as after a restore. It takes two operators. Exits 2 while it waits for another."""
-    reason = _reason(why)
+    reason = reason_of(why)
     try:
         decided = services().workbench.transactions.write(
             lambda session, now: say_give_back(session, difference, operator=operator, why=reason, now=now)
@@ -159,119 +156,7 @@ def print_sheet(provider: str, merchant: str, day: date, to: Path | None) -> Non
         raise click.BadParameter("a file in .csv or .xlsx", param_hint="--to")
 
 
-@click.command("list-refunds")
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
-@with_appcontext
-@tells_when_away
-def list_refunds(limit: int) -> None:
-    """Refunds that no platform makes by itself, oldest first, each with what the first operator said of it: one line of
-    JSON each."""
-    found = services().workbench.transactions.read(lambda session, _now: list_at_desk(session, limit=limit))
-    for one in found:
-        click.echo(_told_of_refund(one))
-
-
-@click.command("decide-refund")
-@click.argument("refund", type=click.UUID)
-@click.option(
-    "--way",
-    type=click.Choice([one.replace("_", "-") for one in RefundWay if one is not RefundWay.TO_CARD]),
-    required=True,
-    help="Sent again, or given back by the hospital.",
-)
-@click.option("--why", required=True, help="What was found and done.")
-@operator_option()
-@with_appcontext
-@tells_when_away
-def decide_refund(refund: UUID, way: str, why: str, operator: str) -> None:
-    """Say what becomes of a REFUND that is left to people. It takes two operators who say the same: the first one's
-    reason is kept, and with the second one's word it is done. Exits 2 while it waits for another."""
-    word = Word(RefundWay(way.replace("-", "_")), _reason(why), operator)
-    try:
-        decided = services().workbench.transactions.write(
-            lambda session, now: say_of_refund(session, refund, word, now=now)
-        )
-    except (NotFound, DeskRefusal) as error:
-        sys.exit(error.code)
-    click.echo(json.dumps({"refund": str(refund), "decided": decided}))
-    sys.exit(0 if decided else 2)
-
-
-def _number(typed: str) -> str:
-    """Raises: BadParameter, which does not repeat it."""
-    number = "".join(typed.split())
-    if _CARD_NUMBER.fullmatch(number) is None:
-        raise click.BadParameter("12 to 19 digits")
-    return number
-
-
-def _holder(typed: str) -> str:
-    """Raises: BadParameter, which does not repeat it."""
-    name = unicodedata.normalize("NFKC", typed).strip()
-    if not name or len(name) > _HOLDER_MAX or not name.isprintable():
-        raise click.BadParameter(f"1 to {_HOLDER_MAX} printable characters")
-    return name
-
-
-@click.command("refund-to-card")
-@click.argument("refund", type=click.UUID)
-@click.option("--bank", required=True, help="The platform's word for the card's bank: ICBC_DEBIT.")
-@click.option("--why", required=True, help="What was found.")
-@operator_option()
-@with_appcontext
-@tells_when_away
-def refund_to_card(refund: UUID, bank: str, why: str, operator: str) -> None:
-    """Have the platform send an abnormal REFUND to another card of the payer. It takes two operators who each type the
-    same card, number and name, when asked: neither is shown, kept or logged. With the second one's word it is sent.
-    Exits 2 while it waits for another."""
-    reason = _reason(why)
-    number = click.prompt("Card number", hide_input=True, value_proc=_number)
-    holder = click.prompt("Name on the card", hide_input=True, value_proc=_holder)
-    said = {"why": reason, "operator": operator}
-    try:
-        status = give_to_card(
-            services().workbench, refund, PayeeCard(bank, number, holder), **said, cause=by_operator(operator)
-        )
-    except (NotFound, DeskRefusal, ProviderRefused) as error:
-        sys.exit(error.code)
-    except NotConfigured:
-        sys.exit("no_such_merchant")
-    except ProviderUnavailable as error:
-        sys.exit("outcome_unknown" if error.sent else "provider_unavailable")
-    click.echo(json.dumps({"refund": str(refund), "decided": status is not None, "status": status}))
-    sys.exit(2 if status is None else status is RefundStatus.ABNORMAL)
-
-
-def _reason(why: str) -> str:
-    """Raises: BadParameter."""
-    if not why.strip() or len(why) > WHY_MAX or not why.isprintable():
-        raise click.BadParameter(f"1 to {WHY_MAX} printable characters", param_hint="--why")
-    return why.strip()
-
-
-def _told_of_refund(one: AtDesk) -> str:
-    refund, payment, said = one.refund, one.payment, one.decision
-    told = {
-        "id": str(refund.id),
-        "status": str(refund.status),
-        "amount_fen": refund.amount_fen,
-        "reason": str(refund.reason),
-        "last_refusal": refund.last_refusal,
-        "out_refund_no": refund.out_refund_no,
-        "out_trade_no": payment.out_trade_no,
-        "channel": str(payment.channel),
-        "merchant": payment.merchant,
-        "since": refund.created_at.isoformat(),
-        "waits_since": one.since.isoformat(),
-        "way": None if said is None else str(said.way),
-        "why": None if said is None else said.why,
-        "first_by": None if said is None else said.first_by,
-        "decided": said is not None and said.is_in_course,
-    }
-    return json.dumps(told, ensure_ascii=False)
-
-
-def _told(one: Difference) -> str:
+def _told(one: Difference, back: BillReturn | None = None) -> str:
     said = {
         "id": str(one.id),
         "day": one.day.isoformat(),
@@ -283,6 +168,15 @@ def _told(one: Difference) -> str:
         "facts": one.facts,
         "first_by": one.first_by,
     }
+    if back is not None:
+        said["give_back"] = {
+            "amount_fen": back.amount_fen,
+            "why": back.why,
+            "first_by": back.first_by,
+            "decided": back.is_in_course,
+            "outcome": back.outcome and str(back.outcome),
+            "last_refusal": back.last_refusal,
+        }
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -292,7 +186,4 @@ commands: tuple[click.Command, ...] = (
     end_difference,
     give_back,
     print_sheet,
-    list_refunds,
-    decide_refund,
-    refund_to_card,
 )

@@ -26,7 +26,7 @@ class ReturnOutcome(StrEnum):
 
 class BillReturn(Base):
     """One person proposes it and says why, another one agrees, and a job sends it back under `out_refund_no`. Until it
-    has ended there is no other one of the same difference."""
+    has ended there is no other one of the same difference. `may_be_sent`: the platform has it, or may have."""
 
     __tablename__ = "bill_returns"
     __table_args__ = (
@@ -59,6 +59,7 @@ class BillReturn(Base):
     decided_at: Mapped[datetime | None]
     asked_at: Mapped[datetime | None]
     asked_times: Mapped[int]
+    may_be_sent: Mapped[bool]
     last_refusal: Mapped[str | None]
     outcome: Mapped[ReturnOutcome | None] = mapped_column(word(ReturnOutcome))
     ended_at: Mapped[datetime | None]

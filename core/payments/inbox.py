@@ -22,6 +22,7 @@ from core.payments.settle import apply_trade_answer, note_denial
 from core.ports import MessageKind, PaymentGateway, PlatformMessage, RefundAnswer, TradeAnswer, TradeState
 from core.workbench import Workbench
 from models.base import canonical_json, new_id
+from models.bill_return import BillReturn
 from models.payment import Payment, Refund
 from models.platform import EventState, PlatformEvent, RefusedEvent
 from models.sealing import Vault
@@ -240,7 +241,7 @@ def _apply_refund(workbench: Workbench, event: PlatformEvent, message: PlatformM
         ).one_or_none()
     )
     if found is None or not _is_of(workbench, found[1], provider):
-        _mark_unknown(workbench, stored_id)
+        _mark_unknown(workbench, stored_id, refund_number=said.out_refund_no)
         return
     refund, payment = found
     verdict = _verdict_of_refund(refund, payment, message, said)
@@ -281,9 +282,13 @@ def _settle(stored: PlatformEvent, verdict: Verdict, *, now: datetime) -> None:
     stored.applied_at = now
 
 
-def _mark_unknown(workbench: Workbench, stored_id: UUID) -> None:
-    log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
-    _mark(workbench, stored_id, EventState.IGNORED, "unknown_number")
+def _mark_unknown(workbench: Workbench, stored_id: UUID, *, refund_number: str = "") -> None:
+    """A refund of what only a bill knew has no row of ours: the job that sent it asks by itself."""
+    sent_back = select(BillReturn.id).where(BillReturn.out_refund_no == refund_number)
+    is_known = workbench.transactions.read(lambda session, _now: session.scalar(sent_back)) is not None
+    if not is_known:
+        log.warning("event_of_unknown_number", platform_event=str(stored_id), alarm=True)
+    _mark(workbench, stored_id, EventState.IGNORED, "given_back_unknown" if is_known else "unknown_number")
 
 
 def _mark(workbench: Workbench, stored_id: UUID, state: EventState, outcome: str) -> None:

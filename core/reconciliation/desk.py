@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.payments.refund_desk import DeskRefusal
+from models.bill_return import BillReturn
 from models.errors import NotFound
 from models.reconciliation import Difference
 
@@ -21,9 +23,16 @@ def list_open(session: Session, *, merchant: str | None, limit: int) -> list[Dif
 
 
 def say_of(session: Session, difference_id: UUID, *, operator: str, why: str, now: datetime) -> bool:
-    """One of the two people that it takes. Whether it has ended now. Raises: NotFound."""
+    """One of the two people that it takes. Whether it has ended now.
+
+    Raises: NotFound, DeskRefusal while its money is being given back (`core/reconciliation/give_back.py`)."""
     query = select(Difference).where(Difference.id == difference_id).with_for_update()
     found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
         raise NotFound()
+    in_course = select(BillReturn.id).where(
+        BillReturn.difference_id == found.id, BillReturn.decided_at.is_not(None), BillReturn.ended_at.is_(None)
+    )
+    if session.scalar(in_course) is not None:
+        raise DeskRefusal("being_carried_out")
     return found.say(operator, why, at=now)

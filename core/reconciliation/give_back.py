@@ -7,8 +7,9 @@ is none of ours may be another system's on the same merchant number. Our books n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -22,7 +23,6 @@ from core.payments.refund_desk import DeskRefusal
 from core.payments.refund_pace import heed, take_turn_alone
 from core.ports import (
     PaymentGateway,
-    ProviderError,
     ProviderRefused,
     ProviderUnavailable,
     RefundAnswer,
@@ -31,6 +31,7 @@ from core.ports import (
     TradeState,
 )
 from core.reconciliation.match import PAYMENT
+from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.base import new_id
 from models.bill_return import BillReturn, ReturnOutcome
@@ -44,7 +45,24 @@ log = structlog.get_logger()
 GIVE_BACK = "give_back_unknown"
 _REASON = "订单无对应预约"
 _OURS = re.compile(TRADE_NUMBER)
-Said = RefundAnswer | ReturnOutcome | ProviderError
+_LET_LIE = timedelta(days=3)
+
+
+def returns_of(session: Session, differences: Sequence[Difference]) -> dict[UUID, BillReturn]:
+    """By difference, the newest that anybody has proposed of it."""
+    ids = [one.id for one in differences]
+    query = select(BillReturn).where(BillReturn.difference_id.in_(ids)).order_by(BillReturn.id)
+    return {one.difference_id: one for one in session.scalars(query)}
+
+
+@dataclass(frozen=True)
+class _Unanswered:
+    """Nothing is known; `sent`: the platform may have taken the refund."""
+
+    sent: bool = False
+
+
+Said = RefundAnswer | ReturnOutcome | ProviderRefused | _Unanswered
 
 
 def say_give_back(session: Session, difference_id: UUID, *, operator: str, why: str, now: datetime) -> bool:
@@ -110,6 +128,7 @@ def _proposal(difference: Difference, line: BillLine, *, operator: str, why: str
         first_by=operator,
         proposed_at=now,
         asked_times=0,
+        may_be_sent=False,
     )
 
 
@@ -141,8 +160,8 @@ def _take_up(session: Session, return_id: UUID, *, now: datetime) -> _Task | dat
     if found.asked_at is not None and now < found.asked_at + FIRST_LOOK:
         return found.asked_at + FIRST_LOOK
     found.asked_at, found.asked_times = now, found.asked_times + 1
-    known = select(Payment.id).where(Payment.merchant == found.merchant, Payment.out_trade_no == found.out_trade_no)
-    return _Task(found, session.scalar(known) is not None)
+    known = select(Payment.id).where(Payment.out_trade_no == found.out_trade_no)  # numbers are nobody else's
+    return _Task(found, session.scalars(known).first() is not None)
 
 
 def _ask(workbench: Workbench, of: BillReturn) -> Said | datetime:
@@ -150,28 +169,34 @@ def _ask(workbench: Workbench, of: BillReturn) -> Said | datetime:
     sent. Or when to come back, since others have the next turns."""
     try:
         gateway = workbench.adapters.gateway_at(of.provider, of.merchant)
-        if (back_at := take_turn_alone(workbench, gateway)) is not None:
-            return back_at
+    except NotConfigured:
+        return _Unanswered()
+    if (back_at := take_turn_alone(workbench, gateway)) is not None:
+        return back_at
+    try:
         said = gateway.find_refund(of.out_refund_no, out_trade_no=of.out_trade_no)
         if said.state is not RefundState.NO_SUCH_NUMBER:
             return said
-        return _send(workbench, gateway, of)
-    except ProviderError as error:
-        return error
-
-
-def _send(workbench: Workbench, gateway: PaymentGateway, of: BillReturn) -> Said | datetime:
-    """Raises: ProviderError."""
-    trade = gateway.find_payment(of.out_trade_no)
+        trade = gateway.find_payment(of.out_trade_no)
+    except (ProviderRefused, ProviderUnavailable) as error:  # a refused question decides nothing
+        heed(workbench, gateway, error)
+        return _Unanswered()
     there = (trade.state, trade.given_back, trade.amount_fen, trade.currency)
     if there != (TradeState.PAID, False, of.amount_fen, of.currency):
         return ReturnOutcome.NOT_THERE
+    return _send(workbench, gateway, of)
+
+
+def _send(workbench: Workbench, gateway: PaymentGateway, of: BillReturn) -> Said | datetime:
     order = RefundOrder(of.out_refund_no, of.out_trade_no, of.amount_fen, of.amount_fen, of.currency, _REASON)
     try:
         return take_turn_alone(workbench, gateway) or gateway.open_refund(order)
-    except (ProviderRefused, ProviderUnavailable) as error:
+    except ProviderRefused as error:
         heed(workbench, gateway, error)
-        raise
+        return error
+    except ProviderUnavailable as error:
+        heed(workbench, gateway, error)
+        return _Unanswered(sent=error.sent)
 
 
 def _note(session: Session, return_id: UUID, said: Said, *, now: datetime) -> datetime | None:
@@ -181,6 +206,10 @@ def _note(session: Session, return_id: UUID, said: Said, *, now: datetime) -> da
     outcome = _outcome(said)
     if isinstance(said, ProviderRefused):
         found.last_refusal = said.code
+    known_there = isinstance(said, RefundAnswer) or (isinstance(said, _Unanswered) and said.sent)
+    found.may_be_sent = found.may_be_sent or known_there
+    if outcome is None and not found.may_be_sent and now - (found.decided_at or now) > _LET_LIE:
+        outcome = ReturnOutcome.REFUSED  # it has no answer, or always the same: two people may say so anew
     if outcome is None:
         if now - (found.decided_at or now) > TOO_LONG:
             log.warning("money_not_given_back", number=found.out_trade_no, said=type(said).__name__, alarm=True)
@@ -199,9 +228,7 @@ def _outcome(said: Said) -> ReturnOutcome | None:
         return said
     if isinstance(said, ProviderRefused):
         return None if said.retryable else ReturnOutcome.REFUSED
-    if isinstance(said, RefundAnswer):
-        return _SETTLED.get(said.state)
-    return None
+    return _SETTLED.get(said.state) if isinstance(said, RefundAnswer) else None
 
 
 _SETTLED = {

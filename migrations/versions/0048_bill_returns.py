@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("decided_at", _AT, nullable=True),
         sa.Column("asked_at", _AT, nullable=True),
         sa.Column("asked_times", sa.Integer(), nullable=False),
+        sa.Column("may_be_sent", sa.Boolean(), nullable=False),
         sa.Column("last_refusal", sa.String(), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=True),
         sa.Column("ended_at", _AT, nullable=True),

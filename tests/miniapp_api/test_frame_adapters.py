@@ -108,9 +108,10 @@ def test_a_merchant_also_serves_the_apps_that_are_bound_to_it(registry: Adapters
 def test_from_a_browser_whoever_is_logged_in_pays_to_an_account_that_takes_it(registry: Adapters) -> None:
     """In the name of an app of ours that the account has, whatever app the payer is logged in at."""
     for provider, app in (("wechat_official", "clinic"), ("wechat_miniapp", "second"), ("alipay_miniapp", "main")):
-        for merchant in (None, "browsers"):
-            found = registry.gateway("wechat_h5", merchant, provider=provider, app=app)
-            assert (found.channel, found.merchant, found.app) == ("wechat_h5", "browsers", "clinic")
+        found = registry.gateway("wechat_h5", "browsers", provider=provider, app=app)
+        assert (found.channel, found.merchant, found.app) == ("wechat_h5", "browsers", "clinic")
+        with pytest.raises(NotConfigured):  # of a hospital that names none it would be somebody else's account
+            registry.gateway("wechat_h5", None, provider=provider, app=app)
     assert registry.gateway_of("wechat_h5", "browsers", "clinic") is found
     assert registry.gateway_of("wechat_jsapi", "browsers", "clinic").channel == "wechat_jsapi"
 
@@ -129,15 +130,22 @@ def test_one_merchant_name_is_an_account_at_each_wallet(registry: Adapters) -> N
 
 def test_a_browser_is_open_to_whoever_is_logged_in_where_the_account_says_so(registry: Adapters) -> None:
     for provider, app in (("wechat_miniapp", "second"), ("wechat_official", "clinic"), ("alipay_miniapp", "main")):
-        for merchant in (None, "renmin"):
-            gateway = registry.gateway("alipay_wap", merchant, provider=provider, app=app)
-            assert (gateway.merchant, gateway.app, gateway.provider) == ("renmin", "main", "alipay")
-        with pytest.raises(NotConfigured):
-            registry.gateway("alipay_wap", "gulou", provider=provider, app=app)
+        gateway = registry.gateway("alipay_wap", "renmin", provider=provider, app=app)
+        assert (gateway.merchant, gateway.app, gateway.provider) == ("renmin", "main", "alipay")
+        for merchant in ("gulou", None):
+            with pytest.raises(NotConfigured):
+                registry.gateway("alipay_wap", merchant, provider=provider, app=app)
     assert registry.gateway_of("alipay_wap", "renmin", "main") is gateway
-    registry.payment_return("renmin")
+    assert registry.payment_return("renmin") is not registry.payment_return("gulou")
     with pytest.raises(NotConfigured):
-        registry.payment_return("gulou")
+        registry.payment_return("nobody")
+
+
+def test_what_was_paid_from_a_browser_is_followed_whatever_is_offered_by_now(registry: Adapters) -> None:
+    """The flag, and which app is the first, say what is opened; a payment keeps the app that it was opened in."""
+    assert registry.gateway_of("alipay_wap", "gulou", "main").merchant == "gulou"
+    for app in ("main", "clinic"):
+        assert registry.gateway_of("wechat_h5", "shared", app).app == app
 
 
 def test_an_official_account_pays_over_the_channel_of_its_appid_and_proves_no_face(registry: Adapters) -> None:

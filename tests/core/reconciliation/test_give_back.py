@@ -25,6 +25,7 @@ from core.ports import (
     TradeState,
 )
 from core.reconciliation.day import MerchantDay, reconcile
+from core.reconciliation.desk import say_of
 from core.reconciliation.give_back import say_give_back
 from models.account import IdKind
 from models.bill_return import BillReturn, ReturnOutcome
@@ -237,6 +238,72 @@ def test_only_paid_orders_under_numbers_as_we_make_them(patient: Patient, bills:
     with pytest.raises(DeskRefusal, match="not_unknown_money"):
         say(patient, ours_only.id, "clerk-1")
     assert returns(patient) == []
+
+
+def test_what_is_being_given_back_is_not_ended_meanwhile(patient: Patient, number: str) -> None:
+    difference_id = decided(patient)
+    with pytest.raises(DeskRefusal, match="being_carried_out"):
+        patient.write(lambda session, now: say_of(session, difference_id, operator="clerk-3", why="x", now=now))
+    patient.work()
+    settle(patient)
+    assert difference(patient, difference_id).ended_as is DifferenceEnd.REPAIRED
+
+
+def test_a_refused_question_decides_nothing(patient: Patient, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refund was taken and its answer lost; then the platform will not be asked for a while."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ProviderRefused("SIGN_ERROR")
+
+    decided(patient)
+    patient.gateway.down = "after"
+    patient.work()
+    patient.gateway.down = None
+    with monkeypatch.context() as patched:
+        patched.setattr(patient.gateway, "find_refund", refuse)
+        patched.setattr(patient.gateway, "find_payment", refuse)
+        patient.work(after=timedelta(minutes=2))
+        assert the(patient).outcome is None
+        patient.work(after=timedelta(days=4))
+        assert the(patient).outcome is None, "the platform may have it"
+    settle(patient)
+    assert the(patient).outcome is ReturnOutcome.RETURNED
+    assert len(patient.gateway.accepted) == 1
+
+
+@pytest.mark.parametrize("never", ["balance", "adapter"])
+def test_what_is_never_taken_is_left_to_people_anew(
+    patient: Patient, number: str, monkeypatch: pytest.MonkeyPatch, never: str
+) -> None:
+    difference_id = decided(patient)
+    if never == "balance":
+        patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+    else:
+        monkeypatch.setattr(patient.gateway, "merchant", "another")
+    patient.work()
+    assert the(patient).outcome is None
+    patient.work(after=timedelta(days=3, minutes=1))
+    assert the(patient).outcome is ReturnOutcome.REFUSED
+    assert not say(patient, difference_id, "clerk-1"), "it begins anew"
+
+
+def test_what_is_on_its_way_is_asked_about_however_long(patient: Patient, number: str) -> None:
+    decided(patient)
+    patient.work()
+    for _ in range(5):
+        patient.work(after=timedelta(days=1))
+    assert the(patient).outcome is None
+    settle(patient)
+    assert the(patient).outcome is ReturnOutcome.RETURNED
+
+
+def test_its_own_event_is_no_alarm(patient: Patient, number: str) -> None:
+    decided(patient)
+    patient.work()
+    with capture_logs() as lines:
+        patient.hear(patient.gateway.settle_refund(the(patient).out_refund_no, RefundState.SUCCEEDED))
+        patient.work()
+    assert "event_of_unknown_number" not in {line["event"] for line in lines}
 
 
 def test_two_who_agree_at_once_and_two_workers_send_it_once(patient: Patient, number: str) -> None:
