@@ -101,6 +101,8 @@ def refund_to_card(refund: UUID, bank: str, why: str, operator: str) -> None:
     reason = reason_of(why)
     number = click.prompt("Card number", hide_input=True, value_proc=_number)
     holder = click.prompt("Name on the card", hide_input=True, value_proc=_holder)
+    if number in re.sub(r"\D", "", unicodedata.normalize("NFKC", reason)) or holder in reason:
+        raise click.BadParameter("says nothing of the card or its holder: it is kept", param_hint="--why")
     said = {"why": reason, "operator": operator}
     try:
         status = give_to_card(

@@ -193,6 +193,10 @@ def test_a_refund_goes_to_the_card_that_two_people_type_and_nobody_is_shown(ward
         assert not [one for one in typed if one.strip() and one in result.output], "what was typed is not shown"
         return result
 
+    for why in ("新卡 6222-0202-0011-2233-445", "给张三的新卡"):  # a reason is kept, and read by others
+        kept = run(ward, *of[:3], why, "--bank", "ICBC_DEBIT", "--operator", "clerk-1", typed=CARD)
+        assert (kept.exit_code, "says nothing of the card" in kept.output) == (2, True)
+    assert said(run(ward, "list-refunds"))[0]["first_by"] is None
     assert say("clerk-1", ("6222", "1" * 20, "x" * 12, CARD[0], " ", "名" * 51, CARD[1])).exit_code == 2
     (waits,) = said(run(ward, "list-refunds"))
     assert (waits["way"], waits["first_by"]) == ("to_card", "clerk-1")
