@@ -7,6 +7,9 @@ from models.appointment import Appointment
 from models.base import new_id
 from models.charge import ChargeLine, FeeKind, Leg
 
+CHEAPER_DOCTOR = "another doctor takes the clinic"
+"""Why a line takes something off that was sold already, and not off what is sold."""
+
 
 def price_lines(appointment: Appointment, price: Price) -> list[ChargeLine]:
     """A price as it is written on the appointment's own charge."""

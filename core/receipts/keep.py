@@ -21,12 +21,13 @@ from core.catalog.faults import Fault, InvalidDirectory
 from core.locks import lock_charges
 from core.payments.refunds import push_at
 from core.ports import Issued, IssuedReceipt, ReceiptName, ReceiptSource
+from core.receipts.red_first import read_account, standing_against
 from core.workbench import Workbench
 from models.appointment import Appointment
 from models.base import new_id
-from models.charge import Charge, ChargeLine
+from models.charge import Charge
 from models.hospital import Hospital
-from models.payment import Refund, RefundLine, RefundStatus
+from models.payment import Refund, RefundStatus
 from models.person import Dependent
 from models.receipt import Receipt
 from models.sealing import ERASED, Vault
@@ -80,8 +81,8 @@ def keep_receipts(session: Session, issued: Issued, *, vault: Vault, now: dateti
     blue = [(one, receipt) for one, receipt in shelf.new if not receipt.is_red]
     red = [receipt for _, receipt in shelf.new if receipt.is_red]
     _let_go(session, red, now=now)
-    went = _of_money_that_went(session, [receipt for _, receipt in blue])
-    too_late = [one for one, receipt in blue if receipt.appointment_id in went and receipt.id not in shelf.reds]
+    late = _of_money_that_went(session, [receipt for _, receipt in blue])
+    too_late = [one for one, receipt in blue if receipt.id in late]
     return Kept(len(blue), len(red), shelf.unchanged, too_late)
 
 
@@ -228,16 +229,14 @@ def _let_go(session: Session, reds: Iterable[Receipt], *, now: datetime) -> None
 
 
 def _of_money_that_went(session: Session, blue: Iterable[Receipt]) -> set[UUID]:
-    """The appointments of those whose money was sent back, or may have been: what is due and not held up may just be
-    said to the platform."""
+    """Those that would have held what was sent back, or may have been: what is due and not held up may just be said to
+    the platform. Their charges are locked."""
     is_being_sent = and_(
         Refund.status == RefundStatus.DUE, Refund.asked_at.is_not(None), Refund.awaits_red_since.is_(None)
     )
-    query = (
-        select(ChargeLine.appointment_id)
-        .join(RefundLine, RefundLine.charge_line_id == ChargeLine.id)
-        .join(Refund, Refund.id == RefundLine.refund_id)
-        .where(ChargeLine.appointment_id.in_({one.appointment_id for one in blue}))
-        .where(or_(Refund.status.in_(_WENT), is_being_sent))
-    )
-    return set(session.scalars(query))
+    of_charges = Refund.charge_id.in_({one.charge_id for one in blue})
+    late: set[UUID] = set()
+    for refund in session.scalars(select(Refund).where(of_charges, or_(Refund.status.in_(_WENT), is_being_sent))).all():
+        account = read_account(session, refund.charge_id)
+        late |= {one.id for one in standing_against(session, account, refund)}
+    return late

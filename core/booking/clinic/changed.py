@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
-from core.booking.charge_lines import charge_line
+from core.booking.charge_lines import CHEAPER_DOCTOR, charge_line
 from core.booking.clinic.suspended import AFFECTED
 from core.booking.tariff import price_for
 from core.booking.terms import Terms
@@ -34,7 +34,6 @@ _UNDER_WAY = timedelta(minutes=1)
 _HOLD_ENDS_LATE = timedelta(minutes=1)
 """What is past its time and not ended yet ends by a job of its own, perhaps after this one: look again."""
 _TOLD = {ChangeKind.SUBSTITUTED: NoticeKind.DOCTOR_SUBSTITUTED, ChangeKind.MOVED: NoticeKind.CLINIC_MOVED}
-_CHEAPER = "another doctor takes the clinic"
 
 
 def follow_soon(session: Session, schedule_id: UUID, *, now: datetime) -> None:
@@ -124,7 +123,7 @@ def _lower(
     less = appointment.fee_fen - to_fen
     if less <= 0 or appointment.status is not AppointmentStatus.BOOKED or account.replacement_of(appointment):
         return
-    account.charge.lines.append(charge_line(appointment, FeeKind.DISCOUNT, -less, basis=_CHEAPER))
+    account.charge.lines.append(charge_line(appointment, FeeKind.DISCOUNT, -less, basis=CHEAPER_DOCTOR))
     appointment.fee_fen = to_fen
     session.flush()
     for payment in account.payments:

@@ -204,6 +204,103 @@ def test_a_cheaper_doctor_ends_a_receipt_of_the_whole_fee(patient: Patient, fina
     assert the(patient).status is RefundStatus.PROCESSING
 
 
+def lowered(patient: Patient, schedule_id: UUID, fee_fen: int) -> Refund:
+    substitute(patient, schedule_id, fee_fen=fee_fen)
+    patient.work()
+    assert the(patient).reason is RefundReason.PRICE_LOWERED
+    return the(patient)
+
+
+def test_one_issued_anew_holds_nothing_whatever_else_is_on_it(patient: Patient, finance: Finance, visit: UUID) -> None:
+    """An insurer's part is on both: of what is left neither says less than our money."""
+    blue = finance.issue(visit, 25000)
+    finance.send()
+    assert lowered(patient, patient.schedule_id, 3000).status is RefundStatus.DUE
+    patient.clock.advance(LOOK)
+    finance.redden(blue)
+    finance.issue(visit, 23000)
+    finance.send()
+    patient.work()
+    assert the(patient).status is RefundStatus.PROCESSING
+    patient.clock.advance(LOOK)
+    patient.hear(patient.gateway.settle_refund(the(patient).out_refund_no, RefundState.CLOSED))
+    patient.work()
+    patient.work(after=timedelta(minutes=1))
+    assert [one.status for one in patient.refunds()] == [RefundStatus.CLOSED, RefundStatus.PROCESSING]
+
+
+@pytest.mark.parametrize("anew", ["before it was due", "without a red one"])
+def test_one_that_was_issued_without_knowing_of_it_holds_it(
+    patient: Patient, finance: Finance, visit: UUID, anew: str
+) -> None:
+    if anew == "before it was due":
+        finance.redden(finance.issue(visit))
+        finance.issue(visit, 25000)
+        finance.send()
+        patient.clock.advance(LOOK)
+    substitute(patient, patient.schedule_id, fee_fen=3000)
+    if anew == "without a red one":
+        patient.clock.advance(timedelta(seconds=1))
+        patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+        patient.work()
+        patient.gateway.refuse_refunds = None
+        finance.issue(visit, 25000)
+        finance.send()
+    patient.work(after=LOOK)
+    assert (the(patient).status, the(patient).awaits_red_since is None) == (RefundStatus.DUE, False)
+
+
+def test_a_lower_price_waits_for_nobody_elses_receipt(patient: Patient, finance: Finance) -> None:
+    (first, second), there = family(patient), elsewhere(patient)
+    ids = ids_of(bundled(patient, [first, (second[0], there)]))
+    pay(patient, ids[0])
+    finance.issue(ids[0])
+    blue = finance.issue(ids[1], 3000)
+    finance.send()
+    assert cancelled(patient, ids[0]).status is RefundStatus.DUE
+    assert lowered(patient, there, 1000).status is RefundStatus.DUE, "its own receipt says too much"
+    assert the(patient).awaits_red_since is not None
+    finance.redden(blue)
+    finance.issue(ids[1], 1000)
+    finance.send()
+    patient.work()
+    assert [one.status for one in patient.refunds()] == [RefundStatus.DUE, RefundStatus.PROCESSING]
+
+
+def test_a_lower_price_still_waits_where_its_number_was_cancelled_since(
+    patient: Patient, finance: Finance, visit: UUID
+) -> None:
+    finance.issue(visit)
+    finance.send()
+    assert lowered(patient, patient.schedule_id, 3000).status is RefundStatus.DUE
+    cancelled(patient, visit, after=LOOK)
+    patient.work(after=LOOK)
+    assert [one.status for one in patient.refunds()] == [RefundStatus.DUE] * 2
+
+
+def test_of_a_bundle_only_what_is_to_be_ended_is_named(patient: Patient, finance: Finance) -> None:
+    first, second = two_together(patient)
+    blue = finance.issue(first)
+    finance.issue(second)
+    finance.send()
+    cancelled(patient, first)
+    (one,) = awaiting(patient)
+    assert [number for number, _ in one.receipts] == [blue.appointment]
+
+
+def test_one_that_comes_after_a_lower_price_went_is_told_where_it_says_too_much(
+    patient: Patient, finance: Finance, visit: UUID
+) -> None:
+    assert lowered(patient, patient.schedule_id, 3000).status is RefundStatus.PROCESSING
+    patient.clock.advance(LOOK)
+    blue = finance.issue(visit)
+    assert list(finance.send().too_late) == [blue]
+    patient.clock.advance(LOOK)
+    finance.redden(blue)
+    finance.issue(visit, 3000)
+    assert list(finance.send().too_late) == []
+
+
 def test_the_receipt_of_the_first_number_holds_what_was_exchanged(
     patient: Patient, finance: Finance, visit: UUID
 ) -> None:
