@@ -18,7 +18,7 @@ from models.errors import NotFound
 from models.operators import is_same_name
 from models.payment import Payment, Refund, RefundStatus
 from models.refund_decision import RefundDecision, RefundWay
-from models.states import StateEvent
+from models.states import Actor, Cause, CauseKind, StateEvent
 
 log = structlog.get_logger()
 
@@ -91,6 +91,9 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
         _propose(session, refund, standing, word, now=now)
         return False
     standing.agree(word.operator, word.why, at=now)
+    if refund.status is RefundStatus.DUE:  # no red receipt sends it from here on
+        cause = Cause(Actor.OPERATOR, CauseKind.COMMAND, str(standing.id), actor_id=word.operator)
+        refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=BY_HAND)
     session.flush()
     of = str(refund.id)
     enqueue(session, CARRY_OUT, run_at=now, now=now, dedup=f"{CARRY_OUT}:{of}", refund_id=of)
@@ -119,7 +122,9 @@ def _still_standing(session: Session, refund: Refund, word: Word, *, now: dateti
 
 def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word: Word) -> None:
     """Raises: DeskRefusal."""
-    if refund.status not in LEFT_TO_PEOPLE:
+    # What waits for a red receipt the hospital may give back itself, while it issues that one.
+    is_held = refund.status is RefundStatus.DUE and refund.awaits_red_since is not None
+    if refund.status not in LEFT_TO_PEOPLE and not (is_held and word.way is RefundWay.BY_HAND):
         raise DeskRefusal("not_at_desk")
     if standing is not None and standing.decided_at is not None:
         raise DeskRefusal("being_carried_out")

@@ -33,7 +33,10 @@ _NEVER = date.min
 """Stands where no day could be read; such a row is none."""
 _CODE, _NUMBER = re.compile(r"[0-9]{8}", re.ASCII), re.compile(r"[0-9]{10}", re.ASCII)
 _CHECK_CODE = re.compile(r"[0-9A-Za-z]{6}", re.ASCII)
-_URL = re.compile(r"https://[!-~]{1,492}", re.ASCII)
+_URL = re.compile(r"https://[!#-;=?-\[\]-~]{1,492}", re.ASCII)
+"""Without what ends it, or turns it, where it is shown: quotes, angle brackets and backslashes."""
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}", re.ASCII)
+"""A name that is looked up from everywhere; no figures, and no house of its own."""
 
 
 class SentFile:
@@ -82,7 +85,8 @@ class _ReceiptCells(ImportCells):
 def _is_link(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return bool(_URL.fullmatch(value) and parts.hostname and parts.port in (None, 443) and "@" not in parts.netloc)
+        is_named = _URL.fullmatch(value) and _HOST.fullmatch(parts.hostname or "")
+        return bool(is_named and parts.port in (None, 443) and "@" not in parts.netloc)
     except ValueError:
         return False
 

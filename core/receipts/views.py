@@ -30,9 +30,12 @@ class ReceiptView:
 
 
 def receipt_of(session: Session, appointment: Appointment, *, vault: Vault | None) -> ReceiptView | None:
-    """The one that stands, else the newest; of what an appointment replaced, where it has none of its own. Without a
-    vault nothing of it that opens it. Raises: SealBroken."""
-    of = [one for one in (appointment.id, appointment.replaces_id) if one is not None]
+    """The one that stands, else the newest; of what an appointment replaced, one after the other, where it has none of
+    its own. Without a vault nothing of it that opens it. Raises: SealBroken."""
+    of = [appointment.id]
+    while appointment.replaces_id is not None:
+        appointment = session.get_one(Appointment, appointment.replaces_id)
+        of.append(appointment.id)
     found = session.scalars(select(Receipt).where(Receipt.appointment_id.in_(of)).order_by(Receipt.id)).all()
     reds = {one.reddens_id: one for one in found if one.is_red}
     shown = next(filter(None, (_newest(found, reds, one) for one in of)), None)

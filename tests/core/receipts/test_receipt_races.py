@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import sleep
+from uuid import UUID
 
 import pytest
 from harness import Patient, beside, far_away, insistently, join, race
@@ -15,11 +16,13 @@ from people import CAUSE
 
 from core.catalog.faults import InvalidDirectory
 from core.dependents.remove import remove_dependent
+from core.payments.refund_desk import DeskRefusal, Word, say_of_refund
 from core.ports import IssuedReceipt, RefundState
 from core.receipts.keep import Kept
 from core.receipts.red_first import LOOK
 from models.database import Database
 from models.payment import RefundStatus
+from models.refund_decision import RefundWay
 from models.sealing import ERASED
 
 ROUNDS = 8
@@ -88,6 +91,38 @@ def test_one_that_comes_while_its_money_goes_holds_it_or_is_told_to_be_late(firs
         seen["held" if is_held else "late"] += 1
     first.assert_sound()
     assert seen.total() == ROUNDS
+
+
+def test_the_second_word_for_by_hand_and_the_red_one_never_both_give_it(first: Patient, database: Database) -> None:
+    finance = Finance(first)
+    finance.wants_red_first()
+    for _ in range(ROUNDS):
+        someone = another(first)
+        visit = someone.paid()
+        blue = finance.issue(visit)
+        finance.send(blue)
+        someone.cancel(visit)
+        someone.work()
+        refund, red = first.refunds()[-1], finance.redden(blue)
+
+        def say(operator: str, of: UUID = refund.id) -> bool:
+            word = Word(RefundWay.BY_HAND, "柜台现金退款", operator)
+            return first.write(lambda session, now: say_of_refund(session, of, word, now=now))
+
+        def import_and_send(red: IssuedReceipt = red) -> None:
+            finance.send(red)
+            first.work()
+
+        assert not say("clerk-1")
+        with far_away(database, seconds=0.001):
+            _, told = race(import_and_send, lambda say=say: say("clerk-2"))
+        assert told is True or (isinstance(told, DeskRefusal) and told.code == "not_at_desk"), told
+        first.work(after=timedelta(seconds=11))
+        first.work(after=timedelta(seconds=11))
+        found = first.refunds()[-1]
+        assert found.by_hand is (told is True)
+        assert first.gateway.calls.count(("open_refund", refund.out_refund_no)) == (told is not True)
+    first.assert_sound()
 
 
 def test_a_file_that_is_sent_twice_at_once_is_kept_once(first: Patient) -> None:

@@ -87,6 +87,16 @@ def test_an_exchanged_number_shows_the_receipt_of_the_first(patient: Patient, fi
     assert shown(patient, new, opens=False).check_code is None
 
 
+def test_a_number_that_was_exchanged_twice_shows_it_as_well(patient: Patient, finance: Finance) -> None:
+    terms = {"max_reschedules": 2}
+    patient.schedule_id = beside(patient, terms=terms)
+    first = patient.paid()
+    finance.issue(first)
+    finance.send()
+    third = patient.reschedule(patient.reschedule(first, beside(patient, terms=terms)), beside(patient, terms=terms))
+    assert shown(patient, third).number == finance.said[0].name.number
+
+
 def test_whoever_has_none_is_shown_none(patient: Patient, finance: Finance, visit: UUID) -> None:
     other = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
     finance.issue(visit)

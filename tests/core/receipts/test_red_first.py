@@ -370,6 +370,35 @@ def test_two_people_cannot_send_it_before_the_red_one(patient: Patient, finance:
     assert say(patient, refund, RefundWay.AGAIN, "clerk-2")
 
 
+def test_what_waits_is_given_by_hand_by_two_people_and_not_sent_as_well(
+    patient: Patient, finance: Finance, visit: UUID
+) -> None:
+    blue = finance.issue(visit)
+    finance.send()
+    refund = cancelled(patient, visit)
+    with pytest.raises(DeskRefusal, match="not_at_desk"):
+        say(patient, refund, RefundWay.AGAIN, "clerk-1")
+    decide(patient, refund, RefundWay.BY_HAND)
+    assert (the(patient).status, the(patient).awaits_red_since) == (RefundStatus.DESK, None)
+    finance.send(finance.redden(blue))
+    patient.work(after=LOOK)
+    assert (the(patient).status, the(patient).by_hand, sent(patient)) == (RefundStatus.SUCCEEDED, True, [])
+    patient.assert_sound()
+
+
+def test_nobody_gives_by_hand_what_is_being_sent(patient: Patient, finance: Finance, visit: UUID) -> None:
+    blue = finance.issue(visit)
+    finance.send()
+    refund = cancelled(patient, visit)
+    assert not say(patient, refund, RefundWay.BY_HAND, "clerk-1")
+    patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+    finance.send(finance.redden(blue))
+    patient.work()
+    assert (the(patient).status, the(patient).awaits_red_since) == (RefundStatus.DUE, None)
+    with pytest.raises(DeskRefusal, match="not_at_desk"):
+        say(patient, refund, RefundWay.BY_HAND, "clerk-2")
+
+
 def test_one_that_is_issued_once_two_people_have_decided_holds_it_at_the_desk(
     patient: Patient, finance: Finance, visit: UUID
 ) -> None:
