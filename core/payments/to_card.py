@@ -8,7 +8,7 @@ what has become of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -37,6 +37,8 @@ from models.states import Cause
 
 Answer = RefundAnswer | ProviderRefused | ProviderUnavailable
 CARD_HASH = "refund_decisions.card"
+_LATEST = timedelta(minutes=2)
+"""So long after the decision the call is made, and no later: by then others may have been left to decide anew."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,26 @@ def _speak(workbench: Workbench, call: _Call, card: PayeeCard) -> Answer:
     number = found.platform_refund_no or refund.platform_refund_no
     if found.state is not RefundState.ABNORMAL or number is None:
         return found
+    return _send(workbench, call, CardRefund(refund.out_refund_no, payment.out_trade_no, number, card))
+
+
+def _send(workbench: Workbench, call: _Call, order: CardRefund) -> Answer:
+    refund = call.refund
+    if not workbench.transactions.read(lambda session, now: _still_stands(session, refund.id, now=now)):
+        return ProviderUnavailable("held up for too long", sent=False)
     try:
-        return call.gateway.refund_to_card(CardRefund(refund.out_refund_no, payment.out_trade_no, number, card))
+        said = call.gateway.refund_to_card(order)
     except (ProviderRefused, ProviderUnavailable) as error:
         heed(workbench, call.gateway, error)
         return error
+    if said.state in NOT_TAKEN:  # accepted, and told as it stood before: what becomes of it is asked
+        return ProviderUnavailable(f"still {said.state}", sent=True)
+    return said
+
+
+def _still_stands(session: Session, refund_id: UUID, *, now: datetime) -> bool:
+    decision = standing_decision(session, refund_id)
+    return decision is not None and decision.decided_at is not None and now - decision.decided_at < _LATEST
 
 
 def _note(session: Session, of: Refund, said: Answer, *, now: datetime, cause: Cause) -> RefundStatus:

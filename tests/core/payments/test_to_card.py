@@ -235,7 +235,14 @@ def test_a_merchant_account_that_is_gone_sends_nothing(
 def test_the_bank_may_refuse_that_card_too(patient: Patient, abnormal: UUID) -> None:
     say(patient, abnormal, "clerk-1")
     patient.gateway.card_settles_as = RefundState.ABNORMAL
-    assert say(patient, abnormal, "clerk-2") is RefundStatus.ABNORMAL
+    with pytest.raises(ProviderUnavailable):
+        say(patient, abnormal, "clerk-2")
+    with pytest.raises(DeskRefusal, match="being_carried_out"):  # it was accepted, and may arrive yet
+        say(patient, abnormal, "clerk-1")
+    for _ in range(3):
+        patient.work(after=timedelta(minutes=40))
+        patient.work(after=timedelta(seconds=11))  # asked by another job a moment ago, it is asked again after that
+    assert the(patient).status is RefundStatus.ABNORMAL
     say(patient, abnormal, "clerk-1")
     patient.gateway.card_settles_as = RefundState.PROCESSING
     assert say(patient, abnormal, "clerk-2") is RefundStatus.PROCESSING
@@ -243,6 +250,17 @@ def test_the_bank_may_refuse_that_card_too(patient: Patient, abnormal: UUID) -> 
     patient.work()
     assert the(patient).status is RefundStatus.ABNORMAL
     patient.assert_sound()
+
+
+def test_a_command_that_was_held_up_makes_no_call(patient: Patient, abnormal: UUID) -> None:
+    """Its decision may have lapsed, and others have given the money by hand."""
+    say(patient, abnormal, "clerk-1")
+    patient.gateway.meanwhile = lambda when: patient.clock.advance(timedelta(minutes=3)) if when == "before" else None
+    with pytest.raises(ProviderUnavailable):
+        say(patient, abnormal, "clerk-2")
+    patient.gateway.meanwhile = None
+    assert patient.gateway.cards == []
+    assert say(patient, abnormal, "clerk-1") is None, "it is theirs anew"
 
 
 def test_whoever_comes_second_at_once_sends_it_once(patient: Patient, abnormal: UUID) -> None:
