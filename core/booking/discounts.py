@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.booking.policy_checks import whole
+
 _MOST = 10
 _LONGEST = 100
+_AGE, _PERCENT = whole(0, 150), whole(1, 100)
 _NEEDED, _OPTIONAL = {"age_from", "age_to", "percent", "basis"}, {"clinic_types"}
 
 
@@ -27,14 +30,11 @@ def discounts(value: Any) -> str | None:
 def _is_discount(one: Mapping[str, Any]) -> bool:
     if not _NEEDED <= one.keys() <= _NEEDED | _OPTIONAL:
         return False
-    ages = _is_whole(one["age_from"], 0, 150) and _is_whole(one["age_to"], 0, 150) and one["age_from"] <= one["age_to"]
+    checked = (_AGE(one["age_from"]), _AGE(one["age_to"]), _PERCENT(one["percent"]))
+    figures = checked == (None, None, None) and one["age_from"] <= one["age_to"]
     kinds = one.get("clinic_types", ["any"])
     named = isinstance(kinds, list) and bool(kinds) and all(_is_text(kind) for kind in kinds)
-    return ages and named and _is_whole(one["percent"], 1, 100) and _is_text(one["basis"])
-
-
-def _is_whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    return figures and named and _is_text(one["basis"])
 
 
 def _is_text(value: Any) -> bool:

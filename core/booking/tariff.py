@@ -3,7 +3,7 @@ it for their age (rules.md 3.2, 3.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,24 +55,18 @@ def price_for(dependent: Dependent, schedule: Schedule, terms: Terms) -> Price:
     lines = _listed(schedule.fee_fen, terms)
     age = dependent.age(on=schedule.visit_date)
     fits = next((one for one in terms.fee_discounts if _fits(one, age, schedule.clinic_type)), None)
-    off = 0 if fits is None else -(-schedule.fee_fen * fits["percent"] // 100)
-    if fits is not None and off:
-        lines = (*lines, PriceLine(FeeKind.DISCOUNT, -off, fits["basis"]))
-    return Price(lines)
+    if fits is None or not schedule.fee_fen:
+        return Price(lines)
+    off = -(-schedule.fee_fen * fits["percent"] // 100)
+    return Price((*lines, PriceLine(FeeKind.DISCOUNT, -off, fits["basis"])))
 
 
 def _listed(fee_fen: int, terms: Terms) -> tuple[PriceLine, ...]:
-    """挂号费 and 诊查费; one line where a hospital takes but one of them."""
+    """挂号费 and 诊查费, or but one of them; what is free is a registration for nothing."""
     consultation = min(fee_fen, terms.consultation_fen)
-    return tuple(_not_nothing({FeeKind.REGISTRATION: fee_fen - consultation, FeeKind.CONSULTATION: consultation}))
-
-
-def _not_nothing(parts: Mapping[FeeKind, int]) -> Iterator[PriceLine]:
-    """What is free of charge is a registration for nothing."""
-    whole = sum(parts.values())
-    for kind, fen in parts.items():
-        if fen or (not whole and kind is FeeKind.REGISTRATION):
-            yield PriceLine(kind, fen, PRICE_LIST)
+    parts = ((FeeKind.REGISTRATION, fee_fen - consultation), (FeeKind.CONSULTATION, consultation))
+    lines = tuple(PriceLine(kind, fen, PRICE_LIST) for kind, fen in parts if fen)
+    return lines or (PriceLine(FeeKind.REGISTRATION, 0, PRICE_LIST),)
 
 
 def _fits(discount: Mapping[str, Any], age: int, clinic_type: str) -> bool:

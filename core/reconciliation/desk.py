@@ -26,13 +26,23 @@ def say_of(session: Session, difference_id: UUID, *, operator: str, why: str, no
     """One of the two people that it takes. Whether it has ended now.
 
     Raises: NotFound, DeskRefusal while its money is being given back (`core/reconciliation/give_back.py`)."""
+    found = lock_difference(session, difference_id)
+    back = standing_return(session, found)
+    if back is not None and back.is_in_course:
+        raise DeskRefusal("being_carried_out")
+    return found.say(operator, why, at=now)
+
+
+def lock_difference(session: Session, difference_id: UUID) -> Difference:
+    """Raises: NotFound."""
     query = select(Difference).where(Difference.id == difference_id).with_for_update()
     found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
         raise NotFound()
-    in_course = select(BillReturn.id).where(
-        BillReturn.difference_id == found.id, BillReturn.decided_at.is_not(None), BillReturn.ended_at.is_(None)
-    )
-    if session.scalar(in_course) is not None:
-        raise DeskRefusal("being_carried_out")
-    return found.say(operator, why, at=now)
+    return found
+
+
+def standing_return(session: Session, difference: Difference) -> BillReturn | None:
+    """What is proposed of giving its money back, or decided and not ended. The caller holds the difference."""
+    query = select(BillReturn).where(BillReturn.difference_id == difference.id, BillReturn.ended_at.is_(None))
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()

@@ -30,12 +30,12 @@ from core.ports import (
     RefundState,
     TradeState,
 )
+from core.reconciliation.desk import lock_difference, standing_return
 from core.reconciliation.match import PAYMENT
 from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.base import new_id
 from models.bill_return import BillReturn, ReturnOutcome
-from models.errors import NotFound
 from models.operators import is_same_name
 from models.payment import Payment
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
@@ -69,14 +69,8 @@ def say_give_back(session: Session, difference_id: UUID, *, operator: str, why: 
     """One of the two people that it takes; whether it is decided now, and will be sent back (`give_back_unknown`).
 
     Raises: NotFound, DeskRefusal."""
-    query = select(Difference).where(Difference.id == difference_id).with_for_update()
-    found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
-        raise NotFound()
-    line = _line_of(session, found)
-    standing = session.scalars(
-        select(BillReturn).where(BillReturn.difference_id == found.id, BillReturn.ended_at.is_(None))
-    ).one_or_none()
+    found = lock_difference(session, difference_id)
+    line, standing = _line_of(session, found), standing_return(session, found)
     if standing is None:
         session.add(_proposal(found, line, operator=operator, why=why, now=now))
         session.flush()

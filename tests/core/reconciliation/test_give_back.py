@@ -10,7 +10,7 @@ import pytest
 from bills import FakeBills, another_paid
 from fakes import FakeAdapters
 from harness import REQUEST, Patient, race
-from sqlalchemy import select
+from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from core.clock import hospital_day
@@ -30,6 +30,7 @@ from core.reconciliation.give_back import say_give_back
 from models.account import IdKind
 from models.bill_return import BillReturn, ReturnOutcome
 from models.errors import NotFound
+from models.payment import Payment
 from models.reconciliation import Difference, DifferenceEnd, DifferenceKind
 
 WHY = "恢复备份后丢失的订单"
@@ -171,10 +172,8 @@ def test_a_payment_that_is_ours_after_all_goes_its_own_way(patient: Patient, num
     patient.paid()
     (mine,) = [one for one in patient.payments() if one.account_id == patient.account_id]
 
-    def rename(session: object) -> None:
-        session.get_one(type(mine), mine.id).out_trade_no = number  # type: ignore[attr-defined]
-
-    patient.write(lambda session, _now: rename(session))
+    renamed = update(Payment).where(Payment.id == mine.id).values(out_trade_no=number)
+    patient.write(lambda session, _now: session.execute(renamed))
     (difference_id,) = patient.read(lambda session: session.scalars(select(Difference.id)).all())
     assert not say(patient, difference_id, "clerk-1")
     assert say(patient, difference_id, "clerk-2")
