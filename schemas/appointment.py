@@ -247,7 +247,22 @@ class AppointmentReply(ReplySchema):
     dependent = fields.Nested(AppointmentDependentReply, attribute="whom", required=True)
     charge = fields.Nested(ChargeReply, attribute="money", required=True)
     payment = fields.Nested(PaymentReply, allow_none=True, required=True, metadata={"example": None})
-    refund = fields.Nested(RefundReply, allow_none=True, required=True, metadata={"example": None})
+    refund = fields.Nested(
+        RefundReply,
+        allow_none=True,
+        required=True,
+        metadata={"description": "the newest one; `refunds` has all", "example": None},
+    )
+    refunds = fields.List(
+        fields.Nested(RefundReply),
+        attribute="whole_refund",
+        required=True,
+        metadata={
+            "description": "all that goes back of this appointment and of those it was exchanged for, oldest first: "
+            "what was paid in two payments goes back in two",
+            "example": [],
+        },
+    )
     visit_card = fields.Nested(VisitCardReply, allow_none=True, required=True, metadata={"example": None})
     offers = fields.List(
         fields.Nested(OfferReply),

@@ -31,6 +31,11 @@ class Shared:
     def replaced_by(self, appointment_id: UUID) -> UUID | None:
         return self.replacing.get(appointment_id) or self.replaced.get(appointment_id)
 
+    def came_from(self, appointment_id: UUID) -> set[UUID | None]:
+        """It, and what it was taken in exchange for, one after the other."""
+        old = next((old for old, new in (self.replacing | self.replaced).items() if new == appointment_id), None)
+        return {appointment_id} | (set() if old is None else self.came_from(old))
+
     def order_of(self, appointment_id: UUID) -> set[UUID]:
         """It, what it was taken in exchange for, and what was taken in exchange for it."""
         return {one for one, first in self.orders.items() if first == self.orders[appointment_id]}

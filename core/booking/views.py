@@ -189,9 +189,17 @@ class AppointmentView:
     @property
     def refund(self) -> Refund | None:
         """The newest of this appointment, or of the one it replaced."""
-        own = {self.appointment.id, self.appointment.replaces_id}
+        return next(reversed(self._back_of({self.appointment.id, self.appointment.replaces_id})), None)
+
+    @property
+    def whole_refund(self) -> list[Refund]:
+        """All that goes back of it and of those it was exchanged for, oldest first."""
+        found = self._back_of(self.shared.came_from(self.appointment.id) if self.shared else {self.appointment.id})
+        return [one for one in found if one.status is not RefundStatus.CLOSED]
+
+    def _back_of(self, own: set[UUID | None]) -> list[Refund]:
         given = self.shared.given_back if self.shared else {}
-        return next((one for one in reversed(self.refunds) if given.get(one.id, own) & own), None)
+        return [one for one in self.refunds if given.get(one.id, own) & own]
 
     @property
     def replaced_by_id(self) -> UUID | None:

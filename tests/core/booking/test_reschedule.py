@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.booking.eligibility import explain_for
 from core.booking.views import AppointmentView, view_appointment
 from core.locks import lock_appointment, lock_slot
+from core.ports import RefundState
 from core.refusals import (
     AlreadyPaid,
     CancelDeadlinePassed,
@@ -36,6 +37,7 @@ from models.notice import Notice
 from models.payment import PaymentStatus, RefundReason
 from models.policy import RescheduleScope
 from models.schedule import Schedule, Slot, SlotStatus
+from schemas.appointment import AppointmentReply
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -303,6 +305,31 @@ def test_two_exchanges_keep_what_each_line_gave_back_apart(patient: Patient) -> 
     patient.work()
     assert sum(one.amount_fen for one in patient.refunds()) == 8000
     patient.assert_sound()
+
+
+def test_what_was_paid_in_two_goes_back_in_two_and_the_patient_is_told_of_both(patient: Patient) -> None:
+    terms = {"max_reschedules": 2}
+    patient.schedule_id = beside(patient, terms=terms)
+    old = patient.paid()
+    new = patient.reschedule(old, later(patient, fee_fen=8000, terms=terms))
+    pay_difference(patient, new)
+    last = patient.reschedule(new, beside(patient, fee_fen=1000))
+    assert told_back(patient, last) == [3000, 4000]
+    patient.cancel(last)
+    assert told_back(patient, last) == [1000, 3000, 4000]
+    closed = max(patient.refunds(), key=lambda one: one.amount_fen)
+    patient.work()
+    patient.hear(patient.gateway.settle_refund(closed.out_refund_no, RefundState.CLOSED))
+    patient.work()
+    assert told_back(patient, last) == [1000, 3000, 4000]  # another number has taken its place
+    assert shown(patient, old).whole_refund == []  # its money went on to the next one
+
+
+def told_back(patient: Patient, appointment_id: UUID) -> list[int]:
+    """What the patient reads of money on its way back, as it travels."""
+    told = AppointmentReply().dump(shown(patient, appointment_id))
+    assert told["refund"]["id"] in [one["id"] for one in told["refunds"]]
+    return sorted(one["amount_fen"] for one in told["refunds"])
 
 
 def test_another_time_of_the_same_schedule(patient: Patient) -> None:
