@@ -19,7 +19,7 @@ TRADE_STATES = {
     "USERPAYING": TradeState.UNPAID,
     "CLOSED": TradeState.CLOSED,
     "REVOKED": TradeState.CLOSED,
-    "PAYERROR": TradeState.FAILED,
+    "PAYERROR": TradeState.UNPAID,  # a try of the payer's failed: the order stands, and is to be closed like any other
 }
 
 REFUND_STATES = {

@@ -178,6 +178,25 @@ def test_f_49_the_older_prepay_is_closed_before_another_payer_gets_one(
     assert case.kept_fen() == PRICE
 
 
+@on_one_kind
+def test_f_49_an_order_is_closed_before_another_payer_gets_one_though_a_try_to_pay_it_failed(stage: Stage) -> None:
+    """WeChat Pay says PAYERROR of it, and takes the next try."""
+    case = WECHAT.opened(stage)
+    stage.control("POST", f"/payments/{case.trade_no}/fail", {"trade_state": "PAYERROR"})
+    stage.clock.advance(timedelta(seconds=6))
+    stage.work()
+    assert WECHAT.asked(stage, "pay.query", case.trade_no) == 1
+    login = stage.town.second_login(case.stranger, ALIPAY.provider)
+    other = replace(case, stranger=login, trade_no="", channel=ALIPAY.channel)
+    make_known(stage, other.stranger)
+    assert other.open_payment().status == 201
+    assert not stage.try_to_pay(case)
+    assert stage.try_to_pay(other)
+    stage.settle(case)
+    assert case.is_booked()
+    assert case.kept_fen() == PRICE
+
+
 @pytest.mark.parametrize("order", ["money first", "money last", "at once"])
 @WALLETS
 def test_f_50_paid_while_we_close_the_payment_wins(stage: Stage, wallet: Wallet, order: str) -> None:

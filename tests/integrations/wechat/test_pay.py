@@ -196,7 +196,7 @@ def test_a_paid_order_is_told_whole(
         ("USERPAYING", TradeState.UNPAID),
         ("CLOSED", TradeState.CLOSED),
         ("REVOKED", TradeState.CLOSED),
-        ("PAYERROR", TradeState.FAILED),
+        ("PAYERROR", TradeState.UNPAID),
     ],
 )
 def test_a_trade_state_is_read_from_the_table(
