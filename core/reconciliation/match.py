@@ -103,10 +103,17 @@ def _of_lines(ours: Ours, day: date, lines: list[BillLine], before: Counter[tupl
 def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
     payment = ours.payments.get(line.out_trade_no)
     if payment is None:
-        return Found(DifferenceKind.THEIRS_ONLY, PAYMENT, line.out_trade_no, _theirs(line))
+        return Found(DifferenceKind.THEIRS_ONLY, PAYMENT, line.told_as, _theirs(line))
     both = {"ours": str(payment.status), "theirs": line.state}
     if (payment.status is PaymentStatus.SUCCEEDED) is not (line.state == "paid"):
         return Found(DifferenceKind.STATE_DIFFERS, PAYMENT, line.out_trade_no, both)
+    return _compare_paid(ours, day, line, payment) if line.state == "paid" else None
+
+
+def _compare_paid(ours: Ours, day: date, line: BillLine, payment: Payment) -> Found | None:
+    if payment.platform_trade_no not in (None, line.platform_trade_no):
+        which = {**_theirs(line), "ours": payment.platform_trade_no}
+        return Found(DifferenceKind.THEIRS_ONLY, PAYMENT, line.out_trade_no, which)
     if (payment.received_fen, payment.received_currency) != (line.amount_fen, line.currency):
         return Found(DifferenceKind.AMOUNT_DIFFERS, PAYMENT, line.out_trade_no, _amounts(payment.received_fen, line))
     if payment.charge_id in ours.keeps_too_much:
@@ -118,11 +125,11 @@ def _compare_payment(ours: Ours, day: date, line: BillLine) -> Found | None:
 
 
 def _compare_refund(ours: Ours, day: date, line: BillLine) -> Found | None:
-    refund = ours.refunds.get(line.out_refund_no or "")
-    if refund is None:
-        is_sent_back = ours.sent_back.get(line.out_refund_no or "") == line.amount_fen
+    refund, payment = ours.refunds.get(line.out_refund_no or ""), ours.payments.get(line.out_trade_no)
+    if refund is None or payment is None or refund.payment_id != payment.id:
+        is_sent_back = ours.sent_back.get(line.out_refund_no or "") == (line.out_trade_no, line.amount_fen)
         return None if is_sent_back else Found(DifferenceKind.THEIRS_ONLY, REFUND, line.told_as, _theirs(line))
-    if refund.amount_fen != line.amount_fen:
+    if (refund.amount_fen, payment.received_currency or payment.currency) != (line.amount_fen, line.currency):
         return Found(DifferenceKind.AMOUNT_DIFFERS, REFUND, line.number, _amounts(refund.amount_fen, line))
     if refund.by_hand and line.state in _NEVER_ARRIVED:
         return None
@@ -244,7 +251,8 @@ def _end_found(session: Session, whose: Merchant, *, now: datetime) -> None:
 
 
 def _theirs(line: BillLine) -> dict[str, Any]:
-    return {"theirs_fen": line.amount_fen, "theirs": line.state, "platform_trade_no": line.platform_trade_no}
+    named = {"out_trade_no": line.out_trade_no, "platform_trade_no": line.platform_trade_no}
+    return {"theirs_fen": line.amount_fen, "theirs": line.state, **named}
 
 
 def _amounts(ours_fen: int | None, line: BillLine) -> dict[str, Any]:

@@ -42,13 +42,13 @@ class Merchant:
 class Ours:
     """By our numbers. `keeps_too_much` are the charges of which something is kept for no appointment that stands,
     `posted` the lines that stand in the books, `sent_back` what
-    people had sent back of payments that only bills know, in fen by its refund number."""
+    people had sent back of payments that only bills know: of which order, and in fen, by its refund number."""
 
     payments: Mapping[str, Payment]
     refunds: Mapping[str, Refund]
     keeps_too_much: frozenset[UUID]
     posted: frozenset[UUID]
-    sent_back: Mapping[str, int]
+    sent_back: Mapping[str, tuple[str, int]]
 
 
 _SUSPECTS = (
@@ -89,7 +89,7 @@ def _ours(session: Session, whose: Merchant, lines: ColumnElement[bool], suspect
     )
     posted = session.scalars(select(Journal.subject_id).join(BillLine, BillLine.id == Journal.subject_id).where(lines))
     sent_back = session.execute(
-        select(BillReturn.out_refund_no, BillReturn.amount_fen)
+        select(BillReturn.out_refund_no, BillReturn.out_trade_no, BillReturn.amount_fen)
         .join(BillLine, BillLine.out_refund_no == BillReturn.out_refund_no)
         .where(lines, BillReturn.provider == whose.provider, BillReturn.merchant == whose.merchant)
     )
@@ -98,7 +98,7 @@ def _ours(session: Session, whose: Merchant, lines: ColumnElement[bool], suspect
         refunds={refund.out_refund_no: refund for refund, payment in refunds if whose.has(payment)},
         keeps_too_much=frozenset(one for one in suspects if _keeps_too_much(session, one)),
         posted=frozenset(posted),
-        sent_back={one.out_refund_no: one.amount_fen for one in sent_back},
+        sent_back={one.out_refund_no: (one.out_trade_no, one.amount_fen) for one in sent_back},
     )
 
 
