@@ -37,7 +37,10 @@ class WaitForNumberSchema(Strict):
         metadata={"description": "none named, any"},
     )
     max_fee_fen = Whole(
-        load_default=None, allow_none=True, validate=validate.Range(min=0, max=10_000_000), metadata={"example": 5000}
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=0, max=10_000_000),
+        metadata={"example": 5000, "description": "the most that one of them is to pay, after discounts for their age"},
     )
     not_within_minutes = Whole(
         load_default=0,

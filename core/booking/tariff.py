@@ -61,6 +61,13 @@ def price_for(dependent: Dependent, schedule: Schedule, terms: Terms) -> Price:
     return Price((*lines, PriceLine(FeeKind.DISCOUNT, -off, fits["basis"])))
 
 
+def least_fen(schedule: Schedule, terms: Terms) -> int:
+    """Nobody, whatever their age, pays less."""
+    kind = schedule.clinic_type
+    off = max((one["percent"] for one in terms.fee_discounts if _is_for(one, kind)), default=0)
+    return schedule.fee_fen * (100 - off) // 100
+
+
 def _listed(fee_fen: int, terms: Terms) -> tuple[PriceLine, ...]:
     """挂号费 and 诊查费, or but one of them; what is free is a registration for nothing."""
     consultation = min(fee_fen, terms.consultation_fen)
@@ -70,5 +77,9 @@ def _listed(fee_fen: int, terms: Terms) -> tuple[PriceLine, ...]:
 
 
 def _fits(discount: Mapping[str, Any], age: int, clinic_type: str) -> bool:
+    return discount["age_from"] <= age <= discount["age_to"] and _is_for(discount, clinic_type)
+
+
+def _is_for(discount: Mapping[str, Any], clinic_type: str) -> bool:
     kinds = discount.get("clinic_types", ())
-    return discount["age_from"] <= age <= discount["age_to"] and (not kinds or clinic_type in kinds)
+    return not kinds or clinic_type in kinds

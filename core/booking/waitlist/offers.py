@@ -116,7 +116,7 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     session.refresh(place)
     if entry.status is not WaitlistStatus.WAITING or place.appointment_id is not None:
         return False
-    if entry.max_fee_fen is not None and around.schedule.fee_fen > entry.max_fee_fen:  # dearer since they were listed
+    if entry.max_fee_fen is not None and case.price.due_fen > entry.max_fee_fen:
         return False
     wish = Wish(offer.schedule_id, dependent_id, entry.pay_mode)
     why = _refused(session, case, wish, slot)

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from core.booking.tariff import least_fen
 from core.booking.terms import Terms
 from core.clock import HOSPITAL_ZONE
 from models.schedule import Schedule, Slot
@@ -31,8 +32,9 @@ class Waiting:
 
 
 def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: datetime) -> list[Waiting]:
-    """Everybody who would take the number, in strict order."""
-    if now >= closes_at(Terms.from_document(schedule.terms), schedule.visit_date):
+    """Everybody who would take the number, in strict order. What it costs each of them is looked at as it is offered."""
+    terms = Terms.from_document(schedule.terms)
+    if now >= closes_at(terms, schedule.visit_date):
         return []
     minutes_left = (slot.starts_at - now) // timedelta(minutes=1)
     entry = WaitlistEntry
@@ -46,7 +48,7 @@ def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: dateti
             entry.date_to >= schedule.visit_date,
             entry.expires_at > now,
             entry.not_within_minutes <= minutes_left,
-            or_(entry.max_fee_fen.is_(None), entry.max_fee_fen >= schedule.fee_fen),
+            or_(entry.max_fee_fen.is_(None), entry.max_fee_fen >= least_fen(schedule, terms)),
             WaitlistPlace.appointment_id.is_(None),
         )
         .order_by(entry.created_at, entry.id, WaitlistPlace.position)

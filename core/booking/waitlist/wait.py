@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.claim import latest_free
 from core.booking.rules.evaluation import sold_until
+from core.booking.tariff import price_for
 from core.booking.terms import Terms
 from core.booking.waitlist.queue import closes_at, suits
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
@@ -62,7 +63,7 @@ def wait_for_number(
     if len(set(roots)) != len(roots):
         raise ValidationFailed(FieldError("#/dependent_ids", "repeated"))
     lock_persons(session, roots)
-    terms = _terms_of_full(session, wish, now=now)
+    terms = _terms_of_full(session, wish, dependents, now=now)
     expires_at = closes_at(terms, wish.date_to)
     if now >= expires_at:
         raise WaitlistClosed()
@@ -120,8 +121,8 @@ def _refuse_unless_doctors(session: Session, wish: WaitWish) -> None:
         raise NotFound()
 
 
-def _terms_of_full(session: Session, wish: WaitWish, *, now: datetime) -> Terms:
-    """The terms of the last half day that would do. All of those that are on sale are full.
+def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Dependent], *, now: datetime) -> Terms:
+    """The terms of the last half day that would do for any of them. All of those that are on sale are full.
 
     Raises: WaitlistClosed where none is on sale or its hospital has no waitlist now, NumbersFree."""
     on_sale = select(Schedule).where(
@@ -132,11 +133,13 @@ def _terms_of_full(session: Session, wish: WaitWish, *, now: datetime) -> Terms:
         Schedule.release_at <= now,
         Schedule.closes_at > now,
     )
-    if wish.max_fee_fen is not None:
-        on_sale = on_sale.where(Schedule.fee_fen <= wish.max_fee_fen)
     doctors, periods = [str(one) for one in wish.doctor_ids], [str(one) for one in wish.periods]
     found = session.scalars(on_sale.order_by(Schedule.starts_at, Schedule.id))
-    wanted = [one for one in found if suits(one, doctor_ids=doctors, periods=periods)]
+    wanted = [
+        one
+        for one in found
+        if suits(one, doctor_ids=doctors, periods=periods) and _is_affordable(one, wish.max_fee_fen, dependents)
+    ]
     free = latest_free(session, [one.id for one in wanted])
     last: Terms | None = None
     for schedule in wanted:
@@ -147,6 +150,13 @@ def _terms_of_full(session: Session, wish: WaitWish, *, now: datetime) -> Terms:
         raise WaitlistClosed()
     _refuse_outside_hours(last, now=now)
     return last
+
+
+def _is_affordable(schedule: Schedule, max_fee_fen: int | None, dependents: Sequence[Dependent]) -> bool:
+    """For one of them at least, who may pay less than others."""
+    terms = Terms.from_document(schedule.terms)
+    prices = (price_for(one, schedule, terms).due_fen for one in dependents)
+    return max_fee_fen is None or min(prices) <= max_fee_fen
 
 
 def _refuse_outside_hours(terms: Terms, *, now: datetime) -> None:

@@ -597,6 +597,39 @@ def test_nobody_is_given_a_number_above_the_price_they_named(patient: Patient, m
     assert found(waiting, entry) is None
 
 
+ELDERS: dict[str, Any] = {"age_from": 65, "age_to": 150, "percent": 80, "basis": "老年人优惠"}
+
+
+def test_a_ceiling_is_of_what_this_person_pays(patient: Patient) -> None:
+    """Of the three whom it is too dear for by the list, one pays a fifth of that; the number goes to them, not to the
+    first in the queue."""
+    one = fresh(patient, numbers=1, terms=SLOW | {"fee_discounts": [ELDERS]})
+    had = one.book(PayMode.ON_SITE)
+    young, old = another(one), another(one, birth_date=date(1950, 1, 1))
+    for who, most in ((young, 4999), (old, 999)):
+        with pytest.raises(WaitlistClosed):
+            wait(who, max_fee_fen=most)
+    child = relatives(old, 1)[0]
+    entries = [wait(old, [child, old.dependent_id], max_fee_fen=1000), wait(young, max_fee_fen=5000)]
+    one.cancel(had)
+    one.work()
+    assert (found(old, entries[0], 0), found(young, entries[1])) == (None, None)
+    offered = found(old, entries[0], 1)
+    assert offered is not None
+    assert (offered.dependent_id, offered.fee_fen) == (old.dependent_id, 1000)
+    one.assert_sound()
+
+
+def test_whoever_may_have_a_free_number_at_their_price_does_not_wait(patient: Patient) -> None:
+    one = fresh(patient, numbers=1, terms={"fee_discounts": [ELDERS]})
+    full = beside(one, numbers=0, fee_fen=900)
+    assert full
+    wait(another(one), max_fee_fen=1000)
+    with pytest.raises(NumbersFree) as free:
+        wait(another(one, birth_date=date(1950, 1, 1)), max_fee_fen=1000)
+    assert free.value.facts == {"schedule_id": str(one.schedule_id)}
+
+
 def _keep(session: Session, patient: Patient, until: datetime) -> None:
     for one in session.scalars(select(Appointment).where(Appointment.account_id == patient.account_id)):
         if one.status is AppointmentStatus.PENDING:
