@@ -32,7 +32,7 @@ class Waiting:
 
 
 def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: datetime) -> list[Waiting]:
-    """Everybody who would take the number, in strict order. What it costs each of them is looked at as it is offered."""
+    """Everybody who would take the number, in strict order. What each of them would pay is not known yet."""
     terms = Terms.from_document(schedule.terms)
     if now >= closes_at(terms, schedule.visit_date):
         return []
