@@ -19,7 +19,7 @@ from core.ledger.read import balances
 from core.reconciliation.match import PAYMENT, REFUND
 from models.errors import NotFound
 from models.ledger import LedgerAccount
-from models.payment import Payment
+from models.payment import Channel, Payment
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceKind
 
 Cell = str | int | Decimal
@@ -36,7 +36,13 @@ _WORDS = {
     "orphan": "无对应预约",
 }
 _KINDS = {PAYMENT: "收款", REFUND: "退款", "movements": "资金流水"}
-_COLUMNS = ("类型", "我方单号", "平台单号", "时间", "金额（元）", "手续费（元）", "平台状态", "结论")
+_COLUMNS = ("类型", "我方单号", "平台单号", "时间", "金额（元）", "手续费（元）", "渠道", "付款方式", "平台状态", "结论")
+_CHANNELS = {
+    Channel.WECHAT_JSAPI: "微信支付 JSAPI",
+    Channel.WECHAT_H5: "微信支付 H5",
+    Channel.ALIPAY_MINIAPP: "支付宝 小程序",
+    Channel.ALIPAY_WAP: "支付宝 手机网站",
+}
 _ACCOUNTS = {
     LedgerAccount.GATEWAY: "平台账户",
     LedgerAccount.CHARGE: "已收未退",
@@ -91,7 +97,7 @@ def closing_sheet(session: Session, *, provider: str, merchant: str, day: date) 
     lines = list(session.scalars(select(BillLine).where(BillLine.bill_day_id == bill.id).order_by(BillLine.place)))
     differences = _differences(session, bill)
     still_open = sum(one.ended_at is None for one in differences)
-    verdicts = _verdicts(bill, differences)
+    verdicts, ways = _verdicts(bill, differences), _ways(session, bill)
     return ClosingSheet(
         title=f"对账单 {provider} {merchant} {day.isoformat()}",
         sums=[
@@ -100,7 +106,7 @@ def closing_sheet(session: Session, *, provider: str, merchant: str, day: date) 
             ("未结差异", still_open),
         ],
         differences=[_told(one) for one in differences],
-        lines=[_line(one, verdicts.get((one.kind, one.told_as))) for one in lines],
+        lines=[_line(one, ways.get(one.out_trade_no), verdicts.get((one.kind, one.told_as))) for one in lines],
     )
 
 
@@ -128,6 +134,16 @@ def _verdicts(bill: BillDay, differences: Sequence[Difference]) -> dict[tuple[st
     for one in sorted(of_lines, key=lambda one: (one.ended_at is not None, one.day != bill.day)):
         found.setdefault((one.entry, one.number), one)
     return found
+
+
+def _ways(session: Session, bill: BillDay) -> dict[str, tuple[Channel, str | None]]:
+    """By our number, over which channel it was paid and by what, as the platform has told us of the payment."""
+    query = (
+        select(Payment.out_trade_no, Payment.channel, Payment.funding)
+        .join(BillLine, BillLine.out_trade_no == Payment.out_trade_no)
+        .where(BillLine.bill_day_id == bill.id, Payment.merchant == bill.merchant)
+    )
+    return {number: (channel, funding) for number, channel, funding in session.execute(query)}
 
 
 def _sums(bill: BillDay, lines: Sequence[BillLine]) -> list[Sequence[Cell]]:
@@ -166,7 +182,8 @@ def _told(one: Difference) -> Sequence[Cell]:
     return (_WORDS[one.kind], _KINDS[one.entry], one.number, facts, ended, one.why or "")
 
 
-def _line(line: BillLine, difference: Difference | None) -> Sequence[Cell]:
+def _line(line: BillLine, way: tuple[Channel, str | None] | None, difference: Difference | None) -> Sequence[Cell]:
+    channel, funding = ("", None) if way is None else (_CHANNELS[way[0]], way[1])
     return (
         _KINDS[line.kind],
         line.number,
@@ -174,6 +191,8 @@ def _line(line: BillLine, difference: Difference | None) -> Sequence[Cell]:
         f"{line.at.astimezone(HOSPITAL_ZONE):%Y-%m-%d %H:%M:%S}",
         _yuan(line.amount_fen),
         _yuan(line.fee_fen),
+        channel,
+        funding or "",
         line.state,
         _MATCHED if difference is None else _WORDS[difference.kind],
     )

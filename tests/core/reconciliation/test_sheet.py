@@ -71,6 +71,19 @@ def test_the_books_of_another_platform_under_the_same_name_are_not_in_it(patient
     assert sums(sheet)["平台账户"] == ["49.70", "49.70"]
 
 
+def test_each_line_says_over_which_channel_it_was_paid_and_by_what(patient: Patient, bills: FakeBills) -> None:
+    patient.cancel(patient.paid())
+    patient.work(after=timedelta(seconds=1))
+    bills.spoil = with_a_stranger
+    sheet = close_day(patient)
+    headings = next(row for row in sheet.rows() if row and row[0] == "类型")
+    place = headings.index("渠道")
+    assert headings[place + 1] == "付款方式"
+    paid, back, stranger = (tuple(row[place : place + 2]) for row in sheet.lines)
+    assert paid == back == ("微信支付 JSAPI", "BANK")
+    assert stranger == ("", "")
+
+
 def test_each_line_says_what_became_of_it(patient: Patient, bills: FakeBills) -> None:
     patient.cancel(patient.paid())
     patient.work(after=timedelta(seconds=1))
