@@ -29,6 +29,12 @@ REFUND_STATES = {
     "CLOSED": RefundState.CLOSED,
 }
 
+_THE_MERCHANTS_OWN = frozenset({"商户基本账户", "商户结算银行账户"})
+"""What `user_received_account` says of a refund that was sent to the merchant itself (退还商户), in the console or as
+MERCHANT_BANK_CARD: a success in WeChat's eyes, and the payer has nothing.
+
+Source: GO docs/ecommerce/refund/Refund.md."""
+
 
 @dataclass(frozen=True)
 class ToldRefund:
@@ -66,6 +72,8 @@ def told_refund(schema: Schema, content: dict[str, Any]) -> ToldRefund:
     state = REFUND_STATES.get(values["status"])
     if state is None:
         raise ValidationError({"status": ["unknown"]})
+    if state is RefundState.SUCCEEDED and values.get("user_received_account") in _THE_MERCHANTS_OWN:
+        state = RefundState.ABNORMAL
     answer = RefundAnswer(
         out_refund_no=values["out_refund_no"],
         state=state,

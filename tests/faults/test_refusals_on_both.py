@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from both_wallets import WALLETS, WECHAT, Wallet, on_one_kind
 from cases import Case
 from stage import Stage
@@ -18,6 +19,7 @@ from core.ports import PayeeCard
 from models.payment import PaymentStatus, RefundStatus
 from models.refund_decision import RefundWay
 from models.states import Actor, Cause, CauseKind
+from sandbox.testing import MerchantClient
 
 FOR_NOW: dict[str, tuple[str, dict[str, Any]]] = {
     "500": ("error", {"status": 500}),
@@ -140,6 +142,29 @@ def test_f_53_what_the_bank_did_not_take_goes_to_the_card_that_two_people_name(s
     assert WECHAT.asked(stage, "refund.abnormal", refund.out_refund_no) == 1
     assert case.counts() == (["refund", "trade"], 1, 1)
     assert case.kept_fen() == 0
+
+
+def test_f_53_what_the_console_sends_to_the_hospital_itself_has_not_reached_the_patient(stage: Stage) -> None:
+    """MERCHANT_BANK_CARD: WeChat calls it a success. It stays with people until they have given it by hand."""
+    case = WECHAT.paid(stage)
+    WECHAT.spoil(stage, "refund.create", "abnormal", times=1)
+    assert case.cancel().status == 200
+    stage.work_until(lambda: case.refunds()[0].status is RefundStatus.ABNORMAL, "the platform has said so")
+    (refund,) = case.refunds()
+    (account,) = [one for one in stage.control("GET", "/credentials")["wechat_pay"] if one["merchant"] == "demo"]
+    console = MerchantClient(account, requests.Session())
+    path = f"/v3/refund/domestic/refunds/{refund.platform_refund_no}/apply-abnormal-refund"
+    body = {"out_refund_no": refund.out_refund_no, "type": "MERCHANT_BANK_CARD"}
+    assert console.call("POST", path, body).status_code == 200
+    stage.work(after=timedelta(hours=2))
+    told = console.call("GET", f"/v3/refund/domestic/refunds/{refund.out_refund_no}").json()
+    assert (told["status"], told["user_received_account"]) == ("SUCCESS", "商户结算银行账户")
+    stage.work(after=timedelta(hours=2))
+    assert not case.is_refunded()
+    assert case.shown()["refund"]["status"] == "abnormal"
+    decide(stage, case, RefundWay.BY_HAND)
+    stage.work_until(case.is_refunded, "given back by hand")
+    assert case.refunds()[0].by_hand
 
 
 def test_f_54_what_the_platform_closed_goes_out_under_a_number_that_is_linked_to_it(stage: Stage) -> None:

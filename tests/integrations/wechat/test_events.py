@@ -94,6 +94,15 @@ def test_a_refund_message_is_opened(
     assert message.summary["out_trade_no"] == "YZ20261120000001"
 
 
+def test_a_message_of_a_refund_that_the_merchant_received_says_that_the_payer_has_nothing(
+    reader: WeChatPayMessageReader, wechat_pay: Any, refund_notice: dict[str, Any]
+) -> None:
+    told = refund_notice | {"refund_status": "SUCCESS", "user_received_account": "商户基本账户"}
+    refund = reader.read(wechat_pay.event(told, event_type="REFUND.SUCCESS")).refund
+    assert refund is not None
+    assert refund.state is RefundState.ABNORMAL
+
+
 @pytest.mark.parametrize(
     "content", [{"mchid": "1900007291"}, {"echo_message": "hello"}, {"mchid": "1900007291", "appid": "another"}]
 )

@@ -73,6 +73,15 @@ def test_a_refund_is_sent_to_its_own_notify_url_and_told_whole(
     }
 
 
+@pytest.mark.parametrize("account", ["商户基本账户", "商户结算银行账户"])
+def test_a_success_that_the_merchant_received_is_none_of_the_payers(
+    gateway: WeChatPayGateway, wire: responses.RequestsMock, wechat_pay: Any, refunded: dict[str, Any], account: str
+) -> None:
+    wechat_pay.answer(wire, "GET", REFUND_QUERY, refunded | {"user_received_account": account})
+    found = gateway.find_refund("YZR20261120000001", out_trade_no="YZ20261120000001")
+    assert (found.state, found.received_account) == (RefundState.ABNORMAL, account)
+
+
 @pytest.mark.parametrize(("reason", "sent"), [("退" * 100, "退" * 80), ("😀", None), ("", None)])
 def test_a_refund_without_a_sendable_reason_has_none(
     *,
