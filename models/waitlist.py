@@ -94,7 +94,7 @@ class WaitlistEntry(Stateful, Base):
         self._end(session, WaitlistStatus.LEFT, at=at, cause=cause, reason=reason)
 
     def expire(self, session: Session, *, at: datetime, cause: Cause) -> None:
-        """The last day for which it waited is closed."""
+        """The last day for which it waited is closed, or a number of it would come too late."""
         self._end(session, WaitlistStatus.EXPIRED, at=at, cause=cause)
 
     def _end(

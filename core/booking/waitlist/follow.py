@@ -49,7 +49,8 @@ def _follow(session: Session, entry_id: UUID, *, now: datetime, cause: Cause) ->
         _taken_up(session, entry, places, now=now, cause=cause)
     elif appointment.cancel_reason in _OWN_DOING:
         entry.pass_on(session, reason=str(appointment.cancel_reason), at=now, cause=cause)
-        tell_ended(session, entry, places, now=now)
+        unserved = [place for place in places if place.appointment_id in {None, appointment.id}]
+        tell_ended(session, entry, unserved, now=now)
     else:
         _lost(session, entry, places, appointment, now=now, cause=cause)
     return None
@@ -86,14 +87,14 @@ def places_of(session: Session, entry_id: UUID) -> list[WaitlistPlace]:
 
 
 def tell_ended(session: Session, entry: WaitlistEntry, places: list[WaitlistPlace], *, now: datetime) -> None:
-    """Once for each whom it names and who got no number."""
+    """Once for each of these, who got no number."""
     for place in places:
         dependent = session.get_one(Dependent, place.dependent_id)
         tell_of_dependent(session, NoticeKind.WAITLIST_ENDED, dependent, now=now, subject=str(entry.id))
 
 
 def expire_waitlist(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """End what waits for days that are closed by now."""
+    """End what waits for days that are closed by now, or for numbers that would come too late."""
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     more = workbench.transactions.write(lambda session, now: _expire_some(session, now=now, cause=cause))
     return workbench.transactions.clock.now() if more else None

@@ -64,7 +64,7 @@ def wait_for_number(
         raise ValidationFailed(FieldError("#/dependent_ids", "repeated"))
     lock_persons(session, roots)
     terms = _terms_of_full(session, wish, dependents, now=now)
-    expires_at = closes_at(terms, wish.date_to)
+    expires_at = min(closes_at(terms, wish.date_to), _last_of_use(wish))
     if now >= expires_at:
         raise WaitlistClosed()
     for root, dependent in zip(roots, dependents, strict=True):
@@ -157,6 +157,12 @@ def _is_affordable(schedule: Schedule, max_fee_fen: int | None, dependents: Sequ
     terms = Terms.from_document(schedule.terms)
     prices = (price_for(one, schedule, terms).due_fen for one in dependents)
     return max_fee_fen is None or min(prices) <= max_fee_fen
+
+
+def _last_of_use(wish: WaitWish) -> datetime:
+    """When every number of the last day would come too late."""
+    over = datetime.combine(wish.date_to + timedelta(days=1), time(), tzinfo=HOSPITAL_ZONE)
+    return over - timedelta(minutes=wish.not_within_minutes)
 
 
 def _refuse_outside_hours(terms: Terms, *, now: datetime) -> None:

@@ -197,7 +197,8 @@ def test_without_anybody_who_may_have_it_it_goes_back_at_its_time(holder: Holder
     patient, had = holder
     cheap = another(patient)
     late = another(patient)
-    entries = [wait(late, not_within_minutes=90 * 24 * 60)]
+    too_soon = schedule_of(patient).starts_at - patient.clock.now()
+    entries = [wait(late, not_within_minutes=too_soon // MINUTE + 60)]
     with pytest.raises(WaitlistClosed):
         wait(cheap, max_fee_fen=4999)
     with pytest.raises(WaitlistClosed):
@@ -283,6 +284,49 @@ def test_waiting_ends_at_the_close_of_the_day_before(holder: Holder) -> None:
     patient.work(after=timedelta(minutes=5))
     assert status(first, entry) == "expired"
     assert notices(first) == ["waitlist_ended"]
+
+
+def test_waiting_ends_when_every_number_would_come_too_late(holder: Holder) -> None:
+    """It tells so, and is not in the way of the person's next wish any longer."""
+    patient, _ = holder
+    first, minutes = another(patient), 48 * 60 + 120
+    over = datetime.combine(schedule_of(patient).visit_date - timedelta(days=2), time(22), tzinfo=HOSPITAL_ZONE)
+    entry = wait(first, not_within_minutes=minutes)
+    assert view(first, entry).entry.expires_at == over
+    patient.clock.set(over - timedelta(milliseconds=1))
+    wait(another(patient), not_within_minutes=minutes)
+    patient.work()
+    assert status(first, entry) == "waiting"
+    patient.work(after=timedelta(minutes=5))
+    assert (status(first, entry), notices(first)) == ("expired", ["waitlist_ended"])
+    with pytest.raises(WaitlistClosed):
+        wait(first, not_within_minutes=minutes)
+    wait(first, not_within_minutes=minutes - 10)
+
+
+def test_of_a_family_only_those_who_got_none_are_told_so(patient: Patient) -> None:
+    patient = fresh(patient, numbers=2, terms=SLOW)
+    holders = [patient, another(patient)]
+    had = [one.book(PayMode.ON_SITE) for one in holders]
+    family = another(patient)
+    child = relatives(family, 1)[0]
+    entry = wait(family, [family.dependent_id, child])
+    for one, appointment_id in zip(holders, had, strict=True):
+        one.cancel(appointment_id)
+    patient.work()
+    offered = found(family, entry)
+    assert offered is not None
+    pay(family, offered.id)
+    family.work(after=MINUTE)
+    family.work(after=timedelta(hours=1))
+    lapses = found(family, entry, 1)
+    assert lapses is not None
+    family.cancel(lapses.id)
+    family.work(after=MINUTE)
+    assert status(family, entry) == "passed"
+    ended = select(Notice.dependent_id).where(Notice.kind == "waitlist_ended")
+    assert family.read(lambda session: list(session.scalars(ended))) == [child]
+    family.assert_sound()
 
 
 def test_it_opens_when_all_is_full_and_by_day_only(holder: Holder) -> None:
