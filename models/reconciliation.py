@@ -95,7 +95,7 @@ class DifferenceEnd(StrEnum):
     REPAIRED = "repaired"
     """We have put it right ourselves: our records followed, or the money is on its way back."""
     FOUND = "found"
-    """Another day's bill has it."""
+    """Another day's bill has it, or a file of its own that came later."""
     DESK = "desk"
     """Two people have decided."""
 

@@ -6,7 +6,7 @@ Nothing is changed here but those rows and what platforms took for themselves, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -46,10 +46,11 @@ def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datet
     post_fees(session, _fees(ours, lines), now=now)
     before = _told_before(session, whose, bill)
     found = [*_of_lines(ours, bill.day, lines, before), *_ours_only(session, whose, bill.day)]
-    for one in [*found, *_of_movements(bill, lines)]:
+    moved = list(_of_movements(bill, lines))
+    for one in [*found, *moved]:
         _note(session, bill, one, now=now)
     session.flush()
-    _end_found(session, whose, now=now)
+    _end_found(session, whose, bill.day, {one.number for one in moved}, now=now)
     return open_differences(session, bill.provider, bill.merchant)
 
 
@@ -239,13 +240,17 @@ def _note(session: Session, bill: BillDay, found: Found, *, now: datetime) -> No
     session.flush()
 
 
-def _end_found(session: Session, whose: Merchant, *, now: datetime) -> None:
-    """What was missing in the bill of its own day is in another one, whichever was matched first."""
+def _end_found(session: Session, whose: Merchant, day: date, moved: Set[str], *, now: datetime) -> None:
+    """What was missing in the bill of its own day is in another one, whichever was matched first; and the day's sums
+    agree but for those `moved`, since the file that was missing has come."""
     numbers = {PAYMENT: BillLine.out_trade_no, REFUND: BillLine.out_refund_no}
     for one in open_differences(session, whose.provider, whose.merchant):
-        if one.kind is not DifferenceKind.OURS_ONLY:
-            continue
-        if session.scalar(select(_told(whose, numbers[one.entry] == one.number, one.entry))):
+        if one.entry == MOVEMENTS:
+            is_found = one.day == day and one.number not in moved
+        else:
+            named = _told(whose, numbers[one.entry] == one.number, one.entry)
+            is_found = one.kind is DifferenceKind.OURS_ONLY and bool(session.scalar(select(named)))
+        if is_found:
             one.end(DifferenceEnd.FOUND, at=now)
     session.flush()
 
