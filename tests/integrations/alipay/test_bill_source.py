@@ -143,6 +143,9 @@ SPOILS: list[Callable[[str], str]] = [
     lambda good: good.replace("2笔", "1笔"),
     lambda good: good.replace("-21.00", "-2100"),
     lambda good: good[: len(good) // 2],
+    lambda good: good.replace("P1\t", "P\x001\t"),
+    lambda good: good.replace("P1\t", "P" * 129 + "\t"),
+    lambda good: good.replace("50.05,50.05", "30000000.05,30000000.05").replace("共50.05", "共30000000.05"),
 ]
 
 

@@ -132,6 +132,10 @@ SPOILS: list[Callable[[bytes], bytes]] = [
     lambda good: good.replace(b"`5.00", b"`0.00"),
     lambda good: good.replace(b"`15.00", b"`0.00").replace(b"15.0\r", b"0.0\r"),
     lambda good: good.replace(b"`,`0.09000", b"`,`x"),
+    lambda good: good.replace(b"`YZ1,", b"`YZ\x001,"),
+    lambda good: good.replace(b"`YZ1,", "`YZ\u202e1,".encode()),
+    lambda good: good.replace(b"`YZ1,", b"`" + b"Y" * 129 + b","),
+    lambda good: good.replace(b"`15.00", b"`30000000.00").replace(b"`15.0\r", b"`30000000.0\r"),
 ]
 
 

@@ -126,6 +126,12 @@ def test_a_bill_that_does_not_fit_is_refused_whole(change: Callable[[bytes], byt
     assert "oABC" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["内科,`外科", "`,`,`", ",`0.00,`0.00", "=1+1,`\t"])
+def test_a_name_that_looks_like_several_values_moves_no_amount(name: str) -> None:
+    """Whoever else sells on the same merchant number writes it, and nobody's day waits for that."""
+    assert read_trade_bill(GOOD.replace("挂号费".encode(), name.encode(), 1)) == read_trade_bill(GOOD)
+
+
 def test_a_download_is_proven_by_the_hash_of_what_is_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     zipped, sha1 = gzip.compress(GOOD), hashlib.sha1(GOOD).hexdigest()
     assert unpack(zipped, sha1=sha1.upper()) == GOOD
