@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -71,6 +72,19 @@ def _may_be_opening(payment: Payment, *, now: datetime) -> bool:
 def may_be_opened(gateway: PaymentGateway, payment: Payment, *, now: datetime) -> bool:
     """Its payer has a link that the platform has not seen yet."""
     return gateway.limits.by_link and now < payment.expires_at
+
+
+def last_link_ends_at(workbench: Workbench, charge_id: UUID) -> datetime | None:
+    """Until then a link that nobody has opened stands in the way; None where none does."""
+    now = workbench.transactions.clock.now()
+    ends_at = None
+    for payment in workbench.transactions.read(
+        lambda session, _now: _open_payments(session, charge_id, unwanted_only=False)
+    ):
+        with suppress(NotConfigured):
+            gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+            ends_at = payment.expires_at if may_be_opened(gateway, payment, now=now) else ends_at
+    return ends_at
 
 
 def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:

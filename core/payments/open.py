@@ -20,7 +20,7 @@ from core.locks import hold_identity
 from core.numbers import trade_number
 from core.payments.ask import FIRST_ASK
 from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_charge_account_for
-from core.payments.close import close_at_platform, write_answer
+from core.payments.close import close_at_platform, last_link_ends_at, write_answer
 from core.ports import (
     PaymentGateway,
     PaymentOrder,
@@ -115,13 +115,18 @@ def intend_payment(
     payment = standing
     if standing is None:
         payment = _make(session, account, appointment, gateway, payer, grant=grant, now=now, cause=cause)
-    elif now >= standing.expires_at or not _is_as_asked(account, standing, channel, gateway, payer):
+    elif now >= _good_until(standing, gateway) or not _is_as_asked(account, standing, channel, gateway, payer):
         payment = None
     if payment is not None:
         payment.opening_at = now
     if grant is not None:
         note_uses(session, [Use(grant, AccessAction.PAYMENT_OPENED, appointment_id)], now=now)
     return PaymentIntent(appointment_id, account.charge.id, channel, payer, payment)
+
+
+def _good_until(payment: Payment, gateway: PaymentGateway) -> datetime:
+    """What a link opens is begun no less than this before its end."""
+    return payment.expires_at - (gateway.limits.shortest_lead if gateway.limits.by_link else timedelta())
 
 
 def _is_as_asked(
@@ -240,7 +245,7 @@ def _make_room(workbench: Workbench, intent: PaymentIntent, *, cause: Cause) -> 
 
     payment = workbench.transactions.write(step)
     if payment is None:
-        raise ProviderDown()
+        raise ProviderDown(retry_at=last_link_ends_at(workbench, intent.charge_id))
     return payment
 
 

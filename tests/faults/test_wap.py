@@ -9,6 +9,7 @@ from both_wallets import on_one_kind
 from browser_of_alipay import do, opened, paid
 from cases import Case
 from stage import Stage
+from wire import Reply
 
 from models.account import Provider
 from models.payment import PaymentStatus
@@ -55,7 +56,10 @@ def test_to_come_back_is_no_payment_and_only_alipay_sends_people_back(stage: Sta
 def test_one_that_nobody_opens_lets_the_patient_pay_another_way(stage: Stage) -> None:
     case, _ = handed_out(stage)
     other = Case(case.place, case.stranger, case.schedule_id, case.appointment_id)
-    assert other.open_payment_once().status == 503  # type: ignore[union-attr]
+    refused = other.open_payment_once()
+    assert isinstance(refused, Reply)
+    assert (refused.status, refused.code) == (503, "provider_unavailable")
+    assert refused.json["retry_at"] == case.shown()["payment"]["expires_at"]
     stage.work(after=timedelta(minutes=5, seconds=1))
     assert [one.status for one in case.payments()] == [PaymentStatus.CLOSED]
 

@@ -112,8 +112,9 @@ def test_a_patient_who_looks_is_told_that_it_waits(patient: Patient, link: LinkG
 
 def test_another_way_waits_while_the_link_can_be_opened(patient: Patient, link: LinkGateway, held: UUID) -> None:
     other = another_payer(patient)
-    with pytest.raises(ProviderDown):
+    with pytest.raises(ProviderDown) as refused:
         patient.open_payment(held, other)
+    assert refused.value.retry_at == patient.payments()[0].expires_at
     assert statuses(patient) == [PaymentStatus.PENDING]
     patient.clock.advance(LINK_LASTS)
     assert patient.open_payment(held, other) is None
@@ -138,6 +139,31 @@ def test_asking_again_is_the_same_number_until_its_time_is_over(
     assert patient.open_payment(held) is None
     assert statuses(patient) == [PaymentStatus.CLOSED, PaymentStatus.PENDING]
     assert len(link.orders) == 2
+    patient.assert_sound()
+
+
+def test_in_its_last_minute_a_link_is_not_handed_out_again(patient: Patient, link: LinkGateway, held: UUID) -> None:
+    """Its platform begins nothing more with it; it ends before there is another number."""
+    ends_at = patient.payments()[0].expires_at
+    patient.clock.advance(LINK_LASTS - timedelta(seconds=61))
+    assert patient.open_payment(held) is None
+    patient.clock.advance(timedelta(seconds=1))
+    with pytest.raises(ProviderDown) as refused:
+        patient.open_payment(held)
+    assert (refused.value.retry_at, len(link.orders)) == (ends_at, 1)
+    patient.clock.advance(timedelta(seconds=60))
+    assert patient.open_payment(held) is None
+    assert statuses(patient) == [PaymentStatus.CLOSED, PaymentStatus.PENDING]
+    patient.assert_sound()
+
+
+def test_in_its_last_minute_one_that_was_opened_gives_way_at_once(
+    patient: Patient, link: LinkGateway, held: UUID
+) -> None:
+    link.visit(patient.payments()[0].out_trade_no)
+    patient.clock.advance(LINK_LASTS - timedelta(seconds=30))
+    assert patient.open_payment(held) is None
+    assert statuses(patient) == [PaymentStatus.CLOSED, PaymentStatus.PENDING]
     patient.assert_sound()
 
 
