@@ -66,7 +66,7 @@ class ScheduleSuspended(Conflict):
 
 
 class AlreadyBooked(Conflict):
-    """The person has an open appointment here already, made by this account."""
+    """The person has an open appointment here already, made by this account. The facts name those that it booked."""
 
     code = "already_booked"
 
@@ -84,7 +84,8 @@ class Restricted(Conflict):
 
 
 class HoldOpen(Conflict):
-    """An unpaid number must be paid or cancelled first."""
+    """An unpaid number must be paid or cancelled first. The facts name those of the account that asks; `retry_at` is
+    when enough of them lapse by themselves."""
 
     code = "hold_open"
 

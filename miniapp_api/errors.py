@@ -35,6 +35,7 @@ from models.errors import DomainError, FieldError, Unauthenticated, ValidationFa
 from models.sealing import SealBroken
 from schemas.base import instant_text
 from schemas.guards_in_words import why_not_eligible
+from schemas.words import Words as Sentences
 
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGES = ("zh-CN", "zh", "en")
@@ -74,10 +75,21 @@ def code_of(refusal: type[DomainError] | type[ProviderError]) -> str:
 
 def title_of(error: DomainError) -> str:
     """One plain sentence in the language of this request: the code's title, or what the facts come to."""
+    said = _title(error)
+    return said.en if _speaks_english() else said.zh
+
+
+def sentences_of(error: DomainError) -> Sentences:
+    """The same in both languages, with what may be done about it."""
+    title, row = _title(error), PROBLEMS[error.code]
+    return Sentences(f"{title.zh.rstrip('。')}。{row.zh.detail}", f"{title.en.rstrip('.')}. {row.en.detail}")
+
+
+def _title(error: DomainError) -> Sentences:
     if isinstance(error, NotEligible):
-        said = why_not_eligible(error.facts)
-        return said.en if _speaks_english() else said.zh
-    return _words(error.code).title
+        return why_not_eligible(error.facts)
+    row = PROBLEMS[error.code]
+    return Sentences(row.zh.title, row.en.title)
 
 
 def problem(

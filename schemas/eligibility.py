@@ -13,6 +13,9 @@ from schemas.notice_version import NoticeVersion
 
 class EligibilityQuery(Strict):
     dependent_id = fields.UUID(required=True)
+    segment_starts_at = Instant(
+        metadata={"description": "optional; absent: any segment", "example": "2026-11-25T02:00:00.000Z"}
+    )
     notice_version = NoticeVersion(
         metadata={"description": "optional; the version of the hospital's booking notice that was read"}
     )
@@ -21,9 +24,20 @@ class EligibilityQuery(Strict):
 class ReasonReply(ReplySchema):
     code = fields.String(required=True, metadata={"example": "not_released"})
     title = fields.String(required=True, metadata={"example": "还没到放号时间"})
-    until = Instant(allow_none=True, required=True)
+    words = fields.Nested(WordsSchema, required=True)
+    until = Instant(
+        allow_none=True, required=True, metadata={"description": "when it passes by itself, where that is known"}
+    )
     facts = fields.Dict(keys=fields.String(), required=True)
-    alternatives = fields.List(fields.String(), required=True, metadata={"example": []})
+    alternatives = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "what may be done instead; another segment, day or doctor and the waitlist are named only "
+            "where they are open in this department now",
+            "example": [],
+        },
+    )
 
 
 class PriceLineReply(ReplySchema):

@@ -16,38 +16,21 @@ from sqlalchemy.orm import Session
 
 from core.booking.case import gather
 from core.booking.claim import NOBODY, Taker, Wanted, count_left
-from core.booking.look import Whom
+from core.booking.look import Whom, has_segment
 from core.booking.rules.answers import answers_to
 from core.booking.rules.evaluation import is_proven, refusals, sold_until
 from core.booking.rules.notice import unread_of
-from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
 from core.booking.rules.required import card_to_bring
 from core.booking.rules.travel import TravelGap, travel_gaps
 from core.booking.standing import booker_of
 from core.booking.strikes.restricted import restriction_of
 from core.booking.tariff import Price
 from core.booking.terms import Terms
+from core.booking.what_else import alternatives, what_is_open
 from core.dependents.agreements import has_agreed
 from core.identity.consents import granted_purposes
 from core.locks import root_of
-from core.refusals import (
-    AgreementRequired,
-    AlreadyBooked,
-    ConsentRequired,
-    FieldsRequired,
-    HoldOpen,
-    IdentityRequired,
-    NotEligible,
-    NoticeUnread,
-    NotReleased,
-    NumbersInFlight,
-    PersonLimit,
-    Restricted,
-    ScheduleClosed,
-    ScheduleSuspended,
-    SoldOut,
-)
-from models.errors import DomainError, NotFound
+from models.errors import DomainError, FieldError, NotFound, ValidationFailed
 from models.grant import Grant
 from models.person import Dependent
 from models.schedule import Schedule
@@ -78,13 +61,14 @@ def explain(
     now: datetime,
     grant: Grant | None = None,
     notice_version: str | None = None,
+    segment_starts_at: datetime | None = None,
 ) -> Eligibility:
     """Every rule that refuses, for a person to read. Booking succeeds exactly if this allows at that instant,
-    with the same `notice_version` read."""
+    with the same `notice_version` read, for the same segment or for any."""
     terms = Terms.from_document(schedule.terms)
     booker_id = dependent.account_id if grant is None else booker_of(grant)
     taker = Taker(person_id, dependent.account_id, booker_id, now - terms.let_go_rest)
-    wanted = Wanted(schedule.id, later_than=sold_until(terms, now=now), taker=taker)
+    wanted = Wanted(schedule.id, sold_until(terms, now=now), segment_starts_at, taker)
     answers = answers_to(session, dependent.account_id, now=now)
     if grant is not None:
         answers |= answers_to(session, booker_of(grant), now=now)
@@ -109,44 +93,15 @@ def explain(
     if not is_proven(case):  # what the person gave back under another account is not theirs to know
         wanted = replace(wanted, taker=replace(taker, person_id=NOBODY))
     case = replace(case, left=count_left(session, wanted))
-    reasons = [Reason(error, _alternatives(error)) for error in _each_once(refusals(case))]
+    refused = _each_once(refusals(case))
+    is_open = what_is_open(session, case, wanted) if refused else frozenset[str]()
+    reasons = [Reason(error, alternatives(error, is_open)) for error in refused]
     return Eligibility(not reasons, reasons, case.price, list(travel_gaps(case)))
 
 
 def _each_once(errors: Iterable[DomainError]) -> list[DomainError]:
     """The generic limit said twice would tell that two rules met another account's appointment."""
     return list({(error.code, repr(error.facts)): error for error in errors}.values())
-
-
-_ALTERNATIVES: dict[type[DomainError], list[str]] = {
-    SoldOut: ["other_day", "other_doctor", "waitlist", "desk"],
-    NumbersInFlight: ["try_again", "other_day", "waitlist"],
-    NotReleased: ["wait_for_release"],
-    ScheduleClosed: ["other_day"],
-    ScheduleSuspended: ["other_day", "other_doctor"],
-    NotEligible: ["other_department", "desk"],
-    IdentityRequired: ["identity_check", "desk"],
-    NoticeUnread: ["read_notice"],
-    FieldsRequired: ["complete_fields", "desk"],
-    ConsentRequired: ["give_consent"],
-    AgreementRequired: ["ask_agreement", "desk"],
-    AlreadyBooked: ["cancel_first", "other_day"],
-    HoldOpen: ["pay_or_cancel"],
-    PersonLimit: ["other_day", "desk"],
-    PeriodLimit: ["other_day", "desk"],
-    Overlaps: ["other_segment", "other_day"],
-    RebookTooSoon: ["wait", "other_day"],
-    ClosedHours: ["wait"],
-    Restricted: ["wait", "desk"],
-}
-
-
-def _alternatives(error: DomainError) -> list[str]:
-    if isinstance(error, FieldsRequired) and "fields" not in error.facts:
-        return ["ask_granter", "desk"]
-    if isinstance(error, AgreementRequired) and not error.facts["ways"]:  # they are of age at the visit, and not yet
-        return ["wait", "desk"]
-    return _ALTERNATIVES.get(type(error), [])
 
 
 def explain_for(
@@ -158,8 +113,9 @@ def explain_for(
     now: datetime,
     grant: Grant | None = None,
     notice_version: str | None = None,
+    segment_starts_at: datetime | None = None,
 ) -> Eligibility:
-    """`explain` for a dependent of the account. Raises: NotFound."""
+    """`explain` for a dependent of the account. Raises: NotFound, ValidationFailed where the segment does not exist."""
     schedule = session.get(Schedule, schedule_id)
     dependent = session.scalars(
         select(Dependent).where(
@@ -168,6 +124,8 @@ def explain_for(
     ).one_or_none()
     if schedule is None or dependent is None:
         raise NotFound()
+    if segment_starts_at is not None and not has_segment(session, schedule_id, segment_starts_at):
+        raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
     root = root_of(session, dependent.person_id)
     return explain(
         session,
@@ -177,4 +135,5 @@ def explain_for(
         now=now,
         grant=grant,
         notice_version=notice_version,
+        segment_starts_at=segment_starts_at,
     )

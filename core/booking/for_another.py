@@ -63,8 +63,9 @@ def explain_to(
     account_id: UUID,
     now: datetime,
     notice_version: str | None = None,
+    segment_starts_at: datetime | None = None,
 ) -> tuple[Eligibility, list[Use]]:
-    """Eligibility of a dependent that the account may book for. Raises: NotFound."""
+    """Eligibility of a dependent that the account may book for. Raises: as `explain_for`."""
     with suppress(NotFound):
         said = explain_for(
             session,
@@ -73,6 +74,7 @@ def explain_to(
             account_id=account_id,
             now=now,
             notice_version=notice_version,
+            segment_starts_at=segment_starts_at,
         )
         return said, []
     granted = granted_dependent(session, account_id=account_id, dependent_id=dependent_id, scope=Scope.BOOK, now=now)
@@ -84,6 +86,7 @@ def explain_to(
         now=now,
         grant=granted.grant,
         notice_version=notice_version,
+        segment_starts_at=segment_starts_at,
     )
     return said, [Use(granted.grant, AccessAction.ELIGIBILITY_ASKED, schedule_id)]
 

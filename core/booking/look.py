@@ -102,6 +102,12 @@ def look_around(
     )
 
 
+def has_segment(session: Session, schedule_id: UUID, starts_at: datetime) -> bool:
+    """Whether numbers of the schedule begin then."""
+    of_segment = exists().where(Slot.schedule_id == schedule_id, Slot.starts_at == starts_at)
+    return bool(session.scalar(select(of_segment)))
+
+
 def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime) -> Whom:
     """As it is now, whatever was read before, for a number of that hospital. Raises: NotFound."""
     given = {"account": account_id, "dependent": dependent_id, "hospital": hospital_id, "now": now}

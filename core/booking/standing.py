@@ -31,7 +31,8 @@ class Standing:
     `stands_for`: the one whose place it takes while both stand, else itself; a limit counts the two once.
     `ended_at` is when it was let go, `was_paid` whether the fee had been paid online by then. What is on one charge was
     booked together. `is_follow_up`: on the registration of an earlier visit, which counts and it does not.
-    `doctor_code` is empty where the clinic has no doctor, and of what is not the person's."""
+    `doctor_code` is empty where the clinic has no doctor, and of what is not the person's. Until `hold_expires_at` an
+    unpaid one is kept."""
 
     account_id: UUID
     is_of_person: bool
@@ -49,6 +50,8 @@ class Standing:
     charge_id: UUID
     is_follow_up: bool = False
     doctor_code: str = ""
+    appointment_id: UUID | None = None
+    hold_expires_at: datetime | None = None
 
 
 _APPOINTMENT, _PERSON, _GRANT, _SLOT, _SCHEDULE = (
@@ -95,6 +98,8 @@ def _seen(*, is_of_person: bool, for_another: bool) -> Select[*tuple[Any, ...]]:
         _APPOINTMENT.charge_id,
         _APPOINTMENT.follow_up_of_id.is_not(None),
         _SCHEDULE.doctor_code if is_of_person else literal_column("''"),  # nobody asks with whom the others are
+        _APPOINTMENT.id,
+        _APPOINTMENT.hold_expires_at,
     )
 
 

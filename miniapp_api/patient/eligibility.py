@@ -14,7 +14,7 @@ from core.payments.insurance import OFFERED
 from core.transactions import OutcomeUnknown
 from miniapp_api.auth import current_caller
 from miniapp_api.command import reading_and_noting
-from miniapp_api.errors import title_of
+from miniapp_api.errors import sentences_of, title_of
 from miniapp_api.openapi import endpoint, patient_blueprint
 from models.errors import NotFound
 from schemas.eligibility import EligibilityQuery, EligibilityReply
@@ -46,11 +46,13 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
             account_id=account_id,
             now=now,
             notice_version=query.get("notice_version"),
+            segment_starts_at=query.get("segment_starts_at"),
         )
         reasons = [
             {
                 "code": reason.error.code,
                 "title": title_of(reason.error),
+                "words": sentences_of(reason.error),
                 "until": reason.error.retry_at,
                 "facts": dict(reason.error.facts),
                 "alternatives": reason.alternatives,

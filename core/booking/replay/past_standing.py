@@ -124,6 +124,8 @@ class PastStanding:
             charge_id=row.charge_id,
             is_follow_up=row.follow_up_of_id is not None,
             doctor_code=doctor if is_of_person else "",
+            appointment_id=row.id,
+            hold_expires_at=row.hold_expires_at,
         )
 
 

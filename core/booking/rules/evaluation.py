@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from core.booking.rules.limits import (
 )
 from core.booking.rules.refusals import ClosedHours
 from core.booking.rules.required import missing_fields
-from core.booking.standing import count
+from core.booking.standing import Standing, count
 from core.booking.terms import Terms
 from core.clock import hospital_day
 from core.dependents.agreements import needs_agreement
@@ -186,34 +186,55 @@ def _person_refusals(case: Case) -> Iterator[DomainError]:
     terms, schedule = case.terms, case.schedule
     here = [one for one in case.of_person if one.schedule_id == schedule.id]
     if count(here) >= terms.max_open_per_person_schedule or any(one.is_follow_up for one in here):
-        yield told(case, here, AlreadyBooked())
+        yield told(case, here, _already_booked(case, here))
     same_day = [one for one in case.of_person if one.visit_date == schedule.visit_date]
     beside = [one for one in same_day if one.department_id == schedule.department_id and one.schedule_id != schedule.id]
     if count([*here, *beside]) >= terms.max_open_per_person_department_day and not here:
-        yield told(case, beside, AlreadyBooked())
+        yield told(case, beside, _already_booked(case, beside))
     same_doctor = with_doctor(same_day, schedule)
     if count(same_doctor) >= terms.max_open_per_person_doctor_day and not here:
-        yield told(case, same_doctor, AlreadyBooked())
+        yield told(case, same_doctor, _already_booked(case, same_doctor))
     if count(same_day) >= terms.max_per_person_day:
         yield PersonLimit()
 
 
+def _already_booked(case: Case, standing: Iterable[Standing]) -> AlreadyBooked:
+    return AlreadyBooked(**_named(case, standing))
+
+
 def _hold_refusals(case: Case) -> Iterator[DomainError]:
+    terms = case.terms
     of_person = [one for one in case.of_person if one.status is AppointmentStatus.PENDING]
-    if len(of_person) >= case.terms.max_open_holds_person:
-        yield told(case, of_person, HoldOpen())
-    elif _unpaid_by(case, case.booker_id) >= case.terms.max_open_holds_account:
-        yield HoldOpen()
-    elif _unpaid_by(case, case.dependent.account_id) >= case.terms.max_open_holds_account:
+    by_booker = _unpaid_by(case, case.booker_id)
+    if len(of_person) >= terms.max_open_holds_person:
+        yield told(case, of_person, _hold_open(case, of_person, most=terms.max_open_holds_person))
+    elif len({one.charge_id for one in by_booker}) >= terms.max_open_holds_account:
+        yield _hold_open(case, by_booker, most=terms.max_open_holds_account)
+    elif len({one.charge_id for one in _unpaid_by(case, case.dependent.account_id)}) >= terms.max_open_holds_account:
         yield PersonLimit()  # the granter's, for whomever: nothing that the holder may know of
 
 
-def _unpaid_by(case: Case, account_id: UUID) -> int:
+def _hold_open(case: Case, unpaid: Sequence[Standing], *, most: int) -> HoldOpen:
+    """With the instant at which enough of them have lapsed, where each of them does by itself."""
+    lapses = {one.charge_id: one.hold_expires_at for one in unpaid}
+    ends = sorted(one for one in lapses.values() if one is not None)
+    enough = len(lapses) - most
+    is_known = len(ends) == len(lapses) and 0 <= enough < len(ends)
+    return HoldOpen(retry_at=ends[enough] if is_known else None, **_named(case, unpaid))
+
+
+def _named(case: Case, standing: Iterable[Standing]) -> dict[str, Any]:
+    """The ids of those that the account has booked which asks; of a granter's it sees what it was lent."""
+    own = [str(one.appointment_id) for one in standing if one.account_id == case.booker_id and one.appointment_id]
+    return {"appointment_ids": own} if own else {}
+
+
+def _unpaid_by(case: Case, account_id: UUID) -> list[Standing]:
     """Of the account's own dependents, and for the booker those that it holds for others too. A bundle is one."""
     unpaid = [one for one in case.standing if one.status is AppointmentStatus.PENDING]
     own = [one for one in unpaid if one.account_id == account_id and not one.for_another]
     others = [one for one in unpaid if one.for_another and one.account_id != account_id == case.booker_id]
-    return len({one.charge_id for one in [*own, *others]})
+    return [*own, *others]
 
 
 def sold_until(terms: Terms, *, now: datetime) -> datetime:

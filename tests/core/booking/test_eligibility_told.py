@@ -47,7 +47,7 @@ def test_each_reason_comes_with_another_way(patient: Patient) -> None:
     assert [(reason.error.code, reason.alternatives) for reason in look(patient).reasons] == [
         ("not_released", ["wait_for_release"]),
         ("identity_required", ["identity_check", "desk"]),
-        ("sold_out", ["other_day", "other_doctor", "waitlist", "desk"]),
+        ("sold_out", ["desk"]),
     ]
 
 
@@ -121,7 +121,7 @@ def test_a_limit_reached_through_another_account_is_the_generic_one(
     refused = why(patient)
     assert isinstance(refused, PersonLimit)
     assert (refused.facts, refused.retry_at) == ({}, None)
-    assert look(patient).reasons[0].alternatives == ["other_day", "desk"]
+    assert look(patient).reasons[0].alternatives == ["desk"]
 
 
 def test_a_limit_that_only_both_together_reach_is_hidden_too(patient: Patient) -> None:

@@ -138,6 +138,14 @@ def test_a_grant_is_over_one_person_only(kin: Kin) -> None:
 # --- limits and consents ---------------------------------------------------------------------------------------------
 
 
+def test_what_the_granter_has_is_named_by_no_id(kin: Kin) -> None:
+    kin.grant(Scope.BOOK)
+    kin.granter.book(PayMode.ONLINE)
+    given = {"schedule_id": kin.granter.schedule_id, "dependent_id": kin.granter.dependent_id}
+    told = [reason.error for reason in looked(kin, explain_to, **given)[0].reasons]
+    assert [(one.code, one.facts) for one in told] == [("already_booked", {}), ("hold_open", {})]
+
+
 def test_the_person_has_one_limit_whoever_books(kin: Kin) -> None:
     kin.grant()
     kin.granter.book(PayMode.ON_SITE)
