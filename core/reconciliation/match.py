@@ -251,6 +251,7 @@ def _end_found(session: Session, whose: Merchant, day: date, moved: Set[str], *,
             named = _told(whose, numbers[one.entry] == one.number, one.entry)
             is_found = one.kind is DifferenceKind.OURS_ONLY and bool(session.scalar(select(named)))
         if is_found:
+            session.refresh(one, with_for_update=True)  # two people may have ended it meanwhile
             one.end(DifferenceEnd.FOUND, at=now)
     session.flush()
 

@@ -15,6 +15,7 @@ from core.payments.refunds import apply_refund_answer
 from core.payments.settle import apply_trade_answer
 from core.payments.surplus import return_surplus
 from core.ports import ProviderError, RefundAnswer, TradeAnswer
+from core.reconciliation.desk import lock_difference
 from core.reconciliation.match import PAYMENT, REFUND, compare, open_differences
 from core.reconciliation.ours import Merchant, ours_of_line
 from core.workbench import Workbench
@@ -112,4 +113,4 @@ def _end_where_it_agrees(session: Session, whose: Merchant, one: Difference, *, 
     )
     found = [compare(ours_of_line(session, whose, line), day, line) for line, day in session.execute(query)]
     if all(other is None or other.kind not in {one.kind, DifferenceKind.AMOUNT_DIFFERS} for other in found):
-        session.get_one(Difference, one.id).end(DifferenceEnd.REPAIRED, at=now)
+        lock_difference(session, one.id).end(DifferenceEnd.REPAIRED, at=now)
