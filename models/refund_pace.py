@@ -1,4 +1,4 @@
-"""How fast the refunds of one merchant account go to its platform."""
+"""How fast the refunds under one number go to its platform."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from models.base import Base, new_id
 
 
 class RefundPace(Base):
-    """One row for each merchant account. `next_at` is when all calls that had a turn are made, were they evenly spread;
-    `line_at` is when the last of those comes back that had none."""
+    """One row for each number by which a platform counts our calls, which is what stands in `merchant`: it may call for
+    several. `next_at` is when all calls that had a turn are made, were they evenly spread; `line_at` is when the last
+    of those comes back that had none."""
 
     __tablename__ = "refund_paces"
     __table_args__ = (UniqueConstraint("provider", "merchant"),)

@@ -80,6 +80,7 @@ class FakeGateway:
 
     def __init__(self, clock: ManualClock, *, merchant: str = "demo", app: str = "patient") -> None:
         self.clock, self.merchant, self.app = clock, merchant, app
+        self.counted_as = f"number of {merchant}"
         self.trades: dict[str, TradeAnswer] = {}
         self.orders: dict[str, PaymentOrder] = {}
         self.refunds: dict[str, RefundAnswer] = {}

@@ -1,7 +1,8 @@
-"""No merchant account's refunds go to its platform faster than the platform takes them, whoever sends them.
+"""No refunds go to a platform faster than it takes them of whoever calls, whoever sends them.
 
-A row for each account counts for all threads of all workers (docs/decisions/0059). Whoever has no turn comes back
-later, and the thread does something else meanwhile.
+A row for each number that calls counts for all threads of all workers (docs/decisions/0059). It may call for many
+merchants: a partner signs for all of its hospitals. Whoever has no turn comes back later, and the thread does something
+else meanwhile.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PAUSE = timedelta(seconds=5)
 def take_turn(session: Session, gateway: PaymentGateway, *, per_second: int, now: datetime) -> datetime | None:
     """A turn for one call about a refund: None where it may be made now, or else when to come back.
 
-    Locks the account's row, the last in the order of locks, until the end of the transaction."""
+    Locks the row of whoever calls, the last in the order of locks, until the end of the transaction."""
     pace, apart = _lock_pace(session, gateway, now=now), timedelta(seconds=_SPREAD / per_second)
     if pace.next_at > now + 2 * _PAUSE:  # no turn lies so far ahead: the clock has been put back
         pace.next_at = pace.line_at = now
@@ -52,7 +53,7 @@ def take_turn_alone(workbench: Workbench, gateway: PaymentGateway) -> datetime |
 
 
 def heed(workbench: Workbench, gateway: PaymentGateway, error: ProviderError) -> None:
-    """Where the platform wants fewer calls, this account's refunds rest for a moment."""
+    """Where the platform wants fewer calls, the refunds under this number rest for a moment."""
     if error.too_often:
         log.warning("refunds_too_often", provider=gateway.provider, merchant=gateway.merchant, alarm=True)
         workbench.transactions.write(lambda session, now: _rest(session, gateway, now=now))
@@ -65,11 +66,11 @@ def _rest(session: Session, gateway: PaymentGateway, *, now: datetime) -> None:
 
 def _lock_pace(session: Session, gateway: PaymentGateway, *, now: datetime) -> RefundPace:
     """Made where it is not there yet: of two that make it at once one runs again and finds it."""
-    of_account = (RefundPace.provider == gateway.provider) & (RefundPace.merchant == gateway.merchant)
-    query = select(RefundPace).where(of_account).with_for_update(key_share=True)
+    of_caller = (RefundPace.provider == gateway.provider) & (RefundPace.merchant == gateway.counted_as)
+    query = select(RefundPace).where(of_caller).with_for_update(key_share=True)
     found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
-        whose = {"provider": gateway.provider, "merchant": gateway.merchant}
+        whose = {"provider": gateway.provider, "merchant": gateway.counted_as}
         found = RefundPace(id=new_id(), **whose, next_at=now, line_at=now)
         session.add(found)
         session.flush()

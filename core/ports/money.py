@@ -156,12 +156,15 @@ class GatewayLimits:
 
 
 class PaymentGateway(Protocol):
-    """Takes money for one merchant over one channel. One implementation for each platform."""
+    """Takes money for one merchant over one channel. One implementation for each platform.
+
+    `counted_as`: the number by which the platform counts our calls. Several merchants may call under one."""
 
     channel: str
     merchant: str
     app: str
     provider: str
+    counted_as: str
     limits: GatewayLimits
 
     def open_payment(self, order: PaymentOrder) -> Mapping[str, Any]:

@@ -89,6 +89,7 @@ class AlipayGateway:
         clock: Clock = utc_now,
     ) -> None:
         self.merchant = account.merchant
+        self.counted_as = account.app_id
         self.app = account.app
         self._op_app_id = account.op_app_id or account.app_id
         self._seller_id = account.seller_id

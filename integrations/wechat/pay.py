@@ -85,6 +85,7 @@ class WeChatPayGateway:
         clock: Clock = utc_now,
     ) -> None:
         self.merchant = account.merchant
+        self.counted_as = account.mchid
         self.app = app
         self._appid = require_appid(account, appid)
         self._parties = parties_of(account)

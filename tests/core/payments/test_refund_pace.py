@@ -43,10 +43,11 @@ def most_in_a_second(instants: list[datetime]) -> int:
 
 @pytest.fixture
 def ask(transactions: Transactions, clock: ManualClock) -> Callable[..., datetime | None]:
-    """For a turn; of another merchant where one is named."""
+    """For a turn; of another merchant where one is named, which `partner` may sign for."""
 
-    def turn(per_second: int, merchant: str = "demo") -> datetime | None:
+    def turn(per_second: int, merchant: str = "demo", partner: str | None = None) -> datetime | None:
         gateway = FakeGateway(clock, merchant=merchant)
+        gateway.counted_as = partner or gateway.counted_as
         return transactions.write(lambda session, now: take_turn(session, gateway, per_second=per_second, now=now))
 
     return turn
@@ -101,6 +102,13 @@ def test_each_merchant_account_has_its_own(ask: Callable[..., datetime | None], 
     assert take_all(ask, 20) > 1
     assert ask(20, "other") is None
     assert ask(20) is not None
+
+
+def test_merchants_for_whom_one_partner_signs_share_its_turns(ask: Callable[..., datetime | None]) -> None:
+    """The platform counts whoever calls."""
+    had = [ask(20, merchant, "one partner") for merchant in ("fuyou", "kouqiang") * 20].count(None)
+    assert ask(20) is None, "nobody else waits for them"
+    assert had == take_all(ask, 20) + 1
 
 
 def test_a_clock_that_was_put_back_stops_nobody(ask: Callable[..., datetime | None], clock: ManualClock) -> None:

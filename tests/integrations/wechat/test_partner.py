@@ -131,6 +131,7 @@ def test_refunds_name_the_sub_merchant(
     hospital.open_refund(refund_order)
     assert body_of(sent)["sub_mchid"] == SUB
     assert "mchid" not in body_of(sent)
+    assert hospital.counted_as == PARTNER
     path = f"/v3/refund/domestic/refunds/YZR20261120000001?sub_mchid={SUB}"
     wechat_pay.answer(wire, "GET", path, refunded)
     found = hospital.find_refund("YZR20261120000001", out_trade_no="YZ20261120000001")
