@@ -20,7 +20,7 @@ from core.locks import hold_identity
 from core.numbers import trade_number
 from core.payments.ask import FIRST_ASK
 from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_charge_account_for
-from core.payments.close import close_at_platform, last_link_ends_at, write_answer
+from core.payments.close import close_at_platform, last_link_ends_at, may_be_opened, write_answer
 from core.ports import (
     PaymentGateway,
     PaymentOrder,
@@ -269,6 +269,10 @@ def _after_refusal(
         answer = gateway.find_payment(payment.out_trade_no)
     except ProviderError as unanswered:
         return Opened(payment.id, payment.charge_id, error=unanswered)
+    if answer.state is TradeState.NO_SUCH_NUMBER and may_be_opened(
+        gateway, payment, now=workbench.transactions.clock.now()
+    ):
+        return Opened(payment.id, payment.charge_id, error=error)  # by a link that was handed out before
     if answer.state is TradeState.NO_SUCH_NUMBER and not error.retryable:
         answer = TradeAnswer(payment.out_trade_no, TradeState.FAILED)
     write_answer(workbench, payment, answer, cause=cause)

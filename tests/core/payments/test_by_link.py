@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.payments.ask import look_at_payment
 from core.payments.open import LINK_LASTS, Payer
-from core.ports import GatewayLimits, PaymentOrder, TradeAnswer, TradeState
+from core.ports import GatewayLimits, PaymentOrder, ProviderRefused, TradeAnswer, TradeState
 from core.refusals import ProviderDown
 from models.account import Account
 from models.appointment import AppointmentStatus
@@ -126,6 +126,28 @@ def test_one_that_was_opened_is_closed_for_another_way_at_once(patient: Patient,
     link.visit(patient.payments()[0].out_trade_no)
     assert patient.open_payment(held, another_payer(patient)) is None
     assert statuses(patient) == [PaymentStatus.CLOSED, PaymentStatus.PENDING]
+    patient.assert_sound()
+
+
+def test_a_refusal_to_make_it_again_does_not_end_the_link_that_was_handed_out(
+    patient: Patient, link: LinkGateway, held: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is known there, and it can be opened all the same."""
+    number = patient.payments()[0].out_trade_no
+
+    def refuses(_order: PaymentOrder) -> Mapping[str, Any]:
+        raise ProviderRefused("invalid_amount")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(link, "open_payment", refuses)
+        assert patient.open_payment(held) is not None
+    assert statuses(patient) == [PaymentStatus.PENDING]
+    with pytest.raises(ProviderDown):
+        patient.open_payment(held, another_payer(patient))
+    link.visit(number)
+    patient.hear(link.pay(number))
+    patient.work()
+    assert patient.appointment(held).status is AppointmentStatus.BOOKED
     patient.assert_sound()
 
 
