@@ -206,7 +206,10 @@ class Refund(Stateful, Base):
     """Money back of one payment, under a number that we made and stored before the call. A retry keeps the number.
 
     One that is given back `by_hand` leaves no trace at the platform: two people have said so (`RefundDecision`).
-    `awaits_red_since`: it is not sent before the hospital has ended its receipt by a red one."""
+    `awaits_red_since`: it is not sent before the hospital has ended its receipt by a red one. `was_abnormal` is known
+    where it is shown alone: it could not arrive where it was paid from."""
+
+    was_abnormal = False
 
     __tablename__ = "refunds"
     __table_args__ = (

@@ -58,6 +58,19 @@ _AWAITS_RED = Words(
     "it has been due since {since}. The hospital has issued an electronic receipt of it, and ends that one with a red "
     "receipt first; once that is there it goes back at once, the way it was paid. Nothing needs to be asked for again.",
 )
+_ELSEWHERE: Mapping[RefundStatus, Words] = {
+    RefundStatus.PROCESSING: Words(
+        "自{since}起办理，未能退到原支付账户，支付平台正在退到付款人的另一账户，银行卡通常 1 至 3 个工作日到账。",
+        "it has been due since {since} and could not arrive where it was paid from. The payment platform is sending it "
+        "to another account of whoever paid; a bank card mostly shows it within 1 to 3 working days.",
+    ),
+    RefundStatus.SUCCEEDED: Words(
+        "未能退到原支付账户，已于{done}退到付款人的另一账户；退到银行卡的，入账可能还需 1 至 3 个工作日。",
+        "it could not arrive where it was paid from, and went to another account of whoever paid on {done}; a bank "
+        "card may show it 1 to 3 working days later.",
+    ),
+}
+"""Of one that was `abnormal` before."""
 _BY_HAND = Words("已于{done}由医院退还。", "it was given back by the hospital on {done}.")
 
 
@@ -75,8 +88,10 @@ def where_it_is(refund: Refund) -> Words:
 def _where(refund: Refund) -> Words:
     if refund.awaits_red_since is not None:
         return _AWAITS_RED
-    is_by_hand = refund.by_hand and refund.status is RefundStatus.SUCCEEDED
-    return _BY_HAND if is_by_hand else _WHERE[refund.status]
+    if refund.by_hand and refund.status is RefundStatus.SUCCEEDED:
+        return _BY_HAND
+    elsewhere = _ELSEWHERE.get(refund.status) if refund.was_abnormal else None
+    return elsewhere or _WHERE[refund.status]
 
 
 def _zh(at: datetime) -> str:

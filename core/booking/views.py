@@ -18,7 +18,7 @@ from core.booking.shared_charge import Shared, shared_of
 from core.clock import hospital_day
 from core.identity.twins import with_twins
 from core.paging import Page, make_cursor, read_cursor
-from core.payments.views import PaymentView, hide_means, view_payment
+from core.payments.views import PaymentView, hide_means, refunds_to_show, view_payment
 from core.receipts.views import ReceiptView
 from models.appointment import OPEN, Appointment, AppointmentStatus
 from models.charge import Charge, ChargeLine
@@ -270,8 +270,8 @@ def views_of(
         .execution_options(populate_existing=True)
     ).all()
     charge_ids = [row.Charge.id for row in rows]
-    payments = _by_charge(session.scalars(_of(Payment, charge_ids)).all()) if rows else {}
-    refunds = _by_charge(session.scalars(_of(Refund, charge_ids)).all()) if rows else {}
+    payments = _by_charge(_payments_of(session, charge_ids)) if rows else {}
+    refunds = _by_charge(refunds_to_show(session, charge_ids)) if rows else {}
     shared = shared_of(session, [row.Charge for row in rows])
     rights = follow_ups_of(session, [row.Appointment for row in rows])
     offers = open_offers(session, [row.Appointment for row in rows if row.Slot.status is SlotStatus.SUSPENDED])
@@ -289,8 +289,8 @@ def views_of(
     ]
 
 
-def _of(record: type[Payment] | type[Refund], charge_ids: list[UUID]) -> Any:
-    return select(record).where(record.charge_id.in_(charge_ids)).order_by(record.id)
+def _payments_of(session: Session, charge_ids: list[UUID]) -> Sequence[Payment]:
+    return session.scalars(select(Payment).where(Payment.charge_id.in_(charge_ids)).order_by(Payment.id)).all()
 
 
 def _by_charge(records: Sequence[Any]) -> dict[UUID, list[Any]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from models.errors import NotFound
 from models.grant import Grant
-from models.payment import Channel, Payment, PaymentStatus
+from models.payment import Channel, Payment, PaymentStatus, Refund, RefundStatus
+from models.states import StateEvent
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,17 @@ def of_account(account_id: UUID) -> ColumnElement[bool]:
     """Payments for what is the account's, and those it made for others, also once the grant to do so is over."""
     held = select(Grant.id).where(Grant.account_id == account_id)
     return or_(Payment.account_id == account_id, Payment.grant_id.in_(held))
+
+
+def refunds_to_show(session: Session, charge_ids: Collection[UUID]) -> list[Refund]:
+    """Of these charges, and whether each could not arrive where it was paid from."""
+    abnormal = exists().where(StateEvent.record_id == Refund.id, StateEvent.to_status == RefundStatus.ABNORMAL)
+    query = select(Refund, abnormal).where(Refund.charge_id.in_(charge_ids)).order_by(Refund.id)
+    found: list[Refund] = []
+    for refund, was_abnormal in session.execute(query):
+        refund.was_abnormal = was_abnormal
+        found.append(refund)
+    return found
 
 
 def own_payment(session: Session, *, payment_id: UUID, account_id: UUID) -> PaymentView:

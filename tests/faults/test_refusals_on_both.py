@@ -137,7 +137,9 @@ def test_f_53_what_the_bank_did_not_take_goes_to_the_card_that_two_people_name(s
     ]
     assert said == [None, RefundStatus.PROCESSING]
     assert not case.is_refunded()
+    assert "支付平台正在退到付款人的另一账户" in case.shown()["refund"]["words"]["zh"]
     stage.work_until(case.is_refunded, "arrived there")
+    assert "退到付款人的另一账户" in case.shown()["refund"]["words"]["zh"], "and not the way it was paid"
     assert WECHAT.asked(stage, "refund.create", refund.out_refund_no) == 1
     assert WECHAT.asked(stage, "refund.abnormal", refund.out_refund_no) == 1
     assert case.counts() == (["refund", "trade"], 1, 1)

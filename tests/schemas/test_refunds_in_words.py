@@ -25,6 +25,7 @@ class Sent:
     succeeded_at: datetime | None = None
     by_hand: bool = False
     awaits_red_since: datetime | None = None
+    was_abnormal: bool = False
 
     def __post_init__(self) -> None:
         if self.status is RefundStatus.SUCCEEDED:
@@ -56,6 +57,19 @@ def test_only_what_has_been_given_back_by_hand_is_told_so() -> None:
     by_hand, not_yet = Sent(RefundStatus.SUCCEEDED, by_hand=True), Sent(RefundStatus.DESK, by_hand=True)
     assert said(by_hand)[0].endswith("已于2026年11月23日 09:07由医院退还。")
     assert said(not_yet) == said(Sent(RefundStatus.DESK))
+
+
+@pytest.mark.parametrize("status", list(RefundStatus))
+def test_what_could_not_arrive_where_it_was_paid_from_is_never_said_to_go_there(status: RefundStatus) -> None:
+    """However it went on: to another card of the payer's, or as somebody has seen to it in the platform's console."""
+    zh, en = said(Sent(status, was_abnormal=True))
+    is_elsewhere = status in {RefundStatus.PROCESSING, RefundStatus.SUCCEEDED}
+    assert ("付款人的另一账户" in zh, "another account of whoever paid" in en) == (is_elsewhere, is_elsewhere)
+    if is_elsewhere:
+        assert ("原路" in zh, "the way it was paid" in en) == (False, False)
+        assert said(Sent(status, was_abnormal=True, by_hand=True))[0].endswith("由医院退还。") is (
+            status is RefundStatus.SUCCEEDED
+        )
 
 
 def test_one_that_waits_for_the_red_receipt_is_told_so() -> None:
