@@ -1,4 +1,4 @@
-"""Two days, and people and a bill, at the same time: one row of each difference, and what has ended stays as it ended."""
+"""Two days, and people and a bill, at the same time: one row of each difference, which stays as it ended."""
 
 from __future__ import annotations
 
