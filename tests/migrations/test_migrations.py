@@ -10,7 +10,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from factories import make_account, make_dependent
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 import migrations
 from migrations.connections import BrokenReferences, connected
@@ -95,6 +96,32 @@ def test_at_head_nothing_happens(blank_url: str, blank: Database) -> None:
     migrations.upgrade(blank_url)
     with blank.read() as session:
         assert session.scalar(text("SELECT count(*) FROM accounts")) == 1
+
+
+def test_the_books_are_only_added_to_in_the_database_itself(blank_url: str, blank: Database) -> None:
+    """Whoever goes past the models cannot change them either."""
+    migrations.upgrade(blank_url)
+    # Without our pragmas no reference is looked at on SQLite, so that a bare row will do.
+    engine = create_engine(blank_url) if blank.is_sqlite else blank.engine
+    with engine.begin() as connection:
+        if blank.is_sqlite:
+            connection.exec_driver_sql(
+                "INSERT INTO journals (id, hospital_id, kind, subject_id, payment_id, channel, merchant, currency, at, "
+                "posted_at) VALUES ('j', 'h', 'fee_taken', 's', 'p', 'wechat_jsapi', 'm', 'CNY', '2026', '2026')"
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO ledger_entries (id, journal_id, account, amount_fen) VALUES ('e', 'j', 'fees', 1)"
+            )
+    changes = ["UPDATE ledger_entries SET amount_fen = 2", "UPDATE journals SET merchant = 'another'"]
+    removals = ["DELETE FROM ledger_entries", "DELETE FROM journals"]
+    more = [] if blank.is_sqlite else ["TRUNCATE ledger_entries", "SET LOCAL yuezhen.books = 'open'; " + changes[0]]
+    for statement in (*changes, *removals, *more):
+        with pytest.raises(IntegrityError, match="only added to"), engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    if not blank.is_sqlite:  # once their thirty years are over
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL yuezhen.books = 'open'; " + removals[0])
+    engine.dispose()
 
 
 def test_several_at_once_end_at_head(blank_url: str, blank: Database) -> None:
