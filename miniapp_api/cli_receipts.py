@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 
 from core.catalog.faults import InvalidDirectory
+from core.ports import ReceiptName
 from core.receipts.keep import take_receipts
 from core.receipts.red_first import Awaiting, list_awaiting_red
 from core.receipts.sent_file import SentFile
-from miniapp_api.cli_operator import tells_when_away
+from core.receipts.take_out import take_receipt_out
+from miniapp_api.cli_operator import operator_option, tells_when_away
 from miniapp_api.services import services
+from models.errors import NotFound
 
 
 @click.command("import-receipts")
@@ -38,6 +42,10 @@ def import_receipts(file: Path) -> None:
     why = "its money has been sent back or is on its way, issue its red one now"
     for one in kept.too_late:
         click.echo(f"{one.source}:{one.line} number too_late: {why}")
+    for one, sold_fen in kept.other_price:
+        click.echo(
+            f"{one.source}:{one.line} amount other_price: its appointment was sold for {Decimal(sold_fen).scaleb(-2)}"
+        )
 
 
 @click.command("list-red-receipts")
@@ -50,6 +58,29 @@ def list_red_receipts(limit: int) -> None:
     found = services().workbench.transactions.read(lambda session, _now: list_awaiting_red(session, limit=limit))
     for one in found:
         click.echo(_told(one))
+
+
+@click.command("take-receipt-out")
+@click.argument("code")
+@click.argument("number")
+@click.option("--appointment", required=True, help="The number of the appointment under which it was imported.")
+@operator_option()
+@with_appcontext
+@tells_when_away
+def take_out(code: str, number: str, appointment: str, operator: str) -> None:
+    """Take the receipt CODE NUMBER, and the red one that has ended it, out of an appointment that it is not of, where
+    another patient reads it. Whoever was shown it can read who took it out. A later file may bring it under the right
+    appointment."""
+    name = ReceiptName(code, number)
+    try:
+        rows = services().workbench.transactions.write(
+            lambda session, now: take_receipt_out(
+                session, name=name, appointment=appointment, operator=operator, now=now
+            )
+        )
+    except NotFound:
+        sys.exit("no such receipt is kept under that appointment")
+    click.echo(f"{code} {number}: {rows} taken out of {appointment}")
 
 
 def _told(one: Awaiting) -> str:
@@ -70,4 +101,4 @@ def _told(one: Awaiting) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-commands: tuple[click.Command, ...] = (import_receipts, list_red_receipts)
+commands: tuple[click.Command, ...] = (import_receipts, list_red_receipts, take_out)

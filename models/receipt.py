@@ -13,9 +13,10 @@ from models.sealing import ERASED, Vault
 
 
 class Receipt(Base):
-    """One receipt as the hospital issued it; a row is never changed, but for what is erased of it. A blue one stands
-    until a red one `reddens` it, whole. Code and number are on every list of the hospital's; with the check code or the
-    link as well anybody reads whom it was issued to, so those two are sealed, and erased with the patient."""
+    """One receipt as the hospital issued it; a row is never changed, but for what is erased of it, and taken out only
+    where it was kept under a wrong appointment. A blue one stands until a red one `reddens` it, whole. Code and number
+    are on every list of the hospital's; with the check code or the link as well anybody reads whom it was issued to, so
+    those two are sealed, and erased with the patient."""
 
     __tablename__ = "receipts"
     __table_args__ = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from core.booking.tariff import Price
 from models.appointment import Appointment
 from models.base import new_id
@@ -29,3 +31,8 @@ def charge_line(appointment: Appointment, kind: FeeKind, amount_fen: int, *, bas
         legal_basis=basis,
         voided_at=None,
     )
+
+
+def sold_for_fen(lines: Iterable[ChargeLine]) -> int:
+    """What the lines of one appointment came to when it was sold, whatever became of it."""
+    return sum(line.amount_fen for line in lines if line.legal_basis != CHEAPER_DOCTOR)

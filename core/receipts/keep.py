@@ -8,7 +8,7 @@ The charges that are named are locked first, so that it and the job that sends t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.booking.charge_lines import sold_for_fen
 from core.catalog.faults import Fault, InvalidDirectory
 from core.locks import lock_charges
 from core.payments.refunds import push_at
@@ -25,7 +26,7 @@ from core.receipts.red_first import read_account, standing_against
 from core.workbench import Workbench
 from models.appointment import Appointment
 from models.base import new_id
-from models.charge import Charge
+from models.charge import Charge, ChargeLine
 from models.hospital import Hospital
 from models.payment import Refund, RefundStatus
 from models.person import Dependent
@@ -38,12 +39,14 @@ _WENT = frozenset({RefundStatus.PROCESSING, RefundStatus.UNKNOWN, RefundStatus.A
 @dataclass(frozen=True)
 class Kept:
     """What was new, and how much was known. `too_late`: new ones whose money has been sent back already, or may be on
-    its way, so that the hospital has to redden them at once."""
+    its way, so that the hospital has to redden them at once. `other_price`: new ones that say something else than their
+    appointment was sold for, which is told in fen; an insurer's part does, and a wrong number."""
 
     blue: int
     red: int
     unchanged: int
     too_late: Sequence[IssuedReceipt]
+    other_price: Sequence[tuple[IssuedReceipt, int]]
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,20 @@ def keep_receipts(session: Session, issued: Issued, *, vault: Vault, now: dateti
     session.flush()
     blue = [(one, receipt) for one, receipt in shelf.new if not receipt.is_red]
     red = [receipt for _, receipt in shelf.new if receipt.is_red]
-    _let_go(session, red, now=now)
+    look_at_what_waited(session, {one.charge_id for one in red}, now=now)
     late = _of_money_that_went(session, [receipt for _, receipt in blue])
     too_late = [one for one, receipt in blue if receipt.id in late]
-    return Kept(len(blue), len(red), shelf.unchanged, too_late)
+    sold = _sold_for(session, {receipt.appointment_id for _, receipt in blue})
+    prices = [(one, sold[receipt.appointment_id]) for one, receipt in blue]
+    other_price = [(one, fen) for one, fen in prices if fen != one.amount_fen]
+    return Kept(len(blue), len(red), shelf.unchanged, too_late, other_price)
+
+
+def _sold_for(session: Session, appointments: set[UUID]) -> dict[UUID, int]:
+    lines: dict[UUID, list[ChargeLine]] = {one: [] for one in appointments}
+    for line in session.scalars(select(ChargeLine).where(ChargeLine.appointment_id.in_(appointments))):
+        lines[line.appointment_id].append(line)
+    return {one: sold_for_fen(of) for one, of in lines.items()}
 
 
 def _lock_subjects(session: Session, numbers: Iterable[str]) -> dict[str, _Subject]:
@@ -221,10 +234,10 @@ class _Shelf:
         self.faults.append(Fault(one.source, one.line, column, code, detail))
 
 
-def _let_go(session: Session, reds: Iterable[Receipt], *, now: datetime) -> None:
-    """What waited for one of them is looked at anew at once."""
-    of_charges = Refund.charge_id.in_({one.charge_id for one in reds})
-    for refund in session.scalars(select(Refund).where(of_charges, Refund.awaits_red_since.is_not(None))):
+def look_at_what_waited(session: Session, charges: Collection[UUID], *, now: datetime) -> None:
+    """At once: refunds of these charges that waited for the end of a receipt. The charges are locked."""
+    waits = Refund.charge_id.in_(charges) & Refund.awaits_red_since.is_not(None)
+    for refund in session.scalars(select(Refund).where(waits)):
         push_at(session, refund, now, now=now)
 
 

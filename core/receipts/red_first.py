@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.booking.charge_lines import CHEAPER_DOCTOR
+from core.booking.charge_lines import CHEAPER_DOCTOR, sold_for_fen
 from core.booking.policy_book import policies_for
 from core.payments.charge_account import ChargeAccount, look_at_charge
 from core.payments.refunds import returned_for
@@ -111,9 +111,8 @@ def _with_replaced(account: ChargeAccount, appointments: Sequence[Appointment]) 
 def _says_too_much(account: ChargeAccount, receipt: Receipt) -> bool:
     """More than is left of what its appointment cost. What else is on it, such as an insurer's part, is not ours."""
     lines = [line for line in account.charge.lines if line.appointment_id == receipt.appointment_id]
-    cost = sum(line.amount_fen for line in lines if line.legal_basis != CHEAPER_DOCTOR)
     left = sum(line.amount_fen for line in lines if line.voided_at is None)
-    return min(receipt.amount_fen, cost) > left
+    return min(receipt.amount_fen, sold_for_fen(lines)) > left
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class AccessAction(StrEnum):
     APPEAL_DECIDED = "strike_appeal.decide"
     NOT_ME_REPORTED = "not_me.report"
     NOT_ME_DECIDED = "not_me.decide"
+    RECEIPT_TAKEN_OUT = "receipt.take_out"
 
 
 UNTOLD = frozenset({AccessAction.AGREEMENT_REVOKED, AccessAction.RECORDS_MERGED})

@@ -170,3 +170,22 @@ def test_one_that_comes_after_its_money_went_is_told(
     done = sent(ward, tmp_path, blue(visit))
     assert done.exit_code == 0
     assert "receipts.csv:2 number too_late: " in done.output
+
+
+def test_one_under_a_wrong_number_is_told_by_its_amount_and_taken_out(
+    ward: Ward, father: Phone, visit: dict[str, Any], tmp_path: Path
+) -> None:
+    done = sent(ward, tmp_path, blue(visit, amount="49.99"))
+    assert (done.exit_code, "receipts.csv:2 amount other_price: " in done.output, "50.00" in done.output) == (
+        0,
+        True,
+        True,
+    )
+    where = ["--appointment", visit["number"], "--operator", "clerk-1"]
+    told = run(ward, "take-receipt-out", "11060126", "0000012345", *where)
+    assert (told.exit_code, "1 taken out" in told.output) == (0, True)
+    assert father.get(f"/appointments/{visit['id']}")["receipt"] is None
+    assert "receipt.take_out" in [one["action"] for one in father.get("/account/access-log")["items"]]
+    assert run(ward, "take-receipt-out", "11060126", "0000012345", *where).exit_code == 1
+    again = sent(ward, tmp_path, blue(visit))
+    assert (again.exit_code, "other_price" in again.output) == (0, False)
