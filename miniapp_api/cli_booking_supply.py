@@ -69,6 +69,8 @@ def _told(file: str, done: Imported) -> Iterator[str]:
     )
     if done.refitted:
         yield f"numbers added: {done.numbers_added}, taken back: {done.numbers_removed}"
+    for line in done.for_nobody:
+        yield f"{file}:{line} nobody can book it: the ages of its department and policies exclude one another"
     for beyond in done.beyond:
         yield _beyond(file, beyond)
 

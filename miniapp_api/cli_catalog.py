@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from core.catalog.directory import Loaded, load_directory
 from core.catalog.faults import InvalidDirectory
 from core.catalog.folder import read_directory
+from core.catalog.for_nobody import half_days_for_nobody
 from core.catalog.pinyin import InvalidOverrides, Overrides
 from core.catalog.publish import HORIZON_DAYS, extend_schedules
 from core.catalog.recompile import half_days_not_found, recompile_terms
@@ -82,8 +83,9 @@ def _publish(days: int) -> None:
     try:
         made = extend_schedules(transactions, days=days)
         renewed = recompile_terms(transactions)
-        missing = transactions.read(half_days_not_found)
+        missing, nobody = transactions.read(half_days_not_found), transactions.read(half_days_for_nobody)
     except Unavailable as error:
         sys.exit(f"publishing stopped, the database is busy or away ({error.code}): a worker goes on within the hour")
     _say([f"published: {made.schedules} schedules with {made.slots} numbers", f"terms renewed: {renewed} schedules"])
     _say(f"policy of a half day that is not published: {name}" for name in missing)
+    _say(f"nobody can book, the ages exclude one another: {one}" for one in nobody)

@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core.booking.rules.guards import is_for_nobody
 from core.booking.terms import CompiledTerms
 from core.catalog.calendar import WorkCalendar
 from core.catalog.capacity import fit_numbers
@@ -45,7 +46,8 @@ class Beyond:
 
 @dataclass
 class Imported:
-    """What the file changed. `beyond` is told again each time, until those numbers are let go."""
+    """What the file changed. `beyond` is told again each time, until those numbers are let go; `for_nobody` are lines
+    whose policies ask for ages that exclude one another."""
 
     new: Made = field(default_factory=Made)
     replaced: int = 0
@@ -54,6 +56,7 @@ class Imported:
     numbers_added: int = 0
     numbers_removed: int = 0
     beyond: list[Beyond] = field(default_factory=list)
+    for_nobody: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ def import_schedules(
     plans = _plans(session, file, rows, places, found, now=now)
     if found:
         raise InvalidDirectory(found)
-    done = Imported(unchanged=sum(1 for plan in plans if plan.standing is not None and not plan.changes))
+    done = Imported(
+        unchanged=sum(1 for plan in plans if plan.standing is not None and not plan.changes),
+        for_nobody=[plan.row.line for plan in plans if is_for_nobody(plan.compiled.terms)],
+    )
     replaced = _change(session, file, [plan for plan in plans if plan.changes], done, now=now, cause=cause)
     fresh = [(plan.half_day, plan.compiled) for plan in plans if plan.standing is None]
     done.new = insert_half_days(session, fresh, now=now, imported_at=now)

@@ -62,6 +62,28 @@ def test_a_changed_policy_reaches_published_schedules(app: App, folder: Folder) 
     assert "terms renewed: 7 schedules" in result.output
 
 
+@pytest.mark.parametrize(
+    ("policy", "ages"),
+    [
+        ({"age_from": 19}, "from 19 to 18 years"),
+        ({"age_from": 1, "age_to_days": 364}, "from 1 to 18 years, and at most 364 days"),
+        ({"age_from": 18}, None),
+        ({"age_from": 1, "age_to_days": 365}, None),
+    ],
+)
+def test_a_clinic_that_nobody_fits_is_told_and_published(
+    app: App, folder: Folder, policy: dict[str, int], ages: str | None
+) -> None:
+    """The directory has the department up to 18."""
+    folder.policies = [{"level": "doctor", "code": "DOC2", "policy": policy}]
+    nobody = "nobody can book, the ages exclude one another: "
+    told = f"{nobody}H2-D1/DOC2: 2 half days from 2026-11-27 on are for ages {ages}"
+    for command in (["load-directory", str(folder.write())], ["extend-schedules"]):
+        result = run(app, *command)
+        assert result.exit_code == 0, result.output
+        assert [line for line in result.output.splitlines() if nobody in line] == ([told] if ages else [])
+
+
 def test_bad_rows_are_all_told_and_nothing_is_written(app: App, folder: Folder, transactions: Transactions) -> None:
     folder.row("rosters.csv", 2)["fee_fen"] = "-1"
     folder.row("doctors.csv", 0)["sex"] = "?"

@@ -76,6 +76,18 @@ def test_other_numbers_are_told(app: App, directory: Path) -> None:
     assert "numbers added: 0, taken back: 4" in run(app, "import-schedules", str(path)).output
 
 
+def test_a_row_that_nobody_fits_is_told_and_imported(app: App, directory: Path) -> None:
+    policies = [{"level": "doctor", "code": "DOC1", "policy": {"age_from": 14, "age_to": 6}}]
+    folder = Folder(directory / "directory", policies=policies)
+    assert run(app, "load-directory", str(folder.write())).exit_code == 0
+    path = directory / "half-days.csv"
+    path.write_bytes(csv_bytes([row(doctor_code=""), row()]))
+    for more in (["--dry-run"], []):
+        done = run(app, "import-schedules", str(path), *more)
+        assert (done.exit_code, done.output.count("nobody can book it")) == (0, 1)
+        assert "half-days.csv:3 nobody can book it: the ages of its department and policies exclude" in done.output
+
+
 def test_every_bad_row_is_told_and_nothing_is_written(app: App, directory: Path, transactions: Transactions) -> None:
     before, path = counts(transactions), directory / "half-days.csv"
     path.write_bytes(csv_bytes([row(), row(fee="\x1b[2J"), row(department_code="D9"), row(visit_date="2020-01-01")]))

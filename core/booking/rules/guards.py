@@ -36,6 +36,11 @@ def is_for(terms: Terms, dependent: Dependent, day: date) -> bool:
     return _is_of_sex(terms, dependent) and _is_of_age(terms, dependent, day)
 
 
+def is_for_nobody(terms: Terms) -> bool:
+    """Its ages, which may be set at different levels, exclude one another."""
+    return terms.age_from > terms.age_to or bool(terms.age_to_days and terms.age_from > terms.age_to_days // 365)
+
+
 def _is_of_sex(terms: Terms, dependent: Dependent) -> bool:
     return not terms.sexes or dependent.sex in terms.sexes
 
