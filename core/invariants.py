@@ -203,7 +203,7 @@ _QUERIES = {
     "suspended_schedule_sells_nothing": "SELECT s.id FROM slots s JOIN schedules d ON d.id = s.schedule_id "
     "WHERE d.status = 'suspended' AND s.status IN ('free','held','booked')",
     "suspension_is_settled": "SELECT a.id FROM appointments a JOIN schedules d ON d.id = a.schedule_id "
-    "WHERE d.status = 'suspended' AND a.status IN ('pending','booked') AND NOT EXISTS (SELECT 1 FROM jobs j "
+    "WHERE d.status = 'suspended' AND a.status IN ('pending','booked','noshow') AND NOT EXISTS (SELECT 1 FROM jobs j "
     "WHERE j.done_at IS NULL AND j.dead_at IS NULL AND REPLACE(j.dedup, '-', '') = "
     "'settle_suspension:' || REPLACE(CAST(a.schedule_id AS TEXT), '-', ''))",
     **OF_CLAIMS,

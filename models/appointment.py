@@ -63,6 +63,7 @@ _REASONS_BY_STATE = {
         }
     ),
     AppointmentStatus.ARRIVED: frozenset({CancelReason.DESK}),
+    AppointmentStatus.NOSHOW: frozenset({CancelReason.SUSPENDED}),
 }
 
 
@@ -151,7 +152,7 @@ class Appointment(Stateful, Base):
         AppointmentStatus.ARRIVED: frozenset(
             {AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED, AppointmentStatus.NOSHOW}
         ),
-        AppointmentStatus.NOSHOW: frozenset({AppointmentStatus.FULFILLED}),
+        AppointmentStatus.NOSHOW: frozenset({AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED}),
     }
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

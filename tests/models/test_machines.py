@@ -35,7 +35,7 @@ APPOINTMENT = """
     pending  > booked cancelled
     booked   > arrived cancelled noshow
     arrived  > fulfilled cancelled noshow
-    noshow   > fulfilled
+    noshow   > fulfilled cancelled
 """
 PAYMENT = """
     created  > pending failed unknown succeeded closed
@@ -292,6 +292,7 @@ REASONS = {
     "pending": {"patient", "payment_timeout", "suspended", "hospital_refused", "error"},
     "booked": {"patient", "rescheduled", "suspended", "desk", "error"},
     "arrived": {"desk"},
+    "noshow": {"suspended"},
 }
 
 

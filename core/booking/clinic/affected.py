@@ -26,7 +26,7 @@ from core.booking.clinic.offers import (
     withdraw_offers,
 )
 from core.booking.clinic.schedule_changes import version_of
-from core.booking.clinic.suspended import AFFECTED, end_suspended
+from core.booking.clinic.suspended import AFFECTED, TO_END, end_suspended
 from core.booking.follow_up.right import renew_after_suspension
 from core.booking.strikes.ledger import lift_of_schedule
 from core.booking.terms import Terms
@@ -48,8 +48,8 @@ _HOSPITAL_LOOK = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Counts:
-    """Whose plans an act of the hospital touches: appointments by their state, and what was paid for those to come.
-    `offers` that can be made, by kind, and for how many `none` can."""
+    """Whose plans an act of the hospital touches: appointments by their state, and what was paid for those that it
+    ends. `offers` that can be made, by kind, and for how many `none` can."""
 
     appointments: Mapping[str, int]
     paid_fen: int
@@ -63,7 +63,7 @@ def count_affected(session: Session, schedule_id: UUID) -> Counts:
         .group_by(Appointment.status)
         .order_by(Appointment.status)
     )
-    affected = and_(Appointment.schedule_id == schedule_id, Appointment.status.in_(AFFECTED))
+    affected = and_(Appointment.schedule_id == schedule_id, Appointment.status.in_(TO_END))
     paid = select(Payment.charge_id).where(Payment.status == PaymentStatus.SUCCEEDED)
     fees = select(func.sum(ChargeLine.amount_fen)).where(
         ChargeLine.appointment_id.in_(select(Appointment.id).where(affected)),
@@ -88,7 +88,7 @@ def foresee_offers(session: Session, schedule: Schedule, *, now: datetime) -> di
 def unsettled() -> ColumnElement[bool]:
     """Appointments that suspending has yet to end."""
     suspended = select(Schedule.id).where(Schedule.status == ScheduleStatus.SUSPENDED)
-    return and_(Appointment.status.in_(AFFECTED), Appointment.schedule_id.in_(suspended))
+    return and_(Appointment.status.in_(TO_END), Appointment.schedule_id.in_(suspended))
 
 
 def settle_suspension(workbench: Workbench, job: LeasedJob) -> datetime | None:
@@ -153,7 +153,7 @@ def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     offered = lock_offered(session, charge_id, appointment_id)
     appointment = offered.appointment
     schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
-    if appointment.status not in AFFECTED or schedule.status is not ScheduleStatus.SUSPENDED:
+    if appointment.status not in TO_END or schedule.status is not ScheduleStatus.SUSPENDED:
         if (offered.open or offered.waits_for_hospital) and appointment.status in AFFECTED:
             subject = f"{appointment.id}:{version_of(session, schedule.id)}"
             tell(session, NoticeKind.CLINIC_REOPENED, appointment, now=now, subject=subject)
@@ -162,7 +162,7 @@ def _settle(session: Session, now: datetime, *, charge_id: UUID, appointment_id:
     end_lapsed(session, offered, now=now, cause=cause)
     if offered.waits_for_hospital or offered.open:
         return
-    if _offer_others(session, offered, schedule, now=now, cause=cause):
+    if appointment.status in AFFECTED and _offer_others(session, offered, schedule, now=now, cause=cause):
         return
     end_suspended(session, offered.account, appointment, now=now, cause=cause)
     renew_after_suspension(session, appointment)

@@ -13,6 +13,9 @@ from models.payment import RefundReason
 from models.states import Cause
 
 AFFECTED = frozenset({AppointmentStatus.PENDING, AppointmentStatus.BOOKED})
+"""Whose visit is to come."""
+TO_END = AFFECTED | {AppointmentStatus.NOSHOW}
+"""Nobody misses a clinic that did not take place, whenever the hospital says so."""
 
 
 def end_suspended(

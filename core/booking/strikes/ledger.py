@@ -19,7 +19,7 @@ from core.booking.strikes.ladders import restricted_until
 from core.booking.strikes.open_appeal import grant_open
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
-from core.locks import lock_appointment, lock_person
+from core.locks import lock_appointment, lock_person, lock_slot
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.arrival import Arrival
@@ -140,6 +140,7 @@ def _count(session: Session, appointment_id: UUID, kind: StrikeKind) -> None:
     counted = session.scalar(select(exists().where(Strike.appointment_id == appointment_id)))
     if counted or appointment.status is not _ENDED[kind]:
         return
+    lock_slot(session, appointment.slot_id)  # whoever suspends the half day waits, and looks for strikes after that
     schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
     evidence = _evidence(session, appointment, schedule, kind, person_id)
     if evidence is None:

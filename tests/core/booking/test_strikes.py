@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
-from harness import Patient, beside, join, make_patient, same_person
+from harness import Patient, beside, join, make_patient, make_runner, same_person
 from hospital_acts import substitute, suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.day import no_show
 from core.booking.eligibility import explain_for
+from core.booking.strikes import ledger
 from core.booking.strikes.ledger import count_later, work_out_later
 from core.booking.strikes.views import list_strikes
 from core.clock import hospital_day
 from core.refusals import PersonLimit, Restricted
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
+from models.offer import Offer
+from models.payment import RefundReason
 from models.person import Dependent, Person
 from models.strike import Lift, Strike, StrikeKind
 
@@ -178,6 +185,61 @@ def test_a_suspension_that_is_entered_afterwards_excuses_too(patient: Patient) -
     patient.work()
     assert [one.lifted_why for one in strikes(patient)] == [None, Lift.SUSPENDED, None]
     assert said(patient, day(patient)) == []
+
+
+def test_who_missed_a_clinic_that_did_not_take_place_has_their_money_back(patient: Patient) -> None:
+    """Whether it is said before the strike is counted or after."""
+    later = beside(patient, visit_date=hospital_day(patient.clock.now()) + timedelta(days=9), terms=ROOMY)
+    own = replace(patient, schedule_id=beside(patient, fee_fen=3000, terms=ROOMY))
+    missed = own.paid()
+    other = join(patient.workbench, patient.clock, patient.adapters, own.schedule_id)
+    came = other.book(PayMode.ON_SITE)
+    at_the_desk(other, "check_in_at_desk", came, overrule=True)
+    patient.work(after=timedelta(days=4))
+    assert (patient.appointment(missed).status, len(strikes(patient))) == (AppointmentStatus.NOSHOW, 1)
+    foreseen = suspend(own).counts
+    assert (foreseen.appointments, foreseen.paid_fen) == ({"fulfilled": 1, "noshow": 1}, 3000)
+    patient.work()
+    patient.work()
+    assert patient.appointment(missed).cancel_reason is CancelReason.SUSPENDED
+    assert [(one.amount_fen, one.reason) for one in patient.refunds()] == [(3000, RefundReason.SUSPENDED)]
+    assert [one.lifted_why for one in strikes(patient)] == [Lift.SUSPENDED]
+    assert patient.read(lambda session: session.scalars(select(Offer)).all()) == [], f"none of {later} is held"
+    patient.assert_sound()
+
+
+@pytest.mark.parametrize("meanwhile", ["counted", "marked"])
+def test_a_suspension_while_a_strike_is_counted_excuses_too(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    own = replace(patient, schedule_id=day(patient))
+    missed = own.book(PayMode.ON_SITE)
+    other = join(patient.workbench, patient.clock, patient.adapters, own.schedule_id)
+    at_the_desk(other, "check_in_at_desk", other.book(PayMode.ON_SITE), overrule=True)
+    rooms = {"counted": (ledger, "_evidence"), "marked": (no_show, "is_frozen")}
+    room, step = rooms[meanwhile]
+    done, called = getattr(room, step), list[Thread]()
+
+    def suspending() -> None:
+        suspend(own)
+        make_runner(own.workbench).run_due()
+
+    def meanwhile_suspended(*given: Any) -> Any:
+        """The clinic is read, and nothing is written yet."""
+        if not called:
+            called.append(Thread(target=suspending))
+            called[0].start()
+            called[0].join(timeout=1)
+        return done(*given)
+
+    monkeypatch.setattr(room, step, meanwhile_suspended)
+    patient.work(after=timedelta(days=2))
+    called[0].join()
+    for _ in range(3):
+        patient.work()
+    assert patient.appointment(missed).cancel_reason is CancelReason.SUSPENDED
+    assert {one.lifted_why for one in strikes(patient)} <= {Lift.SUSPENDED}
+    patient.assert_sound()
 
 
 def test_strikes_count_together_once_two_records_are_one_person(patient: Patient) -> None:

@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 from arriving import at_the_desk
 from fakes import FakeAdapters, ManualClock
-from fakes_hospital import FakeHospital, connect
+from fakes_hospital import FakeHospital, connect, settled
 from harness import Patient, join, make_patient
 from hospital_acts import suspend
 from sqlalchemy import select
 
-from core.ports import VisitEvent, VisitKind
+from core.ports import HospitalSays, VisitEvent, VisitKind
 from core.workbench import Workbench
-from models.appointment import AppointmentStatus, PayMode
+from models.appointment import AppointmentStatus, CancelReason, PayMode
 from models.notice import Notice, NoticeKind
 from models.schedule import Schedule
 from models.strike import Lift, Strike
@@ -89,6 +89,19 @@ def test_whoever_had_come_is_blamed_for_nothing(patient: Patient, his: FakeHospi
     assert tell(patient, his, mine, VisitKind.NOSHOW) is AppointmentStatus.NOSHOW
     patient.work(after=timedelta(days=1))
     assert strikes(patient) == []
+
+
+def test_a_clinic_that_is_suspended_after_the_hospital_told_who_missed_it_excuses_them(
+    patient: Patient, his: FakeHospital, mine: UUID
+) -> None:
+    over(patient)
+    assert tell(patient, his, mine, VisitKind.NOSHOW) is AppointmentStatus.NOSHOW
+    suspend(patient)
+    patient.work(after=10 * MINUTE)
+    settled(patient)
+    assert (patient.appointment(mine).cancel_reason, strikes(patient)) == (CancelReason.SUSPENDED, [])
+    assert his.claims[patient.appointment(mine).number] is HospitalSays.RELEASED
+    patient.assert_sound()
 
 
 @pytest.mark.parametrize("why", ["frozen", "suspended"])
