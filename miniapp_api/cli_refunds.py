@@ -38,9 +38,9 @@ def reason_of(why: str) -> str:
 @with_appcontext
 @tells_when_away
 def list_refunds(limit: int) -> None:
-    """Refunds that no platform makes by itself, oldest first, each with what the first operator said of it: one line of
-    JSON each."""
-    found = services().workbench.transactions.read(lambda session, _now: list_at_desk(session, limit=limit))
+    """Refunds that no platform makes by itself, or refuses for a day by now, oldest first, each with what the first
+    operator said of it: one line of JSON each."""
+    found = services().workbench.transactions.read(lambda session, now: list_at_desk(session, limit=limit, now=now))
     for one in found:
         click.echo(_told_of_refund(one))
 

@@ -40,7 +40,7 @@ def watch_refunds(workbench: Workbench, _job: LeasedJob) -> None:
 
 
 def _waiting(session: Session, now: datetime) -> list[tuple[AtDesk, datetime]]:
-    found = list_at_desk(session, limit=_MOST)
+    found = list_at_desk(session, limit=_MOST, now=now)
     return [(one, now) for one in found if now - one.since >= LONG and not _is_in_course(one)]
 
 

@@ -16,6 +16,7 @@ from core.payments.refund_pace import heed, take_turn
 from core.payments.refunds import apply_refund_answer, returned_for
 from core.ports import PaymentGateway, ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder
 from core.receipts.red_first import wait_for_red
+from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus
 from models.charge import Leg
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 TOO_LONG = timedelta(minutes=30)
+NO_ACCOUNT = "no_such_merchant"
 _AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, RefundReason.SUSPENDED})
 _HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
@@ -74,8 +76,19 @@ def _take_up(
             return None
         if (back_at := _waits(session, account, refund, now=now)) is not None:
             return back_at
-    payment = account.payment(refund.payment_id)
-    gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    return _call(session, workbench, refund, account.payment(refund.payment_id), now=now)
+
+
+def _call(
+    session: Session, workbench: Workbench, refund: Refund, payment: Payment, *, now: datetime
+) -> _Call | datetime:
+    """Or when to come back."""
+    try:
+        gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+    except NotConfigured:
+        log.warning("merchant_not_configured", refund=str(refund.id), merchant=payment.merchant, alarm=True)
+        refund.last_refusal = NO_ACCOUNT
+        return now + _SLOW_LOOK
     back_at = take_turn(session, gateway, per_second=workbench.refunds_per_second, now=now)
     if back_at is not None:
         return back_at

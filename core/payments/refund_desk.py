@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.jobs.queue import enqueue
@@ -27,6 +27,10 @@ BY_HAND = "given_back_by_hand"
 CARRY_OUT = "carry_out_refund"
 LET_LIE = timedelta(days=3)
 """For so long a proposal stands in the way of another one, and what a card is known by is kept."""
+LONG_REFUSED = timedelta(days=1)
+"""What a platform has not taken for so long, since the balance is short or the merchant account is gone, people may
+give back instead."""
+_CALL_IS_OVER = timedelta(minutes=1)
 
 
 class DeskRefusal(Exception):
@@ -58,16 +62,19 @@ class AtDesk:
     since: datetime
 
 
-def list_at_desk(session: Session, *, limit: int) -> list[AtDesk]:
-    """Those that have waited longest first."""
+def list_at_desk(session: Session, *, limit: int, now: datetime) -> list[AtDesk]:
+    """Those that have waited longest first; with what its platform has refused for now, for long."""
     standing = (RefundDecision.refund_id == Refund.id) & RefundDecision.done_at.is_(None)
     moves = select(func.max(StateEvent.at)).where(StateEvent.record_id == Refund.id)
     since = func.coalesce(moves.correlate(Refund).scalar_subquery(), Refund.created_at)
+    is_refused = Refund.last_refusal.is_not(None) & Refund.awaits_red_since.is_(None)
+    is_refused &= Refund.created_at <= now - LONG_REFUSED
     query = (
         select(Refund, Payment, RefundDecision, since)
         .join(Payment, Payment.id == Refund.payment_id)
         .outerjoin(RefundDecision, standing)
-        .where(Refund.status.in_(LEFT_TO_PEOPLE))
+        .where(Refund.status.in_(LEFT_TO_PEOPLE | {RefundStatus.DUE}))
+        .where(or_(Refund.status != RefundStatus.DUE, is_refused))
         .order_by(since, Refund.id)
     )
     return [AtDesk(*row) for row in session.execute(query.limit(limit))]
@@ -84,14 +91,14 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
     account = lock_charge_account(session, charge_id)
     refund = account.refund(refund_id)
     standing = _still_standing(session, refund, word, now=now)
-    _refuse_what_cannot_be(refund, standing, word)
+    _refuse_what_cannot_be(refund, standing, word, now=now)
     if word.way is RefundWay.AGAIN and needs_red(session, account, refund):
         raise DeskRefusal("red_receipt_first")
     if standing is None or is_same_name(standing.first_by, word.operator):
         _propose(session, refund, standing, word, now=now)
         return False
     standing.agree(word.operator, word.why, at=now)
-    if refund.status is RefundStatus.DUE:  # no red receipt sends it from here on
+    if refund.status is RefundStatus.DUE:  # nothing sends it from here on, be it the red receipt or its job
         cause = Cause(Actor.OPERATOR, CauseKind.COMMAND, str(standing.id), actor_id=word.operator)
         refund.become(session, RefundStatus.DESK, at=now, cause=cause, reason=BY_HAND)
     session.flush()
@@ -120,11 +127,10 @@ def _still_standing(session: Session, refund: Refund, word: Word, *, now: dateti
     return found
 
 
-def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word: Word) -> None:
+def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word: Word, *, now: datetime) -> None:
     """Raises: DeskRefusal."""
-    # What waits for a red receipt the hospital may give back itself, while it issues that one.
-    is_held = refund.status is RefundStatus.DUE and refund.awaits_red_since is not None
-    if refund.status not in LEFT_TO_PEOPLE and not (is_held and word.way is RefundWay.BY_HAND):
+    by_hand = word.way is RefundWay.BY_HAND and _may_be_given_instead(refund, now=now)
+    if refund.status not in LEFT_TO_PEOPLE and not by_hand:
         raise DeskRefusal("not_at_desk")
     if standing is not None and standing.decided_at is not None:
         raise DeskRefusal("being_carried_out")
@@ -136,6 +142,16 @@ def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word
         raise DeskRefusal("other_way_proposed")
     if standing.card_hash is not None and standing.card_hash not in word.card_hashes:
         raise DeskRefusal("other_card")
+
+
+def _may_be_given_instead(refund: Refund, *, now: datetime) -> bool:
+    """What waits for a red receipt the hospital may give back itself, while it issues that one; and what its platform
+    has refused for long, while nobody is just sending it."""
+    if refund.status is not RefundStatus.DUE:
+        return False
+    is_refused = refund.last_refusal is not None and now - refund.created_at >= LONG_REFUSED
+    is_being_sent = refund.asked_at is not None and now - refund.asked_at < _CALL_IS_OVER
+    return refund.awaits_red_since is not None or (is_refused and not is_being_sent)
 
 
 def _closed_way(refund: Refund, way: RefundWay) -> str | None:

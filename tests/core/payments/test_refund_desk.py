@@ -175,13 +175,13 @@ def test_whoever_comes_while_it_is_settled_decides_nothing(patient: Patient, at_
 
 def test_the_desk_sees_what_waits_and_nothing_else(patient: Patient, at_desk: UUID) -> None:
     say(patient, at_desk, "clerk-1", AGAIN, why="账户已恢复")
-    (one,) = patient.read(lambda session: list_at_desk(session, limit=10))
+    (one,) = patient.read(lambda session: list_at_desk(session, limit=10, now=patient.clock.now()))
     assert one.decision is not None
     assert (one.refund.id, one.decision.why, one.decision.is_in_course) == (at_desk, "账户已恢复", False)
     assert one.payment.out_trade_no == patient.payments()[0].out_trade_no
     say(patient, at_desk, "clerk-2", AGAIN)
     carried_out(patient)
-    assert patient.read(lambda session: list_at_desk(session, limit=10)) == []
+    assert patient.read(lambda session: list_at_desk(session, limit=10, now=patient.clock.now())) == []
     with pytest.raises(NotFound):
         say(patient, uuid4(), "clerk-1")
 
@@ -298,3 +298,99 @@ def test_a_proposal_that_its_person_lets_lie_falls(patient: Patient, at_desk: UU
     patient.clock.advance(timedelta(days=3, seconds=1))
     assert not say(patient, at_desk, "clerk-2", BY_HAND)
     assert say(patient, at_desk, "clerk-3", BY_HAND)
+
+
+# --- refused for now, and for long
+
+
+@pytest.fixture
+def refused(patient: Patient) -> UUID:
+    """The hospital's balance has been short for a day."""
+    patient.cancel(patient.paid())
+    patient.gateway.refuse_refunds = ProviderRefused("NOT_ENOUGH", retryable=True)
+    patient.work()
+    patient.clock.advance(timedelta(days=1))
+    return the(patient).id
+
+
+def at_the_desk(patient: Patient) -> list[UUID]:
+    now = patient.clock.now()
+    return [one.refund.id for one in patient.read(lambda session: list_at_desk(session, limit=10, now=now))]
+
+
+def test_what_a_platform_has_refused_for_a_day_the_hospital_may_give_itself(patient: Patient, refused: UUID) -> None:
+    assert at_the_desk(patient) == [refused]
+    with pytest.raises(DeskRefusal, match="not_at_desk"):
+        say(patient, refused, "clerk-1", AGAIN)  # that goes on by itself
+    decide(patient, refused, BY_HAND)
+    patient.gateway.refuse_refunds, before = None, len(sent(patient))
+    for _ in range(3):
+        patient.work(after=timedelta(hours=1))
+    assert len(sent(patient)) == before, "whoever tops up the balance sends it no more"
+    assert (the(patient).status, the(patient).by_hand) == (RefundStatus.SUCCEEDED, True)
+    patient.assert_sound()
+
+
+def test_until_then_its_job_alone_sends_it(patient: Patient, refused: UUID) -> None:
+    patient.clock.advance(timedelta(minutes=-1))
+    assert at_the_desk(patient) == []
+    with pytest.raises(DeskRefusal, match="not_at_desk"):
+        say(patient, refused, "clerk-1")
+    patient.gateway.refuse_refunds = None
+    patient.work(after=timedelta(minutes=2))
+    assert the(patient).status is RefundStatus.PROCESSING
+    assert at_the_desk(patient) == []
+
+
+def test_nobody_decides_about_one_that_is_just_being_sent(
+    patient: Patient, refused: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call may be taken, and its answer be lost."""
+    say(patient, refused, "clerk-1")
+    given: list[str] = []
+
+    def loses(order: RefundOrder) -> RefundAnswer:
+        with pytest.raises(DeskRefusal, match="not_at_desk"):
+            say(patient, refused, "clerk-2")
+        given.append(order.out_refund_no)
+        raise ProviderUnavailable("no answer", sent=True)
+
+    monkeypatch.setattr(patient.gateway, "open_refund", loses)
+    patient.work()
+    assert given == [the(patient).out_refund_no]
+    assert the(patient).status is RefundStatus.UNKNOWN
+    with pytest.raises(DeskRefusal, match="not_at_desk"):
+        say(patient, refused, "clerk-2")
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("_turn", range(5))
+def test_its_job_and_the_second_word_at_once_give_it_once(patient: Patient, refused: UUID, _turn: int) -> None:
+    say(patient, refused, "clerk-1")
+    patient.gateway.refuse_refunds, patient.gateway.refund_settles_as = None, RefundState.SUCCEEDED
+    race(patient.work, lambda: say(patient, refused, "clerk-2"))
+    carried_out(patient)
+    was_sent = the(patient).out_refund_no in patient.gateway.refunds
+    assert the(patient).status is RefundStatus.SUCCEEDED
+    assert the(patient).by_hand is not was_sent
+    patient.assert_sound()
+
+
+def test_one_whose_merchant_account_is_gone_waits_and_may_be_given_by_hand(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: str) -> None:
+        raise NotConfigured()
+
+    patient.cancel(patient.paid())
+    with monkeypatch.context() as patched:
+        patched.setattr(patient.adapters, "gateway_of", gone)
+        for _ in range(3):
+            patient.work(after=timedelta(hours=12))
+        assert (the(patient).status, the(patient).last_refusal) == (RefundStatus.DUE, "no_such_merchant")
+        dead = patient.read(lambda session: list(session.scalars(select(Job.id).where(Job.dead_at.is_not(None)))))
+        assert dead == []
+        decide(patient, the(patient).id, BY_HAND)
+        carried_out(patient)
+    assert the(patient).by_hand
+    patient.assert_sound()

@@ -292,7 +292,7 @@ def alarms(patient: Patient, after: timedelta) -> list[tuple[object, object]]:
 
 
 def test_what_waits_for_people_for_a_day_is_an_alarm_each_day(patient: Patient, abnormal: UUID) -> None:
-    (waits,) = patient.read(lambda session: list_at_desk(session, limit=10))
+    (waits,) = patient.read(lambda session: list_at_desk(session, limit=10, now=patient.clock.now()))
     assert waits.since > the(patient).created_at or waits.since == patient.clock.now()
     assert alarms(patient, timedelta(hours=23)) == []
     assert alarms(patient, timedelta(hours=2)) == [(1, True)]
@@ -312,7 +312,7 @@ def test_it_waits_since_it_came_to_people(patient: Patient) -> None:
     patient.work(after=timedelta(hours=12))
     patient.hear(patient.gateway.settle_refund(the(patient).out_refund_no, RefundState.ABNORMAL))
     patient.work()
-    (waits,) = patient.read(lambda session: list_at_desk(session, limit=10))
+    (waits,) = patient.read(lambda session: list_at_desk(session, limit=10, now=patient.clock.now()))
     assert waits.since == patient.clock.now()
     assert alarms(patient, timedelta(hours=23)) == [], "it was looked at, and has not waited for a day"
     assert alarms(patient, timedelta(days=1)) == [(1, True)]
