@@ -215,6 +215,24 @@ def test_two_successes_on_one_charge_return_the_surplus_in_full(patient: Patient
     patient.assert_sound()
 
 
+def test_money_of_a_prepay_that_was_said_to_be_closed_is_kept_where_it_is_still_waited_for(
+    patient: Patient, held: UUID
+) -> None:
+    """F-49, docs/decisions/0003. Nobody is asked to pay again while what they have paid goes back."""
+    patient.open_payment(held)
+    patient.open_payment(held, another_payer(patient))
+    first, second = patient.payments()
+    late = TradeAnswer(first.out_trade_no, TradeState.PAID, 5000, "CNY", "T1", patient.clock.now())
+    patient.gateway.trades[first.out_trade_no] = late
+    patient.hear(late)
+    patient.work()
+    assert statuses(patient) == [PaymentStatus.SUCCEEDED, PaymentStatus.CLOSED]
+    assert patient.gateway.trades[second.out_trade_no].state is TradeState.CLOSED
+    assert patient.appointment(held).status is AppointmentStatus.BOOKED
+    assert patient.refunds() == []
+    patient.assert_sound()
+
+
 def test_only_ones_own_unpaid_number_is_paid_for(patient: Patient, held: UUID) -> None:
     with pytest.raises(NotFound):
         patient.open_payment(held, replace(patient.payer, account_id=patient.dependent_id))
