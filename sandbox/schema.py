@@ -148,4 +148,6 @@ ADDED_COLUMNS = (
     ("notices", "channel", "text not null default 'wechat_pay'"),
     ("refunds", "settled_at", "real"),
     ("refunds", "account", "text"),
+    ("trades", "bank", "text"),
+    ("alipay_trades", "bank", "text"),
 )

@@ -32,12 +32,13 @@ def describe(sandbox: Sandbox, trade_no: str) -> dict[str, Any] | None:
     }
 
 
-def pay(sandbox: Sandbox, trade_no: str, amount_fen: int | None = None) -> dict[str, Any]:
-    """Pay a trade and send its event. `amount_fen` makes the platform take another sum. Raises: NotPossible."""
+def pay(sandbox: Sandbox, trade_no: str, amount_fen: int | None = None, bank: str | None = None) -> dict[str, Any]:
+    """Pay a trade, by a card of `bank` or from the balance, and send its event. `amount_fen` makes the platform take
+    another sum. Raises: NotPossible."""
     with sandbox.store.transaction() as tx:
         now = sandbox.clock.now()
         trade = _payable(tx, trade_no, now)
-        paid = trades.set_paid(tx, trade, trade["amount_fen"] if amount_fen is None else amount_fen, now)
+        paid = trades.set_paid(tx, trade, trade["amount_fen"] if amount_fen is None else amount_fen, now, bank)
         event_id = notices.enqueue_payment(tx, sandbox, _account_of(sandbox, trade), paid)
     sandbox.wake()
     return {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sandbox import faults
 from sandbox.alipay.keys import Account
 from sandbox.alipay.login import buyer_ids
-from sandbox.alipay.trades import LOGON_ID
+from sandbox.alipay.trades import LOGON_ID, fund_bill
 from sandbox.alipay.wire import node_text, stamp, stamp_with_milliseconds, yuan
 from sandbox.context import Sandbox
 from sandbox.crypto import random_digits
@@ -19,6 +19,7 @@ from sandbox.sending import Notice, enqueue
 from sandbox.store import Row, Tx
 
 CHANNEL = "alipay"
+_CAMEL = {"fund_channel": "fundChannel", "fund_type": "fundType", "bank_code": "bankCode"}
 
 
 def enqueue_payment(tx: Tx, sandbox: Sandbox, account: Account, trade: Row) -> str | None:
@@ -56,7 +57,7 @@ def event_of(sandbox: Sandbox, account: Account, trade: Row) -> dict[str, str]:
         "subject": trade["subject"],
         "gmt_create": stamp(trade["created_at"]),
         # JSON inside the form, and its names are in another style than those of the synchronous answers.
-        "fund_bill_list": node_text([{"amount": amount, "fundChannel": "ALIPAYACCOUNT"}]),
+        "fund_bill_list": node_text([{_CAMEL.get(name, name): text for name, text in fund_bill(trade).items()}]),
         **buyer_ids(sandbox, account, trade, "buyer_id"),
     }
     for name in ("body", "passback_params"):

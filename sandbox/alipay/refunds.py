@@ -74,6 +74,9 @@ def query(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         answer["refund_status"] = DONE
         if "gmt_refund_pay" in (call.content.get("query_options") or ()):
             answer["gmt_refund_pay"] = stamp(refund["refunded_at"])
+        if trade["bank"] is not None and "deposit_back_info" in (call.content.get("query_options") or ()):
+            back = {"has_deposit_back": "true", "dback_status": "S", "dback_amount": yuan(refund["amount_fen"])}
+            answer["deposit_back_info"] = {**back, "bank_ack_time": stamp(refund["refunded_at"])}
     return answer
 
 

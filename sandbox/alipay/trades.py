@@ -11,6 +11,7 @@ from sandbox.alipay.login import buyer_ids, find_by_user_id, find_person
 from sandbox.alipay.wire import stamp, yuan
 from sandbox.context import Sandbox
 from sandbox.crypto import random_digits
+from sandbox.phone import CARD
 from sandbox.store import Row, Tx, first
 
 #: After this no refund is taken any more; the contract says how long, three months where it says nothing.
@@ -62,8 +63,15 @@ def query(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         paid = dict.fromkeys(("buyer_pay_amount", "invoice_amount", "receipt_amount"), yuan(trade["amount_fen"]))
         answer |= {**paid, "send_pay_date": stamp(trade["paid_at"])}
         if "fund_bill_list" in (call.content.get("query_options") or ()):
-            answer["fund_bill_list"] = [{"amount": yuan(trade["amount_fen"]), "fund_channel": "ALIPAYACCOUNT"}]
+            answer["fund_bill_list"] = [fund_bill(trade)]
     return answer
+
+
+def fund_bill(trade: Row) -> dict[str, str]:
+    """Where its money came from."""
+    card = None if trade["bank"] is None else CARD.fullmatch(trade["bank"])
+    told = {"amount": yuan(trade["amount_fen"]), "fund_channel": "ALIPAYACCOUNT" if card is None else "BANKCARD"}
+    return told if card is None else {**told, "fund_type": f"{card['kind']}_CARD", "bank_code": card["bank"]}
 
 
 def close(sandbox: Sandbox, call: Call) -> dict[str, Any]:
@@ -109,11 +117,11 @@ def by_trade_no(tx: Tx, trade_no: str, now: float) -> Row | None:
     return None if trade is None else _aged(tx, trade, now)
 
 
-def set_paid(tx: Tx, trade: Row, amount_fen: int, now: float) -> Row:
-    """Take the money."""
+def set_paid(tx: Tx, trade: Row, amount_fen: int, now: float, bank: str | None) -> Row:
+    """Take the money, from a card or from the balance."""
     tx.execute(
-        "update alipay_trades set state = ?, amount_fen = ?, paid_at = ? where trade_no = ?",
-        (PAID, amount_fen, now, trade["trade_no"]),
+        "update alipay_trades set state = ?, amount_fen = ?, paid_at = ?, bank = ? where trade_no = ?",
+        (PAID, amount_fen, now, bank, trade["trade_no"]),
     )
     return _again(tx, trade)
 

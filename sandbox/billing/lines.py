@@ -16,8 +16,8 @@ FEE_PER_10_000 = 60
 class Line:
     """One payment, one refund, or the closing of a refund, which gives its money back to the merchant.
 
-    `fee_fen` is what the platform takes, below zero where it gives back. `state` and `way` (how it was paid) are the
-    platform's own words.
+    `fee_fen` is what the platform takes, below zero where it gives back. `state`, `way` and `bank` (how it was paid,
+    and by whose card) are the platform's own words.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Line:
     remark: str = ""
     device: str = ""
     way: str = ""
+    bank: str = ""
     out_refund_no: str | None = None
     refund_no: str | None = None
     done_at: float | None = None

@@ -20,13 +20,17 @@ merchants.before_request(check_access)
 
 
 def pay(
-    account: Account, out_trade_no: str, amount_fen: int | None, client_params: Mapping[str, Any] | None
+    account: Account,
+    out_trade_no: str,
+    amount_fen: int | None,
+    client_params: Mapping[str, Any] | None,
+    bank: str | None,
 ) -> dict[str, Any]:
     """The person pays; with `client_params` the way my.tradePay opens the cashier. Raises: NotPossible."""
     sandbox = this_sandbox()
     if client_params is not None:
         cashier.check_params(sandbox, account, out_trade_no, client_params)
-    return cashier.pay(sandbox, cashier.trade_no_of(sandbox, account, out_trade_no), amount_fen)
+    return cashier.pay(sandbox, cashier.trade_no_of(sandbox, account, out_trade_no), amount_fen, bank)
 
 
 def fail(account: Account, out_trade_no: str) -> dict[str, Any]:

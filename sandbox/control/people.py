@@ -13,7 +13,7 @@ from sandbox.control.access import check_access
 from sandbox.control.body import ControlError, Kind, between, read
 from sandbox.control.wallets import CHOICE, owner_of_order, owner_of_refund
 from sandbox.logins import PROVIDERS, WITH_USER_ID, Person
-from sandbox.phone import NotPossible
+from sandbox.phone import CARD, NotPossible
 from sandbox.wechat import face, phone
 from sandbox.wechat_pay import cashier, refunds
 from sandbox.wechat_pay.trades import UNPAID
@@ -66,15 +66,17 @@ def phone_code() -> tuple[Response, int]:
 @people.post("/payments/<out_trade_no>/pay")
 def pay_order(out_trade_no: str) -> Response:
     """The person pays."""
-    given = read(optional={**CHOICE, "amount_fen": int, "client_params": dict})
+    given = read(optional={**CHOICE, "amount_fen": int, "client_params": dict, "bank": str})
     if "amount_fen" in given:
         between("amount_fen", given["amount_fen"], 0, 10**12)
-    sandbox = this_sandbox()
-    owner, amount_fen, params = owner_of_order(out_trade_no, given), given.get("amount_fen"), given.get("client_params")
+    if CARD.fullmatch(given.get("bank", "ICBC_DEBIT")) is None:
+        raise ControlError(422, "wrong_format", "bank: a bank's letters and _DEBIT or _CREDIT")
+    sandbox, owner = this_sandbox(), owner_of_order(out_trade_no, given)
+    how = (given.get("amount_fen"), given.get("client_params"), given.get("bank"))
     try:
         if isinstance(owner, Account):
-            return jsonify(alipay.pay(owner, out_trade_no, amount_fen, params))
-        return jsonify(cashier.pay(sandbox, owner, out_trade_no, amount_fen, params))
+            return jsonify(alipay.pay(owner, out_trade_no, *how))
+        return jsonify(cashier.pay(sandbox, owner, out_trade_no, *how))
     except NotPossible as refused:
         raise _refusal(refused) from refused
 

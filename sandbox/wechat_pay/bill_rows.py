@@ -7,6 +7,7 @@ from sandbox.billing.lines import PAYMENT, REFUND, Flow, Line
 from sandbox.clock import CHINA
 from sandbox.keys import Merchant
 from sandbox.wechat_pay.bills import Bill
+from sandbox.wechat_pay.trades import PURSE
 
 ALL, SUCCESS = "ALL", "SUCCESS"
 TYPES = (ALL, SUCCESS, "REFUND")
@@ -68,7 +69,7 @@ def _row(merchant: Merchant, line: Line, kind: str) -> dict[str, str]:
         "用户标识": _clean(line.payer),
         "交易类型": line.way or "JSAPI",
         "交易状态": "REFUND" if is_refund else line.state,
-        "付款银行": "OTHERS",
+        "付款银行": line.bank or PURSE,
         "货币种类": "CNY",
         "应结订单金额": _yuan(paid),
         "代金券金额": _yuan(0),

@@ -108,7 +108,7 @@ def _lines(tx: Tx, mchid: str, since: float, until: float) -> list[Line]:
     )
     lines = [_payment(trade) for trade in paid.fetchall()]
     refunds = tx.execute(
-        "select r.*, t.amount_fen as paid_fen, t.appid, t.openid, t.params as order_params from refunds r "
+        "select r.*, t.amount_fen as paid_fen, t.appid, t.openid, t.params as order_params, t.bank from refunds r "
         "join trades t using (mchid, out_trade_no) where mchid = ? order by r.created_at, r.refund_id",
         (mchid,),
     ).fetchall()
@@ -141,6 +141,7 @@ def _payment(trade: Row) -> Line:
         remark=trade["attach"] or "",
         device=params.get("scene_info", {}).get("device_id", ""),
         way=type_of(params),
+        bank=trade["bank"] or "",
     )
 
 
@@ -165,6 +166,7 @@ def _refund(refund: Row, earlier: list[Row]) -> Line:
         state=refund["state"] if is_settled else "PROCESSING",
         name=ordered["description"],
         way=type_of(ordered),
+        bank=refund["bank"] or "",
         payer=refund["openid"],
         created_at=at,
         app=refund["appid"],

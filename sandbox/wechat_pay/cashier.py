@@ -22,8 +22,10 @@ def pay(
     out_trade_no: str,
     amount_fen: int | None,
     client_params: Mapping[str, str] | None,
+    bank: str | None = None,
 ) -> dict[str, Any]:
-    """Pay an order and send its notice. `amount_fen` makes the platform take another sum than was asked for.
+    """Pay an order and send its notice, from the purse or by a card of that bank. `amount_fen` makes the platform take
+    another sum than was asked for.
 
     With `client_params` the sheet is opened as wx.requestPayment does: paySign and prepay_id are checked first; or as a
     browser does that goes to the `h5_url`.
@@ -37,7 +39,7 @@ def pay(
             raise NotPossible("prepay_expired")
         if client_params is not None:
             _check_sheet(merchant, trade, prepays, client_params)
-        paid = trades.set_paid(tx, trade, trade["amount_fen"] if amount_fen is None else amount_fen, now)
+        paid = trades.set_paid(tx, trade, trade["amount_fen"] if amount_fen is None else amount_fen, now, bank)
         shipping.hold(tx, paid)
         event_id = notices.enqueue_payment(tx, sandbox, merchant, paid)
     sandbox.wake()

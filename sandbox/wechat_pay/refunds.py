@@ -10,9 +10,11 @@ from sandbox.context import Sandbox
 from sandbox.crypto import random_digits
 from sandbox.faults import OUTCOME_KINDS, Fault
 from sandbox.keys import Merchant
+from sandbox.phone import CARD
 from sandbox.store import Row, Tx, first
 from sandbox.wechat_pay import notices, trades
 from sandbox.wechat_pay.errors import PayError, bad_parameter
+from sandbox.wechat_pay.fields import BANKS
 
 MOST_REFUNDS = 50
 YEAR = 365 * 86400
@@ -119,6 +121,15 @@ def describe(refund: Row) -> dict[str, Any]:
     return answer
 
 
+def _account_of(bank: str | None) -> str | None:
+    """Of a card: its bank, its kind, and its last digits."""
+    card = None if bank is None else CARD.fullmatch(bank)
+    if card is None:
+        return None
+    name = BANKS.get(f"{card['bank']}_DEBIT", card["bank"])
+    return f"{name}{'借记卡' if card['kind'] == 'DEBIT' else '信用卡'}0403"
+
+
 def _by_number(tx: Tx, mchid: str, out_refund_no: str) -> Row | None:
     return first(tx, "select * from refunds where mchid = ? and out_refund_no = ?", (mchid, out_refund_no))
 
@@ -180,8 +191,8 @@ def _insert(tx: Tx, trade: Row, body: Mapping[str, Any], outcome: Fault | None, 
     settle_at = None if kind == "processing" else now + delay
     tx.execute(
         "insert into refunds (refund_id, mchid, out_refund_no, out_trade_no, transaction_id, params, amount_fen, "
-        "total_fen, notify_url, state, outcome, settle_at, created_at) "
-        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'PROCESSING', ?, ?, ?)",
+        "total_fen, notify_url, state, outcome, settle_at, created_at, account) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'PROCESSING', ?, ?, ?, ?)",
         (
             f"503{random_digits(26)}",
             trade["mchid"],
@@ -195,6 +206,7 @@ def _insert(tx: Tx, trade: Row, body: Mapping[str, Any], outcome: Fault | None, 
             OUTCOMES.get(kind, "SUCCESS"),
             settle_at,
             now,
+            _account_of(trade["bank"]),
         ),
     )
     refund = _by_number(tx, trade["mchid"], body["out_refund_no"])

@@ -21,6 +21,7 @@ PREPAY_LIFE = 2 * 3600
 H5_LIFE = 300
 H5_MERCHANTS = ("demo", "fuyou")
 UNPAID = ("NOTPAY", "PAYERROR")
+PURSE = "OTHERS"
 PAID = ("SUCCESS", "REFUND")
 PARTIES = ("appid", "mchid", "sp_appid", "sp_mchid", "sub_appid", "sub_mchid")
 STATE_WORDS = {
@@ -115,11 +116,12 @@ def set_state(tx: Tx, trade: Row, state: str) -> None:
     )
 
 
-def set_paid(tx: Tx, trade: Row, amount_fen: int, now: float) -> Row:
-    """Take the money, and name the transaction."""
+def set_paid(tx: Tx, trade: Row, amount_fen: int, now: float, bank: str | None) -> Row:
+    """Take the money, from a card or from the purse, and name the transaction."""
     tx.execute(
-        "update trades set transaction_id = ?, success_at = ?, amount_fen = ? where mchid = ? and out_trade_no = ?",
-        (f"42000{random_digits(23)}", now, amount_fen, trade["mchid"], trade["out_trade_no"]),
+        "update trades set transaction_id = ?, success_at = ?, amount_fen = ?, bank = ? "
+        "where mchid = ? and out_trade_no = ?",
+        (f"42000{random_digits(23)}", now, amount_fen, bank, trade["mchid"], trade["out_trade_no"]),
     )
     set_state(tx, trade, "SUCCESS")
     paid = first(
@@ -160,7 +162,7 @@ def describe(trade: Row) -> dict[str, Any]:
     if trade["transaction_id"] is not None:
         answer |= {
             "transaction_id": trade["transaction_id"],
-            "bank_type": "OTHERS",
+            "bank_type": trade["bank"] or PURSE,
             "success_time": china_time(trade["success_at"]),
             "promotion_detail": [],
         }

@@ -451,3 +451,17 @@ def _another_fee(stage: Stage, case: Case, fee_fen: int) -> None:
         )
 
     stage.workbench.transactions.write(step)
+
+
+@on_one_kind
+@WALLETS
+def test_by_what_it_was_paid_is_told_to_the_patient(stage: Stage, wallet: Wallet) -> None:
+    """Bank cards come through both wallets: the patient reads the platform's own word for it."""
+    case = wallet.case(stage)
+    assert case.open_payment().status == 201
+    stage.deliver(case.pay(bank="ICBC_DEBIT"))
+    stage.work()
+    assert case.is_booked()
+    payment = case.shown()["payment"]
+    told = {"wechat_jsapi": "ICBC_DEBIT", "alipay_miniapp": "BANKCARD DEBIT_CARD"}
+    assert payment["funding"] == told[payment["channel"]]

@@ -143,6 +143,16 @@ def test_a_bill_has_the_bytes_of_the_published_one(box: Any, traded: Traded) -> 
     }
 
 
+def test_the_bank_of_a_card_stands_in_its_lines(box: Any) -> None:
+    set_clock(box, DAY, 12)
+    number = box.placed()
+    box.control.post(f"/payments/{number}/pay", bank="CMB_CREDIT")
+    assert box.demo.refund(number, "R1", 500).status_code == 200
+    set_clock(box, NEXT, 10)
+    rows = read_bill(fetched(box.demo, ask(box.demo))).rows
+    assert [row["付款银行"] for row in rows] == ["CMB_CREDIT", "CMB_CREDIT"]
+
+
 def test_bills_of_one_kind_have_columns_of_their_own(box: Any, traded: Traded) -> None:
     paid, back = told(box.demo, more="&bill_type=SUCCESS"), told(box.demo, more="&bill_type=REFUND")
     assert [row["商户订单号"] for row in paid.rows] == [traded.paid, traded.other]

@@ -1,8 +1,10 @@
 """The states of trades (protocol sections 7.1 to 7.5; rows F-44, F-50)."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -280,3 +282,22 @@ def test_amounts_come_back_as_they_went(fen: int) -> None:
 def test_no_other_text_is_an_amount(text: str) -> None:
     fen = wire.fen_of(text)
     assert fen is None or wire.yuan(fen) == text
+
+
+def test_a_card_is_told_of_the_trade_of_its_event_and_of_what_goes_back_to_it(wallet: Any) -> None:
+    number = wallet.placed()
+    wallet.control.post(f"/payments/{number}/pay", bank="ICBC_DEBIT")
+    paid = wallet.demo.query(number, query_options=["fund_bill_list"]).node
+    card = {"fund_channel": "BANKCARD", "fund_type": "DEBIT_CARD", "bank_code": "ICBC"}
+    assert paid["fund_bill_list"] == [{"amount": "15.00", **card}]
+    wallet.notice(number)
+    told = dict(parse_qsl(wallet.receiver.received[-1].body.decode()))
+    assert json.loads(told["fund_bill_list"]) == [
+        {"amount": "15.00", "fundChannel": "BANKCARD", "fundType": "DEBIT_CARD", "bankCode": "ICBC"}
+    ]
+    wallet.demo.refund(number, "R1", "5.00")
+    back = wallet.demo.query_refund(number, "R1", query_options=["deposit_back_info"]).node["deposit_back_info"]
+    assert (back["has_deposit_back"], back["dback_status"], back["dback_amount"]) == ("true", "S", "5.00")
+    purse = wallet.paid()
+    wallet.demo.refund(purse, "R1", "5.00")
+    assert "deposit_back_info" not in wallet.demo.query_refund(purse, "R1", query_options=["deposit_back_info"]).node
