@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from browser_of_alipay import do, opened
 from cases import Case, spoil
+from partners import case_at
 from stage import Stage
 
 from models.account import Provider
@@ -28,6 +30,9 @@ class Wallet(ABC):
     taken: tuple[int, str]
     refused: tuple[int, str]
     prefix: str
+
+    def __str__(self) -> str:
+        return self.name
 
     def case(self, stage: Stage, **schedule: Any) -> Case:
         """A number held for payment by somebody with this wallet."""
@@ -126,6 +131,42 @@ ALIPAY = Alipay(
     "alipay.",
 )
 
+
+class OfPartner(WeChat):
+    """A sub-merchant's money, for which the partner signs."""
+
+    def case(self, stage: Stage, **schedule: Any) -> Case:
+        return case_at(stage, "fuyou", channel=self.channel, **schedule)
+
+
+class Wap(Alipay):
+    """The platform knows of the number once its cashier was opened and somebody has logged in there."""
+
+    def opened(self, stage: Stage, **schedule: Any) -> Case:
+        case = self.case(stage, **schedule)
+        reply = case.open_payment()
+        assert reply.status == 201, reply
+        assert do(opened(reply.json["client_params"]["url"]), "log_in").ok
+        return case
+
+
+OTHERS = [
+    WeChat(**vars(WECHAT) | {"name": "h5", "channel": "wechat_h5"}),
+    OfPartner(**vars(WECHAT) | {"name": "partner"}),
+    OfPartner(**vars(WECHAT) | {"name": "partner's h5", "channel": "wechat_h5"}),
+    Wap(**vars(ALIPAY) | {"name": "wap", "channel": "alipay_wap"}),
+]
+"""The other ways that a wallet's money comes, where the wire is another one."""
+
 WALLETS = pytest.mark.parametrize("wallet", [WECHAT, ALIPAY], ids=lambda one: one.name)
+
+
+def _ways(*kinds: str) -> pytest.MarkDecorator:
+    """The wallets on these kinds of database, and the other ways on one."""
+    each = [(one, kind) for one in (WECHAT, ALIPAY) for kind in kinds] + [(one, "sqlite") for one in OTHERS]
+    return pytest.mark.parametrize(("wallet", "database"), each, indirect=["database"], ids=str)
+
+
+WAYS, WAYS_ON_ONE_KIND = _ways("sqlite", "postgres"), _ways("sqlite")
 on_one_kind = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For what is decided before any row is touched, or the same on both by other tests."""

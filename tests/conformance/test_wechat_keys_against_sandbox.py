@@ -185,7 +185,7 @@ def test_during_the_switch_messages_of_both_kinds_are_taken(
 
 
 @pytest.mark.parametrize("mode", ["certificate", "mixed", "public_key"])
-def test_a_merchant_with_both_kinds_is_served_before_during_and_after_the_switch(
+def test_f_58_a_merchant_with_both_kinds_is_served_before_during_and_after_the_switch(
     *, sandbox: Any, gulou: MerchantAccount, gateway_of: Any, wechat_order: PaymentOrder, mode: str
 ) -> None:
     """F-58."""

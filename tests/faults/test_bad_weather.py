@@ -258,7 +258,7 @@ def spend(house: Stage, target: str, kind: str) -> None:
 
 @pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("target", "kind"), DAYS)
-def test_every_call_in_every_weather(house: Stage, target: str, kind: str) -> None:
+def test_f_36_f_37_f_51_f_57_every_call_in_every_weather(house: Stage, target: str, kind: str) -> None:
     """F-36, F-37, F-40, F-41, F-51, F-57."""
     spend(house, target, kind)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet, on_one_kind
+from both_wallets import ALIPAY, WALLETS, WAYS, WAYS_ON_ONE_KIND, WECHAT, Wallet, on_one_kind
 from cases import Case
 from sqlalchemy import func, select
 from stage import Stage
@@ -32,7 +32,7 @@ def assert_nothing_moved(stage: Stage, case: Case) -> None:
 # --- the whole way
 
 
-@WALLETS
+@WAYS
 def test_a_number_is_paid_and_given_back(stage: Stage, wallet: Wallet) -> None:
     case = wallet.paid(stage)
     assert case.cancel().status == 200
@@ -42,8 +42,8 @@ def test_a_number_is_paid_and_given_back(stage: Stage, wallet: Wallet) -> None:
     assert case.kept_fen() == 0
 
 
-@WALLETS
-def test_without_any_event_it_is_found_by_asking(stage: Stage, wallet: Wallet) -> None:
+@WAYS
+def test_f_45_without_any_event_it_is_found_by_asking(stage: Stage, wallet: Wallet) -> None:
     """F-45."""
     wallet.spoil(stage, "notice.payment", "drop")
     wallet.spoil(stage, "notice.refund", "drop")
@@ -70,7 +70,7 @@ def test_the_channel_of_the_other_wallet_is_not_open(stage: Stage, wallet: Walle
 
 @WALLETS
 @pytest.mark.usefixtures("a_worker_runs")
-def test_one_payment_event_twenty_times_at_once_has_one_effect(stage: Stage, wallet: Wallet) -> None:
+def test_f_42_one_payment_event_twenty_times_at_once_has_one_effect(stage: Stage, wallet: Wallet) -> None:
     """F-42."""
     case = wallet.opened(stage)
     wallet.spoil(stage, "notice.payment", "drop")
@@ -87,7 +87,7 @@ def test_one_payment_event_twenty_times_at_once_has_one_effect(stage: Stage, wal
 
 
 @WALLETS
-def test_a_genuine_event_sent_again_much_later_changes_nothing(stage: Stage, wallet: Wallet) -> None:
+def test_a_23_a_genuine_event_sent_again_much_later_changes_nothing(stage: Stage, wallet: Wallet) -> None:
     """A-23. The platform itself sends it again with a fresh stamp, where it has one; the state makes it harmless."""
     case = wallet.paid(stage)
     (notice,) = stage.control("GET", f"/notices?out_trade_no={case.trade_no}")["items"]
@@ -116,7 +116,7 @@ FORGERIES: dict[str, dict[str, Any]] = {
 @on_one_kind
 @WALLETS
 @pytest.mark.parametrize("name", FORGERIES)
-def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, wallet: Wallet, name: str) -> None:
+def test_a_20_a_22_f_47_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, wallet: Wallet, name: str) -> None:
     """F-47, A-20, A-22."""
     case = wallet.opened(stage)
     assert wallet.forge(stage, case, **FORGERIES[name]) == [wallet.refused]
@@ -141,7 +141,7 @@ def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, wallet: Wal
     ],
     ids=str,
 )
-def test_what_alipays_form_lacks_or_bends_is_refused(stage: Stage, lie: dict[str, Any]) -> None:
+def test_a_21_what_alipays_form_lacks_or_bends_is_refused(stage: Stage, lie: dict[str, Any]) -> None:
     """A-21, A-22: seller and app must be ours; the sender does not choose how it is proven."""
     case = ALIPAY.opened(stage)
     assert ALIPAY.forge(stage, case, **lie) == [ALIPAY.refused]
@@ -167,7 +167,7 @@ def test_a_field_of_alipays_form_that_stands_twice_is_refused(stage: Stage) -> N
 @on_one_kind
 @WALLETS
 @pytest.mark.parametrize("door", ["gulou", "xiehe"])
-def test_a_genuine_event_at_another_merchants_door_proves_nothing(stage: Stage, wallet: Wallet, door: str) -> None:
+def test_a_22_a_genuine_event_at_another_merchants_door_proves_nothing(stage: Stage, wallet: Wallet, door: str) -> None:
     """A-22: path, merchant and key must all agree."""
     case = wallet.opened(stage)
     assert wallet.forge(stage, case, door=door) == [wallet.refused]
@@ -177,7 +177,7 @@ def test_a_genuine_event_at_another_merchants_door_proves_nothing(stage: Stage, 
 
 @on_one_kind
 @pytest.mark.parametrize("seconds", [-301, -300, -299, 0, 299, 300, 301])
-def test_wechats_stamp_is_good_for_less_than_300_seconds(stage: Stage, seconds: int) -> None:
+def test_a_23_wechats_stamp_is_good_for_less_than_300_seconds(stage: Stage, seconds: int) -> None:
     """A-23. The stage's clock stands still, so the distance is exact but for the second that the forge runs in."""
     case = WECHAT.opened(stage)
     stamp = int(stage.clock.now().timestamp()) + seconds
@@ -188,7 +188,7 @@ def test_wechats_stamp_is_good_for_less_than_300_seconds(stage: Stage, seconds: 
 
 @on_one_kind
 @pytest.mark.parametrize("ago", [timedelta(minutes=6), timedelta(hours=25), timedelta(days=400)], ids=str)
-def test_alipays_event_has_no_age(stage: Stage, ago: timedelta) -> None:
+def test_a_23_alipays_event_has_no_age(stage: Stage, ago: timedelta) -> None:
     """It is sent again for 25 hours: notify_id and the states make a replay harmless."""
     case = ALIPAY.opened(stage)
     case.pay()
@@ -230,7 +230,7 @@ def test_a_wrong_event_about_a_true_payment_is_put_right_by_asking(stage: Stage,
     assert case.payments()[0].received_fen == 5000
 
 
-@WALLETS
+@WAYS
 @pytest.mark.parametrize("really", [1, 5001])
 def test_another_sum_really_paid_confirms_nothing_and_goes_back_in_full(
     stage: Stage, wallet: Wallet, really: int
@@ -246,7 +246,7 @@ def test_another_sum_really_paid_confirms_nothing_and_goes_back_in_full(
 
 
 @WALLETS
-def test_an_event_about_a_number_that_is_not_ours_is_taken_and_ignored(stage: Stage, wallet: Wallet) -> None:
+def test_f_48_an_event_about_a_number_that_is_not_ours_is_taken_and_ignored(stage: Stage, wallet: Wallet) -> None:
     """F-48."""
     case = wallet.opened(stage)
     assert wallet.forge(stage, case, number="P20261122NOBODYKNOWS") == [wallet.taken]
@@ -268,8 +268,8 @@ def test_one_wallets_event_about_the_others_number_is_ignored(stage: Stage) -> N
 # --- refunds
 
 
-@WALLETS
-def test_events_out_of_order_end_where_the_platform_is(stage: Stage, wallet: Wallet) -> None:
+@WAYS
+def test_f_43_events_out_of_order_end_where_the_platform_is(stage: Stage, wallet: Wallet) -> None:
     """F-43: the refund's event first, the payment's long after it."""
     case = wallet.opened(stage)
     wallet.spoil(stage, "notice.payment", "drop")
@@ -283,9 +283,8 @@ def test_events_out_of_order_end_where_the_platform_is(stage: Stage, wallet: Wal
     assert case.counts() == (["refund", "trade"], 1, 1)
 
 
-@on_one_kind
-@WALLETS
-def test_a_refund_whose_balance_is_short_keeps_its_number_and_comes_again(stage: Stage, wallet: Wallet) -> None:
+@WAYS_ON_ONE_KIND
+def test_f_52_a_refund_whose_balance_is_short_keeps_its_number_and_comes_again(stage: Stage, wallet: Wallet) -> None:
     """F-52. The first refusal wakes somebody; to the patient it is on its way."""
     case = wallet.paid(stage)
     wallet.spoil(stage, "refund.create", "not_enough", times=1)
@@ -301,10 +300,9 @@ def test_a_refund_whose_balance_is_short_keeps_its_number_and_comes_again(stage:
     assert case.kept_fen() == 0
 
 
-@on_one_kind
-@WALLETS
+@WAYS_ON_ONE_KIND
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
-def test_a_refund_that_was_not_answered_is_asked_about_and_never_doubled(
+def test_f_51_a_refund_that_was_not_answered_is_asked_about_and_never_doubled(
     stage: Stage, wallet: Wallet, kind: str
 ) -> None:
     """F-30, F-51."""
@@ -319,7 +317,9 @@ def test_a_refund_that_was_not_answered_is_asked_about_and_never_doubled(
 @on_one_kind
 @WALLETS
 @pytest.mark.parametrize("kind", ["drop_after", "bad_signature", "error"])
-def test_a_prepay_that_was_not_answered_is_one_number_all_the_same(stage: Stage, wallet: Wallet, kind: str) -> None:
+def test_f_37_a_prepay_that_was_not_answered_is_one_number_all_the_same(
+    stage: Stage, wallet: Wallet, kind: str
+) -> None:
     """F-37, F-40, F-41."""
     case = wallet.case(stage)
     wallet.spoil(stage, "pay.create", kind, times=1)
@@ -332,7 +332,7 @@ def test_a_prepay_that_was_not_answered_is_one_number_all_the_same(stage: Stage,
     assert case.counts() == (["trade"], 1, 0)
 
 
-@WALLETS
+@WAYS
 def test_the_number_of_a_hold_that_ends_is_closed_at_the_platform_before_it_is_free(
     stage: Stage, wallet: Wallet
 ) -> None:

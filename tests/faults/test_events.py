@@ -119,7 +119,7 @@ FORGERIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @on_one_kind
 @pytest.mark.parametrize("name", FORGERIES)
-def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) -> None:
+def test_a_20_a_21_a_24_f_57_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) -> None:
     """A-20, A-21, A-22, A-24, F-47, F-57."""
     reason, how = FORGERIES[name]
     case, how = stage.opened(), dict(how)
@@ -136,7 +136,7 @@ def test_what_nothing_proves_is_refused_and_kept_apart(stage: Stage, name: str) 
     assert stage.inbox() == []
 
 
-def test_an_event_under_a_new_certificate_is_taken_once_we_have_spoken_ourselves(stage: Stage) -> None:
+def test_f_58_an_event_under_a_new_certificate_is_taken_once_we_have_spoken_ourselves(stage: Stage) -> None:
     """F-58: who sends fetches the certificates for everybody; an event alone makes nobody call out."""
     xiehe = next(one for one in _merchants(stage) if one["merchant"] == "xiehe")
     made = stage.control("POST", "/merchants/xiehe/certificates", {})

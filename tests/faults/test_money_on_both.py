@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from both_wallets import ALIPAY, WALLETS, WECHAT, Wallet, on_one_kind
+from both_wallets import ALIPAY, WALLETS, WAYS, WECHAT, Wallet, on_one_kind
 from cases import Case, make_known
 from factories import make_doctor
 from harness import race
@@ -126,7 +126,7 @@ def test_f_46_a_signed_event_of_no_money_at_all_confirms_nothing(stage: Stage, w
 # --- money for a number that is gone, and money twice
 
 
-@WALLETS
+@WAYS
 def test_f_44_money_for_a_number_that_was_let_go_comes_back_and_the_patient_is_told(
     stage: Stage, wallet: Wallet
 ) -> None:
@@ -198,7 +198,7 @@ def test_f_49_an_order_is_closed_before_another_payer_gets_one_though_a_try_to_p
 
 
 @pytest.mark.parametrize("order", ["money first", "money last", "at once"])
-@WALLETS
+@WAYS
 def test_f_50_paid_while_we_close_the_payment_wins(stage: Stage, wallet: Wallet, order: str) -> None:
     """No event tells of it. Either the close is told that it was paid and the number is the patient's, or nobody could
     pay; and the number is free only once one of the two is known."""
@@ -250,7 +250,7 @@ def slot_moves(stage: Stage, case: Case) -> list[str]:
 
 
 @pytest.mark.parametrize("order", ["event first", "asking first", "at once"])
-@WALLETS
+@WAYS
 def test_f_55_the_event_of_a_refund_and_our_own_asking_are_one_journal(
     stage: Stage, wallet: Wallet, order: str
 ) -> None:
@@ -286,7 +286,7 @@ def test_f_55_the_event_of_a_refund_and_our_own_asking_are_one_journal(
     assert told(stage, NoticeKind.REFUND_SUCCEEDED) == 1
 
 
-@WALLETS
+@WAYS
 def test_a_28_fifty_cancellings_at_once_are_one_refund(stage: Stage, wallet: Wallet) -> None:
     """Each tap with a key of its own: nothing but the states stands between them."""
     case = wallet.paid(stage)

@@ -205,7 +205,7 @@ def test_a_second_merchants_valid_signature_is_not_ours(
 
 
 @pytest.mark.parametrize("sign_type", ["RSA", "RSA2 ", "rsa2", "none", "HMAC"])
-def test_the_posted_algorithm_is_never_followed(
+def test_a_21_the_posted_algorithm_is_never_followed(
     reader: AlipayMessageReader, alipay: Any, event: dict[str, str], sign_type: str
 ) -> None:
     """A-21: it is not signed."""

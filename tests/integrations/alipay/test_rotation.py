@@ -62,7 +62,7 @@ def test_a_new_certificate_is_fetched_once_and_then_known(
     assert certified.account.keys.all(NOW) == (renewed.alipay.key.public_key(), certified.alipay.key.public_key())
 
 
-def test_the_old_certificate_stays_good_beside_it(
+def test_f_58_the_old_certificate_stays_good_beside_it(
     gateway: AlipayGateway, certified: Any, renewed: Any, wire: responses.RequestsMock
 ) -> None:
     """F-58."""

@@ -109,7 +109,7 @@ def test_a_header_that_is_not_sane_is_refused(
     "scheme",
     ["", "none", "WECHATPAY2-SM2-WITH-SM3", "wechatpay2-sha256-rsa2048", "HMAC-SHA256", "WECHATPAY2-SHA256-RSA2048 "],
 )
-def test_the_sender_does_not_choose_the_scheme(
+def test_a_21_the_sender_does_not_choose_the_scheme(
     reader: WeChatPayMessageReader, wechat_pay: Any, payment: bytes, scheme: str
 ) -> None:
     """A-21."""
@@ -210,7 +210,7 @@ def test_a_proven_body_that_is_no_message_is_refused(
         ({"ciphertext": None}, "unreadable"),
     ],
 )
-def test_a_resource_that_does_not_open_is_refused(
+def test_a_24_a_resource_that_does_not_open_is_refused(
     reader: WeChatPayMessageReader,
     wechat_pay: Any,
     paid_trade: dict[str, Any],

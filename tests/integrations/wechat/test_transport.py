@@ -194,7 +194,7 @@ def many_headers(server: Server, connection: socket.socket) -> None:
     "misbehave",
     [silent, reset, hung_up, cut, cut_chunk, bad_chunk, stalled, trickle, endless, not_http, many_headers],
 )
-def test_a_server_that_misbehaves_is_unavailable_and_was_reached(
+def test_f_36_a_server_that_misbehaves_is_unavailable_and_was_reached(
     server: Server, transport: Transport, misbehave: Callable[[Server, socket.socket], None]
 ) -> None:
     """F-36, F-37."""
