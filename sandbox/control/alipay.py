@@ -24,6 +24,7 @@ def pay(
     out_trade_no: str,
     amount_fen: int | None,
     client_params: Mapping[str, Any] | None,
+    *,
     bank: str | None,
 ) -> dict[str, Any]:
     """The person pays; with `client_params` the way my.tradePay opens the cashier. Raises: NotPossible."""

@@ -72,11 +72,11 @@ def pay_order(out_trade_no: str) -> Response:
     if CARD.fullmatch(given.get("bank", "ICBC_DEBIT")) is None:
         raise ControlError(422, "wrong_format", "bank: a bank's letters and _DEBIT or _CREDIT")
     sandbox, owner = this_sandbox(), owner_of_order(out_trade_no, given)
-    how = (given.get("amount_fen"), given.get("client_params"), given.get("bank"))
+    how, bank = (given.get("amount_fen"), given.get("client_params")), given.get("bank")
     try:
         if isinstance(owner, Account):
-            return jsonify(alipay.pay(owner, out_trade_no, *how))
-        return jsonify(cashier.pay(sandbox, owner, out_trade_no, *how))
+            return jsonify(alipay.pay(owner, out_trade_no, *how, bank=bank))
+        return jsonify(cashier.pay(sandbox, owner, out_trade_no, *how, bank=bank))
     except NotPossible as refused:
         raise _refusal(refused) from refused
 

@@ -22,6 +22,7 @@ def pay(
     out_trade_no: str,
     amount_fen: int | None,
     client_params: Mapping[str, str] | None,
+    *,
     bank: str | None = None,
 ) -> dict[str, Any]:
     """Pay an order and send its notice, from the purse or by a card of that bank. `amount_fen` makes the platform take
