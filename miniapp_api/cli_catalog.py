@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from core.catalog.directory import Loaded, load_directory
 from core.catalog.faults import InvalidDirectory
-from core.catalog.folder import read_directory
+from core.catalog.folder import HOSPITALS, Directory, read_directory
 from core.catalog.for_nobody import half_days_for_nobody
 from core.catalog.pinyin import InvalidOverrides, Overrides
 from core.catalog.publish import HORIZON_DAYS, extend_schedules
@@ -50,6 +50,7 @@ def load_directory_command(folder: Path, readings: Path) -> None:
     except Unavailable as error:
         sys.exit(f"the database is busy or away ({error.code}): run the command again")
     _say(_summary(loaded))
+    _say(_paid_elsewhere(directory))
     _publish(HORIZON_DAYS)
 
 
@@ -67,6 +68,18 @@ commands: tuple[click.Command, ...] = (load_directory_command, extend_schedules_
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
         click.echo(line)
+
+
+def _paid_elsewhere(directory: Directory) -> Iterable[str]:
+    """Where the money of a hospital is not received by an account of its own: nobody can pay online to a name that is
+    no account's, and one without a name is paid to another's, where there are several."""
+    accounts = {merchant for _, merchant in services().workbench.adapters.bill_sources()}
+    for row in directory.hospitals:
+        if row.merchant is not None and row.merchant not in accounts:
+            yield f"{HOSPITALS}:{row.line} merchant not_configured: nobody can pay online to {row.merchant}"
+    nameless = sum(row.merchant is None for row in directory.hospitals)
+    if nameless and len(accounts) > 1:
+        yield f"{HOSPITALS}: {nameless} hospitals name no merchant, and are paid to the first account of each app"
 
 
 def _summary(loaded: Loaded) -> Iterable[str]:

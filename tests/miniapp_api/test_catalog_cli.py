@@ -54,6 +54,28 @@ def test_a_directory_is_loaded_and_published_with_a_summary(
     assert "published: 0 schedules with 0 numbers" in again.output
 
 
+@pytest.mark.parametrize(
+    ("accounts", "told"),
+    [
+        (["shop"], []),
+        (
+            ["shop", "other"],
+            ["hospitals.csv: 1 hospitals name no merchant, and are paid to the first account of each app"],
+        ),
+        (["other"], ["hospitals.csv:3 merchant not_configured: nobody can pay online to shop"]),
+    ],
+)
+def test_whose_money_no_account_of_its_own_receives_is_told(
+    app: App, folder: Folder, monkeypatch: pytest.MonkeyPatch, accounts: list[str], told: list[str]
+) -> None:
+    """One of them names `shop`, the other one nobody."""
+    adapters = app.extensions[EXTENSION].workbench.adapters
+    monkeypatch.setattr(adapters, "bill_sources", lambda: {("wechat_pay", one): None for one in accounts})
+    result = run(app, "load-directory", str(folder.write()))
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if "merchant" in line] == told
+
+
 def test_a_changed_policy_reaches_published_schedules(app: App, folder: Folder) -> None:
     run(app, "load-directory", str(folder.write()))
     folder.policies = [{"level": "platform", "code": "", "policy": {"hold_minutes": 20}}]
