@@ -91,7 +91,8 @@ def _line_of(session: Session, difference: Difference) -> BillLine:
     """What the bill has of it. Raises: DeskRefusal."""
     if difference.ended_at is not None:
         raise DeskRefusal("ended")
-    if (difference.kind, difference.entry) != (DifferenceKind.THEIRS_ONLY, PAYMENT):
+    is_unknown = (difference.kind, difference.entry) == (DifferenceKind.THEIRS_ONLY, PAYMENT)
+    if not is_unknown or "ours" in difference.facts:  # ours by its number, under another trade of the platform
         raise DeskRefusal("not_unknown_money")
     if _OURS.fullmatch(difference.number) is None:
         raise DeskRefusal("not_our_number")  # another system's, on the same merchant number

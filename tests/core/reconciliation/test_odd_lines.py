@@ -13,8 +13,10 @@ from harness import REQUEST, Patient
 from sqlalchemy import select
 
 from core.clock import hospital_day
+from core.payments.refund_desk import DeskRefusal
 from core.ports import BillEntry, BillKind, BillState, RefundState
 from core.reconciliation.day import MerchantDay, reconcile
+from core.reconciliation.give_back import say_give_back
 from models.payment import Payment
 from models.reconciliation import Difference, DifferenceKind
 
@@ -76,6 +78,10 @@ def test_our_number_on_another_trade_of_the_platform_is_not_what_was_paid(patien
     payment = patient.payments()[-1]
     assert (one.kind, one.number) == (DifferenceKind.THEIRS_ONLY, payment.out_trade_no)
     assert (one.facts["platform_trade_no"], one.facts["ours"]) == ("T-another", payment.platform_trade_no)
+    with pytest.raises(DeskRefusal, match="not_unknown_money"):
+        patient.write(
+            lambda session, now: say_give_back(session, one.id, operator="clerk-1", why="无对应预约", now=now)
+        )
 
 
 def test_what_the_payers_bank_took_back_and_we_never_had_agrees(patient: Patient, bills: FakeBills) -> None:
