@@ -10,7 +10,7 @@ import pytest
 from crowd import Town
 from racing import workers
 from running import blank_postgres, gunicorn, local_environ, looking_at, vault_of
-from stage import Stage, on_stage
+from stage import Stage, on_stage, on_stage_with
 from wire import in_process, over_http
 
 from migrations import upgrade
@@ -46,6 +46,25 @@ def stage_of_its_own(database: Database, tmp_path: Path) -> Iterator[Stage]:
     ):
         yield opened
         assert opened.town.broken(now=opened.clock.now()) == []
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def _beside_a_hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp(f"hospital-{request.param}")
+    with (
+        running_sandbox(folder / "sandbox", settle_delay=0.01) as platform,
+        on_stage_with(request.param, request, platform, folder) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def hospital_stage(_beside_a_hospital: Stage) -> Iterator[Stage]:
+    """One for a module. Each test begins at the machine's own time: that is what WeChat stamps its events with."""
+    _beside_a_hospital.return_to_the_present()
+    yield _beside_a_hospital
+    _beside_a_hospital.control("DELETE", "/faults")
+    assert _beside_a_hospital.town.broken(now=_beside_a_hospital.clock.now()) == []
 
 
 @pytest.fixture

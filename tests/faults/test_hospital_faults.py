@@ -3,77 +3,22 @@ and the hospital's book has one claim for each booking."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
+from at_his_system import LOST, book_of, booked, freed, paid, stands
 from cases import Case, spoil
-from sqlalchemy import update
-from stage import Stage, on_stage_with
+from stage import Stage
 
-from core.invariants import check_invariants
-from models.hospital import Hospital
 from models.schedule import Schedule
-from sandbox.testing import running_sandbox
 
 _FIVE_MINUTES = timedelta(minutes=5)
-LOST = ["drop_before", "drop_after", "error", "error_after", "garbled", "cut", "bad_signature", "other_nonce"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp(f"hospital-{request.param}")
-    with (
-        running_sandbox(folder / "sandbox", settle_delay=0.01) as platform,
-        on_stage_with(request.param, request, platform, folder) as opened,
-    ):
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _behaves_again(stage: Stage) -> Iterator[None]:
-    """Each begins at the machine's own time: that is what WeChat stamps its events with."""
-    stage.return_to_the_present()
-    yield
-    stage.control("DELETE", "/faults")
-    with stage.town.database.read() as session:
-        assert check_invariants(session, now=stage.clock.now()) == []
-
-
-def connected(stage: Stage) -> UUID:
-    """A schedule of a hospital that hands out its numbers itself."""
-    schedule_id = stage.town.schedule(numbers=2, now=stage.clock.now())
-    with stage.town.database.write() as session:
-        hospital_id = session.get_one(Schedule, schedule_id).hospital_id
-        session.execute(update(Hospital).where(Hospital.id == hospital_id).values(system="his"))
-    return schedule_id
-
-
-def booked(stage: Stage, pay: str = "online") -> Case:
-    schedule_id, stranger = connected(stage), stage.town.stranger()
-    stage.control("POST", "/login-codes", {"provider": str(stranger.provider), "open_id": stranger.open_id})
-    reply = stranger.phone.post("/appointments", stranger.wish(schedule_id, pay))
-    assert (reply.status, reply.json["status"], reply.json["slot"]["sequence"]) == (201, "pending", None), reply
-    return Case(stage, stranger, schedule_id, reply.json["id"])
-
-
-def paid(stage: Stage, case: Case) -> None:
-    assert case.open_payment().status == 201
-    stage.deliver(case.pay())
-    stage.work()
-
-
-def book_of(stage: Stage, case: Case) -> list[tuple[str, int | None]]:
-    """The hospital's claims on this case's number."""
-    number = case.shown()["number"]
-    items = stage.control("GET", "/hospital/claims")["items"]
-    return [(one["status"], one["paid_fen"]) for one in items if one["claim"] == number]
-
-
-def freed(stage: Stage, case: Case) -> bool:
-    return stage.town.slot_statuses(case.schedule_id) == {"free": 2}
+@pytest.fixture
+def stage(hospital_stage: Stage) -> Stage:
+    return hospital_stage
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -137,15 +82,6 @@ def exchanged(stage: Stage, case: Case, fee_fen: int) -> Case:
     assert (reply.json["replaces_id"], case.shown()["replaced_by_id"]) == (case.appointment_id, reply.json["id"])
     assert (case.status(), book_of(stage, case)) == ("booked", [("confirmed", 5000)]), "kept until the new one is sure"
     return Case(stage, case.stranger, there, reply.json["id"])
-
-
-def stands(stage: Stage) -> Case:
-    """Booked and paid, and the hospital has confirmed it."""
-    case = booked(stage)
-    stage.work()
-    paid(stage, case)
-    stage.work_until(case.is_booked, "booked")
-    return case
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "error", "garbled"])
