@@ -6,6 +6,7 @@ back by hand, or send it again, without asking would give it twice.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.jobs.queue import LeasedJob, backoff
 from core.payments.charge_account import ChargeAccount, lock_charge_account
-from core.payments.push_refund import FIRST_LOOK, TOO_LONG, Answer, refund_order
+from core.payments.push_refund import FIRST_LOOK, TOO_LONG, Answer, after_other_parts, refund_order
 from core.payments.refund_desk import BY_HAND, LEFT_TO_PEOPLE, standing_decision
 from core.payments.refund_pace import heed, take_turn_alone
 from core.payments.refunds import after_move, apply_refund_answer, push_at
@@ -47,7 +48,7 @@ def carry_out_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """Ask, then do what was decided, and come back until the platform has answered."""
     refund_id = UUID(job.payload["refund_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
-    found = workbench.transactions.write(lambda session, now: _take_up(session, refund_id, now=now))
+    found = workbench.transactions.write(lambda session, now: _take_up(session, workbench, refund_id, now=now))
     if not isinstance(found, _Task):
         return found
     said = _ask(workbench, found)
@@ -56,7 +57,7 @@ def carry_out_refund(workbench: Workbench, job: LeasedJob) -> datetime | None:
     return workbench.transactions.write(lambda session, now: _note(session, found, said, now=now, cause=cause))
 
 
-def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> _Task | datetime | None:
+def _take_up(session: Session, workbench: Workbench, refund_id: UUID, *, now: datetime) -> _Task | datetime | None:
     """When to come back, or None where there is nothing to do. Of a call that was made a moment ago the platform may
     not know yet (alipay.md 1.5)."""
     charge_id = session.scalar(select(Refund.charge_id).where(Refund.id == refund_id))
@@ -72,10 +73,24 @@ def _take_up(session: Session, refund_id: UUID, *, now: datetime) -> _Task | dat
     if decision.way is RefundWay.AGAIN and needs_red(session, account, refund):
         decision.done_at, refund.last_refusal = now, "red_receipt_first"  # issued since they decided
         return None
+    payment = account.payment(refund.payment_id)
+    if (back_at := _too_soon(workbench, account, refund, payment, decision.way, now=now)) is not None:
+        return back_at
+    refund.asked_at, refund.asked_times = now, refund.asked_times + 1
+    return _Task(refund, payment, decision.way)
+
+
+def _too_soon(
+    workbench: Workbench, account: ChargeAccount, refund: Refund, payment: Payment, way: RefundWay, *, now: datetime
+) -> datetime | None:
     if refund.asked_at is not None and now < refund.asked_at + FIRST_LOOK:
         return refund.asked_at + FIRST_LOOK
-    refund.asked_at, refund.asked_times = now, refund.asked_times + 1
-    return _Task(refund, account.payment(refund.payment_id), decision.way)
+    if way is not RefundWay.AGAIN:
+        return None
+    with suppress(NotConfigured):
+        gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
+        return after_other_parts(account, refund, gateway, now=now)
+    return None
 
 
 def _ask(workbench: Workbench, task: _Task) -> Said | datetime:

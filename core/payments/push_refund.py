@@ -33,6 +33,8 @@ FIRST_LOOK = timedelta(seconds=10)
 _SLOW_LOOK = timedelta(hours=1)
 TOO_LONG = timedelta(minutes=30)
 NO_ACCOUNT = "no_such_merchant"
+_HELD_UP = timedelta(seconds=5)
+"""A call may be on its way for so long, while the next one is there at once."""
 _AFTER_A_CLAIM = frozenset({RefundReason.CANCELLED, RefundReason.RESCHEDULED, RefundReason.SUSPENDED})
 _HOSPITAL_LOOK, _HOSPITAL_WAIT = timedelta(minutes=1), timedelta(hours=2)
 
@@ -76,24 +78,38 @@ def _take_up(
             return None
         if (back_at := _waits(session, account, refund, now=now)) is not None:
             return back_at
-    return _call(session, workbench, refund, account.payment(refund.payment_id), now=now)
+    return _call(session, workbench, account, refund, now=now)
 
 
 def _call(
-    session: Session, workbench: Workbench, refund: Refund, payment: Payment, *, now: datetime
+    session: Session, workbench: Workbench, account: ChargeAccount, refund: Refund, *, now: datetime
 ) -> _Call | datetime:
     """Or when to come back."""
+    payment = account.payment(refund.payment_id)
     try:
         gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
     except NotConfigured:
         log.warning("merchant_not_configured", refund=str(refund.id), merchant=payment.merchant, alarm=True)
         refund.last_refusal = NO_ACCOUNT
         return now + _SLOW_LOOK
+    if refund.status is RefundStatus.DUE and (may_go := after_other_parts(account, refund, gateway, now=now)):
+        return may_go
     back_at = take_turn(session, gateway, per_second=workbench.refunds_per_second, now=now)
     if back_at is not None:
         return back_at
     refund.asked_at, refund.asked_times = now, refund.asked_times + 1
     return _Call(gateway, refund, payment)
+
+
+def after_other_parts(
+    account: ChargeAccount, refund: Refund, gateway: PaymentGateway, *, now: datetime
+) -> datetime | None:
+    """When it may be sent, where another part of its payment was sent a moment ago. One that was asked about counts as
+    well: nobody keeps which of the two a call was."""
+    others = (one for one in account.refunds if one.payment_id == refund.payment_id and one is not refund)
+    apart = gateway.limits.refunds_apart
+    may_go = [one.asked_at + apart + _HELD_UP for one in others if apart and one.asked_at is not None]
+    return max((one for one in may_go if one > now), default=None)
 
 
 def _why_at_desk(session: Session, account: ChargeAccount, refund: Refund) -> str | None:

@@ -145,12 +145,14 @@ class Reply:
 class GatewayLimits:
     """A platform's own limits. What we do on reaching one is the core's business.
 
+    `refunds_apart`: so long after one part of a payment was sent back the next one may be.
     `card_banks`: the banks to whose cards it sends what it could not deliver; none where it knows no such way.
     `by_link`: what opens a payment is a link that is handed out, and the platform learns of the number only when the
     payer opens it: one that it does not know may still be opened, and cannot be closed before."""
 
     shortest_lead: timedelta
     refunds_per_payment: int
+    refunds_apart: timedelta = timedelta(0)
     card_banks: frozenset[str] = frozenset()
     by_link: bool = False
 

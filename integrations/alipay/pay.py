@@ -78,7 +78,10 @@ class AlipayGateway:
     provider = "alipay"
     # Least and most by 7.1 (timeout_express from 1m) and 7.6 (three months by contract; a longer one is not assumed).
     # No page counts the refunds of a trade: the number is the other wallet's, so that one rule serves both.
-    limits = GatewayLimits(shortest_lead=timedelta(seconds=60), refunds_per_payment=50)
+    # Three seconds between the refunds of one trade: rules.md 3.5.
+    limits = GatewayLimits(
+        shortest_lead=timedelta(seconds=60), refunds_per_payment=50, refunds_apart=timedelta(seconds=3)
+    )
 
     def __init__(
         self,

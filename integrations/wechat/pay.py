@@ -70,7 +70,13 @@ class WeChatPayGateway:
 
     channel = "wechat_jsapi"
     provider = "wechat_pay"
-    limits = GatewayLimits(shortest_lead=timedelta(seconds=60), refunds_per_payment=50, card_banks=_CARD_BANKS)
+    # Parts of an order a minute apart: PAY, introduction of refunds (rules.md 3.4).
+    limits = GatewayLimits(
+        shortest_lead=timedelta(seconds=60),
+        refunds_per_payment=50,
+        refunds_apart=timedelta(minutes=1),
+        card_banks=_CARD_BANKS,
+    )
 
     def __init__(
         self,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from uuid import UUID
 
 import pytest
-from harness import Patient
+from families import bundled, family, ids_of, pay
+from harness import Patient, beside
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from core.payments.refund_desk import Word, say_of_refund
 from core.ports import ProviderRefused, ProviderUnavailable, RefundAnswer, RefundOrder, RefundState
 from models.charge import ChargeLine, Leg
 from models.notice import Notice, NoticeKind
 from models.payment import RefundLine, RefundStatus
+from models.refund_decision import RefundWay
 
 
 @pytest.fixture
@@ -31,6 +35,51 @@ def statuses(patient: Patient) -> list[RefundStatus]:
 
 def sent(patient: Patient) -> list[str]:
     return [number for verb, number in patient.gateway.calls if verb == "open_refund"]
+
+
+def in_parts(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family of three has paid at once, and each cancels, at a platform that wants a minute between the parts."""
+    monkeypatch.setattr(patient.gateway, "limits", replace(patient.gateway.limits, refunds_apart=timedelta(minutes=1)))
+    patient.schedule_id = beside(patient, numbers=4)
+    ids = ids_of(bundled(patient, family(patient, 3)))
+    pay(patient, ids[0])
+    patient.gateway.refund_settles_as = RefundState.SUCCEEDED
+    for one in ids:
+        patient.cancel(one)
+
+
+def test_parts_of_one_payment_are_sent_as_far_apart_as_the_platform_wants(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_parts(patient, monkeypatch)
+    for done in (1, 2, 3):
+        patient.work()
+        assert len(sent(patient)) == done
+        patient.work(after=timedelta(seconds=60))
+        assert len(sent(patient)) == done, "refused it would go to the desk, or slow down all others"
+        patient.clock.advance(timedelta(seconds=5))
+    assert statuses(patient) == [RefundStatus.SUCCEEDED] * 3
+    assert sorted(sent(patient)) == sorted(one.out_refund_no for one in patient.refunds())
+    patient.assert_sound()
+
+
+def test_parts_that_two_people_send_again_lie_apart_as_well(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_parts(patient, monkeypatch)
+    patient.gateway.refuse_refunds = ProviderRefused("USER_ACCOUNT_ABNORMAL")
+    for _ in range(3):
+        patient.work(after=timedelta(minutes=2))
+    assert statuses(patient) == [RefundStatus.DESK] * 3
+    patient.gateway.refuse_refunds, before = None, len(sent(patient))
+    patient.clock.advance(timedelta(minutes=2))
+    for refund, operator in product(patient.refunds(), ("clerk-1", "clerk-2")):
+        word = Word(RefundWay.AGAIN, "账户已恢复", operator)
+        patient.write(lambda session, now, of=refund.id, word=word: say_of_refund(session, of, word, now=now))
+    for done in (1, 2, 3):
+        patient.work()
+        assert len(sent(patient)) - before == done
+        patient.clock.advance(timedelta(minutes=1, seconds=5))
+    assert statuses(patient) == [RefundStatus.SUCCEEDED] * 3
+    patient.assert_sound()
 
 
 def test_first_it_is_due_under_a_number_then_it_is_sent(patient: Patient, cancelled: UUID) -> None:

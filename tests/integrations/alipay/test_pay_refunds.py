@@ -266,6 +266,7 @@ def test_a_refund_that_cannot_be_written_is_not_sent(
 
 def test_the_limits_are_those_of_the_contract_everybody_has(gateway: AlipayGateway) -> None:
     assert (gateway.limits.shortest_lead.total_seconds(), gateway.limits.refunds_per_payment) == (60, 50)
+    assert gateway.limits.refunds_apart.total_seconds() == 3
     assert gateway.counted_as == APP_ID
 
 

@@ -257,6 +257,6 @@ def test_a_number_that_would_break_the_signature_is_never_sent(
 
 def test_the_limits_are_those_of_the_platform(gateway: WeChatPayGateway) -> None:
     assert gateway.limits.shortest_lead == timedelta(minutes=1)
-    assert gateway.limits.refunds_per_payment == 50
+    assert (gateway.limits.refunds_per_payment, gateway.limits.refunds_apart) == (50, timedelta(minutes=1))
     assert (gateway.channel, gateway.provider) == ("wechat_jsapi", "wechat_pay")
     assert (gateway.merchant, gateway.app) == ("renmin", "yuezhen")
