@@ -6,7 +6,7 @@ Nothing is changed here but those rows and what platforms took for themselves, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from models.base import new_id
 from models.payment import Payment, PaymentStatus, Refund, RefundStatus
 from models.reconciliation import BillDay, BillLine, Difference, DifferenceEnd, DifferenceKind
 
+_AT_ONCE = 1000
 _NEVER_ARRIVED = ("abnormal", "not_refunded")
 PAYMENT, REFUND, MOVEMENTS = "payment", "refund", "movements"
 _AT_PLATFORM = frozenset({RefundStatus.PROCESSING, RefundStatus.SUCCEEDED, RefundStatus.ABNORMAL, RefundStatus.CLOSED})
@@ -47,9 +48,7 @@ def match_day(session: Session, adapters: Adapters, bill: BillDay, *, now: datet
     before = _told_before(session, whose, bill)
     found = [*_of_lines(ours, bill.day, lines, before), *_ours_only(session, whose, bill.day)]
     moved = list(_of_movements(bill, lines))
-    for one in [*found, *moved]:
-        _note(session, bill, one, now=now)
-    session.flush()
+    _note(session, bill, [*found, *moved], now=now)
     _end_found(session, whose, bill.day, {one.number for one in moved}, now=now)
     return open_differences(session, bill.provider, bill.merchant)
 
@@ -212,32 +211,45 @@ def _of_movements(bill: BillDay, lines: list[BillLine]) -> Iterator[Found]:
             yield Found(DifferenceKind.AMOUNT_DIFFERS, MOVEMENTS, f"{bill.day}/{name}", facts)
 
 
-def _note(session: Session, bill: BillDay, found: Found, *, now: datetime) -> None:
-    """Written once. What is only late has no harm in it, and ends with being told."""
-    known = select(Difference.id).where(
-        Difference.provider == bill.provider,
-        Difference.merchant == bill.merchant,
-        Difference.kind == found.kind,
-        Difference.entry == found.entry,
-        Difference.number == found.number,
-    )
-    if session.scalar(known) is not None:
-        return
-    made = Difference(
-        id=new_id(),
-        provider=bill.provider,
-        merchant=bill.merchant,
-        day=bill.day,
-        kind=found.kind,
-        entry=found.entry,
-        number=found.number,
-        facts=found.facts,
-        opened_at=now,
-    )
-    if found.kind is DifferenceKind.LATE:
-        made.end(DifferenceEnd.FOUND, at=now)
-    session.add(made)
+def _note(session: Session, bill: BillDay, found: Sequence[Found], *, now: datetime) -> None:
+    """Each is written once. What is only late has no harm in it, and ends with being told."""
+    known = _known(session, bill, found)
+    for one in found:
+        if (one.kind, one.entry, one.number) in known:
+            continue
+        known.add((one.kind, one.entry, one.number))
+        made = Difference(
+            id=new_id(),
+            provider=bill.provider,
+            merchant=bill.merchant,
+            day=bill.day,
+            kind=one.kind,
+            entry=one.entry,
+            number=one.number,
+            facts=one.facts,
+            opened_at=now,
+        )
+        if one.kind is DifferenceKind.LATE:
+            made.end(DifferenceEnd.FOUND, at=now)
+        session.add(made)
     session.flush()
+
+
+def _known(session: Session, bill: BillDay, found: Sequence[Found]) -> set[tuple[DifferenceKind, str, str]]:
+    """Asked for many at once: whoever else sells on the merchant number has thousands, and others wait meanwhile."""
+    known: set[tuple[DifferenceKind, str, str]] = set()
+    for kind, entry in {(one.kind, one.entry) for one in found}:
+        numbers = [one.number for one in found if (one.kind, one.entry) == (kind, entry)]
+        query = select(Difference.number).where(
+            Difference.provider == bill.provider,
+            Difference.merchant == bill.merchant,
+            Difference.kind == kind,
+            Difference.entry == entry,
+        )
+        for at in range(0, len(numbers), _AT_ONCE):
+            some = session.scalars(query.where(Difference.number.in_(numbers[at : at + _AT_ONCE])))
+            known |= {(kind, entry, number) for number in some}
+    return known
 
 
 def _end_found(session: Session, whose: Merchant, day: date, moved: Set[str], *, now: datetime) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bills import FakeBills, another_paid
 from fakes import FakeAdapters
 from harness import REQUEST, Patient
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from core.clock import hospital_day
 from core.payments.refund_desk import DeskRefusal
@@ -96,6 +97,37 @@ def test_what_the_payers_bank_took_back_and_we_never_had_agrees(patient: Patient
         replace(entries[0], out_trade_no=number, platform_trade_no="T-revoked", state=BillState.REVOKED),
     ]
     assert told(close_day(patient)) == []
+
+
+def test_thousands_of_another_system_are_looked_up_together(patient: Patient, bills: FakeBills) -> None:
+    """It sells on the same merchant number, and on SQLite nobody books while a day is written."""
+    patient.paid()
+
+    def with_strangers(count: int) -> Callable[[list[BillEntry]], list[BillEntry]]:
+        numbers = [f"HIS{one:05}" for one in range(count)]
+        return lambda entries: [
+            *entries, *(replace(entries[0], out_trade_no=one, platform_trade_no=f"42{one}") for one in numbers)
+        ]  # fmt: skip
+
+    bills.spoil = with_strangers(2)
+    close_day(patient)
+    few = statements(patient)
+    patient.clock.advance(timedelta(days=1))
+    another_paid(patient)
+    bills.spoil = with_strangers(40)
+    assert len(close_day(patient)) > 40
+    assert statements(patient) <= few + 2
+
+
+def statements(patient: Patient) -> int:
+    """How many a look at today takes, once its bill is there."""
+    sent: list[str] = []
+    engine = patient.workbench.transactions.database.engine
+    listener = lambda *said: sent.append(said[2])  # noqa: E731 - to be taken away again
+    event.listen(engine, "before_cursor_execute", listener)
+    close_day(patient)
+    event.remove(engine, "before_cursor_execute", listener)
+    return len(sent)
 
 
 def test_two_payments_under_no_number_of_ours_are_two_rows(patient: Patient, bills: FakeBills) -> None:
