@@ -196,6 +196,12 @@ class HoldEnding(Conflict):
     code = "hold_ending"
 
 
+class LinkOpen(Conflict):
+    """The link that was handed out for it can be opened until `retry_at`, and closed by nobody before."""
+
+    code = "link_open"
+
+
 class NotPayable(Conflict):
     code = "not_payable"
 
@@ -204,7 +210,7 @@ class AlreadyPaid(Conflict):
     code = "already_paid"
 
 
-# --- joining accounts
+# --- accounts and grants
 
 
 class JoinConflict(Conflict):
@@ -223,9 +229,6 @@ class AccountInUse(Conflict):
     """It cannot be closed yet. The facts say how many of what stand in the way."""
 
     code = "account_in_use"
-
-
-# --- grants
 
 
 class GrantRefused(Conflict):
@@ -280,8 +283,7 @@ class ChangeLimit(Conflict):
 
 
 class OwnPhone(Conflict):
-    """The dependent's phone is that of whoever books, or might be, since theirs is not known: nobody agrees by it in
-    another's place."""
+    """The dependent's phone is that of whoever books, or may be: nobody agrees by it in another's place."""
 
     code = "own_phone"
 

@@ -43,7 +43,7 @@ PROBLEM_SCHEMA = {
 }
 _RETRY_AFTER = {"description": "seconds", "schema": {"type": "integer", "minimum": 1}}
 _TOLD_WHEN = {
-    "check_limit", "closed_hours", "not_released", "numbers_in_flight", "rate_limited", "rebook_too_soon",
+    "check_limit", "closed_hours", "link_open", "not_released", "numbers_in_flight", "rate_limited", "rebook_too_soon",
     "request_in_progress",
 }  # fmt: skip
 

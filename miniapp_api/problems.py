@@ -24,11 +24,9 @@ class Problem:
     en: Words
 
 
-def _problem(status: int, zh: str, zh_detail: str, en: str, en_detail: str) -> Problem:
+def _p(status: int, zh: str, zh_detail: str, en: str, en_detail: str) -> Problem:
     return Problem(status, Words(zh, zh_detail), Words(en, en_detail))
 
-
-_p = _problem
 
 PROBLEMS: Mapping[str, Problem] = {
     # --- the request itself
@@ -203,6 +201,9 @@ PROBLEMS: Mapping[str, Problem] = {
     "hold_ending": _p(
         409, "支付时间快到了", "剩余时间不够支付，请重新预约。",
         "The hold is about to end", "Too little time is left to pay. Please book again."),
+    "link_open": _p(
+        409, "之前的支付链接还没有失效", "请在该链接中完成支付，或等它失效后再用其他方式支付。",
+        "The earlier payment link is still good", "Please pay where it leads to, or wait until it ends."),
     "not_payable": _p(
         409, "现在不能支付", "请刷新后查看预约的状态。",
         "It cannot be paid now", "Please refresh and look at the appointment."),
@@ -259,8 +260,7 @@ PROBLEMS: Mapping[str, Problem] = {
         "The phone is not proven", "Please let your wallet confirm the phone once more, or ask for a new code."),
     "grant_refused": _p(
         409, "授权码无效", "授权码有误、已使用、已过期，或是您自己的授权码。请向对方重新获取。",
-        "The code does not work",
-        "It is wrong, was used, is too old, or is your own. Please ask for a new one."),
+        "The code does not work", "It is wrong, was used, is too old, or is your own. Please ask for a new one."),
     "grant_limit": _p(
         409, "授权数量已满", "请先结束不再需要的授权。",
         "No more grants", "Please end one that is no longer needed."),

@@ -132,9 +132,9 @@ class OpenedPaymentReply(PaymentReply):
             "description": "goes unchanged into wx.requestPayment, my.tradePay or the bridge of the official account; "
             "of `wechat_h5` it is `h5_url`, a place to go to within 5 minutes, outside of WeChat, where "
             "`&redirect_url=` may be added, and of `alipay_wap` it is `url`, good until `expires_at`: until then no "
-            "other channel is opened (503, with `retry_at`), and in its last minute this one neither. A request that "
-            "is repeated with its key is told the same place again, so "
-            "ask with a new key for one that is still good",
+            "other channel is opened (`link_open`, with `retry_at`), and in its last minute this one neither. A "
+            "request that is repeated with its key is told the same place again, so ask with a new key for one that is "
+            "still good",
             "example": {
                 "timeStamp": "1795313280",
                 "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",

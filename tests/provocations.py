@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -417,6 +418,16 @@ def _too_little_time(ward: Ward) -> Reply:
     phone = ward.log_in("a")
     appointment_id = held(ward, phone)
     ward.clock.advance(timedelta(minutes=14))
+    return pay(phone, appointment_id)
+
+
+@provokes("link_open")
+def _a_link_that_nobody_has_opened(ward: Ward) -> Reply:
+    phone, gateway = ward.log_in("a"), ward.adapters.the_gateway
+    appointment_id = held(ward, phone)
+    gateway.limits = replace(gateway.limits, by_link=True)
+    gateway.trades.pop(pay(phone, appointment_id).json["out_trade_no"])
+    ward.clock.advance(timedelta(minutes=4, seconds=30))
     return pay(phone, appointment_id)
 
 

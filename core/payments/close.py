@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.payments.charge_account import lock_charge_account, look_at_charge
 from core.payments.settle import apply_trade_answer
 from core.ports import CloseOutcome, PaymentGateway, ProviderError, TradeAnswer, TradeState
+from core.refusals import LinkOpen, ProviderDown
 from core.registry import NotConfigured
 from core.workbench import Workbench
 from models.payment import Payment, PaymentStatus
@@ -74,17 +75,17 @@ def may_be_opened(gateway: PaymentGateway, payment: Payment, *, now: datetime) -
     return gateway.limits.by_link and now < payment.expires_at
 
 
-def last_link_ends_at(workbench: Workbench, charge_id: UUID) -> datetime | None:
-    """Until then a link that nobody has opened stands in the way; None where none does."""
+def why_not_closed(workbench: Workbench, charge_id: UUID) -> LinkOpen | ProviderDown:
+    """What is told to whoever wants another way to pay: a link that nobody has opened ends by itself."""
     now = workbench.transactions.clock.now()
-    ends_at = None
     for payment in workbench.transactions.read(
         lambda session, _now: _open_payments(session, charge_id, unwanted_only=False)
     ):
         with suppress(NotConfigured):
             gateway = workbench.adapters.gateway_of(payment.channel, payment.merchant, payment.app)
-            ends_at = payment.expires_at if may_be_opened(gateway, payment, now=now) else ends_at
-    return ends_at
+            if may_be_opened(gateway, payment, now=now):
+                return LinkOpen(retry_at=payment.expires_at)
+    return ProviderDown()
 
 
 def write_answer(workbench: Workbench, payment: Payment, answer: TradeAnswer, *, cause: Cause) -> None:

@@ -20,7 +20,7 @@ from core.locks import hold_identity
 from core.numbers import trade_number
 from core.payments.ask import FIRST_ASK
 from core.payments.charge_account import ChargeAccount, lock_charge_account, lock_charge_account_for
-from core.payments.close import close_at_platform, last_link_ends_at, may_be_opened, write_answer
+from core.payments.close import close_at_platform, may_be_opened, why_not_closed, write_answer
 from core.ports import (
     PaymentGateway,
     PaymentOrder,
@@ -208,7 +208,7 @@ def open_at_platform(
     """Call the platform, closing an older prepay of another payer first. `client_ip` is told to a platform that wants
     it, and kept nowhere: one that was told another address may not open its number again, and is given a new one.
 
-    Raises: AlreadyPaid, NotPayable, HoldEnding, ProviderDown."""
+    Raises: AlreadyPaid, NotPayable, HoldEnding, LinkOpen, ProviderDown."""
     payment = intent.payment or _make_room(workbench, intent, cause=cause)
     opened = _open(workbench, payment, client_ip=client_ip, cause=cause)
     if not opened.stuck:
@@ -245,7 +245,7 @@ def _make_room(workbench: Workbench, intent: PaymentIntent, *, cause: Cause) -> 
 
     payment = workbench.transactions.write(step)
     if payment is None:
-        raise ProviderDown(retry_at=last_link_ends_at(workbench, intent.charge_id))
+        raise why_not_closed(workbench, intent.charge_id)
     return payment
 
 

@@ -11,7 +11,7 @@ from flask import Response, request
 from core.payments.ask import look_at_payment
 from core.payments.open import Opened, Payer, PaymentIntent, intend_payment, note_opened, open_at_platform
 from core.payments.views import own_payment, view_payment
-from core.refusals import AlreadyPaid, HoldEnding, NotPayable, ProviderDown
+from core.refusals import AlreadyPaid, HoldEnding, LinkOpen, NotPayable, ProviderDown
 from core.transactions import OutcomeUnknown
 from core.workbench import Workbench
 from miniapp_api.auth import current_caller
@@ -69,7 +69,7 @@ class OpenPayment:
     reply=OpenedPaymentReply,
     status=201,
     keyed=True,
-    refusals=(NotFound, NotPayable, AlreadyPaid, HoldEnding, ProviderDown),
+    refusals=(NotFound, NotPayable, AlreadyPaid, HoldEnding, LinkOpen, ProviderDown),
     summary="Open a payment",
 )
 def open_payment(appointment_id: UUID, body: dict[str, Any]) -> Response:

@@ -61,7 +61,7 @@ def test_one_that_nobody_opens_lets_the_patient_pay_another_way(stage: Stage) ->
     other = Case(case.place, case.stranger, case.schedule_id, case.appointment_id)
     refused = other.open_payment_once()
     assert isinstance(refused, Reply)
-    assert (refused.status, refused.code) == (503, "provider_unavailable")
+    assert (refused.status, refused.code) == (409, "link_open")
     assert refused.json["retry_at"] == case.shown()["payment"]["expires_at"]
     stage.work(after=timedelta(minutes=5, seconds=1))
     assert [one.status for one in case.payments()] == [PaymentStatus.CLOSED]

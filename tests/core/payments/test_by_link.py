@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.payments.ask import look_at_payment
 from core.payments.open import LINK_LASTS, Payer
 from core.ports import GatewayLimits, PaymentOrder, ProviderRefused, TradeAnswer, TradeState
-from core.refusals import ProviderDown
+from core.refusals import LinkOpen
 from models.account import Account
 from models.appointment import AppointmentStatus
 from models.payment import PaymentStatus, RefundReason
@@ -112,7 +112,7 @@ def test_a_patient_who_looks_is_told_that_it_waits(patient: Patient, link: LinkG
 
 def test_another_way_waits_while_the_link_can_be_opened(patient: Patient, link: LinkGateway, held: UUID) -> None:
     other = another_payer(patient)
-    with pytest.raises(ProviderDown) as refused:
+    with pytest.raises(LinkOpen) as refused:
         patient.open_payment(held, other)
     assert refused.value.retry_at == patient.payments()[0].expires_at
     assert statuses(patient) == [PaymentStatus.PENDING]
@@ -142,7 +142,7 @@ def test_a_refusal_to_make_it_again_does_not_end_the_link_that_was_handed_out(
         patched.setattr(link, "open_payment", refuses)
         assert patient.open_payment(held) is not None
     assert statuses(patient) == [PaymentStatus.PENDING]
-    with pytest.raises(ProviderDown):
+    with pytest.raises(LinkOpen):
         patient.open_payment(held, another_payer(patient))
     link.visit(number)
     patient.hear(link.pay(number))
@@ -170,7 +170,7 @@ def test_in_its_last_minute_a_link_is_not_handed_out_again(patient: Patient, lin
     patient.clock.advance(LINK_LASTS - timedelta(seconds=61))
     assert patient.open_payment(held) is None
     patient.clock.advance(timedelta(seconds=1))
-    with pytest.raises(ProviderDown) as refused:
+    with pytest.raises(LinkOpen) as refused:
         patient.open_payment(held)
     assert (refused.value.retry_at, len(link.orders)) == (ends_at, 1)
     patient.clock.advance(timedelta(seconds=60))
