@@ -152,9 +152,9 @@ class GatewayLimits:
 
     shortest_lead: timedelta
     refunds_per_payment: int
-    refunds_apart: timedelta = timedelta(0)
     card_banks: frozenset[str] = frozenset()
     by_link: bool = False
+    refunds_apart: timedelta = timedelta(0)
 
 
 class PaymentGateway(Protocol):
