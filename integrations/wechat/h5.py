@@ -12,7 +12,7 @@ from integrations.wechat._schemas import H5Schema
 from integrations.wechat.pay import WeChatPayGateway
 
 SCENE = "Wap"
-"""A page in a browser, on whatever phone."""
+"""A page in a browser, on whatever phone. iOS and Android are words for an app of one's own, which names itself."""
 
 
 class WeChatH5Gateway(WeChatPayGateway):

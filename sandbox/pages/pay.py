@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from flask import render_template, request
 
+from sandbox.config import is_loopback
 from sandbox.context import this_sandbox
 from sandbox.pages.frame import PageError, field, page_blueprint
 from sandbox.pages.wallets import WALLETS, Wallet
@@ -16,9 +18,12 @@ LONGEST = 4096
 
 @pay.get("/pay")
 def sheet() -> str:
-    """A form for the params, or the sheet they open: from `client_params` as JSON, or as a query of their own."""
+    """A form for the params, or the sheet they open: from `client_params` as JSON, or as a query of their own, as a
+    browser brings them that was led to an `h5_url`."""
     if not request.args:
         return render_template("pay.html", sheet=None, params="", outcome=None)
+    if "prepay_id" in request.args and not _comes_from_registered():
+        raise PageError(403, "referer_unknown")
     params = _params(request.args.get("client_params"), request.args.to_dict())
     return _shown(params, None)
 
@@ -39,6 +44,16 @@ def decide() -> str:
     except NotPossible as refused:
         raise PageError(409, refused.code) from refused
     return _shown(params, outcome)
+
+
+def _comes_from_registered() -> bool:
+    """Loopback, and the host of what is tested, stand for the domain registered for H5 payments (section 4.4). A
+    browser that was led nowhere, as by a pasted address, names none."""
+    try:
+        host = urlsplit(request.headers.get("Referer", "")).hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (is_loopback(host) or host == urlsplit(this_sandbox().settings.product_url).hostname)
 
 
 def _shown(params: Mapping[str, str], outcome: str | None) -> str:

@@ -27,6 +27,10 @@ SAYINGS: Mapping[str, tuple[str, str]] = {
     "pay_sign_invalid": ("支付签名错误", "paySign is wrong"),
     "prepay_unknown": ("没有这个预支付单", "there is no such prepay_id"),
     "prepay_expired": ("预支付单已过期", "the prepay_id has run out"),
+    "referer_unknown": (
+        "商家参数格式有误，请联系商家解决",
+        "the page that led here is not of the domain registered for H5 payments, or says no Referer",
+    ),
     "order_not_found": ("没有这个订单", "there is no such order"),
     "order_paid": ("订单已支付", "the order has been paid"),
     "order_closed": ("订单已关闭", "the order has been closed"),

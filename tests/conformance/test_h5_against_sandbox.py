@@ -50,7 +50,7 @@ def test_whoever_goes_there_pays_and_it_is_told(
     sandbox: Any, mailbox: Mailbox, gateway: WeChatH5Gateway, order: PaymentOrder
 ) -> None:
     params = gateway.open_payment(order)
-    page = requests.get(params["h5_url"], timeout=10)
+    page = requests.get(params["h5_url"], headers={"Referer": "http://127.0.0.1:8000/h5/"}, timeout=10)
     assert (page.status_code, order.out_trade_no in page.text) == (200, True)
     assert gateway.find_payment(order.out_trade_no).state is TradeState.UNPAID
     sandbox.control(f"payments/{order.out_trade_no}/pay", client_params=dict(params))

@@ -59,7 +59,8 @@ def test_only_those_who_are_granted_it_may_be_paid_so(box: Any) -> None:
 def test_a_browser_that_goes_there_sees_the_order_and_pays(box: Any) -> None:
     number = box.number()
     place_to_go = place(box, number).json()["h5_url"]
-    browser = Browser(box.running.base_url).open(f"{place_to_go}&redirect_url=https%3A%2F%2Fa.cn")
+    led = {"Referer": "http://127.0.0.1:8000/h5/"}
+    browser = Browser(box.running.base_url).open(f"{place_to_go}&redirect_url=https%3A%2F%2Fa.cn", headers=led)
     assert "¥15.00" in browser.text
     browser.submit("pay", deed="pay")
     assert "已支付" in browser.text
@@ -69,6 +70,15 @@ def test_a_browser_that_goes_there_sees_the_order_and_pays(box: Any) -> None:
     assert (found["trade_type"], found["trade_state"]) == ("MWEB", "SUCCESS")
     assert found["payer"].keys() == {"openid"}
     assert box.told(box.receiver.received[0]) == found
+
+
+@pytest.mark.parametrize("referer", [None, "", "https://elsewhere.example/h5/", "http://[::1", "127.0.0.1"])
+def test_who_was_not_led_there_from_the_registered_domain_is_refused(box: Any, referer: str | None) -> None:
+    place_to_go = place(box, box.number()).json()["h5_url"]
+    headers = {} if referer is None else {"Referer": referer}
+    seen = Browser(box.running.base_url).open(place_to_go, headers=headers)
+    assert seen.page.status_code == 403
+    assert "商家参数格式有误" in seen.text
 
 
 def test_nobody_is_known_before_it_is_paid(box: Any) -> None:
