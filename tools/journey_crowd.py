@@ -35,6 +35,7 @@ class Person:
     appointment: dict[str, Any] | None = None
     entry_id: str = ""
     out_trade_no: str = ""
+    client_params: dict[str, Any] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
 
     def arrive(self) -> None:
@@ -88,7 +89,7 @@ class Person:
         assert self.appointment is not None
         path = f"/appointments/{self.appointment['id']}/payments"
         opened = self.client("POST", path, {"channel": self.wallet.channel}, expect=201, keyed=True)
-        self.out_trade_no = str(opened["out_trade_no"])
+        self.out_trade_no, self.client_params = str(opened["out_trade_no"]), opened["client_params"]
         return self.out_trade_no
 
     def pay(self) -> None:

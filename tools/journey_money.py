@@ -1,7 +1,8 @@
 """A hospital's money from one day to the next morning, as `make journey PERSON=money` plays it, on a run of its own.
 
-Somebody pays twice, a payment is heard of too late, a refund does not arrive, and a day of 300 numbers is suspended. In
-the morning the platforms' bills are held against the books; five lines of one were made wrong, and each must be found.
+Somebody pays twice, a payment is heard of too late, a refund does not arrive, two pay from a browser, and a day of 300
+numbers is suspended. In the morning the platforms' bills are held against the books; five lines of one were made wrong,
+and each must be found.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from journey_client import ZONE, Teller, check, control, eventually, operator, operator_says
 from journey_clinic import DAYS_AHEAD, FEE_FEN, HalfDay, write_directory
@@ -27,7 +29,7 @@ PEOPLE = int(os.environ.get("PEOPLE") or 300)
 _SEGMENTS = 6
 _EACH = -(-PEOPLE // (2 * _SEGMENTS))
 _LASTS = timedelta(minutes=8)
-_OTHERS = 4
+_OTHERS = 6
 """Numbers of the other day, for those whose stories are told one by one."""
 
 
@@ -47,6 +49,7 @@ class Money:
         late = self.begin_too_late()
         self.pay_twice()
         self.miss_a_refund()
+        self.pay_from_browsers()
         self.gather()
         self.suspend_the_day()
         self.hear_too_late(late)
@@ -139,6 +142,26 @@ class Money:
         operator(*word, "--operator", "clerk-2")
         seen = eventually(person.see, is_refunded, "what two people have given back is back")
         self.tell("clerk-1 and clerk-2 gave it back by hand", told(seen))
+
+    # --- without a mini-program at hand
+
+    def pay_from_browsers(self) -> None:
+        """One by WeChat Pay's H5, and one at the cashier that Alipay's signed address leads to; she cancels."""
+        by_h5, by_wap = (
+            self.holder(replace(WECHAT, channel="wechat_h5")),
+            self.holder(replace(ALIPAY, channel="alipay_wap")),
+        )
+        by_h5.pay()
+        by_wap.open_payment()
+        with urlopen(by_wap.client_params["url"], timeout=30) as cashier:
+            place = cashier.geturl()
+        with urlopen(place, data=b"deed=pay", timeout=30) as answer:
+            check(answer.status == 200, "the cashier takes no money")
+        for one in (by_h5, by_wap):
+            eventually(one.see, lambda seen: seen["status"] == "booked", "what was paid from a browser is booked")
+        by_wap.cancel()
+        seen = eventually(by_wap.see, is_refunded, "what was paid from a browser is back")
+        self.tell("two paid from a browser", f"by H5: booked; by WAP, and cancelled: {told(seen)}")
 
     # --- a day
 
