@@ -49,7 +49,7 @@ def test_f_45_without_any_event_it_is_found_by_asking(stage: Stage, wallet: Wall
     wallet.spoil(stage, "notice.refund", "drop")
     case = wallet.opened(stage)
     case.pay()
-    stage.work_until(case.is_booked, "booked by asking")
+    stage.work_until(case.is_booked, "booked by asking", most=60)
     assert case.cancel().status == 200
     stage.work_until(case.is_refunded, "refunded by asking")
     assert stage.inbox() == []
@@ -274,7 +274,7 @@ def test_f_43_events_out_of_order_end_where_the_platform_is(stage: Stage, wallet
     case = wallet.opened(stage)
     wallet.spoil(stage, "notice.payment", "drop")
     event_id = case.pay()
-    stage.work_until(case.is_booked, "booked by asking")
+    stage.work_until(case.is_booked, "booked by asking", most=60)
     assert case.cancel().status == 200
     stage.work_until(case.is_refunded, "refunded")
     stage.control("POST", f"/notices/{event_id}/resend", {})

@@ -68,7 +68,7 @@ def test_without_any_event_it_is_found_by_asking(stage: Stage) -> None:
     stage.control("POST", "/faults", {"target": "notice.payment", "kind": "drop", "match": {"merchant": "fuyou"}})
     case = opened_at(stage, "fuyou")
     case.pay()
-    stage.work_until(case.is_booked, "booked by asking")
+    stage.work_until(case.is_booked, "booked by asking", most=60)
     assert stage.inbox() == []
 
 
