@@ -42,7 +42,11 @@ def list_appeals(operator: str, hospital: str | None, limit: int) -> None:
         )
         return [_told(one, now=now) for one in found]
 
-    for said in workbench.transactions.write(step):
+    try:
+        found = workbench.transactions.write(step)
+    except DomainError as error:
+        sys.exit(error.code)
+    for said in found:
         click.echo(json.dumps(said, default=str, ensure_ascii=False))
 
 

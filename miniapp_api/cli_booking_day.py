@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
 from core.booking.day import at_desk
-from core.booking.day.queue import queue_of
+from core.booking.day.queue import queue_to_call
 from core.booking.follow_up import right
 from core.tickets import BadTicket
 from miniapp_api.cli_operator import by_operator, operator_option
@@ -53,7 +53,10 @@ def check_in(named: str, operator: str, overrule: bool) -> None:
 @with_appcontext
 def queue(schedule_id: UUID) -> None:
     """Who waits, in the order in which they are called: one line of JSON each."""
-    waiting = services().workbench.transactions.read(lambda session, _now: queue_of(session, schedule_id))
+    try:
+        waiting = services().workbench.transactions.read(lambda session, _now: queue_to_call(session, schedule_id))
+    except DomainError as error:
+        sys.exit(error.code)
     for one in waiting:
         arrival = one.arrival
         said = {

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from click.testing import Result
 from sqlalchemy import text
 from ward import Ward, add, book, strike
 from wire import Phone
+
+from models.hospital import Hospital
 
 SAID = "孩子突发高烧，当天已电话告知窗口"
 ANSWER = "经核实当天已来电说明"
@@ -37,6 +40,11 @@ def rows(ward: Ward, table: str) -> int:
         return int(session.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one())
 
 
+def hospital_code(ward: Ward, appointment: dict[str, Any]) -> str:
+    there = UUID(appointment["hospital"]["id"])
+    return ward.workbench.transactions.read(lambda session, _now: session.get_one(Hospital, there).code)
+
+
 def test_from_the_strike_to_the_answer(ward: Ward) -> None:
     an, bo = ward.log_in("an"), ward.log_in("bo")
     appointment, strike_id = struck(ward, an)
@@ -53,6 +61,10 @@ def test_from_the_strike_to_the_answer(ward: Ward) -> None:
 
     (listed,) = said(run(ward, "list-appeals", "--operator", "clerk-1"))
     assert (listed["strike_id"], listed["text"], listed["late"]) == (strike_id, SAID, False)
+    (here,) = said(run(ward, "list-appeals", "--operator", "clerk-1", "--hospital", hospital_code(ward, appointment)))
+    assert here["strike_id"] == strike_id
+    nowhere = run(ward, "list-appeals", "--operator", "clerk-1", "--hospital", "NOPE")
+    assert (nowhere.exit_code, nowhere.output) == (1, "not_found\n"), "no list, and not an empty one"
     decide = ("decide-appeal", appointment["number"], "--grant", "--answer", ANSWER, "--operator", "clerk-1")
     assert [said(run(ward, *decide))[0]["decided"] for _ in range(2)] == [True, False]
     other = run(ward, *("--reject" if one == "--grant" else one for one in decide))

@@ -75,6 +75,18 @@ def test_a_patient_arrives_waits_and_is_seen(ward: Ward) -> None:
     assert log == [("desk", "appointment.fulfil"), ("desk-3", "appointment.check_in")]
 
 
+def test_a_number_is_found_however_it_is_typed_and_a_half_day_that_is_none_is_told(ward: Ward) -> None:
+    """Full-width digits come from a Chinese keyboard, blanks from reading aloud; an empty queue means an empty room."""
+    an, schedule_id = ward.log_in("an"), schedule(ward)
+    mine = number(ward, an, schedule_id)
+    wide = mine["number"].translate({ord(str(one)): ord("\N{FULLWIDTH DIGIT ZERO}") + one for one in range(10)})
+    for typed in (wide, f" {mine['number'][:6]} {mine['number'][6:]} "):
+        (checked,) = said(desk(ward, "check-in", typed, "--overrule"))
+        assert (checked["number"], checked["status"]) == (mine["number"], "arrived")
+    nowhere = desk(ward, "queue", mine["id"])
+    assert (nowhere.exit_code, nowhere.output) == (1, "not_found\n")
+
+
 def test_who_was_seen_comes_again_on_the_same_registration(ward: Ward) -> None:
     an, terms = ward.log_in("an"), {"min_identity_level": 0, "follow_up_days": 3}
     first = ward.schedule(terms=terms)

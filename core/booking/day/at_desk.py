@@ -5,6 +5,7 @@ Every act names the operator, and the patient can read it. What was done already
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from uuid import UUID
 
@@ -29,7 +30,8 @@ from models.strike import Lift, Strike, StrikeKind
 
 
 def appointment_named(session: Session, tickets: Tickets, named: str, *, now: datetime) -> UUID:
-    """By number, or by the code of a visit pass. Raises: NotFound, core.tickets.BadTicket."""
+    """By number, or by the code of a visit pass, however it was typed. Raises: NotFound, core.tickets.BadTicket."""
+    named = "".join(unicodedata.normalize("NFKC", named).split())
     if not named.isdecimal():
         return read_visit_pass(session, tickets, named, now=now).id
     found = session.scalars(select(Appointment.id).where(Appointment.number == named)).one_or_none()

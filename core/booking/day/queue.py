@@ -17,7 +17,8 @@ from core.refusals import CheckInRefused
 from models.appointment import Appointment, AppointmentStatus
 from models.arrival import Arrival
 from models.base import new_id
-from models.schedule import Slot
+from models.errors import NotFound
+from models.schedule import Schedule, Slot
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Waiting:
         """Those put behind a turn follow whoever has it, in the order in which they were put there."""
         behind = self.arrival.put_behind_at
         return self.arrival.turn, behind is not None, behind or self.arrival.at, self.sequence
+
+
+def queue_to_call(session: Session, schedule_id: UUID) -> list[Waiting]:
+    """For the desk, which may have mistyped the half day. Raises: NotFound."""
+    if session.get(Schedule, schedule_id) is None:
+        raise NotFound()
+    return queue_of(session, schedule_id)
 
 
 def queue_of(session: Session, schedule_id: UUID) -> list[Waiting]:

@@ -168,7 +168,9 @@ class OpenAppeal:
 def read_open_appeals(
     session: Session, *, hospital_code: str | None, limit: int, operator: str, vault: Vault, now: datetime
 ) -> list[OpenAppeal]:
-    """Those that are due first come first. That the operator has read each is noted."""
+    """Those that are due first come first. That the operator has read each is noted.
+
+    Raises: NotFound where no hospital has that code."""
     query = (
         select(Appointment.number, Strike, StrikeAppeal)
         .join(Strike, Strike.appointment_id == Appointment.id)
@@ -178,7 +180,10 @@ def read_open_appeals(
         .limit(limit)
     )
     if hospital_code is not None:
-        query = query.join(Hospital, Hospital.id == Strike.hospital_id).where(Hospital.code == hospital_code)
+        hospital_id = session.scalar(select(Hospital.id).where(Hospital.code == hospital_code))
+        if hospital_id is None:
+            raise NotFound()
+        query = query.where(Strike.hospital_id == hospital_id)
     found = [
         OpenAppeal(number, strike, appeal, appeal.text(vault)) for number, strike, appeal in session.execute(query)
     ]
