@@ -17,6 +17,9 @@ _FOR_BOTH = f"""(SELECT COALESCE(SUM(CASE WHEN a.fee_fen < o.fee_fen THEN a.fee_
 # What the platform has, or may have, of what was sold.
 _WENT = """r.status IN ('processing','unknown','abnormal','succeeded') AND NOT r.by_hand
  AND r.reason IN ('cancelled','suspended','rescheduled','price_lowered')"""
+# A number in the place of a closed one is of the same money, which was due before.
+_DUE_SINCE = """(SELECT MIN(o.created_at) FROM refunds o WHERE o.id = r.id OR (o.status = 'closed'
+ AND o.payment_id = r.payment_id AND o.reason = r.reason AND o.amount_fen = r.amount_fen))"""
 _SAYS_OF_RED = "(SELECT CAST(p.document->>'red_receipt_before_refund' AS TEXT) FROM booking_policies p WHERE {whose})"
 _OF_HOSPITAL = "p.level = 'hospital' AND p.subject = (SELECT h.code FROM hospitals h WHERE h.id = r.hospital_id)"
 _OF_PLATFORM = "p.level = 'platform'"
@@ -57,7 +60,7 @@ OF_MONEY: Mapping[str, str] = {
     # Where nobody has said anything else since.
     "red_receipt_comes_first": "SELECT r.id FROM refunds r JOIN refund_lines x ON x.refund_id = r.id "
     "JOIN charge_lines l ON l.id = x.charge_line_id JOIN receipts b ON b.appointment_id = l.appointment_id "
-    f"WHERE {_WENT} AND b.reddens_id IS NULL AND b.kept_at < r.created_at AND {_WANTS_RED_FIRST} "
+    f"WHERE {_WENT} AND b.reddens_id IS NULL AND b.kept_at < {_DUE_SINCE} AND {_WANTS_RED_FIRST} "
     "AND NOT EXISTS (SELECT 1 FROM receipts n WHERE n.reddens_id = b.id)",
     "by_hand_is_two_peoples_word": "SELECT r.id FROM refunds r WHERE r.by_hand AND (r.status <> 'succeeded' OR "
     "NOT EXISTS (SELECT 1 FROM refund_decisions d WHERE d.refund_id = r.id AND d.way = 'by_hand' "

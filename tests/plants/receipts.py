@@ -102,6 +102,16 @@ def _it_came_after_the_money_was_due(session: Session, world: World) -> None:
 
 
 @quiet(NAME)
+def _it_came_after_the_money_was_due_under_a_number_that_was_closed(session: Session, world: World) -> None:
+    """And before there was the number in its place: it was issued anew, and says what it says with that knowledge."""
+    _wants(session, world, level=PolicyLevel.HOSPITAL)
+    _receipt(session, world)
+    for refund in _refunds(session, world):
+        if read_row(session, Refund, refund)["status"] is RefundStatus.CLOSED:
+            change(session, Refund, refund, created_at=world.now - 2 * LONG_BEFORE)
+
+
+@quiet(NAME)
 def _it_is_of_what_was_not_given_back(session: Session, world: World) -> None:
     _wants(session, world, level=PolicyLevel.HOSPITAL)
     _receipt(session, world, of=world.paid)
