@@ -22,6 +22,8 @@ from wire import Reply, eventually
 
 from core.booking.clinic.change_clinic import substitute_doctor
 from core.booking.clinic.suspend import suspend_schedule
+from core.numbers import refund_number
+from core.ports import RefundOrder
 from core.transactions import Overloaded
 from miniapp_api.callbacks import events
 from models.appointment import Appointment
@@ -284,6 +286,21 @@ def test_f_55_the_event_of_a_refund_and_our_own_asking_are_one_journal(
     assert case.kept_fen() == 0
     assert journals(stage, JournalKind.REFUND_DUE) == journals(stage, JournalKind.REFUND_PAID) == 1
     assert told(stage, NoticeKind.REFUND_SUCCEEDED) == 1
+
+
+@on_one_kind
+@WALLETS
+def test_f_28_what_went_back_in_an_hour_that_was_lost_does_not_go_back_again(stage: Stage, wallet: Wallet) -> None:
+    """After a restore the number is the patient's again, and of its refund nothing is known here. The platform gives no
+    more than was paid: whoever cancels once more is for people to look at."""
+    case = wallet.paid(stage)
+    gateway = stage.workbench.adapters.gateway_at(wallet.events, "demo")
+    gateway.open_refund(RefundOrder(refund_number(now=stage.clock.now()), case.trade_no, PRICE, PRICE, "CNY", "退号"))
+    eventually(lambda: case.kept_fen() == 0, "the platform has given it back")
+    assert case.cancel().status == 200
+    stage.work_until(lambda: case.refunds()[0].status is RefundStatus.DESK, "people are to look at it")
+    assert case.kept_fen() == 0
+    assert case.kinds() == ["refund", "trade"]
 
 
 @WAYS
