@@ -169,10 +169,10 @@ def test_all_or_none(patient: Patient) -> None:
 
 def test_a_rule_that_refuses_one_refuses_all_and_says_whom(patient: Patient) -> None:
     asked = family(patient, 2, schedule_id=beside(patient, numbers=5))
-    patient.book(PayMode.ON_SITE, dependent_id=asked[1][0], schedule_id=asked[1][1])
+    had = patient.book(PayMode.ON_SITE, dependent_id=asked[1][0], schedule_id=asked[1][1])
     with pytest.raises(AlreadyBooked) as refused:
         bundled(patient, asked)
-    assert refused.value.facts == {"dependent_id": str(asked[1][0])}
+    assert refused.value.facts == {"dependent_id": str(asked[1][0]), "appointment_ids": [str(had)]}
     assert patient.read(lambda session: len(session.scalars(select(Appointment)).all())) == 1
 
 
