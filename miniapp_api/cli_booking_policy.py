@@ -32,8 +32,10 @@ def simulate_command(
     """Replay past bookings under the keys of POLICY, a JSON file, and tell who would have been refused.
 
     One line of JSON for each of them, in the order of booking, then one with the totals. Reads, and writes nothing.
-    Exits 1 where POLICY is none, or a code is not known.
+    Exits 1 where POLICY is none, a code is not known, or there is no day from --from to --to.
     """
+    if first and last and last < first:
+        sys.exit("--to lies before --from")
     asked = Asked(hospital, _read(policy), departments, first and first.date(), last and last.date())
     try:
         totals = simulate(services().workbench.transactions, asked, told=lambda one: _say(_told(one)))

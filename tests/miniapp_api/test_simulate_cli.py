@@ -55,6 +55,7 @@ def test_who_would_have_been_refused_is_told(app: App, patient: Patient, tmp_pat
         ('{"max_per_person_day": 0, "nonsense": 1}', ["--hospital", code], "2 faults"),
         ("{}", ["--hospital", "nowhere"], "nowhere"),
         ("{}", ["--hospital", code, "--department", "nowhere"], "nowhere"),
+        ("{}", ["--hospital", code, "--from", "2026-12-02", "--to", "2026-12-01"], "--to lies before --from"),
     ):
         refused = run(written, *words)
         assert (refused.exit_code, said in refused.output) == (1, True), refused.output

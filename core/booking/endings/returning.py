@@ -33,7 +33,6 @@ def return_slot_later(session: Session, slot: Slot, appointment: Appointment, *,
     schedule = session.get_one(Schedule, slot.schedule_id)
     returns_at = _returns_at(slot, schedule, Terms.from_document(appointment.terms), now=now)
     slot.cool(returns_at=returns_at)
-    log.info("slot_returns", slot=str(slot.id), returns_at=returns_at.isoformat())
     slot_id = str(slot.id)
     enqueue(session, "return_slot", run_at=now, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
 
@@ -59,6 +58,8 @@ def _return(session: Session, slot_id: UUID, *, now: datetime, cause: Cause) -> 
     if not is_resting(slot) or is_held(session, slot):
         return None
     if slot.returns_at is not None and now < slot.returns_at:
+        # Here, in the worker's log, and not where it was given back: the desk's command would tell it to the desk.
+        log.info("slot_returns", slot=str(slot.id), returns_at=slot.returns_at.isoformat())
         return slot.returns_at
     slot.free(session, at=now, cause=cause)
     return None

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from core.booking.eligibility import explain_for
 from core.jobs.queue import enqueue
@@ -78,6 +79,20 @@ def test_a_freed_number_returns_at_its_lot_and_not_before(patient: Patient) -> N
     patient.work(after=timedelta(seconds=1))
     assert patient.slot(first).status is SlotStatus.FREE
     patient.assert_sound()
+
+
+def test_when_a_number_returns_stands_in_the_workers_log_alone(patient: Patient) -> None:
+    """Whoever takes it back at the desk would read it from a command's own lines."""
+    patient.schedule_id = beside(patient, numbers=1, terms=TERMS)
+    first = patient.book(PayMode.ON_SITE)
+    with capture_logs() as at_desk:
+        at_the_desk(patient, "cancel_at_desk", first)
+    planned = returns_at(patient, first).isoformat()
+    assert planned not in str(at_desk)
+    with capture_logs() as by_worker:
+        patient.work(threads=1)
+    told = [(one["slot"], one["returns_at"]) for one in by_worker if one["event"] == "slot_returns"]
+    assert told == [(str(patient.slot(first).id), planned)]
 
 
 def test_a_job_that_was_made_anew_keeps_the_plan(patient: Patient) -> None:
