@@ -17,6 +17,7 @@ from models.base import new_id
 from models.errors import NotFound
 from models.operators import is_same_name
 from models.payment import Payment, Refund, RefundStatus
+from models.reconciliation import Difference, DifferenceKind
 from models.refund_decision import RefundDecision, RefundWay
 from models.states import Actor, Cause, CauseKind, StateEvent
 
@@ -94,6 +95,8 @@ def say_of_refund(session: Session, refund_id: UUID, word: Word, *, now: datetim
     _refuse_what_cannot_be(refund, standing, word, now=now)
     if word.way is RefundWay.AGAIN and needs_red(session, account, refund):
         raise DeskRefusal("red_receipt_first")
+    if word.way is RefundWay.BY_HAND and _is_back_in_a_bill(session, account.payment(refund.payment_id)):
+        raise DeskRefusal("refunded_in_bill")
     if standing is None or is_same_name(standing.first_by, word.operator):
         _propose(session, refund, standing, word, now=now)
         return False
@@ -142,6 +145,18 @@ def _refuse_what_cannot_be(refund: Refund, standing: RefundDecision | None, word
         raise DeskRefusal("other_way_proposed")
     if standing.card_hash is not None and standing.card_hash not in word.card_hashes:
         raise DeskRefusal("other_card")
+
+
+def _is_back_in_a_bill(session: Session, payment: Payment) -> bool:
+    """Whether a bill has a refund of this payment that nobody here knows of, as after a restore, and nobody has looked
+    at yet: what would be given by hand, the patient may have already."""
+    unknown = select(Difference.facts).where(
+        Difference.ended_at.is_(None),
+        Difference.merchant == payment.merchant,
+        Difference.kind == DifferenceKind.THEIRS_ONLY,
+        Difference.entry == "refund",
+    )
+    return any(facts.get("out_trade_no") == payment.out_trade_no for facts in session.scalars(unknown))
 
 
 def _may_be_given_instead(refund: Refund, *, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from core.clock import hospital_day
 from core.ledger.read import balances
 from core.payments.push_refund import refund_order
 from core.payments.refund_desk import DeskRefusal, Word, list_at_desk, say_of_refund
@@ -22,6 +23,7 @@ from models.job import Job
 from models.ledger import LedgerAccount
 from models.notice import Notice, NoticeKind
 from models.payment import Channel, Refund, RefundStatus
+from models.reconciliation import Difference, DifferenceEnd, DifferenceKind
 from models.refund_decision import RefundDecision, RefundWay
 
 AGAIN, BY_HAND = RefundWay.AGAIN, RefundWay.BY_HAND
@@ -394,3 +396,31 @@ def test_one_whose_merchant_account_is_gone_waits_and_may_be_given_by_hand(
         carried_out(patient)
     assert the(patient).by_hand
     patient.assert_sound()
+
+
+def test_what_a_bill_says_went_back_already_nobody_gives_by_hand(patient: Patient, at_desk: UUID) -> None:
+    """As after a restore: the platform has a refund of the same payment, and here only its bill tells of it."""
+    (payment,) = patient.payments()
+    about = {"provider": "wechat_pay", "day": hospital_day(patient.clock.now()), "entry": "refund", "number": "R-lost"}
+
+    def tell(session: Session, now: datetime) -> None:
+        session.add(
+            Difference(
+                id=uuid4(),
+                merchant=payment.merchant,
+                kind=DifferenceKind.THEIRS_ONLY,
+                facts={"out_trade_no": payment.out_trade_no},
+                opened_at=now,
+                **about,
+            )
+        )
+
+    def end(session: Session, now: datetime) -> None:
+        session.scalars(select(Difference)).one().end(DifferenceEnd.FOUND, at=now)
+
+    patient.write(tell)
+    with pytest.raises(DeskRefusal, match="refunded_in_bill"):
+        say(patient, at_desk, "clerk-1")
+    assert not say(patient, at_desk, "clerk-1", AGAIN)  # the platform itself refuses what was given back
+    patient.write(end)
+    assert not say(patient, at_desk, "clerk-1")
