@@ -252,7 +252,8 @@ def test_whoever_reads_them_is_noted_and_the_most_urgent_comes_first(patient: Pa
         (second.strike.id, SAID),
         (first.strike.id, "窗口已同意退号"),
     ]
-    assert patient.write(lambda session, now: look(session, hospital_code="nowhere", limit=9, now=now)) == []
+    with pytest.raises(NotFound):
+        patient.write(lambda session, now: look(session, hospital_code="nowhere", limit=9, now=now))
     noted = select(AuditEntry.actor).where(AuditEntry.action == "strike_appeal.read")
     assert patient.read(lambda session: list(session.scalars(noted))) == ["clerk", "clerk"]
     for named in (str(first.strike.id), first.appointment.number):
