@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from models.errors import NotFound
@@ -59,13 +59,15 @@ def of_account(account_id: UUID) -> ColumnElement[bool]:
 
 def refunds_to_show(session: Session, charge_ids: Collection[UUID]) -> list[Refund]:
     """Of these charges, and whether each could not arrive where it was paid from."""
-    abnormal = exists().where(StateEvent.record_id == Refund.id, StateEvent.to_status == RefundStatus.ABNORMAL)
-    query = select(Refund, abnormal).where(Refund.charge_id.in_(charge_ids)).order_by(Refund.id)
-    found: list[Refund] = []
-    for refund, was_abnormal in session.execute(query):
-        refund.was_abnormal = was_abnormal
-        found.append(refund)
-    return found
+    found = session.scalars(select(Refund).where(Refund.charge_id.in_(charge_ids)).order_by(Refund.id)).all()
+    if not found:
+        return []
+    # Asked by itself: beside the refunds the database would look through everybody's events for it.
+    moves = select(StateEvent.record_id).where(StateEvent.record_id.in_([refund.id for refund in found]))
+    abnormal = set(session.scalars(moves.where(StateEvent.to_status == RefundStatus.ABNORMAL)))
+    for refund in found:
+        refund.was_abnormal = refund.id in abnormal
+    return list(found)
 
 
 def own_payment(session: Session, *, payment_id: UUID, account_id: UUID) -> PaymentView:
