@@ -154,9 +154,10 @@ def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Depend
 
 def _is_affordable(schedule: Schedule, max_fee_fen: int | None, dependents: Sequence[Dependent]) -> bool:
     """For one of them at least, who may pay less than others."""
+    if max_fee_fen is None:
+        return True
     terms = Terms.from_document(schedule.terms)
-    prices = (price_for(one, schedule, terms).due_fen for one in dependents)
-    return max_fee_fen is None or min(prices) <= max_fee_fen
+    return min(price_for(one, schedule, terms).due_fen for one in dependents) <= max_fee_fen
 
 
 def _last_of_use(wish: WaitWish) -> datetime:
