@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models.prepared import PLANNED_ONCE, begin_planned_once, only, prepared
+from models.prepared import CONNECTION, PLANNED_ONCE, begin_planned_once, only, prepared
 from models.writer_lock import WriterLock
 
 # A connection past the pool's size is closed after use: the next one starts with cold caches and nothing prepared. So
@@ -81,7 +81,7 @@ class Database:
     @contextmanager
     def _transaction(self, *, planned_once: bool = False) -> Iterator[Session]:
         with self._sessions(bind=self.engine) as session:
-            connection = session.connection()
+            connection = session.info[CONNECTION] = session.connection()
             if planned_once:
                 begin_planned_once(connection)
             yield session

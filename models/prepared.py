@@ -6,10 +6,9 @@ the pool. Everything else goes the ordinary way, as all of it does on SQLite.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from psycopg import pq
@@ -31,6 +30,8 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 PLANNED_ONCE = "plan_cache_mode=force_generic_plan"
 """What PostgreSQL is told, not to plan a statement for its values."""
 _BEGIN, _BEGIN_PLANNED_ONCE = "BEGIN", f"BEGIN; SET LOCAL {PLANNED_ONCE}"
+CONNECTION = "connection of the transaction"
+"""Under which name a session tells it: to ask for it costs as much as a small statement."""
 _NOT_ACCEPTED = ("0A000", "26000")
 _WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
@@ -52,22 +53,30 @@ class Prepared:
 
     def rows(self, pooled: PoolProxiedConnection, given: Mapping[str, Any], *, in_transaction: bool) -> list[Any]:
         """In a transaction, which is begun where the connection is in none; or by itself. Raises: DBAPIError."""
-        raw: Any = pooled.driver_connection
-        transformer = Transformer(raw)
-        with _told_as_ever(raw, self.text):
-            values = [self._sent(name, given) for name in self._order]
-            sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-            if in_transaction and raw.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-                _checked(raw.pgconn.exec_(_BEGIN.encode()))  # as the driver does before the first statement it sends
-            name = self._name_on(pooled, transformer.types)
-            result = _checked(raw.pgconn.exec_prepared(name, sent, transformer.formats, pq.Format.BINARY))
-            transformer.set_pgresult(result)
-            loaded = transformer.load_rows(0, result.ntuples, tuple)
+        try:
+            result, loaded = self._send(pooled, given, in_transaction=in_transaction)
+        except psycopg.Error as error:
+            raise _told_as_ever(pooled.driver_connection, self.text, error) from error
         converts = self._to_read = self._to_read or self._readers(result)
         return [
             self._make_row(*[one if by is None else by(one) for one, by in zip(row, converts, strict=True)])
             for row in loaded
         ]
+
+    def _send(
+        self, pooled: PoolProxiedConnection, given: Mapping[str, Any], *, in_transaction: bool
+    ) -> tuple[pq.abc.PGresult, list[tuple[Any, ...]]]:
+        """What came back, and its values as the driver reads them. Raises: psycopg.Error."""
+        raw: Any = pooled.driver_connection
+        transformer = Transformer(raw)
+        values = [self._sent(name, given) for name in self._order]
+        sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        if in_transaction and raw.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            _checked(raw.pgconn.exec_(_BEGIN.encode()))  # as the driver does before the first statement it sends
+        name = self._name_on(pooled, transformer.types)
+        result = _checked(raw.pgconn.exec_prepared(name, sent, transformer.formats, pq.Format.BINARY))
+        transformer.set_pgresult(result)
+        return result, transformer.load_rows(0, result.ntuples, tuple)
 
     def _sent(self, name: str, given: Mapping[str, Any]) -> Any:
         value, convert = given[name] if name in given else self._own[name], self._to_send[name]
@@ -104,14 +113,17 @@ class _Sent(NamedTuple):
 def rows_of(session: Session, statement: Statement, given: Mapping[str, Any]) -> list[Any]:
     """In the transaction of the session, which first writes what it has not written yet. Raises: DBAPIError."""
     session.flush()
-    connection = session.connection()
+    connection = session.info.get(CONNECTION) or session.connection()
     if connection.dialect.name != "postgresql":
         return list(connection.execute(statement, given))
     wanted, heard = prepared(statement), connection.dispatch
     for listener in heard.before_cursor_execute:
         listener(connection, None, wanted.text, given, None, False)
-    with _left_when_lost(connection):
+    try:
         rows = wanted.rows(connection.connection, given, in_transaction=True)
+    except DBAPIError as error:
+        _leave_if_lost(connection, error)
+        raise
     for listener in heard.after_cursor_execute:
         listener(connection, _Sent(len(rows)), wanted.text, given, None, False)
     return rows
@@ -132,8 +144,12 @@ def only(rows: Sequence[Any]) -> Any:
 def begin_planned_once(connection: Connection) -> None:
     """Begin its transaction as one whose statements are planned once for all values. Raises: DBAPIError."""
     raw: Any = connection.connection.driver_connection
-    with _left_when_lost(connection), _told_as_ever(raw, _BEGIN_PLANNED_ONCE):
+    try:
         _checked(raw.pgconn.exec_(_BEGIN_PLANNED_ONCE.encode()))
+    except psycopg.Error as error:
+        told = _told_as_ever(raw, _BEGIN_PLANNED_ONCE, error)
+        _leave_if_lost(connection, told)
+        raise told from error
 
 
 def _row_of(names: list[str]) -> Callable[..., Any]:
@@ -150,29 +166,21 @@ def _reader(kind: Any, sent_as: int) -> _Convert:
     return by
 
 
-@contextmanager
-def _told_as_ever(raw: Any, text: str) -> Iterator[None]:
+def _told_as_ever(raw: Any, text: str, error: psycopg.Error) -> DBAPIError:
     """As SQLAlchemy tells what the driver says. A connection whose prepared statements are no longer accepted, since a
-    column was changed meanwhile, counts as lost. Raises: DBAPIError."""
-    try:
-        yield
-    except psycopg.Error as error:
-        is_lost = raw.pgconn.status != pq.ConnStatus.OK or error.sqlstate in _NOT_ACCEPTED
-        raise DBAPIError.instance(
-            text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=_DIALECT
-        ) from error
+    column was changed meanwhile, counts as lost."""
+    is_lost = raw.pgconn.status != pq.ConnStatus.OK or error.sqlstate in _NOT_ACCEPTED
+    told = DBAPIError.instance(
+        text, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=is_lost, dialect=_DIALECT
+    )
+    return cast("DBAPIError", told)
 
 
-@contextmanager
-def _left_when_lost(connection: Connection) -> Iterator[None]:
-    """Nobody gets a lost connection again, nor any that is as old: they are lost together. Raises: DBAPIError."""
-    try:
-        yield
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            connection.engine.pool._invalidate(connection.connection, error)
-            connection.invalidate(error)
-        raise
+def _leave_if_lost(connection: Connection, error: DBAPIError) -> None:
+    """Nobody gets a lost connection again, nor any that is as old: they are lost together."""
+    if error.connection_invalidated:
+        connection.engine.pool._invalidate(connection.connection, error)
+        connection.invalidate(error)
 
 
 def _checked(result: Any) -> Any:
