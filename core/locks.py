@@ -156,6 +156,11 @@ def lock_appointment(session: Session, appointment_id: UUID) -> Appointment:
     return _one(session, Appointment, appointment_id)
 
 
+def lock_appointments(session: Session, appointment_ids: Iterable[UUID]) -> list[Appointment]:
+    query = select(Appointment).where(Appointment.id.in_(list(appointment_ids))).order_by(Appointment.id)
+    return list(session.scalars(_locked(query)))
+
+
 def lock_appointments_of(session: Session, charge_id: UUID) -> list[Appointment]:
     query = select(Appointment).where(Appointment.charge_id == charge_id).order_by(Appointment.id)
     return list(session.scalars(_locked(query)))

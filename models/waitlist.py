@@ -16,7 +16,8 @@ from models.states import Cause, Machine, Stateful
 
 
 class WaitlistStatus(StrEnum):
-    """`offered`: a number is held for one of those whom it names; `passed`: that one was not paid for in time."""
+    """`offered`: numbers are held for some of those whom it names; `passed`: of those numbers one was not taken up, and
+    nobody of the entry waits any more."""
 
     WAITING = "waiting"
     OFFERED = "offered"
@@ -74,7 +75,7 @@ class WaitlistEntry(Stateful, Base):
         self.enter(session, WaitlistStatus.WAITING, at=at, cause=cause)
 
     def offer(self, session: Session, *, at: datetime, cause: Cause) -> None:
-        """A number is held for one of those whom it names."""
+        """A number is held for the first of those whom it names; one for the next of them changes nothing here."""
         self.enter(session, WaitlistStatus.OFFERED, at=at, cause=cause)
 
     def wait_on(self, session: Session, *, reason: str, at: datetime, cause: Cause) -> None:
@@ -87,7 +88,7 @@ class WaitlistEntry(Stateful, Base):
         self._end(session, WaitlistStatus.BOOKED, at=at, cause=cause)
 
     def pass_on(self, session: Session, *, reason: str, at: datetime, cause: Cause) -> None:
-        """The number was not taken up: it goes to the next, and this one waits no more."""
+        """Numbers were not taken up and went to the next; nobody of this one waits any more."""
         self._end(session, WaitlistStatus.PASSED, at=at, cause=cause, reason=reason)
 
     def leave(self, session: Session, *, reason: str, at: datetime, cause: Cause) -> None:

@@ -19,7 +19,7 @@ class WaitForNumberSchema(Strict):
         Id(metadata=_ID),
         required=True,
         validate=validate.Length(min=1, max=5),
-        metadata={"description": "for whom, in the order in which they get a number: one after the other"},
+        metadata={"description": "for whom, in the order in which numbers are offered to them"},
     )
     department_id = Id(required=True)
     doctor_ids = fields.List(
@@ -77,7 +77,16 @@ class WaitlistEntryReply(ReplySchema):
     """Dumps a core.booking.waitlist.views.EntryView."""
 
     id = fields.UUID(attribute="entry.id", required=True)
-    status = fields.Enum(WaitlistStatus, by_value=True, attribute="entry.status", required=True)
+    status = fields.Enum(
+        WaitlistStatus,
+        by_value=True,
+        attribute="entry.status",
+        required=True,
+        metadata={
+            "description": "`offered`: a number waits to be taken up by one of the dependents at least; others of them "
+            "may still wait"
+        },
+    )
     ahead = fields.Integer(
         allow_none=True,
         required=True,

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from core.booking.waitlist.offers import FOLLOW_OFFER
 from core.jobs.queue import LeasedJob
-from core.locks import lock_appointment, lock_waitlist_entries, lock_waitlist_entry
+from core.locks import lock_appointments, lock_waitlist_entries, lock_waitlist_entry
 from core.notices.write import tell_of_dependent
+from core.transactions import Changed
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.notice import NoticeKind
@@ -23,67 +24,69 @@ __all__ = ["FOLLOW_OFFER", "expire_waitlist", "follow_offer"]
 
 _LOOK = timedelta(minutes=1)
 _AT_ONCE = 200
-_OWN_DOING = frozenset({CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT, CancelReason.RESCHEDULED})
+_OWN_DOING = frozenset({CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT})
 
 
 def follow_offer(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """Comes back until it is known whether the number that an entry was offered is taken up."""
+    """Comes back until it is known of every number that an entry was offered whether it is taken up. Each of those whom
+    it names stands for themselves (decision 0074)."""
     entry_id = UUID(job.payload["entry_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     return workbench.transactions.write(lambda session, now: _follow(session, entry_id, now=now, cause=cause))
 
 
 def _follow(session: Session, entry_id: UUID, *, now: datetime, cause: Cause) -> datetime | None:
-    places = places_of(session, entry_id)
-    offered = [place.appointment_id for place in places if place.appointment_id is not None]
-    if not offered:
-        return None
-    # The last one that was made: those before it were settled when it was offered.
-    appointment = lock_appointment(session, max(offered))
+    seen = {one.appointment_id for one in places_of(session, entry_id) if one.appointment_id is not None}
+    appointments = {one.id: one for one in lock_appointments(session, seen)}
     entry = lock_waitlist_entry(session, entry_id)
     if entry.status is not WaitlistStatus.OFFERED:
         return None
-    if appointment.status is AppointmentStatus.PENDING:
+    places = places_of(session, entry_id)
+    if any(one.appointment_id not in appointments for one in places if one.appointment_id is not None):
+        raise Changed()  # meanwhile a number was found for another of them
+    lost = _give_back_places(places, appointments)
+    held = [appointments[one.appointment_id] for one in places if one.appointment_id is not None]
+    passed = [one for one in held if _was_let_go(one)]
+    tell_ended(session, entry, [one for one in places if one.appointment_id in {it.id for it in passed}], now=now)
+    if any(one.status is AppointmentStatus.PENDING for one in held):
         return now + _LOOK
-    if appointment.status is not AppointmentStatus.CANCELLED:
-        _taken_up(session, entry, places, now=now, cause=cause)
-    elif appointment.cancel_reason in _OWN_DOING:
-        entry.pass_on(session, reason=str(appointment.cancel_reason), at=now, cause=cause)
-        unserved = [place for place in places if place.appointment_id in {None, appointment.id}]
-        tell_ended(session, entry, unserved, now=now)
+    if any(one.appointment_id is None and _is_there(session, one) for one in places):
+        entry.wait_on(session, reason=lost or "others_wait", at=now, cause=cause)
+    elif passed:
+        entry.pass_on(session, reason=str(passed[-1].cancel_reason), at=now, cause=cause)
     else:
-        _lost(session, entry, places, appointment, now=now, cause=cause)
+        entry.serve(session, at=now, cause=cause)
     return None
 
 
-def _taken_up(
-    session: Session, entry: WaitlistEntry, places: list[WaitlistPlace], *, now: datetime, cause: Cause
-) -> None:
-    if any(place.appointment_id is None for place in places):
-        entry.wait_on(session, reason="others_wait", at=now, cause=cause)
-    else:
-        entry.serve(session, at=now, cause=cause)
-
-
-def _lost(
-    session: Session,
-    entry: WaitlistEntry,
-    places: list[WaitlistPlace],
-    appointment: Appointment,
-    *,
-    now: datetime,
-    cause: Cause,
-) -> None:
-    """It keeps its place in the queue."""
+def _give_back_places(places: list[WaitlistPlace], appointments: dict[UUID, Appointment]) -> str | None:
+    """Whose number was lost through no fault of theirs waits again, in the old place; why the last one was."""
+    why = None
     for place in places:
-        if place.appointment_id == appointment.id:
-            place.appointment_id = None
-    entry.wait_on(session, reason=str(appointment.cancel_reason), at=now, cause=cause)
+        appointment = appointments.get(place.appointment_id) if place.appointment_id is not None else None
+        if appointment is not None and _ended_on_offer(appointment) and not _was_let_go(appointment):
+            place.appointment_id, why = None, str(appointment.cancel_reason)
+    return why
+
+
+def _ended_on_offer(appointment: Appointment) -> bool:
+    """It never was theirs. One that was, and was given back since, or called off, was taken up all the same."""
+    return appointment.status is AppointmentStatus.CANCELLED and bool(appointment.awaiting)
+
+
+def _was_let_go(appointment: Appointment) -> bool:
+    return _ended_on_offer(appointment) and appointment.cancel_reason in _OWN_DOING
+
+
+def _is_there(session: Session, place: WaitlistPlace) -> bool:
+    """Nobody waits for whoever was removed meanwhile."""
+    dependent = session.get_one(Dependent, place.dependent_id)
+    return dependent.archived_at is None or dependent.merged_into_id is not None
 
 
 def places_of(session: Session, entry_id: UUID) -> list[WaitlistPlace]:
     query = select(WaitlistPlace).where(WaitlistPlace.entry_id == entry_id).order_by(WaitlistPlace.position)
-    return list(session.scalars(query))
+    return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
 def tell_ended(session: Session, entry: WaitlistEntry, places: list[WaitlistPlace], *, now: datetime) -> None:

@@ -38,7 +38,7 @@ from models.person import Dependent
 from models.schedule import Schedule, Slot, SlotStatus, WithheldReason
 from models.sealing import Vault
 from models.states import Cause
-from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
+from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace, WaitlistStatus
 
 FOLLOW_OFFER = "follow_offer"
 _LOOK = timedelta(minutes=1)
@@ -114,7 +114,7 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     if not is_on_offer(slot) or is_held(session, slot):
         return True
     session.refresh(place)
-    if entry.status is not WaitlistStatus.WAITING or place.appointment_id is not None:
+    if entry.status not in OPEN_ENTRY or place.appointment_id is not None:
         return False
     if entry.max_fee_fen is not None and case.price.due_fen > entry.max_fee_fen:
         return False
@@ -191,7 +191,8 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
     )
     made = write_booking(session, sale, now=now, cause=cause, vault=offer.vault).appointment
     sold.place.appointment_id = made.id
-    sold.entry.offer(session, at=now, cause=cause)
+    if sold.entry.status is WaitlistStatus.WAITING:
+        sold.entry.offer(session, at=now, cause=cause)
     tell(session, NoticeKind.WAITLIST_OFFERED, made, now=now)
     follow(session, sold.entry.id, run_at=now + _LOOK if waits else now, now=now)
 

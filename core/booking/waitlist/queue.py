@@ -1,7 +1,7 @@
 """Who waits for a number, in which order, and how long one that was found is kept.
 
-Strict order: by the instant at which an entry began, then by id. An entry that a rule refuses is passed over and keeps
-its place.
+Strict order: by the instant at which an entry began, then by id, then as the entry names its people. One whom a rule
+refuses is passed over and keeps the place. While a number is held for one of an entry, the others of it wait on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.booking.tariff import least_fen
 from core.booking.terms import Terms
 from core.clock import HOSPITAL_ZONE
 from models.schedule import Schedule, Slot
-from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
+from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace
 
 _DAY = timedelta(hours=24)
 
@@ -43,7 +43,7 @@ def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: dateti
         .join(WaitlistPlace, WaitlistPlace.entry_id == entry.id)
         .where(
             entry.department_id == schedule.department_id,
-            entry.status == WaitlistStatus.WAITING,
+            entry.status.in_(sorted(OPEN_ENTRY)),
             entry.date_from <= schedule.visit_date,
             entry.date_to >= schedule.visit_date,
             entry.expires_at > now,

@@ -12,7 +12,7 @@ from core.booking.waitlist.wait import people_ahead
 from core.paging import Page, page_of
 from models.hospital import Department, Doctor, Hospital
 from models.person import Dependent
-from models.waitlist import WaitlistEntry, WaitlistPlace, WaitlistStatus
+from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,15 @@ def list_entries(session: Session, *, account_id: UUID, cursor: str | None, limi
 
 
 def view_of_entry(session: Session, entry: WaitlistEntry) -> EntryView:
-    ahead = people_ahead(session, entry) if entry.status is WaitlistStatus.WAITING else None
     doctors = select(Doctor).where(Doctor.id.in_([UUID(one) for one in entry.doctor_ids])).order_by(Doctor.id)
     rows = session.execute(
         select(WaitlistPlace, Dependent)
         .join(Dependent, Dependent.id == WaitlistPlace.dependent_id)
         .where(WaitlistPlace.entry_id == entry.id)
         .order_by(WaitlistPlace.position)
-    )
+    ).all()
+    waits = entry.status in OPEN_ENTRY and any(place.appointment_id is None for place, _ in rows)
+    ahead = people_ahead(session, entry) if waits else None
     return EntryView(
         entry=entry,
         hospital=session.get_one(Hospital, entry.hospital_id),

@@ -19,7 +19,7 @@ from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, Waitlist
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_persons, lock_waitlist_entries, lock_waitlist_entry, root_of
-from models.appointment import PayMode
+from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.hospital import Department, Doctor, Period
@@ -199,8 +199,14 @@ def _refuse_past_limits(
 
 
 def _open_of_person(session: Session, person_id: UUID) -> list[WaitlistEntry]:
+    """Those in which the person waits, or is offered a number; in others only the rest of the family does."""
     same_human = select(Person.id).where(or_(Person.id == person_id, Person.alias_of_id == person_id))
-    names = exists().where(WaitlistPlace.entry_id == WaitlistEntry.id, WaitlistPlace.person_id.in_(same_human))
+    is_settled = exists().where(
+        Appointment.id == WaitlistPlace.appointment_id, Appointment.status != AppointmentStatus.PENDING
+    )
+    names = exists().where(
+        WaitlistPlace.entry_id == WaitlistEntry.id, WaitlistPlace.person_id.in_(same_human), ~is_settled
+    )
     query = select(WaitlistEntry).where(WaitlistEntry.status.in_(sorted(OPEN_ENTRY)), names)
     return list(session.scalars(query))
 
@@ -248,7 +254,7 @@ def people_ahead(session: Session, entry: WaitlistEntry) -> int:
         .join(WaitlistPlace, WaitlistPlace.entry_id == WaitlistEntry.id)
         .where(
             WaitlistEntry.department_id == entry.department_id,
-            WaitlistEntry.status == WaitlistStatus.WAITING,
+            WaitlistEntry.status.in_(sorted(OPEN_ENTRY)),
             WaitlistEntry.date_from <= entry.date_to,
             WaitlistEntry.date_to >= entry.date_from,
             WaitlistPlace.appointment_id.is_(None),

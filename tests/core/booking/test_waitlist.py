@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from fakes import FakeAdapters, ManualClock
-from harness import REQUEST, Patient, beside, join, make_patient, race, relatives, same_person
+from harness import Patient, beside, make_patient, race, relatives, same_person
 from hospital_acts import suspend
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
+from waiting import (
+    MINUTE,
+    SLOW,
+    another,
+    found,
+    fresh,
+    leave,
+    notices,
+    offering,
+    pay,
+    schedule_of,
+    status,
+    view,
+    wait,
+)
 
 from core.booking import case as booking_case
 from core.booking.waitlist import offers as waitlist_offers
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
-from core.booking.waitlist.views import EntryView, list_entries
-from core.booking.waitlist.wait import WaitWish, leave_waitlist, wait_for_number
 from core.clock import HOSPITAL_ZONE
 from core.refusals import NumbersInFlight
 from core.workbench import Workbench
@@ -29,70 +41,6 @@ from models.errors import NotFound, ValidationFailed
 from models.hospital import Period
 from models.notice import Notice
 from models.schedule import Schedule, Slot, SlotStatus
-from models.waitlist import WaitlistStatus
-
-MINUTE = timedelta(minutes=1)
-SLOW = {"return_after_seconds": 3600, "return_spread_seconds": 0}
-
-
-def another(patient: Patient, **dependent: Any) -> Patient:
-    return join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id, **dependent)
-
-
-def fresh(patient: Patient, **schedule: Any) -> Patient:
-    """Somebody with a half day that is the only one of its department."""
-    return make_patient(patient.workbench, patient.clock, patient.adapters, **schedule)
-
-
-def schedule_of(patient: Patient) -> Schedule:
-    return patient.read(lambda session: session.get_one(Schedule, patient.schedule_id))
-
-
-def wish_of(patient: Patient, dependents: Sequence[UUID] = (), **wish: Any) -> WaitWish:
-    half_day = schedule_of(patient)
-    standard: dict[str, Any] = {
-        "dependent_ids": dependents or [patient.dependent_id],
-        "department_id": half_day.department_id,
-        "date_from": half_day.visit_date,
-        "date_to": half_day.visit_date,
-        "pay": PayMode.ONLINE,
-    }
-    return WaitWish(**standard | wish)
-
-
-def wait(patient: Patient, dependents: Sequence[UUID] = (), **wish: Any) -> UUID:
-    wanted = wish_of(patient, dependents, **wish)
-    return patient.write(
-        lambda session, now: wait_for_number(
-            session, account_id=patient.account_id, wish=wanted, now=now, cause=REQUEST
-        )
-    ).id
-
-
-def view(patient: Patient, entry_id: UUID) -> EntryView:
-    page = patient.read(lambda session: list_entries(session, account_id=patient.account_id, cursor=None, limit=50))
-    return next(one for one in page.items if one.entry.id == entry_id)
-
-
-def status(patient: Patient, entry_id: UUID) -> WaitlistStatus:
-    return view(patient, entry_id).entry.status
-
-
-def found(patient: Patient, entry_id: UUID, place: int = 0) -> Appointment | None:
-    appointment_id = view(patient, entry_id).places[place].place.appointment_id
-    return None if appointment_id is None else patient.appointment(appointment_id)
-
-
-def pay(patient: Patient, appointment_id: UUID) -> None:
-    assert patient.open_payment(appointment_id) is None
-    payment = next(one for one in reversed(patient.payments()) if one.account_id == patient.account_id)
-    patient.hear(patient.gateway.pay(payment.out_trade_no))
-    patient.work()
-
-
-def notices(patient: Patient) -> list[str]:
-    query = select(Notice.kind).where(Notice.account_id == patient.account_id).order_by(Notice.id)
-    return patient.read(lambda session: list(session.scalars(query)))
 
 
 @pytest.fixture
@@ -370,14 +318,6 @@ def test_limits_are_of_the_person_and_tell_nothing_of_others(holder: Holder) -> 
     assert reached.value.facts["limit"] == 3
 
 
-def leave(patient: Patient, entry_id: UUID) -> None:
-    patient.write(
-        lambda session, now: leave_waitlist(
-            session, account_id=patient.account_id, entry_id=entry_id, now=now, cause=REQUEST
-        )
-    )
-
-
 def test_whoever_left_is_offered_nothing(holder: Holder) -> None:
     patient, had = holder
     first, second = another(patient), another(patient)
@@ -414,7 +354,7 @@ def test_two_freed_numbers_go_to_the_first_two_and_each_once(patient: Patient) -
         one.cancel(appointment_id)
     slots = [patient.slot(one).id for one in had]
     bench = patient.workbench
-    race(*(_offering(bench, slot_id) for slot_id in slots for _ in range(2)))
+    race(*(offering(bench, slot_id) for slot_id in slots for _ in range(2)))
     assert [status(one, entry) for one, entry in zip(waiting, entries, strict=True)] == [
         "offered",
         "offered",
@@ -422,10 +362,6 @@ def test_two_freed_numbers_go_to_the_first_two_and_each_once(patient: Patient) -
     ]
     assert {found(one, entry).slot_id for one, entry in zip(waiting[:2], entries[:2], strict=True)} == set(slots)  # type: ignore[union-attr]
     patient.assert_sound()
-
-
-def _offering(bench: Workbench, slot_id: UUID) -> Any:
-    return lambda: waitlist_offers.offer_to_waiting(bench, slot_id, cause=REQUEST)
 
 
 def test_a_hit_and_a_public_claim_never_share_a_number(patient: Patient) -> None:
@@ -460,11 +396,11 @@ def test_a_job_that_dies_between_hold_and_notice_leaves_nothing(
         raise Died
 
     patient.cancel(had)
-    offering = _offering(patient.workbench, patient.slot(had).id)
+    job = offering(patient.workbench, patient.slot(had).id)
     with monkeypatch.context() as broken:
         broken.setattr(waitlist_offers, "tell", die)
         with pytest.raises(Died):
-            offering()
+            job()
     assert (status(first, entry), notices(first)) == ("waiting", [])
     assert patient.slot(had).status is SlotStatus.WITHHELD
     patient.work()
