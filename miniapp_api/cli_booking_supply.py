@@ -71,6 +71,8 @@ def _told(file: str, done: Imported) -> Iterator[str]:
         yield f"numbers added: {done.numbers_added}, taken back: {done.numbers_removed}"
     for line in done.for_nobody:
         yield f"{file}:{line} nobody can book it: the ages of its department and policies exclude one another"
+    for one in done.at_one_time:
+        yield f"{file}:{one.line} the doctor has another clinic at that time: {one.other}"
     for beyond in done.beyond:
         yield _beyond(file, beyond)
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from harness import Patient, join
-from spreadsheet import COLUMNS, csv_bytes
+from spreadsheet import csv_bytes
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.import_file import Imported, import_schedules
 from core.catalog.import_rows import read_import
+from core.catalog.sheets import HEADINGS
 from models.hospital import Department, Hospital
 from models.schedule import Schedule, Slot
 from models.states import Actor, Cause, CauseKind
@@ -38,14 +39,17 @@ class Clerk:
 
     def row(self, **but: str) -> list[str]:
         usual = {
-            "hospital_code": self.codes[0], "department_code": self.codes[1], "doctor_code": "",
+            "hospital_code": self.codes[0], "campus_code": "", "department_code": self.codes[1], "doctor_code": "",
             "visit_date": f"{self.day}", "period": "afternoon", "starts": "14:00", "ends": "15:00",
             "clinic_type": self.clinic_type, "fee": "50", "segment_minutes": "30", "numbers_per_segment": "2",
         }  # fmt: skip
-        return [(usual | but)[column] for column in COLUMNS]
+        return [(usual | but)[column] for column in HEADINGS]
+
+    def write(self, *rows: list[str]) -> None:
+        self.path.write_bytes(csv_bytes(rows, heads=list(HEADINGS)))
 
     def load(self, *rows: list[str]) -> Imported:
-        self.path.write_bytes(csv_bytes(rows))
+        self.write(*rows)
         faults: list[Fault] = []
         read = read_import(self.path, faults)
         return self.patient.write(

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.rules.guards import is_for_nobody
 from core.booking.terms import CompiledTerms
+from core.catalog.at_one_time import AtOneTime, Sitting, doctors_at_one_time
 from core.catalog.calendar import WorkCalendar
 from core.catalog.capacity import fit_numbers
 from core.catalog.faults import Fault, InvalidDirectory
@@ -47,7 +48,7 @@ class Beyond:
 @dataclass
 class Imported:
     """What the file changed. `beyond` is told again each time, until those numbers are let go; `for_nobody` are lines
-    whose policies ask for ages that exclude one another."""
+    whose policies ask for ages that exclude one another, `at_one_time` such whose doctor has another clinic then."""
 
     new: Made = field(default_factory=Made)
     replaced: int = 0
@@ -57,6 +58,7 @@ class Imported:
     numbers_removed: int = 0
     beyond: list[Beyond] = field(default_factory=list)
     for_nobody: list[int] = field(default_factory=list)
+    at_one_time: list[AtOneTime] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,14 @@ def import_schedules(
     places = Places.read(session, rows)
     lock_hospitals(session, [one.id for one in places.hospitals.values()])
     plans = _plans(session, file, rows, places, found, now=now)
+    busy, at_one_time = _at_one_time(session, file, plans, places)
+    found += busy
     if found:
         raise InvalidDirectory(found)
     done = Imported(
         unchanged=sum(1 for plan in plans if plan.standing is not None and not plan.changes),
         for_nobody=[plan.row.line for plan in plans if is_for_nobody(plan.compiled.terms)],
+        at_one_time=at_one_time,
     )
     replaced = _change(session, file, [plan for plan in plans if plan.changes], done, now=now, cause=cause)
     fresh = [(plan.half_day, plan.compiled) for plan in plans if plan.standing is None]
@@ -152,6 +157,17 @@ def _fault_of(plan: _Plan, file: str, *, now: datetime) -> Fault | None:
     if plan.changes and plan.standing and plan.standing.schedule.status is not ScheduleStatus.OPEN:
         return Fault(file, plan.row.line, "", "not_open", f"it is {plan.standing.schedule.status}: reopen it first")
     return None
+
+
+def _at_one_time(
+    session: Session, file: str, plans: Sequence[_Plan], places: Places
+) -> tuple[list[Fault], list[AtOneTime]]:
+    sittings = [
+        Sitting(one.half_day, one.row.sitting.department_code, one.row.line, one.standing is None or one.moves)
+        for one in plans
+    ]
+    meant = [one.standing.schedule.id for one in plans if one.standing is not None]
+    return doctors_at_one_time(session, file, sittings, meant, places)
 
 
 def _change(

@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 from clerk import CLERK, Clerk, another, opened
 from harness import Patient, race
-from spreadsheet import csv_bytes
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -141,7 +140,7 @@ def test_f_91_a_booking_gets_no_number_that_is_being_taken_back(clerk: Clerk) ->
     opened(clerk)
     early, late = another(clerk), another(clerk)
     early.book(PayMode.ON_SITE)
-    clerk.path.write_bytes(csv_bytes([clerk.row(ends="14:30", numbers_per_segment="1")]))
+    clerk.write(clerk.row(ends="14:30", numbers_per_segment="1"))
     rows = read_import(clerk.path, [])
     done, refused = in_hand(
         lambda session, now: import_schedules(session, "file.csv", rows, [], now=now, cause=CLERK),
