@@ -167,8 +167,9 @@ def _looked_at(schedule: Schedule) -> dict[str, Any]:
     return {"schedule": schedule.id, "fee": fee, "doctor": doctor, "starts": starts}
 
 
-def _refuse_unless_open(status: str) -> None:
-    """Raises: ScheduleSuspended, ScheduleClosed, Changed where it was given to another doctor, or moved."""
+def _refuse_unless_open(status: str | None) -> None:
+    """Raises: ScheduleSuspended, ScheduleClosed, Changed where it was given to another doctor, moved, or made anew, so
+    that there is none any more."""
     if status == ScheduleStatus.SUSPENDED:
         raise ScheduleSuspended()
     if status == ScheduleStatus.CLOSED:
@@ -182,8 +183,8 @@ def refuse_for_none(session: Session, schedule: Schedule, left: Left, *, now: da
     numbers too.
 
     Raises: SoldOut, NumbersInFlight, ScheduleSuspended, ScheduleClosed, Changed where it was given to another doctor,
-    or moved."""
-    _refuse_unless_open(session.execute(_STATUS_NOW, _looked_at(schedule)).scalar_one())
+    moved, or made anew."""
+    _refuse_unless_open(session.execute(_STATUS_NOW, _looked_at(schedule)).scalar_one_or_none())
     raise full(left, now=now)
 
 

@@ -15,10 +15,13 @@ from harness import Patient, race
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.claim import Left
+from core.booking.write import refuse_for_none
 from core.catalog.faults import InvalidDirectory
 from core.catalog.import_file import Imported, import_schedules
 from core.catalog.import_rows import read_import
 from core.refusals import NumbersInFlight, SoldOut
+from core.transactions import Changed
 from models.appointment import HOLDS_SLOT, Appointment, AppointmentStatus, PayMode
 from models.errors import NotFound
 from models.schedule import SlotStatus, Surplus
@@ -30,6 +33,14 @@ def clerk(patient: Patient, tmp_path: Path) -> Clerk:
 
 
 # --- at the same time as patients
+
+
+def test_who_finds_no_number_because_the_half_day_was_made_anew_looks_again(clerk: Clerk) -> None:
+    clerk.load(clerk.row())
+    gone, now = clerk.half_day(), clerk.patient.clock.now()
+    clerk.load(clerk.row(fee="60"))
+    with pytest.raises(Changed):
+        clerk.patient.read(lambda session: refuse_for_none(session, gone, Left(free=0, returning=0), now=now))
 
 
 def attempt(one: Patient) -> Callable[[], UUID | Imported]:
