@@ -104,7 +104,8 @@ def fulfil(named: str, operator: str) -> None:
 @operator_option(default="desk")
 @with_appcontext
 def cancel_at_desk(named: str, operator: str) -> None:
-    """Take a number back after the deadline, or after they arrived. What was paid goes back."""
+    """Take a number back after the deadline, or after they arrived; also of a suspended half day, where nobody but the
+    clock says that they were seen. What was paid goes back."""
     _do(
         named,
         lambda session, appointment_id, now: _told(

@@ -88,7 +88,7 @@ def suspend(schedule_id: UUID, order: Order, dry_run: bool) -> None:
     """Suspend a half day (停诊): nothing of it is sold any more, and whoever has a number gets all of their money back.
 
     Prints the appointments by their state, and the money to return. Doing it twice changes nothing. Whoever is at the
-    hospital already (arrived) is left to the desk.
+    hospital already (arrived) is left to the desk, and so is whoever the clock alone took for seen (presumed_seen).
     """
     if dry_run:
         _tell(lambda session, now: preview_suspension(session, schedule_id=schedule_id, now=now), dry_run=True)

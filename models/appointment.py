@@ -64,6 +64,7 @@ _REASONS_BY_STATE = {
     ),
     AppointmentStatus.ARRIVED: frozenset({CancelReason.DESK}),
     AppointmentStatus.NOSHOW: frozenset({CancelReason.SUSPENDED}),
+    AppointmentStatus.FULFILLED: frozenset({CancelReason.SUSPENDED}),
 }
 
 
@@ -153,6 +154,7 @@ class Appointment(Stateful, Base):
             {AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED, AppointmentStatus.NOSHOW}
         ),
         AppointmentStatus.NOSHOW: frozenset({AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED}),
+        AppointmentStatus.FULFILLED: frozenset({AppointmentStatus.CANCELLED}),
     }
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

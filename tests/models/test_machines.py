@@ -36,6 +36,7 @@ APPOINTMENT = """
     booked   > arrived cancelled noshow
     arrived  > fulfilled cancelled noshow
     noshow   > fulfilled cancelled
+    fulfilled > cancelled
 """
 PAYMENT = """
     created  > pending failed unknown succeeded closed

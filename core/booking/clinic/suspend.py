@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.booking.clinic.affected import Counts, count_affected, foresee_offers
 from core.booking.clinic.schedule_changes import Order, change_schedule, version_of
 from core.booking.clinic.soon import settle_suspension_soon
+from core.booking.day.presumed import presumed_seen
 from core.locks import lock_schedules
 from models.errors import NotFound
 from models.schedule import Schedule, ScheduleStatus, SlotStatus
@@ -23,11 +24,13 @@ from models.schedule_change import ChangeKind
 
 @dataclass(frozen=True)
 class Suspended:
-    """`news` is False where it was suspended already. `version` is the schedule's from now on."""
+    """`news` is False where it was suspended already. `version` is the schedule's from now on. `presumed_seen`: numbers
+    of those whom the clock alone took for seen; the desk takes back those who were not."""
 
     news: bool
     version: int
     counts: Counts
+    presumed_seen: list[str]
 
 
 def suspend_schedule(session: Session, *, schedule_id: UUID, order: Order, now: datetime) -> Suspended:
@@ -48,7 +51,8 @@ def suspend_schedule(session: Session, *, schedule_id: UUID, order: Order, now: 
                 slot.suspend(session, at=now, cause=order.cause)
         session.flush()
         settle_suspension_soon(session, schedule_id, now=now)
-    return Suspended(news, version_of(session, schedule_id), count_affected(session, schedule_id))
+    counts = count_affected(session, schedule_id)
+    return Suspended(news, version_of(session, schedule_id), counts, presumed_seen(session, schedule_id))
 
 
 def preview_suspension(session: Session, *, schedule_id: UUID, now: datetime) -> Suspended:
@@ -58,4 +62,4 @@ def preview_suspension(session: Session, *, schedule_id: UUID, now: datetime) ->
         raise NotFound()
     news = schedule.status is not ScheduleStatus.SUSPENDED
     counts = replace(count_affected(session, schedule_id), offers=foresee_offers(session, schedule, now=now))
-    return Suspended(news, version_of(session, schedule_id) + news, counts)
+    return Suspended(news, version_of(session, schedule_id) + news, counts, presumed_seen(session, schedule_id))

@@ -12,11 +12,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.clinic.suspended import end_suspended
 from core.booking.day.check_in import arrive, refuse_unless_in_time, refuse_unless_theirs
 from core.booking.day.not_me import decide, freeze
+from core.booking.day.presumed import is_presumed_seen
 from core.booking.day.queue import pass_over
 from core.booking.day.visit_pass import read_visit_pass
 from core.booking.endings.ending import end_appointment, end_replacement
+from core.booking.follow_up.right import renew_after_suspension
 from core.booking.strikes.ledger import count_later, lift, lift_later
 from core.payments.charge_account import ChargeAccount, lock_appointment_account
 from core.refusals import CheckInRefused, NotCancellable
@@ -25,6 +28,7 @@ from core.tickets import Tickets
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.arrival import Arrival, ReportedBy
 from models.errors import IllegalTransition, NotFound
+from models.schedule import SlotStatus
 from models.states import Cause
 from models.strike import Lift, Strike, StrikeKind
 
@@ -87,12 +91,15 @@ def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: dateti
 def cancel_at_desk(
     session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause
 ) -> Appointment:
-    """After the deadline, or when they have arrived, only the desk takes a number back. What was paid becomes due for
-    return; what was cancelled stays cancelled.
+    """After the deadline, or when they have arrived, only the desk takes a number back; of a suspended half day also
+    from whom the clock took for seen. What was paid becomes due for return; what was cancelled stays cancelled.
 
     Raises: NotFound, NotCancellable."""
     account, appointment = lock_appointment_account(session, appointment_id)
-    if appointment.status is not AppointmentStatus.CANCELLED:
+    if appointment.status is AppointmentStatus.FULFILLED:
+        _take_back_unseen(session, account, appointment, now=now, cause=cause)
+        _note(session, appointment, AccessAction.CANCELLED_AT_DESK, operator, result="done", now=now)
+    elif appointment.status is not AppointmentStatus.CANCELLED:
         freely = appointment.may_leave_freely(now=now)  # by the hospital's doing: it never counts
         # Who had come is not late, and whatever the desk takes back of them is not theirs to answer for.
         was_late = appointment.status is AppointmentStatus.BOOKED and now >= appointment.cancel_before and not freely
@@ -142,6 +149,17 @@ def lift_at_desk(session: Session, *, appointment_id: UUID, operator: str, now: 
     lift(session, strike, Lift.APPEAL, now=now, cause=cause)
     _note(session, appointment, AccessAction.STRIKE_LIFTED, operator, result="lifted", now=now)
     return True
+
+
+def _take_back_unseen(
+    session: Session, account: ChargeAccount, appointment: Appointment, *, now: datetime, cause: Cause
+) -> None:
+    """Nobody is seen in a clinic that did not take place. Raises: NotCancellable where it did, or somebody was seen."""
+    suspended = account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED
+    if not suspended or not is_presumed_seen(session, appointment):
+        raise NotCancellable(status=str(appointment.status))
+    end_suspended(session, account, appointment, now=now, cause=cause)
+    renew_after_suspension(session, appointment)
 
 
 def _take_back(
