@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from harness import Patient, race, relatives
+from harness import REQUEST, Patient, race, relatives
 from hospital_acts import suspend
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,10 +16,12 @@ from waiting import MINUTE, SLOW, another, found, fresh, leave, notices, offerin
 
 from core.booking.waitlist import follow as waitlist_follow
 from core.booking.waitlist.refusals import WaitlistExists
+from core.booking.waitlist.wait import leave_for
 from core.jobs.queue import LeasedJob
 from models.appointment import AppointmentStatus, PayMode
 from models.base import new_id
 from models.notice import Notice
+from models.person import Dependent
 from models.schedule import SlotStatus
 
 
@@ -198,6 +200,23 @@ def test_the_jobs_change_nothing_the_second_time(patient: Patient) -> None:
         clinic.follow()
     assert (status(clinic.family, clinic.entry), clinic.told_ended()) == ("offered", [clinic.named[0]])
     clinic.patient.assert_sound()
+
+
+def test_nobody_waits_for_whoever_was_removed_meanwhile(patient: Patient) -> None:
+    clinic = Clinic(patient, of_family=2, numbers=1)
+    clinic.free()
+    clinic.patient.work()
+
+    def remove(session: Session, now: datetime) -> None:
+        child = session.get_one(Dependent, clinic.named[1])
+        leave_for(session, child, now=now, cause=REQUEST)
+        child.archived_at = now
+
+    clinic.patient.write(remove)
+    assert status(clinic.family, clinic.entry) == "offered"
+    pay(clinic.family, clinic.offered(0))
+    clinic.patient.work(after=MINUTE)
+    assert status(clinic.family, clinic.entry) == "booked"
 
 
 # --- at once
