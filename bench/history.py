@@ -8,11 +8,13 @@ for each person account, login, consents, document and dependent. Keys and jobs 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
+from bench.bulk import in_bulk
 from bench.figures import BenchFailed
 from bench.house import House
 from bench.seed import Offer, Patient
@@ -108,6 +110,7 @@ _LATER: Sequence[Changes] = (
     {"seq": "2", "from_status": "'booked'", "to_status": "'arrived'", "at": _A_DAY_LATER},
     {"seq": "3", "from_status": "'arrived'", "to_status": "'fulfilled'", "at": _A_DAY_LATER},
 )
+_FILLED = {table_of(record).name for record, _ in (*_OF_PERSON, *_OF_VISIT)} | {"schedules", "state_events"}
 
 
 class History:
@@ -118,6 +121,8 @@ class History:
         with house.database.read() as session:
             of_template = select(Appointment).where(Appointment.account_id == template.account_id)
             self._copied = session.scalars(of_template).one()
+            of_charge = select(ChargeLine.id).where(ChargeLine.charge_id == self._copied.charge_id)
+            line = session.scalars(of_charge).one()
             dependent = session.get_one(Dependent, template.dependent_id)
         account = template.account_id
         self._templates: dict[type[Base], ColumnElement[bool]] = {
@@ -132,13 +137,16 @@ class History:
             Slot: Slot.id == self._copied.slot_id,
             Charge: Charge.id == self._copied.charge_id,
             Appointment: Appointment.id == self._copied.id,
-            ChargeLine: ChargeLine.charge_id == self._copied.charge_id,
+            ChargeLine: ChargeLine.id == line,
         }
 
-    def fill(self, visits: int, *, trusted: bool, say: Callable[[int], None]) -> None:
-        """`trusted`: the database need not look up what each row points at. `say` hears how many there are by now.
+    def fill(self, visits: int, *, trusted: bool, say: Callable[[str], None]) -> None:
+        """`trusted`: the database need not look up what each row points at, and is written in bulk. `say` hears how far
+        it is. Raises: BenchFailed."""
+        with in_bulk(self._house, _FILLED, say=say) if trusted else nullcontext():
+            self._fill(visits, trusted=trusted, say=say)
 
-        Raises: BenchFailed."""
+    def _fill(self, visits: int, *, trusted: bool, say: Callable[[str], None]) -> None:
         with self._house.database.engine.connect() as connection:
             _run(connection, f"SET session_replication_role = {'replica' if trusted else 'origin'}")
             people = max(visits // VISITS_EACH, len(self._bookers))
@@ -149,7 +157,7 @@ class History:
                 self._book(connection)
                 _run(connection, "DROP TABLE history.visits")
                 connection.commit()
-                say(last + 1)
+                say(f"{last + 1:>12,}")
             stored = connection.scalar(select(func.count()).select_from(Appointment))
             if stored != visits + 1:
                 raise BenchFailed(f"{stored} appointments are stored, not {visits + 1}")

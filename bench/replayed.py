@@ -75,7 +75,7 @@ def _replayed(house: House, appointments: int) -> Replayed:
     (template,) = stock.wishes(stock.offers("T", schedules=1, numbers=1))
     book(house, [template], pay="on_site")
     History(house, template.patient, [], stock.offers("H", schedules=_DOCTORS, numbers=1)).fill(
-        appointments - 1, trusted=True, say=lambda _stored: None
+        appointments - 1, trusted=True, say=lambda _how_far: None
     )
     began = time.monotonic()
     transactions = Transactions(house.database, DatabaseClock(house.database))

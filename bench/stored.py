@@ -12,6 +12,7 @@ import time
 
 from sqlalchemy import text
 
+from bench.bulk import require_shape, shape_of
 from bench.checks import require_durable, require_promises, settle
 from bench.figures import Figure, Stretch
 from bench.history import History
@@ -44,7 +45,7 @@ class Side:
         bookers = self._stock.people(_BOOKERS)
         self._bookers = iter(bookers)
         history = History(house, template.patient, bookers, self._stock.offers("H", schedules=_DOCTORS, numbers=1))
-        history.fill(appointments, trusted=trusted, say=lambda stored: _say(f"{stored:>12,}"))
+        history.fill(appointments, trusted=trusted, say=_say)
         self._offers = self._stock.offers("S", schedules=_SCHEDULES, numbers=ROUNDS + 1)
         book(house, self._asked(_WARM_UP))
         settle(house)
@@ -72,6 +73,8 @@ def main() -> bool:
         few.check()
         _say(f"storing {many:,} appointments")
         much = Side(large, many, trusted=True)
+        require_shape(large, shape_of(small))
+        require_durable(large)
         _say("measuring")
         for at in range(ROUNDS):
             for side in (few, much) if at % 2 == 0 else (much, few):
