@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,18 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from uuid_utils.compat import uuid7
 
+_RANDOM_BITS = 80
+"""Behind the milliseconds of a UUIDv7."""
+
 
 def new_id() -> UUID:
     """A UUIDv7: ours, unique without a sequence, and ordered by the time it was made."""
     return uuid7()
+
+
+def made_after(one: UUID, other: UUID) -> timedelta:
+    """How much later than `other` the id `one` was made."""
+    return timedelta(milliseconds=(one.int >> _RANDOM_BITS) - (other.int >> _RANDOM_BITS))
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import time_ns
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,14 +13,21 @@ import pytest
 from factories import make_department, make_hospital, make_schedule
 from people import resident_id
 from people_http import SELF, Clinic, Patient, open_clinic
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
+from core.booking.beside import add_number
+from core.booking.watch.fairness import fairness_of
 from miniapp_api.config import Config
 from miniapp_api.keys import write_keys
 from miniapp_api.refused import EXTENSION, RefusedBookings
 from models.database import Database
 from models.hospital import Department
-from models.schedule import Schedule
+from models.schedule import Schedule, Slot, SlotStatus
+from models.states import Actor, Cause, CauseKind
 
+DESK = Cause(Actor.OPERATOR, CauseKind.COMMAND, "dr-li")
+AN_HOUR = 3600 * 10**9
 ANYBODY = {"min_identity_level": 0}
 
 
@@ -82,6 +90,37 @@ def test_it_tells_how_long_the_numbers_lasted_by_which_way_they_went_and_what_wa
     assert (told["numbers"], told["taken"], told["seconds_to_sold_out"]) == (2, 2, 37)
     assert told["channels"] == [{"channel": "wechat_miniapp", "numbers": 2, "share": 100}]
     assert told["refused"] == [{"code": "sold_out", "times": 2}, {"code": "already_booked", "times": 1}]
+
+
+def test_what_is_given_out_later_changes_nothing_of_what_was_told(clinic: Clinic, schedule_id: str) -> None:
+    """A doctor's extra number, let go again, and numbers that the hospital adds an hour after the first were gone."""
+    people = [come(clinic, order) for order in (101, 103, 105)]
+    clinic.clock.advance(timedelta(seconds=7))
+    for who in people[:2]:
+        assert book(who, schedule_id).status_code == 201
+    clinic.clock.advance(timedelta(minutes=5))
+
+    def give_extra(session: Any, now: Any) -> None:
+        slots = session.scalars(select(Slot).where(Slot.schedule_id == UUID(schedule_id))).all()
+        add_number(session, slots, slots[0], SlotStatus.BOOKED, why="extra", now=now, cause=DESK)
+
+    def add(session: Any, _now: Any) -> None:
+        beside = session.scalars(select(Slot).where(Slot.schedule_id == UUID(schedule_id)).limit(1)).one()
+        columns = {name: getattr(beside, name) for name in ("hospital_id", "schedule_id", "starts_at", "ends_at")}
+        later = uuid7(nanoseconds=time_ns() + AN_HOUR)
+        session.add(Slot(id=later, sequence=9, status=SlotStatus.FREE, moved=0, **columns))
+
+    def told() -> tuple[int, int, int | None]:
+        found = clinic.workbench.transactions.read(lambda session, _now: fairness_of(session, UUID(schedule_id)))
+        return found.numbers, found.taken, found.seconds_to_sold_out
+
+    clinic.workbench.transactions.write(give_extra)
+    assert told() == (3, 2, 7)
+    clinic.workbench.transactions.write(add)
+    assert told() == (4, 2, 7)
+    clinic.clock.advance(timedelta(hours=1))
+    assert book(people[2], schedule_id).status_code == 201
+    assert told() == (4, 3, 7)
 
 
 def test_whoever_wanted_it_in_exchange_or_for_a_family_counts_too(clinic: Clinic, schedule_id: str) -> None:

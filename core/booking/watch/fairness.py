@@ -6,20 +6,25 @@ For everybody to read, so that nothing in it is about one patient.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from models.appointment import HOLDS_SLOT, Appointment
-from models.base import new_id
+from models.base import made_after, new_id
 from models.errors import NotFound
 from models.fairness import RefusalCount
-from models.schedule import Schedule, Slot, SlotStatus
+from models.schedule import Schedule, Slot, SlotStatus, Surplus, WithheldReason
 from models.states import StateEvent
+
+_OF_THE_POOL = Slot.surplus.is_distinct_from(Surplus.EXTRA)
+"""What a doctor gives to one person was nobody else's to take."""
+_AT_ONCE = timedelta(minutes=1)
+"""A half day is published with all its numbers in less."""
 
 OTHER = "other"
 """The channel of what no login booked: the desk, a doctor, the waitlist."""
@@ -67,7 +72,8 @@ def fairness_of(session: Session, schedule_id: UUID) -> Fairness:
     schedule = session.get(Schedule, schedule_id)
     if schedule is None:
         raise NotFound()
-    numbers = session.scalar(select(func.count()).where(Slot.schedule_id == schedule_id)) or 0
+    withdrawn = Slot.withheld_reason.is_not_distinct_from(WithheldReason.WITHDRAWN)
+    numbers = session.scalar(select(func.count()).where(Slot.schedule_id == schedule_id, ~withdrawn)) or 0
     by_channel = _by_channel(session, schedule_id)
     taken = sum(by_channel.values())
     return Fairness(
@@ -75,7 +81,7 @@ def fairness_of(session: Session, schedule_id: UUID) -> Fairness:
         numbers=numbers,
         taken=taken,
         release_at=schedule.release_at,
-        sold_out_at=_sold_out_at(numbers, _moves(session, schedule_id), since=schedule.release_at),
+        sold_out_at=_sold_out_at(session, schedule),
         channels=[
             ChannelShare(channel, count, round(100 * count / taken)) for channel, count in by_channel.most_common()
         ],
@@ -108,23 +114,38 @@ def _by_channel(session: Session, schedule_id: UUID) -> Counter[str]:
     return Counter({str(channel or OTHER): count for channel, count in rows})
 
 
-def _moves(session: Session, schedule_id: UUID) -> Sequence[Row[datetime, str | None, str]]:
-    """In and out of the public pool, the oldest first."""
-    return session.execute(
-        select(StateEvent.at, StateEvent.from_status, StateEvent.to_status)
-        .join(Slot, Slot.id == StateEvent.record_id)
-        .where(Slot.schedule_id == schedule_id)
-        .order_by(StateEvent.at, StateEvent.id)
-    ).all()
-
-
-def _sold_out_at(numbers: int, moves: Sequence[Row[datetime, str | None, str]], *, since: datetime) -> datetime | None:
-    free = numbers  # slots are born free
-    for at, was, now in moves:
-        free += (now == SlotStatus.FREE) - (was == SlotStatus.FREE)
-        if free == 0 and at >= since:
+def _sold_out_at(session: Session, schedule: Schedule) -> datetime | None:
+    """What the hospital added afterwards counts from then on: what was told once stays true."""
+    changes = sorted([*_added(session, schedule), *_moves(session, schedule.id)])
+    free = 0
+    for at, _, change in changes:
+        free += change
+        if free == 0 and at >= schedule.release_at:
             return at
     return None
+
+
+_Change = tuple[datetime, int, int]
+"""When, a number's birth before its moves, and how many more there are in the public pool."""
+
+
+def _added(session: Session, schedule: Schedule) -> Iterator[_Change]:
+    """Slots are born free, without an event. Their ids tell how long after the schedule that was."""
+    for slot_id in session.scalars(select(Slot.id).where(Slot.schedule_id == schedule.id, _OF_THE_POOL)):
+        later = made_after(slot_id, schedule.id)
+        yield (schedule.created_at + later if later > _AT_ONCE else datetime.min.replace(tzinfo=UTC)), 0, 1
+
+
+def _moves(session: Session, schedule_id: UUID) -> Iterator[_Change]:
+    """In and out of the public pool, the oldest first."""
+    rows = session.execute(
+        select(StateEvent.at, StateEvent.from_status, StateEvent.to_status)
+        .join(Slot, Slot.id == StateEvent.record_id)
+        .where(Slot.schedule_id == schedule_id, _OF_THE_POOL)
+        .order_by(StateEvent.at, StateEvent.id)
+    )
+    for nth, (at, was, now) in enumerate(rows, start=1):
+        yield at, nth, (now == SlotStatus.FREE) - (was == SlotStatus.FREE)
 
 
 def _refused(session: Session, schedule_id: UUID) -> list[Refused]:
