@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -115,6 +115,11 @@ class Transactions:
         """The one row of a query of columns, or None, in one round trip. Raises: Overloaded."""
         with _in_our_words():
             return self.database.find(query, given)
+
+    def find_all(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """All rows of one. Raises: Overloaded."""
+        with _in_our_words():
+            return self.database.find_all(query, given)
 
 
 @contextmanager

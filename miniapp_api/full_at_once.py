@@ -1,6 +1,7 @@
 """In front of Flask: whoever asks for a number of a half day of which this process said within the last second that
-nothing is left (`miniapp_api/full_lately.py`) is looked at by one statement, which also looks at their login
-(`core/booking/nothing_left.py`), and hears so again. In the minute of a release that is most of what is asked.
+nothing is left (`miniapp_api/full_lately.py`) is looked at by one statement, which also looks at their login and
+serves all who ask at that moment (`core/booking/nothing_left.py`), and hears so again. In the minute of a release that
+is most of what is asked.
 
 They get the bytes and headers that Flask would send, with a request id and a line in the log of their own, and count
 against the limits and in the fairness report as they would there. All that cannot be told for certain goes on to Flask.
@@ -12,7 +13,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from flask import Flask
 from structlog import get_logger
 from structlog.contextvars import clear_contextvars
 
-from core.booking.nothing_left import Asking, still_full
+from core.booking.nothing_left import Asking, Full, still_full
 from core.booking.rules.evaluation import full
+from core.gathered import Gathered
 from core.identity.login import token_digest
+from core.transactions import Transactions
 from miniapp_api import errors
 from miniapp_api.auth import bearer_in
 from miniapp_api.body import each_once
@@ -61,6 +64,7 @@ class FullAtOnce:
         self._app, self._inner = app, inner
         self._lately: FullLately = app.extensions[EXTENSION]
         self._always = list(always_sent(config).items())
+        self._gathered = Gathered(self._look_for_all)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.monotonic()
@@ -85,10 +89,8 @@ class FullAtOnce:
         code = None if wish is None else self._lately.code_said(wish)
         if wish is None or code is None:
             return None
-        transactions, schedule_id = self._app.extensions[SERVICES].workbench.transactions, UUID(wish["schedule_id"])
-        now = transactions.clock.now()
-        asking = Asking(token_digest(token), key, schedule_id, UUID(wish["dependent_id"]))
-        found = still_full(transactions, asking, now=now)
+        schedule_id, now = UUID(wish["schedule_id"]), self._transactions.clock.now()
+        found = self._gathered.ask(Asking(token_digest(token), key, schedule_id, UUID(wish["dependent_id"])))
         refusal = None if found is None else full(found.left, now=now)
         if found is None or refusal is None or refusal.code != code:
             return None
@@ -96,6 +98,15 @@ class FullAtOnce:
             return None
         wait = None if refusal.retry_at is None else errors.retry_after(refusal.retry_at, now=now)
         return _Refused(found.account_id, schedule_id, refusal, wait)
+
+    def _look_for_all(self, asked: Sequence[Asking]) -> list[Full | None]:
+        """Raises: Overloaded, SQLAlchemyError."""
+        return still_full(self._transactions, asked)
+
+    @property
+    def _transactions(self) -> Transactions:
+        transactions: Transactions = self._app.extensions[SERVICES].workbench.transactions
+        return transactions
 
     def _tell(
         self, refused: _Refused, environ: WSGIEnvironment, start_response: StartResponse, *, started: float

@@ -7,7 +7,7 @@ behind one writer lock, since Python's driver would otherwise open transactions 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,9 +105,14 @@ class Database:
 
     def find(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
         """The one row of a query of columns that is made once, or None: a third of the round trips of a `read`."""
+        found: Row[*tuple[Any, ...]] | None = only(self.find_all(query, given))
+        return found
+
+    def find_all(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
+        """As `find`, all rows of it."""
         if self.is_sqlite or self.engine.dispatch.after_cursor_execute or self.engine.dispatch.before_cursor_execute:
             with self._finders.connect() as connection:
-                return connection.execute(query, given).one_or_none()
+                return connection.execute(query, given).all()
         try:
             return self._looked(query, given)
         except DBAPIError as error:
@@ -115,18 +120,16 @@ class Database:
                 raise
             return self._looked(query, given)
 
-    def _looked(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Row[*tuple[Any, ...]] | None:
+    def _looked(self, query: Select[*tuple[Any, ...]], given: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
         pooled = self._looks.raw_connection()
         try:
-            rows = prepared(query).rows(pooled, given, in_transaction=False)
+            return prepared(query).rows(pooled, given, in_transaction=False)
         except DBAPIError as error:
             if error.connection_invalidated:  # and so are those of its age
                 self._looks.pool._invalidate(pooled, error)
             raise
         finally:
             pooled.close()
-        found: Row[*tuple[Any, ...]] | None = only(rows)
-        return found
 
     def close(self) -> None:
         self.engine.dispose()

@@ -163,7 +163,7 @@ def is_kept_from(session: Session, slot_id: UUID, taker: Taker) -> bool:
 
 def count_left(session: Session, wanted: Wanted) -> Left:
     """Counted without a lock: good for an answer, never for a decision to sell."""
-    row = session.execute(count_of(in_segment=wanted.segment_starts_at is not None), _values(wanted)).one()
+    row = session.execute(_count(wanted.segment_starts_at is not None), _values(wanted)).one()
     return Left(free=row[0], returning=row[1])
 
 
@@ -222,17 +222,26 @@ def _is_any_free(in_segment: bool) -> Select[bool]:
 
 
 @cache
-def count_of(*, in_segment: bool, for_taker: bool = True) -> Select[int, int]:
-    """What is counted of a schedule: free numbers, and numbers that may still come back, which those are too that are
-    kept from the taker."""
-    kept = func.coalesce(_let_go_by_taker(), false()) if for_taker else false()
+def _count(in_segment: bool) -> Select[int, int]:
+    """What is counted of a schedule, where a number that is kept from the taker may come back."""
+    return select(*_free_and_returning(func.coalesce(_let_go_by_taker(), false()))).where(
+        _suited(in_segment=in_segment)
+    )
+
+
+def count_of(schedule: ColumnElement[UUID], *, later_than: ColumnElement[datetime]) -> Select[int, int]:
+    """The same of any schedule, whoever takes a number."""
+    of_it = and_(_SLOT.schedule_id == schedule, _SLOT.starts_at > later_than)
+    return select(*_free_and_returning(false())).where(of_it)
+
+
+def _free_and_returning(kept: ColumnElement[bool]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Free numbers, and numbers that may still come back. Those that are `kept` from the taker are of the second."""
     is_free = _SLOT.status == spelled(SlotStatus.FREE)
-    free = func.count().filter(is_free, not_(kept))
     comes_back = _SLOT.withheld_reason != spelled(WithheldReason.WITHDRAWN)
     back = and_(_SLOT.status == spelled(SlotStatus.WITHHELD), comes_back)
     taken = and_(_SLOT.surplus.is_(None), or_(_SLOT.status == spelled(SlotStatus.HELD), back))
-    returning = func.count().filter(or_(taken, is_free & kept))
-    return select(free, returning).where(_suited(in_segment=in_segment))
+    return func.count().filter(is_free, not_(kept)), func.count().filter(or_(taken, is_free & kept))
 
 
 def _free(*, in_segment: bool) -> Select[UUID]:

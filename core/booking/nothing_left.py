@@ -1,5 +1,6 @@
 """Is a half day still full, for somebody who has nothing in it? One statement, without a transaction, for those who ask
-for a number in vain: in the minute of a release they are the most. Whose login it is, is asked in it as well.
+for a number in vain: in the minute of a release they are the most, and on PostgreSQL it answers all who ask at that
+moment (`core/gathered.py`). Whose logins they are, is asked in it as well.
 
 Being one statement it sees one moment: a number that somebody is just taking is still free in it, and once that is done
 the key that took it is there. So whoever repeats a key, or has a number here, is never answered from here. Nothing that
@@ -8,17 +9,36 @@ other accounts did for the person is looked at, so that neither the answer nor i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, and_, bindparam, exists, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    exists,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.types import TypeEngine
 
 from core.booking.claim import Left, count_of
-from core.identity.caller import LOGIN
+from core.identity.caller import good_logins
 from core.transactions import Transactions
+from models.account import LoginSession
 from models.appointment import Appointment
 from models.base import table_of
 from models.idempotency import IdempotencyKey
@@ -44,50 +64,99 @@ class Full:
     left: Left
 
 
-def still_full(transactions: Transactions, asking: Asking, *, now: datetime) -> Full | None:
-    """What may return, where nothing is left and that is the whole truth; None where one look cannot tell for certain.
+def still_full(transactions: Transactions, asked: Sequence[Asking]) -> list[Full | None]:
+    """For each in their order what may return, where nothing is left and that is the whole truth; None where one look
+    cannot tell for certain.
 
-    It can where the login is good; the schedule is on sale and none of its numbers is free; the dependent is the
-    account's own, and the account has and had no number of this schedule; and the key is new. Raises: Overloaded."""
-    asked = {"digest": asking.login, "key": asking.key, "dependent": asking.dependent_id}
-    numbers = {"of_schedule": asking.schedule_id, "later_than": now}
-    row = transactions.find(_still_full(), asked | numbers | {"now": now})
-    return None if row is None else Full(row[0], Left(free=row[1], returning=row[2]))
+    It can where the login is good; the schedule is on sale and has numbers to come, none of them free; the dependent
+    is the account's own, and the account has and had no number of this schedule; and the key is new.
+
+    Raises: Overloaded."""
+    now = transactions.clock.now()
+    if transactions.database.is_sqlite:
+        return [_first(transactions, one, now=now) for one in asked]
+    given = {name: [getattr(one, name) for one in asked] for name in _KINDS}
+    told: list[Full | None] = [None] * len(asked)
+    for *found, place in transactions.find_all(_many(), given | {"now": now}):
+        told[place - 1] = _full(*found)
+    return told
+
+
+def _first(transactions: Transactions, asking: Asking, *, now: datetime) -> Full | None:
+    given = {name: getattr(asking, name) for name in _KINDS}
+    found = transactions.find(_one(), given | {"now": now})
+    return None if found is None else _full(*found)
+
+
+def _full(account_id: UUID, free: int, returning: int) -> Full:
+    return Full(account_id, Left(free=free, returning=returning))
+
+
+_KINDS: dict[str, TypeEngine[Any]] = {
+    "login": LargeBinary(),
+    "key": String(),
+    "schedule_id": Uuid(),
+    "dependent_id": Uuid(),
+}
+"""What is asked, and what kind of value each is."""
 
 
 @cache
-def _still_full() -> Select[*tuple[Any, ...]]:
-    left, login = count_of(in_segment=False, for_taker=False).subquery(), LOGIN.subquery()
-    who = login.c.account_id
-    asked = select(who, left.c[0], left.c[1]).join_from(login, left, true())
-    return asked.where(left.c[0] == 0, _on_sale(), _key_is_new(who), _own_with_nothing_here(who))
+def _many() -> Select[*tuple[Any, ...]]:
+    """On PostgreSQL: arrays side by side, and each schedule counted once."""
+    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in _KINDS.items()]
+    columns = [column(name, kind) for name, kind in _KINDS.items()]
+    asked = func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="asked").render_derived()
+    half_days = select(asked.c.schedule_id).distinct().subquery()
+    left = count_of(half_days.c.schedule_id, later_than=_NOW).lateral()
+    counted = select(half_days.c.schedule_id, left.c[0], left.c[1]).join_from(half_days, left, true()).subquery()
+    return _still_full(asked, counted, counted.c.schedule_id == asked.c.schedule_id).add_columns(asked.c.place)
 
 
-_SCHEDULE, _DEPENDENT, _APPOINTMENT, _KEY = (
-    table_of(one).c for one in (Schedule, Dependent, Appointment, IdempotencyKey)
+@cache
+def _one() -> Select[*tuple[Any, ...]]:
+    given = {name: bindparam(name, type_=kind) for name, kind in _KINDS.items()}
+    asked = select(*[one.label(name) for name, one in given.items()]).subquery()
+    left = count_of(given["schedule_id"], later_than=_NOW).subquery()
+    return _still_full(asked, left, true())
+
+
+def _still_full(asked: FromClause, left: FromClause, of_the_asked: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Whose account it is and what is left, of those whom one look can tell for certain."""
+    login = good_logins(_LOGIN.token_hash, _LOGIN.account_id).subquery()
+    who, (*_, free, returning) = login.c.account_id, left.c
+    return (
+        select(who, free, returning)
+        .join_from(asked, login, login.c.token_hash == asked.c.login)
+        .join(left, of_the_asked)
+        .where(free == 0, _is_on_sale(asked), _key_is_new(asked, who), _own_with_nothing_here(asked, who))
+    )
+
+
+_SCHEDULE, _DEPENDENT, _APPOINTMENT, _KEY, _LOGIN = (
+    table_of(one).c for one in (Schedule, Dependent, Appointment, IdempotencyKey, LoginSession)
 )
-_OF_SCHEDULE = bindparam("of_schedule", type_=Uuid())
 _NOW: BindParameter[datetime] = bindparam("now", type_=_SCHEDULE.release_at.type)
 
 
-def _on_sale() -> ColumnElement[bool]:
+def _is_on_sale(asked: FromClause) -> ColumnElement[bool]:
     return exists().where(
-        _SCHEDULE.id == _OF_SCHEDULE,
+        _SCHEDULE.id == asked.c.schedule_id,
         _SCHEDULE.status == ScheduleStatus.OPEN,
         _SCHEDULE.release_at <= _NOW,
         _SCHEDULE.closes_at > _NOW,
     )
 
 
-def _key_is_new(who: ColumnElement[UUID]) -> ColumnElement[bool]:
-    return ~exists().where(_KEY.account_id == who, _KEY.key == bindparam("key"))
+def _key_is_new(asked: FromClause, who: ColumnElement[UUID]) -> ColumnElement[bool]:
+    return ~exists().where(_KEY.account_id == who, _KEY.key == asked.c.key)
 
 
-def _own_with_nothing_here(who: ColumnElement[UUID]) -> ColumnElement[bool]:
+def _own_with_nothing_here(asked: FromClause, who: ColumnElement[UUID]) -> ColumnElement[bool]:
     return and_(
-        ~exists().where(_APPOINTMENT.schedule_id == _OF_SCHEDULE, _APPOINTMENT.account_id == who),
+        ~exists().where(_APPOINTMENT.schedule_id == asked.c.schedule_id, _APPOINTMENT.account_id == who),
         exists().where(
-            _DEPENDENT.id == bindparam("dependent", type_=Uuid()),
+            _DEPENDENT.id == asked.c.dependent_id,
             _DEPENDENT.account_id == who,
             _DEPENDENT.archived_at.is_(None),
         ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from core.identity.login import token_digest
 from core.transactions import Transactions
@@ -26,28 +26,30 @@ class Caller(NamedTuple):
 def find_caller(transactions: Transactions, token: str) -> Caller | None:
     """Whose login it is. None where there is none, where it ended (`expires_at` is the first instant that it is not
     good for), and where its account closed or was joined into another. Raises: Overloaded."""
-    row = transactions.find(LOGIN, {"digest": token_digest(token), "now": transactions.clock.now()})
+    row = transactions.find(_LOGIN, {"digest": token_digest(token), "now": transactions.clock.now()})
     return None if row is None else Caller(*row)
 
 
 _LOGINS, _IDENTITIES, _ACCOUNTS = (table_of(one) for one in (LoginSession, PlatformIdentity, Account))
-LOGIN = (
-    select(
-        _LOGINS.c.account_id,
-        _LOGINS.c.id,
-        _LOGINS.c.platform_identity_id,
-        _IDENTITIES.c.provider,
-        _IDENTITIES.c.app,
+
+
+def good_logins(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """`columns` of the logins that are good at `now`, and of their identities."""
+    return (
+        select(*columns)
+        .join_from(_LOGINS, _IDENTITIES, _IDENTITIES.c.id == _LOGINS.c.platform_identity_id)
+        .join(_ACCOUNTS, _ACCOUNTS.c.id == _LOGINS.c.account_id)
+        .where(
+            _LOGINS.c.revoked_at.is_(None),
+            _LOGINS.c.expires_at > bindparam("now"),
+            _IDENTITIES.c.account_id == _LOGINS.c.account_id,
+            _ACCOUNTS.c.closed_at.is_(None),
+            _ACCOUNTS.c.joined_into_id.is_(None),
+        )
     )
-    .join_from(_LOGINS, _IDENTITIES, _IDENTITIES.c.id == _LOGINS.c.platform_identity_id)
-    .join(_ACCOUNTS, _ACCOUNTS.c.id == _LOGINS.c.account_id)
-    .where(
-        _LOGINS.c.token_hash == bindparam("digest"),
-        _LOGINS.c.revoked_at.is_(None),
-        _LOGINS.c.expires_at > bindparam("now"),
-        _IDENTITIES.c.account_id == _LOGINS.c.account_id,
-        _ACCOUNTS.c.closed_at.is_(None),
-        _ACCOUNTS.c.joined_into_id.is_(None),
-    )
-)
+
+
+_LOGIN = good_logins(
+    _LOGINS.c.account_id, _LOGINS.c.id, _LOGINS.c.platform_identity_id, _IDENTITIES.c.provider, _IDENTITIES.c.app
+).where(_LOGINS.c.token_hash == bindparam("digest"))
 """Of the login whose token has the `digest`, at `now`: nothing where it is not good."""

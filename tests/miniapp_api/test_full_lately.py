@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import time as time_of_day
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from people_http import MOTHER, SELF, Clinic, Patient, open_clinic
 from sqlalchemy import select, update
 from werkzeug.test import EnvironBuilder, TestResponse
 
+from core.booking.nothing_left import Asking, still_full
+from core.identity.login import token_digest
 from core.transactions import Overloaded
 from miniapp_api import full_at_once
 from miniapp_api.command import run_command
@@ -37,6 +40,7 @@ from miniapp_api.windows import SlidingWindow
 from models.account import Account, LoginSession
 from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.database import Database
+from models.hospital import Department
 from models.person import Dependent
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 
@@ -415,3 +419,33 @@ def test_its_line_in_the_log_is_that_of_any_other(rush: Rush, caplog: pytest.Log
         lines.append({name: value for name, value in line.items() if name not in ("ms", "timestamp")})
     assert lines[0] == lines[1]
     assert lines[1]["account_id"] is not None
+
+
+def test_all_who_ask_at_one_moment_hear_what_each_would_hear_alone(rush: Rush) -> None:
+    """Two half days, one of them with a number again; somebody with a number, a key that was used, no login, and
+    somebody else's dependent."""
+
+    def make(session: Any, now: Any) -> UUID:
+        department = session.scalars(select(Department)).one()
+        return make_schedule(session, department, starts=time_of_day(14), terms=TERMS, release_at=now, now=now).id
+
+    transactions = rush.clinic.workbench.transactions
+    other = transactions.write(make)
+    logins = [token_digest(patient.token) for patient, _ in rush.people]
+    dependents = [UUID(dependent_id) for _, dependent_id in rush.people]
+    full = UUID(rush.schedule_id)
+    asked = [
+        *[Asking(logins[at], f"a-key-of-no-one-{at}", full, dependents[at]) for at in range(4)],
+        Asking(logins[0], "the-first-key-of-0", full, dependents[0]),
+        Asking(logins[2], "a-key-of-no-one-2b", other, dependents[2]),
+        Asking(logins[2], "a-key-of-no-one-2c", full, dependents[3]),
+        Asking(b"\0" * 32, "a-key-of-no-one-5", full, dependents[2]),
+        Asking(logins[2], "a-key-of-no-one-2", uuid4(), dependents[2]),
+        Asking(logins[3], "a-key-of-no-one-3", full, dependents[3]),
+    ]
+    together = still_full(transactions, asked)
+    assert together == [still_full(transactions, [one])[0] for one in asked]
+    told = [at for at, one in enumerate(together) if one is not None]
+    assert told == [2, 3, 9]
+    accounts = [one.account_id for one in together if one is not None]
+    assert accounts[1] == accounts[2] != accounts[0]

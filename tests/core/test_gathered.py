@@ -1,0 +1,125 @@
+"""Many questions, one look: each gets its own answer, seen after it asked, and nobody is left waiting."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from core.gathered import Gathered
+
+PEOPLE = 40
+
+
+class Looks:
+    """Waits at each look until it is let go on, and remembers what was asked in each."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.go_on = threading.Semaphore(0)
+
+    def __call__(self, asked: Sequence[int]) -> list[int]:
+        self.asked.append(list(asked))
+        assert self.go_on.acquire(timeout=10)
+        return [one * 10 for one in asked]
+
+    def await_looks(self, number: int) -> None:
+        wait_until(lambda: len(self.asked) >= number)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def crowd() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PEOPLE)
+
+
+def test_whoever_asks_during_a_look_is_served_by_the_next_one(crowd: ThreadPoolExecutor) -> None:
+    looks = Looks()
+    gathered = Gathered[int, int](looks)
+    first = crowd.submit(gathered.ask, 1)
+    looks.await_looks(1)
+    others = [crowd.submit(gathered.ask, one) for one in range(2, 9)]
+    wait_until(lambda: len(gathered._waiting) == 7)
+    assert not any(one.done() for one in others)
+    looks.go_on.release(2)
+    assert first.result(10) == 10
+    assert [one.result(10) for one in others] == [one * 10 for one in range(2, 9)]
+    assert looks.asked[0] == [1]
+    assert sorted(looks.asked[1]) == list(range(2, 9))
+    looks.go_on.release()
+    assert gathered.ask(9) == 90  # and the turn is free again
+
+
+def test_nobody_is_answered_by_what_was_seen_before_they_asked(crowd: ThreadPoolExecutor) -> None:
+    clock = count()
+
+    def look(asked: Sequence[int]) -> list[int]:
+        seen = next(clock)
+        time.sleep(random.uniform(0, 0.002))
+        return [seen for _ in asked]
+
+    gathered = Gathered[int, int](look)
+
+    def ask(at: int) -> bool:
+        asked_at = next(clock)
+        return gathered.ask(at) > asked_at
+
+    assert all(crowd.map(ask, range(20 * PEOPLE)))
+
+
+def test_each_gets_their_own_answer_and_many_share_a_look(crowd: ThreadPoolExecutor) -> None:
+    looks: list[int] = []
+
+    def look(asked: Sequence[int]) -> list[str]:
+        looks.append(len(asked))
+        return [f"for {one}" for one in asked]
+
+    gathered = Gathered[int, str](look)
+    asked = range(30 * PEOPLE)
+    assert list(crowd.map(gathered.ask, asked)) == [f"for {one}" for one in asked]
+    assert sum(looks) == len(asked)
+    assert len(looks) < len(asked) / 4
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, SystemExit])
+def test_a_failure_is_heard_by_all_of_that_look_and_by_nobody_else(
+    crowd: ThreadPoolExecutor, failure: type[BaseException]
+) -> None:
+    looks = Looks()
+
+    def look(asked: Sequence[int]) -> list[int]:
+        answers = looks(asked)
+        if 2 in asked:
+            raise failure("away")
+        return answers
+
+    gathered = Gathered[int, int](look)
+    first = crowd.submit(gathered.ask, 1)
+    looks.await_looks(1)
+    others: list[Future[int]] = [crowd.submit(gathered.ask, one) for one in (2, 3)]
+    wait_until(lambda: len(gathered._waiting) == 2)
+    looks.go_on.release(2)
+    assert first.result(10) == 10
+    for one in others:
+        assert isinstance(one.exception(10), failure)
+    looks.go_on.release()
+    assert gathered.ask(4) == 40
+
+
+def test_a_look_that_answers_too_few_fails_for_all(crowd: ThreadPoolExecutor) -> None:
+    gathered = Gathered[int, int](lambda asked: [])
+    with pytest.raises(ValueError, match="argument"):
+        gathered.ask(1)
+    with pytest.raises(ValueError, match="argument"):
+        gathered.ask(2)
