@@ -73,6 +73,8 @@ def _told(file: str, done: Imported) -> Iterator[str]:
         yield f"{file}:{line} nobody can book it: the ages of its department and policies exclude one another"
     for one in done.at_one_time:
         yield f"{file}:{one.line} the doctor has another clinic at that time: {one.other}"
+    for changed in done.changed_since:
+        yield f"{file}:{changed.line} the hospital has changed it since, it is not published again: {changed.now}"
     for beyond in done.beyond:
         yield _beyond(file, beyond)
 

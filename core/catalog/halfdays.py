@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -104,27 +105,54 @@ def standing_keys(session: Session, department_ids: Iterable[UUID], *, first: da
             Schedule.starts_at,
         ).where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
     )
-    return {(*row,) for row in rows} | _keys_before_changes(session, department_ids, first=first, last=last)
+    former = as_they_were(session, department_ids, first=first, last=last)
+    return {(*row,) for row in rows} | {one.key for before in former.values() for one in before}
 
 
-def _keys_before_changes(
+@dataclass(frozen=True)
+class Was:
+    """What a half day was before the hospital gave it to another doctor, or moved it."""
+
+    key: HalfDayKey
+    ends_at: datetime
+    campus_id: UUID
+    fee_fen: int
+
+    @property
+    def starts_at(self) -> datetime:
+        return self.key[-1]
+
+
+_WAS: Mapping[str, Callable[[Any], Any]] = {
+    "doctor_code": str,
+    "period": Period,
+    "starts_at": datetime.fromisoformat,
+    "ends_at": datetime.fromisoformat,
+    "campus_id": UUID,
+    "fee_fen": int,
+}
+"""The values that make up a `Was`, and how each is read back from a change."""
+
+
+def as_they_were(
     session: Session, department_ids: Iterable[UUID], *, first: date, last: date
-) -> set[HalfDayKey]:
-    """What a half day was before it was given to another doctor, or moved: its roster must not publish it again."""
+) -> Mapping[UUID, Sequence[Was]]:
+    """What the half days that the hospital has acted on were before, the latest first, both days included: whoever
+    published one, a roster, a directory or a file, must not publish it again."""
     rows = session.execute(
         select(Schedule, ScheduleChange.was)
         .join(ScheduleChange, ScheduleChange.schedule_id == Schedule.id)
         .where(Schedule.department_id.in_(set(department_ids)), Schedule.visit_date.between(first, last))
         .order_by(Schedule.id, ScheduleChange.version.desc())
     )
-    was: dict[UUID, tuple[str, Period, datetime]] = {}
-    found: set[HalfDayKey] = set()
+    values: dict[UUID, dict[str, Any]] = {}
+    found: dict[UUID, list[Was]] = defaultdict(list)
     for one, before in rows:
-        code, period, starts_at = was.get(one.id, (one.doctor_code, one.period, one.starts_at))
-        code, period = before.get("doctor_code", code), Period(before.get("period", period))
-        starts_at = datetime.fromisoformat(before["starts_at"]) if "starts_at" in before else starts_at
-        was[one.id] = (code, period, starts_at)
-        found.add((one.department_id, code, one.visit_date, period, one.clinic_type, starts_at))
+        own = values.setdefault(one.id, {name: getattr(one, name) for name in _WAS})
+        own |= {name: read(before[name]) for name, read in _WAS.items() if name in before}
+        code, period, starts_at = own["doctor_code"], own["period"], own["starts_at"]
+        key = (one.department_id, code, one.visit_date, period, one.clinic_type, starts_at)
+        found[one.id].append(Was(key, own["ends_at"], own["campus_id"], own["fee_fen"]))
     return found
 
 

@@ -2,6 +2,7 @@
 
     new → published · the same → left alone · other numbers → `capacity.py` · other fee, time or place → made anew,
     as long as nobody ever had a number of it; else refused: the hospital moves or suspends it
+    what the hospital has moved or given to another doctor since → left as the hospital made it
 
 Whoever is about to book a half day that is made anew finds no number at the old one: it has another id, so that nobody
 books it at the old fee. What is compared without a lock is compared again with the half day and its numbers locked, so
@@ -10,7 +11,7 @@ that an import and a booking come one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -27,8 +28,9 @@ from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.halfdays import HalfDay, Made, insert_half_days
 from core.catalog.import_places import Places
 from core.catalog.import_rows import ImportRow
-from core.catalog.standing import ClinicKey, Standing, clinic_key, standing_half_days, wanted_segments
+from core.catalog.standing import Standing, StandingHalfDays, clinic_key, standing_half_days, wanted_segments
 from core.catalog.withdraw import take_away
+from core.clock import HOSPITAL_ZONE
 from core.locks import lock_hospitals, lock_schedules
 from models.appointment import HOLDS_SLOT, Appointment
 from models.schedule import Schedule, ScheduleStatus, Slot
@@ -45,10 +47,19 @@ class Beyond:
     appointments: Sequence[tuple[str, UUID]]
 
 
+@dataclass(frozen=True)
+class ChangedSince:
+    """A row that names a half day as it was before the hospital acted on it, and how that stands now."""
+
+    line: int
+    now: str
+
+
 @dataclass
 class Imported:
     """What the file changed. `beyond` is told again each time, until those numbers are let go; `for_nobody` are lines
-    whose policies ask for ages that exclude one another, `at_one_time` such whose doctor has another clinic then."""
+    whose policies ask for ages that exclude one another, `at_one_time` such whose doctor has another clinic then.
+    `changed_since` are rows of what was moved or given away: no row publishes it a second time."""
 
     new: Made = field(default_factory=Made)
     replaced: int = 0
@@ -59,21 +70,24 @@ class Imported:
     beyond: list[Beyond] = field(default_factory=list)
     for_nobody: list[int] = field(default_factory=list)
     at_one_time: list[AtOneTime] = field(default_factory=list)
+    changed_since: list[ChangedSince] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A row as it is wanted, and the half day that it changes."""
+    """A row as it is wanted, and the half day that it changes. `is_beside`: another row says what that is to be."""
 
     row: ImportRow
     half_day: HalfDay
     compiled: CompiledTerms
     standing: Standing | None
+    is_former: bool = False
+    is_beside: bool = False
 
     @property
     def moves(self) -> bool:
         """Fee, time or place differ."""
-        if self.standing is None:
+        if self.standing is None or self.is_beside:
             return False
         schedule = self.standing.schedule
         fits = self.standing.segments.keys() == wanted_segments(self.half_day).keys()
@@ -83,7 +97,7 @@ class _Plan:
     @property
     def changes(self) -> bool:
         """Or has to be told again: patients keep more numbers than the hospital gives."""
-        if self.standing is None:
+        if self.standing is None or self.is_beside:
             return False
         fits = self.standing.segments == wanted_segments(self.half_day) and not self.standing.has_surplus
         return self.moves or not fits
@@ -108,6 +122,9 @@ def import_schedules(
         unchanged=sum(1 for plan in plans if plan.standing is not None and not plan.changes),
         for_nobody=[plan.row.line for plan in plans if is_for_nobody(plan.compiled.terms)],
         at_one_time=at_one_time,
+        changed_since=[
+            ChangedSince(plan.row.line, _stands(plan.standing)) for plan in plans if plan.standing and plan.is_former
+        ],
     )
     replaced = _change(session, file, [plan for plan in plans if plan.changes], done, now=now, cause=cause)
     fresh = [(plan.half_day, plan.compiled) for plan in plans if plan.standing is None]
@@ -128,9 +145,12 @@ def _plans(
     standing = standing_half_days(session, departments, first=min(dates), last=max(dates))
     named = {(clinic_key(half_day), half_day.starts_at) for _, half_day in half_days}
     calendar, plans = WorkCalendar.read(session), []
+    stands = StandingHalfDays(standing, named)
     for row, half_day in half_days:
         compiled = half_day.compiled(places.policies(row, half_day), calendar.working_days_before)
-        plan = _Plan(row, half_day, compiled, _meant(half_day, standing, named))
+        meant = stands.meant_by(half_day)
+        wanted = meant.standing.as_it_is_now(half_day) if meant.standing else half_day
+        plan = _Plan(row, wanted, compiled, meant.standing, meant.is_former, meant.is_beside)
         fault = _fault_of(plan, file, now=now)
         if fault is None:
             plans.append(plan)
@@ -139,16 +159,11 @@ def _plans(
     return plans
 
 
-def _meant(
-    half_day: HalfDay,
-    standing: Mapping[ClinicKey, Sequence[Standing]],
-    named: set[tuple[ClinicKey, datetime]],
-) -> Standing | None:
-    """The one that begins at that time; or else one of the same clinic that overlaps, unless another row means it."""
-    here = standing.get(clinic_key(half_day), ())
-    exact = [one for one in here if one.schedule.starts_at == half_day.starts_at]
-    moved = [one for one in here if one.overlaps(half_day) and one.key not in named]
-    return next(iter([*exact, *moved]), None)
+def _stands(standing: Standing) -> str:
+    """As the clerk is told of it."""
+    one = standing.schedule
+    starts, ends = (f"{at.astimezone(HOSPITAL_ZONE):%H:%M}" for at in (one.starts_at, one.ends_at))
+    return f"half day {one.id}, {one.doctor_code or 'no doctor'} {one.visit_date} {starts}-{ends}"
 
 
 def _fault_of(plan: _Plan, file: str, *, now: datetime) -> Fault | None:
@@ -165,6 +180,7 @@ def _at_one_time(
     sittings = [
         Sitting(one.half_day, one.row.sitting.department_code, one.row.line, one.standing is None or one.moves)
         for one in plans
+        if not one.is_beside
     ]
     meant = [one.standing.schedule.id for one in plans if one.standing is not None]
     return doctors_at_one_time(session, file, sittings, meant, places)
