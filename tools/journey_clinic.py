@@ -76,7 +76,7 @@ def write_rush(folder: Path, code: str, day: date, release_at: datetime) -> None
         "waitlist_closes": "23:59",
         "offers_most": 1,
     }
-    half_days = [HalfDay(day, "morning", SEGMENTS, EACH), HalfDay(day, "afternoon", 1, INSTEAD)]
+    half_days = [HalfDay(day, "morning", SEGMENTS, EACH), HalfDay(day, "afternoon", INSTEAD, 1)]
     write_directory(folder, code, half_days, policy)
 
 

@@ -62,7 +62,7 @@ class Money:
         half_days = [
             HalfDay(suspended, "morning", _SEGMENTS, _EACH),
             HalfDay(suspended, "afternoon", _SEGMENTS, _EACH),
-            HalfDay(other, "morning", 1, _OTHERS),
+            HalfDay(other, "morning", _OTHERS, 1),
         ]
         policy = {"release_days_before": 14, "release_time": "00:00", "close_cap_minutes": 1, "offers_most": 0}
         with tempfile.TemporaryDirectory() as folder:

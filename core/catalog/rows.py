@@ -14,6 +14,8 @@ _SEXES: Mapping[str, Sex] = {"M": Sex.MALE, "F": Sex.FEMALE}
 _PERIODS: Mapping[str, Period] = {str(period): period for period in Period}
 MAX_FEE_FEN = 10_000_000
 MAX_NUMBERS = 1_000
+MAX_SEGMENT_MINUTES = 30
+"""Patients are told when to come, no half day to wait through."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,8 @@ def check_times(cells: Cells, starts: time | None, ends: time | None, segment_mi
     minutes = (ends.hour - starts.hour) * 60 + ends.minute - starts.minute
     if minutes <= 0:
         cells.refuse("ends", "bad_range", "must be after starts")
+    elif segment_minutes > MAX_SEGMENT_MINUTES:
+        cells.refuse("segment_minutes", "bad_range", f"must be {MAX_SEGMENT_MINUTES} or finer")
     elif minutes % segment_minutes:
         cells.refuse("segment_minutes", "bad_range", f"must divide the {minutes} minutes from starts to ends")
     elif minutes // segment_minutes * numbers > MAX_NUMBERS:

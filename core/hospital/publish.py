@@ -17,7 +17,7 @@ from core.catalog.faults import InvalidDirectory
 from core.catalog.import_file import Imported, import_schedules
 from core.catalog.import_rows import ImportRow
 from core.catalog.publish import HORIZON_DAYS
-from core.catalog.rows import Sitting
+from core.catalog.rows import MAX_SEGMENT_MINUTES, Sitting
 from core.clock import hospital_day
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
@@ -66,11 +66,14 @@ def _import(
 
 
 def _rows(connected: Connected, offered: Sequence[PublishedHalfDay], *, today: date, last: date) -> list[ImportRow]:
-    """Each half day once, those alone that were asked for, and whose segments fill it."""
+    """Each half day once, those alone that were asked for, whose segments fill it and are fine enough."""
     found: dict[tuple[object, ...], ImportRow] = {}
     for line, one in enumerate(offered, start=1):
         if not (today <= one.visit_date <= last and _fits(one)):
             log.warning("half_day_not_taken", hospital=connected.code, code="bad_times", column="visit_date")
+            continue
+        if one.segment_minutes > MAX_SEGMENT_MINUTES:
+            log.warning("half_day_not_taken", hospital=connected.code, code="bad_range", column="segment_minutes")
             continue
         key = (one.department, one.doctor, one.visit_date, one.period, one.clinic_type, one.starts)
         found.setdefault(key, ImportRow(line, one.visit_date, _sitting(connected, one)))

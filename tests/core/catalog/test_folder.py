@@ -71,6 +71,7 @@ BAD_CELLS = [
     ("rosters.csv", "fee_fen", "99999999", "bad_number"),
     ("rosters.csv", "fee_fen", "", "required"),
     ("rosters.csv", "segment_minutes", "0", "bad_number"),
+    ("rosters.csv", "segment_minutes", "60", "bad_range"),
     ("rosters.csv", "numbers_per_segment", "0", "bad_number"),
     ("rosters.csv", "numbers_per_segment", "999999999999", "bad_number"),
     ("rosters.csv", "clinic_type", "", "required"),

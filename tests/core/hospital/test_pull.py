@@ -108,6 +108,7 @@ def test_what_is_offered_is_put_on_the_table_once_and_can_be_booked(patient: Pat
         replace(fits, campus="nobody"),
         replace(fits, ends=time(16, 45)),
         replace(fits, ends=time(13)),
+        replace(fits, starts=time(8), ends=time(10), period="morning", segment_minutes=60),
         replace(fits, visit_date=fits.visit_date + timedelta(days=30)),
     ]
     patient.work(after=15 * MINUTE)
