@@ -31,12 +31,15 @@ def csv_bytes(rows: Sequence[Sequence[str]], *, encoding: str = "utf-8", heads: 
     return "\r\n".join(",".join(one) for one in [heads, *rows]).encode(encoding)
 
 
-def sheet_xml(rows: Sequence[Sequence[Cell]]) -> str:
+def sheet_xml(rows: Sequence[Sequence[Cell]], *, merged: Sequence[str] = ()) -> str:
+    """`merged` are places such as `D2:D3`."""
     lines = []
     for number, cells in enumerate(rows, start=1):
         inside = "".join(_cell(f"{chr(65 + place)}{number}", cell) for place, cell in enumerate(cells) if cell != "")
         lines.append(f'<row r="{number}">{inside}</row>')
-    return f'<worksheet xmlns="{_MAIN}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
+    inside = "".join(f'<mergeCell ref="{one}"/>' for one in merged)
+    together = f"<mergeCells>{inside}</mergeCells>" if merged else ""
+    return f'<worksheet xmlns="{_MAIN}"><sheetData>{"".join(lines)}</sheetData>{together}</worksheet>'
 
 
 def _cell(place: str, cell: Cell) -> str:

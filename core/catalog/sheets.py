@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.catalog.faults import Fault
 from core.catalog.tables import MAX_ROWS, Row, header_fits, read_bytes
-from core.catalog.workbook import BadWorkbook, first_sheet, grid
+from core.catalog.workbook import BadWorkbook, SheetRow, first_sheet, grid
 
 HEADINGS: Mapping[str, str] = {
     "hospital_code": "医院代码",
@@ -31,7 +31,7 @@ MAY_BE_ABSENT = frozenset({"campus_code"})
 """Of a file of half days, as are the headings."""
 _FORMULA_SIGNS = ("=", "+", "@")
 
-_Numbered = Iterator[tuple[int, list[str], set[int]]]
+_Numbered = Iterator[tuple[int, list[str], SheetRow]]
 
 
 def read_sheet(
@@ -73,7 +73,8 @@ def _csv(name: str, content: bytes, faults: list[Fault]) -> _Numbered:
         if count > MAX_ROWS:
             faults.append(Fault(name, line, "", "too_many_rows", f"more than {MAX_ROWS}"))
             return
-        yield line, cells, {place for place, cell in enumerate(cells) if tidied(cell).startswith(_FORMULA_SIGNS)}
+        formulas = {place for place, cell in enumerate(cells) if tidied(cell).startswith(_FORMULA_SIGNS)}
+        yield line, cells, SheetRow(line, formulas=formulas)
         line = reader.line_num + 1
 
 
@@ -112,9 +113,9 @@ class _Heads:
 def _records(name: str, numbered: _Numbered, heads: _Heads, faults: list[Fault]) -> Iterator[Row]:
     """The first row that is not empty holds the headings."""
     header: list[str] = []
-    for line, raw, formulas in numbered:
+    for line, raw, row in numbered:
         cells = [tidied(cell) for cell in raw]
-        if not any(cells) and not formulas:
+        if not any(cells) and not row.formulas:
             continue
         if not header:
             while cells and not cells[-1]:
@@ -124,11 +125,17 @@ def _records(name: str, numbered: _Numbered, heads: _Heads, faults: list[Fault])
                 return
         elif any(cells[len(header) :]) or len(cells) < len(header):
             faults.append(Fault(name, line, "", "bad_field_count", f"{len(cells)} fields under {len(header)} columns"))
-        elif formulas:
-            for place in sorted(formulas):
-                column = header[place] if place < len(header) else ""
-                faults.append(Fault(name, line, column, "formula", "formulas are not read: paste it as a value"))
+        elif merged := {place for place in row.merged if place < len(header)}:
+            told = "what lies under it is empty in the file: split the cells"
+            faults += [Fault(name, line, column, "merged", told) for column in _named(header, merged)]
+        elif row.formulas:
+            told = "formulas are not read: paste it as a value"
+            faults += [Fault(name, line, column, "formula", told) for column in _named(header, row.formulas)]
         else:
             yield Row(line, dict.fromkeys(heads.may_be_absent, "") | dict(zip(header, cells, strict=False)))
     if not header:
         faults.append(Fault(name, 1, "", "empty_file", "no row of headings"))
+
+
+def _named(header: list[str], places: Set[int]) -> list[str]:
+    return [header[place] if place < len(header) else "" for place in sorted(places)]

@@ -15,13 +15,15 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 MAX_UNFOLDED_BYTES = 64 * 1024 * 1024
 """Of all parts that are read, together."""
 MAX_COLUMNS = 64
 _MAX_DEPTH = 64
+_MOST_MERGES = 200
+"""Each is looked for in each row."""
 _LONGEST_CELL = 1000
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
 _BROKEN = (zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -37,11 +39,13 @@ class BadWorkbook(Exception):
 
 @dataclass
 class SheetRow:
-    """`number` is the row's in the sheet; `formulas` are the columns, counted from 0, whose cells hold one."""
+    """`number` is the row's in the sheet; `formulas` are the columns, counted from 0, whose cells hold one, `merged`
+    those whose cells are one with others."""
 
     number: int
     cells: dict[int, str] = field(default_factory=dict)
     formulas: set[int] = field(default_factory=set)
+    merged: set[int] = field(default_factory=set)
 
 
 def first_sheet(content: bytes, *, most_rows: int) -> list[SheetRow]:
@@ -153,6 +157,22 @@ class _Strings(_Handler):
             self.found[-1] += text
 
 
+class _Merge(NamedTuple):
+    """A block of cells that are shown as one; all but the first of them are empty in the file."""
+
+    rows: range
+    columns: range
+
+
+def _merge_of(place: str) -> _Merge | None:
+    first, _, last = place.partition(":")
+    start, end = _PLACE.fullmatch(first), _PLACE.fullmatch(last)
+    if not start or not end:
+        return None
+    columns = range(_column_of(start[1]), min(_column_of(end[1]) + 1, MAX_COLUMNS))
+    return _Merge(range(int(start[2]), int(end[2]) + 1), columns)
+
+
 class _Sheet(_Handler):
     """The cells. A cell or row that names no place follows the one before."""
 
@@ -160,6 +180,7 @@ class _Sheet(_Handler):
         super().__init__()
         self.rows: list[SheetRow] = []
         self._strings, self._most_rows = strings, most_rows
+        self.merges: list[_Merge] = []
         self._row, self._column, self._kind = SheetRow(0), -1, ""
         self._collecting, self._in_reading, self._text = False, False, ""
 
@@ -173,6 +194,10 @@ class _Sheet(_Handler):
         elif name == "f":
             self._refuse_far_right()
             self._row.formulas.add(self._column)
+        elif name == "mergeCell" and (merge := _merge_of(attributes.get("ref", ""))):
+            self.merges.append(merge)
+            if len(self.merges) > _MOST_MERGES:
+                raise BadWorkbook("bad_workbook", f"more than {_MOST_MERGES} merged cells")
         self._in_reading = self._in_reading or name == "rPh"
         self._collecting = name == "v" or (name == "t" and not self._in_reading)
 
@@ -236,11 +261,15 @@ def _read(parts: _Parts, most_rows: int) -> list[SheetRow]:
     if not parts.has(name):
         raise BadWorkbook("bad_workbook", "its first sheet is missing")
     parts.read(name, sheet)
+    for row in sheet.rows:
+        for merge in sheet.merges:
+            if row.number in merge.rows:
+                row.merged.update(merge.columns)
     return sheet.rows
 
 
-def grid(rows: list[SheetRow]) -> Iterator[tuple[int, list[str], set[int]]]:
-    """Row numbers with as many cells as the widest row has, and the places of formulas."""
+def grid(rows: list[SheetRow]) -> Iterator[tuple[int, list[str], SheetRow]]:
+    """Row numbers with as many cells as the widest row has, and the row itself."""
     width = 1 + max((column for row in rows for column in (*row.cells, *row.formulas)), default=-1)
     for row in rows:
-        yield row.number, [row.cells.get(column, "") for column in range(width)], row.formulas
+        yield row.number, [row.cells.get(column, "") for column in range(width)], row

@@ -95,6 +95,8 @@ def test_a_cell_is_read_as_it_is_meant(read: Any, column: str, written: str, rea
         ("fee", "100000.01", "bad_amount"),
         ("fee", "", "required"),
         ("segment_minutes", "45", "bad_range"),
+        ("segment_minutes", "60", "bad_range"),
+        ("segment_minutes", "40", "bad_range"),
         ("segment_minutes", "0", "bad_number"),
         ("numbers_per_segment", "0", "bad_number"),
         ("numbers_per_segment", "2.5", "bad_number"),
@@ -170,6 +172,32 @@ def test_a_formula_is_refused_whatever_its_last_result(read: Any) -> None:
     rows, faults = read(xlsx_bytes([COLUMNS, typed(fee="f:20+5|25"), typed(starts=0.5, ends=14 / 24)]))
     assert faults == [(2, "fee", "formula")]
     assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("merged", "faults"),
+    [
+        (["C2:C3"], [(2, "doctor_code", "merged"), (3, "doctor_code", "merged")]),
+        (["C1:C2"], [(2, "doctor_code", "merged")]),
+        (["B3:C3"], [(3, "department_code", "merged"), (3, "doctor_code", "merged")]),
+        (["A1:C1", "A6:C900", "Z2:Z4"], []),
+    ],
+)
+def test_merged_cells_are_refused_in_rows_of_data(
+    read: Any, merged: list[str], faults: list[tuple[int, str, str]]
+) -> None:
+    """What lies under one is empty in the file: a doctor there would be none."""
+    rows = [COLUMNS, typed(), typed(doctor_code="", starts=0.5, ends=14 / 24)]
+    found, told = read(xlsx_bytes(parts={"xl/worksheets/sheet1.xml": sheet_xml(rows, merged=merged)}))
+    assert told == faults
+    assert len(found) == 2 - len({line for line, *_ in faults})
+
+
+@pytest.mark.parametrize("place", ["D2", "D2:", "A1:ZZZZ9", "", "A1:XFD1048576"])
+def test_a_merge_that_covers_everything_or_nothing_costs_nothing(place: str) -> None:
+    sheet = sheet_xml([COLUMNS, typed()], merged=[place])
+    with suppress(BadWorkbook):
+        assert len(first_sheet(xlsx_bytes(parts={"xl/worksheets/sheet1.xml": sheet}), most_rows=10)) == 2
 
 
 BOMB = f"<sst><si><t>{'0' * 2_000_000}</t></si></sst>"

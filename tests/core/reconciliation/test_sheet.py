@@ -192,7 +192,7 @@ def test_the_workbook_holds_no_formula_and_the_same_cells(patient: Patient, bill
     patient.paid()
     for sheet in (hostile(), close_day(patient)):
         rows = list(grid(first_sheet(sheet.as_xlsx(), most_rows=1000)))
-        assert [formulas for _, _, formulas in rows if formulas] == []
+        assert [row.number for _, _, row in rows if row.formulas] == []
         said = {cell for _, cells, _ in rows for cell in cells}
         assert {str(row[0]) for row in sheet.sums} <= said
         if sheet.differences:
