@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog.hospitals import HospitalWish, ListedHospital, find_hospital, list_hospitals
 from core.catalog.search import aliases_of, answers
+from core.catalog.who_sits import sits_in
 from core.paging import Page, page_of
 from models.errors import NotFound
 from models.hospital import Department, Doctor, Hospital
@@ -84,14 +86,19 @@ def with_those_below(session: Session, department_id: UUID) -> list[UUID]:
     return [department_id, *session.scalars(below)]
 
 
-def doctors_of(session: Session, department_id: UUID, *, cursor: str | None, limit: int) -> Page[PlacedDoctor]:
-    """Raises: NotFound, ValidationFailed."""
+def doctors_of(
+    session: Session, department_id: UUID, *, today: date, cursor: str | None, limit: int
+) -> Page[PlacedDoctor]:
+    """Each with their own department, though they sit here as well. Raises: NotFound, ValidationFailed."""
     department = find_department(session, department_id)
     hospital = find_hospital(session, department.hospital_id)
-    page = page_of(
-        session, select(Doctor).where(Doctor.department_id == department_id), Doctor.id, cursor=cursor, limit=limit
-    )
-    return Page([PlacedDoctor(doctor, department, hospital) for doctor in page.items], page.next_cursor)
+    here = select(Doctor).where(sits_in(department_id, today=today))
+    page = page_of(session, here, Doctor.id, cursor=cursor, limit=limit)
+    elsewhere = {one.department_id for one in page.items} - {department_id}
+    own = {department_id: department}
+    if elsewhere:
+        own |= {one.id: one for one in session.scalars(select(Department).where(Department.id.in_(elsewhere)))}
+    return Page([PlacedDoctor(one, own[one.department_id], hospital) for one in page.items], page.next_cursor)
 
 
 def doctor_detail(session: Session, doctor_id: UUID) -> PlacedDoctor:

@@ -9,6 +9,7 @@ from flask import Response
 
 from core.catalog.departments import doctor_detail, doctors_of
 from core.catalog.timetable import Days, department_schedules
+from core.clock import hospital_day
 from miniapp_api.cacheable import reading_public, reading_shared
 from miniapp_api.openapi import endpoint, open_blueprint
 from miniapp_api.patient.hospitals import DIRECTORY_SECONDS
@@ -35,7 +36,9 @@ _SCHEDULES = SchedulesPageSchema()  # making one takes longer than using it
 )
 def get_department_doctors(department_id: UUID, query: dict[str, Any]) -> Response:
     return reading_public(
-        lambda session, _now: doctors_of(session, department_id, cursor=query["cursor"], limit=query["limit"]),
+        lambda session, now: doctors_of(
+            session, department_id, today=hospital_day(now), cursor=query["cursor"], limit=query["limit"]
+        ),
         DoctorsPageSchema(),
         seconds=DIRECTORY_SECONDS,
     )

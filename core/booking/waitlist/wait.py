@@ -16,6 +16,7 @@ from core.booking.tariff import price_for
 from core.booking.terms import Terms
 from core.booking.waitlist.queue import closes_at, suits
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
+from core.catalog.who_sits import sits_in
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.identity.own import own_dependent
 from core.locks import lock_account, lock_persons, lock_waitlist_entries, lock_waitlist_entry, root_of
@@ -56,7 +57,7 @@ def wait_for_number(
     department = session.get(Department, wish.department_id)
     if department is None:
         raise NotFound()
-    _refuse_unless_doctors(session, wish)
+    _refuse_unless_doctors(session, wish, now=now)
     lock_account(session, account_id)
     dependents = [own_dependent(session, account_id=account_id, dependent_id=one) for one in wish.dependent_ids]
     roots = [root_of(session, one.person_id) for one in dependents]
@@ -114,9 +115,11 @@ def _refuse_unless_days(wish: WaitWish, *, now: datetime) -> None:
         raise ValidationFailed(FieldError("#/date_from", "out_of_range"))
 
 
-def _refuse_unless_doctors(session: Session, wish: WaitWish) -> None:
-    """Raises: NotFound where one of them does not work there."""
-    here = select(Doctor.id).where(Doctor.id.in_(list(wish.doctor_ids)), Doctor.department_id == wish.department_id)
+def _refuse_unless_doctors(session: Session, wish: WaitWish, *, now: datetime) -> None:
+    """Raises: NotFound where one of them has no clinic there, nor belongs there."""
+    here = select(Doctor.id).where(
+        Doctor.id.in_(list(wish.doctor_ids)), sits_in(wish.department_id, today=hospital_day(now))
+    )
     if set(session.scalars(here)) != set(wish.doctor_ids):
         raise NotFound()
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from factories import make_department, make_doctor
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, beside, make_patient, race, relatives, same_person
 from hospital_acts import suspend
@@ -38,7 +39,7 @@ from core.refusals import NumbersInFlight
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, PayMode
 from models.errors import NotFound, ValidationFailed
-from models.hospital import Period
+from models.hospital import Hospital, Period
 from models.notice import Notice
 from models.schedule import Schedule, Slot, SlotStatus
 
@@ -291,6 +292,20 @@ def test_it_opens_when_all_is_full_and_by_day_only(holder: Holder) -> None:
     with pytest.raises(NumbersFree) as free:
         wait(another(patient))
     assert free.value.facts == {"schedule_id": str(other)}
+
+
+def test_a_doctor_of_another_department_who_has_the_clinic_can_be_waited_for(holder: Holder) -> None:
+    patient, _ = holder
+
+    def give(session: Session, _now: datetime) -> UUID:
+        schedule = session.get_one(Schedule, patient.schedule_id)
+        guest = make_doctor(session, make_department(session, session.get_one(Hospital, schedule.hospital_id)))
+        schedule.doctor_id, schedule.doctor_code = guest.id, guest.code
+        return guest.id
+
+    guest = patient.write(give)
+    waiting = another(patient)
+    assert status(waiting, wait(waiting, doctor_ids=[guest])) == "waiting"
 
 
 def test_limits_are_of_the_person_and_tell_nothing_of_others(holder: Holder) -> None:

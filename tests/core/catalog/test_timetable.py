@@ -186,7 +186,7 @@ def test_days_and_doctor_narrow_the_list(transactions: Transactions) -> None:
         lambda session, none: schedule_segments(session, none, now=START),
         hospital_detail,
         department_tree,
-        lambda session, none: doctors_of(session, none, cursor=None, limit=9),
+        lambda session, none: doctors_of(session, none, today=TODAY, cursor=None, limit=9),
         doctor_detail,
     ],
 )
@@ -256,6 +256,27 @@ def statements(database: Database) -> Iterator[list[str]]:
         event.remove(database.engine, "before_cursor_execute", note)
 
 
+def test_whoever_has_a_clinic_in_a_department_is_among_its_doctors(transactions: Transactions) -> None:
+    def fill(session: Session, _now: datetime) -> tuple[Department, Department, list[Any]]:
+        hospital = factories.make_hospital(session)
+        here, elsewhere = (factories.make_department(session, hospital) for _ in range(2))
+        own, guest, other = (factories.make_doctor(session, one) for one in (here, elsewhere, elsewhere))
+        factories.make_schedule(session, here, doctor=guest, numbers=1)
+        factories.make_schedule(session, elsewhere, doctor=other, numbers=1)
+        return here, elsewhere, [own.id, guest.id]
+
+    here, elsewhere, ids = transactions.write(fill)
+
+    def look(session: Session, today: date) -> list[tuple[Any, Any]]:
+        found = doctors_of(session, here.id, today=today, cursor=None, limit=9).items
+        return [(one.doctor.id, one.department.id) for one in found]
+
+    found = transactions.read(lambda session, _now: look(session, TODAY))
+    assert found == list(zip(ids, [here.id, elsewhere.id], strict=True))
+    later = transactions.read(lambda session, _now: look(session, TODAY + timedelta(days=60)))
+    assert later == [(ids[0], here.id)], "whoever sat there once is not looked for there"
+
+
 LISTS: list[tuple[str, int, Callable[[Session, Department], Any]]] = [
     ("schedules of a department", 3, listed),
     (
@@ -267,7 +288,7 @@ LISTS: list[tuple[str, int, Callable[[Session, Department], Any]]] = [
     ),
     ("hospitals", 1, lambda session, _d: list_hospitals(session, HospitalWish(), cursor=None, limit=100)),
     ("departments", 2, lambda session, department: department_tree(session, department.hospital_id)),
-    ("doctors", 3, lambda session, department: doctors_of(session, department.id, cursor=None, limit=100)),
+    ("doctors", 3, lambda session, department: doctors_of(session, department.id, today=TODAY, cursor=None, limit=100)),
     ("search", 3, lambda session, _d: search(session, "测试")),
 ]
 
