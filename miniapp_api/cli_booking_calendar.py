@@ -14,6 +14,7 @@ from core.catalog.calendar import load_calendar, open_on_holidays, read_calendar
 from core.catalog.coverage import Coverage, calendar_coverage
 from core.catalog.faults import InvalidDirectory
 from core.catalog.publish import HORIZON_DAYS
+from core.catalog.recompile import recompile_terms
 from core.catalog.store import Tally
 from core.clock import hospital_day
 from miniapp_api.services import services
@@ -38,7 +39,9 @@ def load_calendar_command(file: Path) -> None:
 
     try:
         rows = read_calendar(file)
-        tally, standing, coverage = services().workbench.transactions.write(step)
+        transactions = services().workbench.transactions
+        tally, standing, coverage = transactions.write(step)
+        renewed = recompile_terms(transactions, every=True)
     except InvalidDirectory as error:
         for fault in error.faults:
             click.echo(str(fault))
@@ -48,6 +51,7 @@ def load_calendar_command(file: Path) -> None:
     click.echo(
         f"{file.name}: {tally.added} new, {tally.changed} changed, {tally.retired} retired, {tally.unchanged} unchanged"
     )
+    click.echo(f"half days to come whose times follow the new calendar: {renewed}")
     if standing:
         click.echo(f"open on a public holiday, suspend them unless they are meant: {standing} schedules")
     click.echo(_told(coverage))

@@ -24,14 +24,16 @@ from models.hospital import Department, Doctor, Hospital
 from models.schedule import Schedule, Slot
 
 _AT_ONCE = 200
+_TIMES = (Schedule.release_at, Schedule.closes_at, Schedule.cancel_before, Schedule.channels_return_at)
 
 
-def recompile_terms(transactions: Transactions) -> int:
+def recompile_terms(transactions: Transactions, *, every: bool = False) -> int:
     """Compile anew every schedule from today on whose terms are not those of the policies in force; how many. Booking
-    notices, which tell of policies, get their versions as well."""
+    notices, which tell of policies, get their versions as well. `every`: also those under the policies in force, whose
+    times may be others by now, as once the calendar of working days has changed; those that stay are not counted."""
     if transactions.read(lambda session, _now: stale_notices(session)):
         transactions.write(lambda session, _now: renew_notices(session))
-    stale = transactions.read(lambda session, now: _stale(session, now=now))
+    stale = transactions.read(lambda session, now: _stale(session, now=now, every=every))
     changed = 0
     for one in stale:
         for at in range(0, len(one.schedule_ids), _AT_ONCE):
@@ -48,17 +50,17 @@ class _Stale:
     schedule_ids: Sequence[UUID]
 
 
-def _stale(session: Session, *, now: datetime) -> list[_Stale]:
+def _stale(session: Session, *, now: datetime, every: bool = False) -> list[_Stale]:
     today = hospital_day(now)
     clinics = select(Schedule.department_id, Schedule.doctor_id, Schedule.terms_version)
     versions = session.execute(_with_codes(clinics).where(Schedule.visit_date >= today).distinct()).all()
     codes = {code for row in versions for code in row[3:] if code}
     book = PolicyBook.read(session, codes, half_days_from=today)
     single = _single(session, book)
-    found = _stale_single(session, book, single)
+    found = _stale_single(session, book, single, every=every)
     for department_id, doctor_id, version, *codes_of in versions:
         policies = _levels(book, codes_of)
-        if policy_version(policies) != version:
+        if every or policy_version(policies) != version:
             ids = session.scalars(
                 select(Schedule.id).where(
                     Schedule.department_id == department_id,
@@ -101,14 +103,14 @@ def _single(session: Session, book: PolicyBook) -> Mapping[UUID, list[str]]:
     return {schedule_id: called for schedule_id, called in here.items() if told & set(called)}
 
 
-def _stale_single(session: Session, book: PolicyBook, single: Mapping[UUID, list[str]]) -> list[_Stale]:
+def _stale_single(session: Session, book: PolicyBook, single: Mapping[UUID, list[str]], *, every: bool) -> list[_Stale]:
     rows = session.execute(
         _with_codes(select(Schedule.id, Schedule.terms_version)).where(Schedule.id.in_(list(single)))
     )
     found = []
     for schedule_id, version, *codes in rows:
         policies = _levels(book, codes, single[schedule_id])
-        if policy_version(policies) != version:
+        if every or policy_version(policies) != version:
             found.append(_Stale(policies, [schedule_id]))
     return found
 
@@ -128,6 +130,8 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
             Schedule.department_id,
             Schedule.visit_date,
             Schedule.starts_at,
+            *_TIMES,
+            Schedule.terms_version,
             func.max(Slot.starts_at, type_=Slot.starts_at.type),
         )
         .join(Slot, Slot.schedule_id == Schedule.id)
@@ -136,7 +140,7 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
         .order_by(Schedule.id)
     ).all()
     calendar, values = WorkCalendar.read(session), []
-    for schedule_id, department_id, visit_date, starts_at, last_segment in rows:
+    for schedule_id, department_id, visit_date, starts_at, *standing, last_segment in rows:
         compiled = compile_terms(
             policies,
             department_id=department_id,
@@ -145,6 +149,9 @@ def _compile(session: Session, _now: datetime, *, policies: list[BookingPolicy],
             last_segment_starts_at=last_segment,
             working_days_before=calendar.working_days_before,
         )
+        times = [compiled.release_at, compiled.closes_at, compiled.cancel_before, compiled.channels_return_at]
+        if standing == [*times, compiled.terms.version]:
+            continue
         values.append(
             {
                 "id": schedule_id,

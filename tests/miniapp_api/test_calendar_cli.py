@@ -21,6 +21,7 @@ def test_what_we_know_is_loaded_and_its_reach_told(app: App, clock: ManualClock)
     loaded = run(app, "load-calendar")
     assert loaded.exit_code == 0, loaded.output
     assert "calendar_days.csv: 72 new, 0 changed, 0 retired, 0 unchanged" in loaded.output
+    assert "half days to come whose times follow the new calendar: 0\n" in loaded.output
     assert "the calendar tells everything until 2026-12-31, needed is 2026-11-07\n" in loaded.output
     assert run(app, "calendar-coverage").exit_code == 0
     clock.advance(timedelta(days=60))

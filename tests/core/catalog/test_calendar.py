@@ -25,6 +25,7 @@ from core.catalog.calendar import (
 from core.catalog.coverage import calendar_coverage
 from core.catalog.faults import InvalidDirectory
 from core.catalog.publish import extend_schedules, extend_schedules_job
+from core.catalog.recompile import recompile_terms
 from core.catalog.store import Tally
 from core.clock import HOSPITAL_ZONE, hospital_day
 from core.jobs.queue import LeasedJob
@@ -210,3 +211,23 @@ def test_the_hourly_job_raises_the_alarm(folder: Folder, transactions: Transacti
         assert sum(line["event"] == "calendar_runs_out" and line["alarm"] for line in lines) == alarms
         load(transactions, ROWS)
         clock.advance(-timedelta(days=60))
+
+
+def test_deadlines_in_working_days_follow_a_calendar_that_changes(folder: Folder, transactions: Transactions) -> None:
+    folder.policies = [
+        {"level": "hospital", "code": "H1", "policy": {"cancel_days_before": 1, "cancel_in_working_days": True}}
+    ]
+    folder.load(transactions)
+    extend_schedules(transactions)
+    wednesday, tuesday = date(2026, 12, 2), date(2026, 12, 1)
+    query = select(Schedule).where(Schedule.visit_date == wednesday)
+
+    def deadline() -> date:
+        return hospital_day(transactions.read(lambda session, _now: session.scalars(query).one()).cancel_before)
+
+    assert deadline() == tuesday
+    load(transactions, [*ROWS, CalendarRow(2, tuesday, DayKind.HOLIDAY, "节日")])
+    assert recompile_terms(transactions) == 0
+    assert recompile_terms(transactions, every=True) == 1
+    assert deadline() == date(2026, 11, 30)
+    assert recompile_terms(transactions, every=True) == 0
