@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
-from enum import Enum
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import structlog
 from blinker import Namespace
@@ -34,6 +32,7 @@ from miniapp_api.services import services
 from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
 from models.sealing import SealBroken
 from schemas.base import instant_text
+from schemas.facts import facts_in_json
 from schemas.guards_in_words import why_not_eligible
 from schemas.words import Words as Sentences
 
@@ -137,9 +136,9 @@ def document(
     }
     body |= {"errors": errors} if errors else {}
     body |= {"retry_at": instant_text(retry_at)} if retry_at else {}
-    body |= {"facts": dict(facts)} if facts else {}
+    body |= {"facts": facts_in_json(facts)} if facts else {}
     # A caller's own key may stand in a pointer; a half character in it must not break the reply.
-    return json.dumps(body, ensure_ascii=False, default=_plain).encode("utf-8", "backslashreplace")
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def language_headers(*, english: bool) -> dict[str, str]:
@@ -253,14 +252,3 @@ def _now() -> datetime:
         return services().workbench.transactions.clock.now()
     except SQLAlchemyError:  # the database is away: the machine's own clock is good enough to say "later"
         return datetime.now(UTC)
-
-
-def _plain(value: Any) -> Any:
-    """Facts as JSON: instants, days, ids and words."""
-    if isinstance(value, datetime):
-        return instant_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID | Enum):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is no fact")

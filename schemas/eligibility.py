@@ -7,6 +7,7 @@ from marshmallow import fields
 from models.appointment import PayerKind
 from models.charge import FeeKind
 from schemas.base import Instant, ReplySchema, Strict
+from schemas.facts import Facts
 from schemas.hospital import WordsSchema
 from schemas.notice_version import NoticeVersion
 
@@ -28,7 +29,7 @@ class ReasonReply(ReplySchema):
     until = Instant(
         allow_none=True, required=True, metadata={"description": "when it passes by itself, where that is known"}
     )
-    facts = fields.Dict(keys=fields.String(), required=True)
+    facts = Facts(keys=fields.String(), required=True)
     alternatives = fields.List(
         fields.String(),
         required=True,

@@ -54,7 +54,7 @@ def get_eligibility(schedule_id: UUID, query: dict[str, Any]) -> Response:
                 "title": title_of(reason.error),
                 "words": sentences_of(reason.error),
                 "until": reason.error.retry_at,
-                "facts": dict(reason.error.facts),
+                "facts": reason.error.facts,
                 "alternatives": reason.alternatives,
             }
             for reason in said.reasons
