@@ -23,11 +23,12 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.http import parse_accept_header
 
 from core.ports import LoginRefused, ProviderError
-from core.refusals import NotEligible
+from core.refusals import NotEligible, Restricted
 from core.registry import NotConfigured
 from miniapp_api.body import escape_pointer
 from miniapp_api.field_words import FIELD_WORDS
 from miniapp_api.problems import PROBLEMS, STATUS_CODES, Words
+from miniapp_api.restricted_words import why_restricted
 from miniapp_api.services import services
 from models.errors import DomainError, FieldError, Unauthenticated, ValidationFailed
 from models.sealing import SealBroken
@@ -80,8 +81,8 @@ def title_of(error: DomainError) -> str:
 
 def sentences_of(error: DomainError) -> Sentences:
     """The same in both languages, with what may be done about it."""
-    title, row = _title(error), PROBLEMS[error.code]
-    return Sentences(f"{title.zh.rstrip('。')}。{row.zh.detail}", f"{title.en.rstrip('.')}. {row.en.detail}")
+    title, detail = _title(error), _detail(error.code, error.facts, error.retry_at)
+    return Sentences(f"{title.zh.rstrip('。')}。{detail.zh}", f"{title.en.rstrip('.')}. {detail.en}")
 
 
 def _title(error: DomainError) -> Sentences:
@@ -89,6 +90,13 @@ def _title(error: DomainError) -> Sentences:
         return why_not_eligible(error.facts)
     row = PROBLEMS[error.code]
     return Sentences(row.zh.title, row.en.title)
+
+
+def _detail(code: str, facts: Mapping[str, Any], retry_at: datetime | None) -> Sentences:
+    """What helps: the code's second sentence, or what the facts come to."""
+    by_facts = why_restricted(facts, until=retry_at) if code == Restricted.code else None
+    row = PROBLEMS[code]
+    return by_facts or Sentences(row.zh.detail, row.en.detail)
 
 
 def problem(
@@ -125,12 +133,12 @@ def document(
     facts: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The body of the reply for one code."""
-    words = PROBLEMS[code].en if english else PROBLEMS[code].zh
+    words, detail = PROBLEMS[code].en if english else PROBLEMS[code].zh, _detail(code, facts or {}, retry_at)
     body: dict[str, Any] = {
         "type": f"urn:yuezhen:problem:{code}",
         "title": words.title,
         "status": PROBLEMS[code].status,
-        "detail": words.detail,
+        "detail": detail.en if english else detail.zh,
         "code": code,
         "instance": f"urn:uuid:{request_id}",
     }

@@ -125,8 +125,8 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "现在不在放号服务时间", "请在开放时间再预约。",
         "Nothing is booked at this hour", "Please come back when booking opens again."),
     "restricted": _p(
-        409, "暂时不能预约", "请联系医院了解原因。",
-        "Booking is restricted", "Please ask the hospital about the reason."),
+        409, "暂时不能预约", "请查看原因和恢复时间；医院窗口和急诊不受影响。",
+        "Booking is restricted", "Please see why, and until when. The hospital desk and the emergency room stay open."),
     "hold_open": _p(
         409, "有一个号还未支付", "请先支付或取消那个号。",
         "A number is waiting for payment", "Please pay for it or cancel it first."),

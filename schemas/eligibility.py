@@ -35,7 +35,7 @@ class ReasonReply(ReplySchema):
         required=True,
         metadata={
             "description": "what may be done instead; another segment, day or doctor and the waitlist are named only "
-            "where they are open in this department now",
+            "where they are open in this department now, and an appeal only where a strike can be appealed against",
             "example": [],
         },
     )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from core.booking.case import Case
 from core.booking.claim import Wanted
 from core.booking.rules.refusals import ClosedHours, Overlaps, PeriodLimit, RebookTooSoon
+from core.booking.strikes.appeals import may_appeal
 from core.booking.waitlist.queue import closes_at
 from core.clock import hospital_day
 from core.refusals import (
@@ -31,7 +32,8 @@ from models.errors import DomainError
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 
 OTHER_SEGMENT, OTHER_DOCTOR, OTHER_DAY, WAITLIST = "other_segment", "other_doctor", "other_day", "waitlist"
-_TO_LOOK_FOR = frozenset({OTHER_SEGMENT, OTHER_DOCTOR, OTHER_DAY, WAITLIST})
+APPEAL = "appeal"
+_TO_LOOK_FOR = frozenset({OTHER_SEGMENT, OTHER_DOCTOR, OTHER_DAY, WAITLIST, APPEAL})
 
 _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     SoldOut: [OTHER_SEGMENT, OTHER_DAY, OTHER_DOCTOR, WAITLIST, "desk"],
@@ -52,7 +54,6 @@ _ALTERNATIVES: dict[type[DomainError], list[str]] = {
     Overlaps: [OTHER_SEGMENT, OTHER_DAY],
     RebookTooSoon: ["wait", OTHER_DAY],
     ClosedHours: ["wait"],
-    Restricted: ["wait", "desk"],
 }
 
 
@@ -62,12 +63,19 @@ def alternatives(error: DomainError, is_open: frozenset[str]) -> list[str]:
         return ["ask_granter", "desk"]
     if isinstance(error, AgreementRequired) and not error.facts["ways"]:  # they are of age at the visit, and not yet
         return ["wait", "desk"]
-    return [one for one in _ALTERNATIVES.get(type(error), []) if one not in _TO_LOOK_FOR or one in is_open]
+    named = _while_restricted(error) if isinstance(error, Restricted) else _ALTERNATIVES.get(type(error), [])
+    return [one for one in named if one not in _TO_LOOK_FOR or one in is_open]
+
+
+def _while_restricted(error: Restricted) -> list[str]:
+    """Nobody waits for what has no end, and only strikes are appealed against."""
+    waits = [] if error.retry_at is None else ["wait"]
+    return [*waits, *([APPEAL] if error.facts["kind"] == "strikes" else []), "desk"]
 
 
 def what_is_open(session: Session, case: Case, wanted: Wanted) -> frozenset[str]:
     """Beside the number that is wanted, in its department: another time of that day with the same doctor, another
-    doctor of that day, another day, with free numbers on sale; and the waitlist. Whom they suit is not looked at."""
+    doctor of that day, another day, with free numbers on sale, whomever they suit; the waitlist; and an appeal."""
     schedule = case.schedule
     of_day, by_doctor = Schedule.visit_date == schedule.visit_date, Schedule.doctor_code == schedule.doctor_code
     beside = Schedule.id != schedule.id
@@ -81,7 +89,16 @@ def what_is_open(session: Session, case: Case, wanted: Wanted) -> frozenset[str]
     }
     row = session.execute(select(*(_has_free(case, wanted, one) for one in asked.values()))).one()
     found = {name for name, is_free in zip(asked, row, strict=True) if is_free}
-    return frozenset(found | ({WAITLIST} if _may_wait(case) else set()))
+    found |= ({WAITLIST} if _may_wait(case) else set()) | ({APPEAL} if _may_appeal(session, case) else set())
+    return frozenset(found)
+
+
+def _may_appeal(session: Session, case: Case) -> bool:
+    """Who books under a grant may not: the strikes are the granter's."""
+    if case.grant is not None or case.restriction.own_until is None:
+        return False
+    account_id, hospital_id = case.dependent.account_id, case.schedule.hospital_id
+    return may_appeal(session, account_id=account_id, person_id=case.person_id, hospital_id=hospital_id)
 
 
 def _has_free(case: Case, wanted: Wanted, condition: ColumnElement[bool]) -> ColumnElement[bool]:

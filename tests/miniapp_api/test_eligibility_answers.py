@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from provocations import PROVOCATIONS
 from ward import Ward, add, book
 
 from core.booking.tariff import Price
-from miniapp_api.errors import document
+from core.refusals import Restricted
+from miniapp_api.app import App
+from miniapp_api.errors import document, sentences_of
 from miniapp_api.patient.appointments import BOOKING_REFUSALS
 from models.errors import DomainError
 from models.person import IdentityLevel
@@ -59,3 +62,32 @@ def test_a_limit_over_time_is_told_with_its_days(ward: Ward, limit: str, days: i
     (reason,) = told.json["reasons"]
     assert (reason["code"], reason["facts"]) == (refused.json["code"], refused.json["facts"])
     assert (reason["code"], reason["facts"]["days"], reason["facts"]["most"]) == ("period_limit", days, 1)
+
+
+def why(kind: str, until: datetime | None) -> list[str]:
+    """What a refusal and a reason say that helps, in both languages."""
+    error = Restricted(retry_at=until, kind=kind, open=["desk"])
+    both = [
+        json.loads(document(error.code, english=english, request_id="-", retry_at=until, facts=error.facts))["detail"]
+        for english in (False, True)
+    ]
+    words = sentences_of(error)
+    assert [words.zh.partition("。")[2], words.en.partition(". ")[2]] == both
+    return both
+
+
+def test_whoever_is_restricted_reads_whose_doing_it_is_and_what_helps(app: App) -> None:
+    tomorrow = datetime(2026, 11, 25, tzinfo=UTC)
+    with app.test_request_context():
+        zh, en = why("cool_down", tomorrow)
+        assert ("平台" in zh, "自动恢复" in zh, "this service" in en, "ends by itself" in en) == (True,) * 4
+        zh, en = why("strikes", tomorrow)
+        assert ("申诉" in zh, "到期自动恢复" in zh, "appeal" in en, "ends by itself" in en) == (True,) * 4
+        zh, en = why("strikes", None)
+        assert ("申诉" in zh, "不会自动恢复" in zh, "appeal" in en, "not end by itself" in en) == (True,) * 4
+
+
+def test_a_cool_down_is_not_laid_at_the_hospitals_door(ward: Ward) -> None:
+    refused = PROVOCATIONS["restricted"](ward).json
+    assert "联系医院" not in refused["detail"]
+    assert refused["facts"] == {"kind": "cool_down", "open": ["desk", "emergency"]}

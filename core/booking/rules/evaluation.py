@@ -53,6 +53,7 @@ from models.schedule import ScheduleStatus
 from models.strike import UNTIL_APPEAL
 
 _LOOK_AGAIN = timedelta(minutes=1)
+_STAY_OPEN = ("desk", "emergency")  # `core/booking/at_desk.py` passes over what restricts somebody
 _NOT_ON_SALE = (ScheduleSuspended, ScheduleClosed, NotReleased, ClosedHours)
 
 
@@ -68,7 +69,7 @@ def refusals(case: Case) -> Iterator[DomainError]:
     yield from _consent_refusals(case)
     yield from _agreement_refusals(case)
     if case.answers.cool_down_until is not None:
-        yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down")
+        yield Restricted(retry_at=case.answers.cool_down_until, kind="cool_down", open=list(_STAY_OPEN))
     yield from _strike_refusals(case)
     yield from _identity_refusals(case)
     missing = missing_fields(case.terms, case.dependent, case.card)
@@ -134,7 +135,7 @@ def _strike_refusals(case: Case) -> Iterator[DomainError]:
     until = case.restriction.own_until
     if until is not None:
         ends = None if until == UNTIL_APPEAL else until
-        yield Restricted(retry_at=ends, kind="strikes", open=["desk", "emergency"])
+        yield Restricted(retry_at=ends, kind="strikes", open=list(_STAY_OPEN))
     elif case.restriction.others_until is not None:
         yield PersonLimit()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.ledger import lift, work_out
@@ -27,6 +27,7 @@ from models.appointment import Appointment
 from models.base import new_id
 from models.errors import FieldError, NotFound, ValidationFailed
 from models.hospital import Hospital
+from models.person import Person
 from models.sealing import Vault
 from models.states import Cause
 from models.strike import AppealStatus, Lift, Strike, StrikeAppeal
@@ -45,6 +46,20 @@ def own_strike(session: Session, *, account_id: UUID, strike_id: UUID) -> Strike
     if found is None:
         raise NotFound()
     return found
+
+
+def may_appeal(session: Session, *, account_id: UUID, person_id: UUID, hospital_id: UUID) -> bool:
+    """Whether the account has a strike of this human being left to appeal against, of those that may count there."""
+    left = select(Strike.id).join(Appointment, Appointment.id == Strike.appointment_id)
+    left = left.join(Person, Person.id == Strike.person_id)
+    left = left.outerjoin(StrikeAppeal, StrikeAppeal.strike_id == Strike.id).where(
+        Appointment.account_id == account_id,
+        func.coalesce(Person.alias_of_id, Person.id) == person_id,
+        or_(Strike.platform_wide, Strike.hospital_id == hospital_id),
+        Strike.lifted_at.is_(None),
+        StrikeAppeal.id.is_(None),
+    )
+    return session.scalar(select(left.exists())) is True
 
 
 def file_appeal(

@@ -305,3 +305,43 @@ def test_deciding_against_lifting_ends_it_once(patient: Patient, turn: int) -> N
     assert all(one.strike.lifted_at is not None for one in strikes(patient))
     assert may_book(patient)
     patient.assert_sound()
+
+
+# --- what a restricted person is told to do
+
+
+def other_ways(patient: Patient, schedule_id: UUID) -> list[str]:
+    found = patient.workbench.transactions.read(
+        lambda session, now: explain_for(
+            session, schedule_id=schedule_id, dependent_id=patient.dependent_id, account_id=patient.account_id, now=now
+        )
+    )
+    (reason,) = found.reasons
+    assert reason.error.code == "restricted"
+    return reason.alternatives
+
+
+def test_whoever_is_restricted_by_strikes_is_told_to_appeal_while_they_may(patient: Patient) -> None:
+    first, second = cancelled_twice(patient)
+    wanted = day(patient)
+    assert other_ways(patient, wanted) == ["wait", "appeal", "desk"]
+    appeal(patient, first.strike.id)
+    assert other_ways(patient, wanted) == ["wait", "appeal", "desk"]
+    appeal(patient, second.strike.id)
+    assert other_ways(patient, wanted) == ["wait", "desk"]
+
+
+def test_nobody_is_told_to_wait_for_what_ends_by_an_appeal_alone(patient: Patient) -> None:
+    until_appeal = {"cancel_ladder": [{"count": 1, "within": "90d", "ban": "until_appeal"}]}
+    visit_date = hospital_day(patient.clock.now()) + timedelta(days=9)
+    patient.cancel(
+        patient.book(
+            PayMode.ON_SITE, schedule_id=beside(patient, fee_fen=0, visit_date=visit_date, terms=ROOMY | until_appeal)
+        )
+    )
+    patient.work()
+    (one,), wanted = strikes(patient), day(patient)
+    assert one.restricts_until_appeal
+    assert other_ways(patient, wanted) == ["appeal", "desk"]
+    appeal(patient, one.strike.id)
+    assert other_ways(patient, wanted) == ["desk"]
