@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from factories import make_signal, make_strike
 from harness import Patient, make_patient
 from sqlalchemy import update
 
 from core.booking.eligibility import Eligibility, explain_for
+from models.appointment import Appointment, PayMode
+from models.booking_signal import SignalAnswer
 from models.errors import DomainError
+from models.person import Dependent, IdentityLevel
 from models.schedule import Schedule, Slot, SlotStatus
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -61,3 +65,26 @@ def set_slots(patient: Patient, status: SlotStatus, *, but: int = 0) -> None:
 def elsewhere(patient: Patient, **schedule: Any) -> UUID:
     """A schedule of another hospital on the same day."""
     return make_patient(patient.workbench, patient.clock, patient.adapters, **schedule).schedule_id
+
+
+def change_terms(patient: Patient, **terms: Any) -> None:
+    """Of the half day that the patient wants."""
+    document = patient.read(lambda session: dict(session.get_one(Schedule, patient.schedule_id).terms))
+    set_schedule(patient, terms=document | terms)
+
+
+def restrict(patient: Patient) -> None:
+    """By strikes, and by both answers to signs of resale, tomorrow still; nobody has seen who is booked for."""
+    missed = patient.book(PayMode.ON_SITE, schedule_id=elsewhere(patient))
+
+    def step(session: Any, now: datetime) -> None:
+        tomorrow = now + timedelta(days=1)
+        strike = make_strike(session, session.get_one(Appointment, missed), at=now)
+        strike.hospital_id = session.get_one(Schedule, patient.schedule_id).hospital_id
+        strike.restricts_until = tomorrow
+        make_signal(session, patient.account_id, answer=SignalAnswer.COOL_DOWN, until=tomorrow, now=now)
+        make_signal(session, patient.account_id, answer=SignalAnswer.STEP_UP, until=tomorrow, now=now)
+        session.get_one(Dependent, patient.dependent_id).identity_level = IdentityLevel.MATCHED
+
+    patient.write(step)
+    patient.cancel(missed)

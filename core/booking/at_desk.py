@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from core.booking.case import Case, own_case
 from core.booking.claim import Taken
 from core.booking.look import look_around
+from core.booking.rules.answers import Answers
 from core.booking.rules.evaluation import refusals
 from core.booking.rules.overlap import elsewhere_during
+from core.booking.strikes.restricted import UNRESTRICTED
 from core.booking.terms import Terms
 from core.booking.views import AppointmentView
 from core.booking.wish import Wish
@@ -48,7 +50,7 @@ def book_at_desk(
     """Book what `take` finds.
 
     Raises: NotFound, ValidationFailed, what `take` raises, and every refusal of eligibility that `passes` does not pass
-    over; whether numbers are free is not asked."""
+    over; whether numbers are free, and what restricts somebody, is not asked."""
     account_id = session.scalar(
         select(Dependent.account_id).where(Dependent.id == wish.dependent_id, Dependent.archived_at.is_(None))
     )
@@ -68,7 +70,7 @@ def book_at_desk(
         raise Changed()
     ids = {"account_id": account_id, "dependent_id": wish.dependent_id}
     person_id = lock_account_and_person(session, account_id, around.person_id)
-    case = own_case(session, around, terms, **ids, person_id=person_id, now=now)
+    case = _unrestricted(own_case(session, around, terms, **ids, person_id=person_id, now=now))
     for refusal in refusals(case):
         if not passes(refusal, around.schedule):
             raise refusal
@@ -79,6 +81,12 @@ def book_at_desk(
     taken = take(case, SlotStatus.HELD if waits else SlotStatus.BOOKED)
     sale = Sale(wish, around, terms, case.dependent, case.person_id, taken, case.card, None, held)
     return write_booking(session, sale, now=now, cause=cause, vault=vault)
+
+
+def _unrestricted(case: Case) -> Case:
+    """Strikes, and what an account is answered for signs of resale, end at the desk: somebody of the hospital sees who
+    is there. The level that the half day itself asks for is asked for here, too."""
+    return replace(case, answers=Answers(), restriction=UNRESTRICTED)
 
 
 def note_issued(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from eligible import elsewhere, set_schedule
+from eligible import change_terms, codes, elsewhere, restrict, set_schedule
 from factories import make_doctor
 from harness import Patient, join, race, same_person
 from sqlalchemy import select
@@ -15,11 +15,12 @@ from sqlalchemy import select
 from core.booking.extra import ExtraReason, ExtraRefused, Order, issue_extra_number
 from core.booking.rules.refusals import Overlaps
 from core.booking.views import AppointmentView
-from core.refusals import AlreadyBooked, PersonLimit, ScheduleSuspended, SoldOut
+from core.refusals import AlreadyBooked, IdentityRequired, PersonLimit, ScheduleSuspended, SoldOut
 from models.appointment import AppointmentStatus, PayMode
 from models.audit import AuditEntry
 from models.errors import NotFound
 from models.hospital import Department
+from models.person import IdentityLevel
 from models.schedule import Schedule, ScheduleStatus, SlotStatus, Surplus
 from models.states import Actor, Cause, CauseKind
 
@@ -94,6 +95,27 @@ def test_2_12_before_release_and_beyond_capacity_but_under_every_other_rule(pati
     set_schedule(patient, status=ScheduleStatus.SUSPENDED)
     with pytest.raises(ScheduleSuspended):
         issue(stranger(patient), doctor)
+
+
+def test_2_6_whoever_is_restricted_is_given_one_at_the_desk(patient: Patient, doctor: str) -> None:
+    restrict(patient)
+    assert codes(patient) == ["restricted", "restricted", "identity_required"]
+    assert issue(patient, doctor).appointment.status is AppointmentStatus.BOOKED
+
+
+def test_2_6_what_other_accounts_did_restricts_nobody_at_the_desk(patient: Patient, doctor: str) -> None:
+    restrict(patient)
+    other = same_person(patient)
+    with pytest.raises(PersonLimit):
+        other.book(PayMode.ON_SITE)
+    assert issue(other, doctor)
+
+
+def test_2_6_the_level_that_the_half_day_asks_for_is_asked_for_at_the_desk(patient: Patient, doctor: str) -> None:
+    restrict(patient)
+    change_terms(patient, min_identity_level=IdentityLevel.PRESENT)
+    with pytest.raises(IdentityRequired):
+        issue(patient, doctor)
 
 
 def test_2_12_only_a_doctor_who_sits_there_gives_it(patient: Patient, doctor: str) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from eligible import elsewhere, set_schedule
+from eligible import codes, elsewhere, restrict, set_schedule
 from harness import Patient, join, race, same_person
 from sqlalchemy import select
 
@@ -122,6 +122,13 @@ def test_2_1_3_every_rule_holds_but_capacity_and_hours(patient: Patient) -> None
     patient.dependent_id = patient.account_id
     with pytest.raises(NotFound):
         issue(patient)
+
+
+def test_2_6_whoever_is_restricted_is_given_one_at_the_desk(patient: Patient) -> None:
+    keep(patient, ON_SITE)
+    restrict(patient)
+    assert codes(patient) == ["restricted", "restricted", "identity_required"]
+    assert issue(patient).appointment.status is AppointmentStatus.BOOKED
 
 
 def test_2_1_3_what_has_begun_is_not_given_out(patient: Patient) -> None:
