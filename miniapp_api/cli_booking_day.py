@@ -24,6 +24,7 @@ from miniapp_api.cli_operator import by_operator, operator_option
 from miniapp_api.services import services
 from models.appointment import Appointment
 from models.errors import DomainError
+from schemas.facts import facts_in_json
 
 
 @click.command("check-in")
@@ -197,7 +198,7 @@ def _do(named: str, step: Callable[[Session, UUID, datetime], dict[str, Any]]) -
     except BadTicket as error:
         sys.exit(f"not a good pass: {error}")
     except DomainError as error:
-        facts = {name: str(value) for name, value in error.facts.items()}
+        facts = facts_in_json(error.facts)
         sys.exit(f"{error.code} {json.dumps(facts) if facts else ''}".strip())
     click.echo(json.dumps(said, default=str))
 

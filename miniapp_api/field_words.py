@@ -31,6 +31,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "not_a_day": ("日期格式不对", "must be a day such as 2026-11-22"),
     "not_offered": ("此处不支持", "is not offered here"),
     "other_half_day": ("须与第一个号同医院、同日、同时段", "is not of the first one's half day and hospital"),
+    "no_such_segment": ("没有这个时段", "is no time of this half day"),
     "same_segment": ("已经是这个时段", "is the time that you have"),
     "not_configured": ("暂不支持", "is not available here"),
     "foreign_address": ("不是本站的页面", "is no page of ours"),

@@ -115,7 +115,8 @@ def explain_for(
     notice_version: str | None = None,
     segment_starts_at: datetime | None = None,
 ) -> Eligibility:
-    """`explain` for a dependent of the account. Raises: NotFound, ValidationFailed where the segment does not exist."""
+    """`explain` for a dependent of the account. Raises: NotFound, ValidationFailed where the segment does not exist,
+    which is asked in a query."""
     schedule = session.get(Schedule, schedule_id)
     dependent = session.scalars(
         select(Dependent).where(
@@ -125,7 +126,7 @@ def explain_for(
     if schedule is None or dependent is None:
         raise NotFound()
     if segment_starts_at is not None and not has_segment(session, schedule_id, segment_starts_at):
-        raise ValidationFailed(FieldError("#/segment_starts_at", "no_such_segment"))
+        raise ValidationFailed(FieldError("?segment_starts_at", "no_such_segment"))
     root = root_of(session, dependent.person_id)
     return explain(
         session,

@@ -32,7 +32,7 @@ from models.errors import DomainError
 from models.schedule import Schedule, ScheduleStatus, Slot, SlotStatus
 
 OTHER_SEGMENT, OTHER_DOCTOR, OTHER_DAY, WAITLIST = "other_segment", "other_doctor", "other_day", "waitlist"
-APPEAL = "appeal"
+APPEAL, _HERE = "appeal", "here"
 _TO_LOOK_FOR = frozenset({OTHER_SEGMENT, OTHER_DOCTOR, OTHER_DAY, WAITLIST, APPEAL})
 
 _ALTERNATIVES: dict[type[DomainError], list[str]] = {
@@ -86,11 +86,13 @@ def what_is_open(session: Session, case: Case, wanted: Wanted) -> frozenset[str]
         OTHER_SEGMENT: and_(of_day, by_doctor, another_time),
         OTHER_DOCTOR: and_(of_day, ~by_doctor),
         OTHER_DAY: ~of_day,
+        _HERE: ~beside,
     }
     row = session.execute(select(*(_has_free(case, wanted, one) for one in asked.values()))).one()
     found = {name for name, is_free in zip(asked, row, strict=True) if is_free}
-    found |= ({WAITLIST} if _may_wait(case) else set()) | ({APPEAL} if _may_appeal(session, case) else set())
-    return frozenset(found)
+    may_wait = _HERE not in found and _may_wait(case)  # nobody waits while another segment of it is free
+    found |= ({WAITLIST} if may_wait else set()) | ({APPEAL} if _may_appeal(session, case) else set())
+    return frozenset(found & _TO_LOOK_FOR)
 
 
 def _may_appeal(session: Session, case: Case) -> bool:

@@ -91,3 +91,12 @@ def test_a_cool_down_is_not_laid_at_the_hospitals_door(ward: Ward) -> None:
     refused = PROVOCATIONS["restricted"](ward).json
     assert "联系医院" not in refused["detail"]
     assert refused["facts"] == {"kind": "cool_down", "open": ["desk", "emergency"]}
+
+
+def test_a_segment_that_does_not_exist_is_named_where_it_was_asked(ward: Ward) -> None:
+    phone = ward.log_in("an")
+    query = f"dependent_id={add(phone)}&segment_starts_at=2020-01-01T00:00:00Z"
+    told = phone.send("GET", f"/schedules/{ward.schedule(terms=ANYBODY)}/eligibility?{query}")
+    (error,) = told.json["errors"]
+    assert (error["pointer"], error["code"]) == ("?segment_starts_at", "no_such_segment")
+    assert error["detail"] == "没有这个时段"

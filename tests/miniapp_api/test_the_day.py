@@ -49,6 +49,15 @@ def to_the_segment(ward: Ward, phone: Phone, appointment_id: str) -> None:
     ward.clock.advance(starts - ward.clock.now())
 
 
+def test_the_desk_reads_facts_as_json(ward: Ward) -> None:
+    made = number(ward, ward.log_in("an"), schedule(ward))
+    ward.clock.advance(timedelta(days=4))
+    late = desk(ward, "check-in", made["number"])
+    code, facts = late.output.strip().split(" ", 1)
+    assert (late.exit_code, code, json.loads(facts)["open"]) == (1, "check_in_too_late", ["desk"])
+    assert json.loads(facts)["closes_at"].endswith("Z")
+
+
 def test_a_patient_arrives_waits_and_is_seen(ward: Ward) -> None:
     an, bo, schedule_id = ward.log_in("an"), ward.log_in("bo"), schedule(ward)
     first, second = number(ward, an, schedule_id), number(ward, bo, schedule_id, id_number="330102199001029960")

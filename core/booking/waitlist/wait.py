@@ -66,8 +66,7 @@ def wait_for_number(
     lock_persons(session, roots)
     terms = _terms_of_full(session, wish, dependents, now=now)
     expires_at = min(closes_at(terms, wish.date_to), _last_of_use(wish))
-    if now >= expires_at:
-        raise WaitlistClosed()
+    _refuse_outside_hours(terms, until=expires_at, now=now)
     for root, dependent in zip(roots, dependents, strict=True):
         _refuse_past_limits(session, wish, terms, person_id=root, dependent=dependent)
     entry = WaitlistEntry(
@@ -127,7 +126,7 @@ def _refuse_unless_doctors(session: Session, wish: WaitWish, *, now: datetime) -
 def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Dependent], *, now: datetime) -> Terms:
     """The terms of the last half day that would do for any of them. All of those that are on sale are full.
 
-    Raises: WaitlistClosed where none is on sale or its hospital has no waitlist now, NumbersFree."""
+    Raises: WaitlistClosed where none is on sale or its hospital has no waitlist, NumbersFree."""
     on_sale = select(Schedule).where(
         Schedule.department_id == wish.department_id,
         Schedule.visit_date >= wish.date_from,
@@ -151,7 +150,6 @@ def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Depend
             raise NumbersFree(schedule_id=str(schedule.id))
     if last is None or not last.waitlist:
         raise WaitlistClosed()
-    _refuse_outside_hours(last, now=now)
     return last
 
 
@@ -169,14 +167,15 @@ def _last_of_use(wish: WaitWish) -> datetime:
     return over - timedelta(minutes=wish.not_within_minutes)
 
 
-def _refuse_outside_hours(terms: Terms, *, now: datetime) -> None:
-    """Half-open. Raises: WaitlistClosed."""
+def _refuse_outside_hours(terms: Terms, *, until: datetime, now: datetime) -> None:
+    """Half-open. An opening at which there is nothing to wait for any more is not named. Raises: WaitlistClosed."""
     local = now.astimezone(HOSPITAL_ZONE)
     opens, closes = time.fromisoformat(terms.waitlist_opens), time.fromisoformat(terms.waitlist_closes)
-    if opens <= local.time() < closes:
+    if now < until and opens <= local.time() < closes:
         return
     day = local.date() + timedelta(days=1 if local.time() >= closes else 0)
-    raise WaitlistClosed(retry_at=datetime.combine(day, opens, tzinfo=HOSPITAL_ZONE))
+    again = datetime.combine(day, opens, tzinfo=HOSPITAL_ZONE)
+    raise WaitlistClosed(retry_at=again if now < again < until else None)
 
 
 def _refuse_past_limits(

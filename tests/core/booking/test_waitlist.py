@@ -278,6 +278,16 @@ def test_of_a_family_only_those_who_got_none_are_told_so(patient: Patient) -> No
     family.assert_sound()
 
 
+def test_an_opening_after_the_list_is_over_is_not_named(holder: Holder) -> None:
+    patient, _ = holder
+    first = another(patient)
+    over = schedule_of(patient).starts_at - timedelta(hours=9)
+    patient.clock.set(over)
+    with pytest.raises(WaitlistClosed) as closed:
+        wait(first)
+    assert closed.value.retry_at is None
+
+
 def test_it_opens_when_all_is_full_and_by_day_only(holder: Holder) -> None:
     patient, _ = holder
     first = another(patient)

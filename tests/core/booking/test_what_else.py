@@ -130,9 +130,13 @@ def test_of_a_chosen_segment_another_one_is_named(patient: Patient) -> None:
     assert look(patient).allowed
     assert told(second).allowed
     (reason,) = told(first).reasons
-    assert (reason.error.code, reason.alternatives) == ("sold_out", ["other_segment", "waitlist", "desk"])
-    with pytest.raises(ValidationFailed):
+    assert (reason.error.code, reason.alternatives) == ("sold_out", ["other_segment", "desk"])
+    with pytest.raises(ValidationFailed) as refused:
         told(first + timedelta(minutes=1))
+    assert [(one.pointer, one.code) for one in refused.value.errors] == [("?segment_starts_at", "no_such_segment")]
+    sell_out(patient, patient.schedule_id)
+    (reason,) = told(first).reasons
+    assert reason.alternatives == ["waitlist", "desk"]
 
 
 def test_an_open_hold_names_itself_and_when_it_lapses(patient: Patient) -> None:
