@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.clinic.soon import settle_suspension_soon
 from core.booking.endings.returning import return_slot_later
+from core.booking.waitlist.offers import follow_soon
 from core.hospital.soon import settle_soon
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount
@@ -31,6 +32,7 @@ def let_slot_go(
     back on sale after the policy's pause."""
     for one in (appointment, *account.awaiting_as_one):
         settle_soon(session, one, now=now)
+    follow_soon(session, appointment, now=now)
     slot = account.slots[appointment.slot_id]
     if slot.status not in {SlotStatus.HELD, SlotStatus.BOOKED}:
         if account.unwanted_payments:
@@ -49,6 +51,7 @@ def make_sure(
 ) -> None:
     """Nothing is awaited any more: the number is the patient's. What it replaces is let go only now."""
     account.slots[appointment.slot_id].book(session, at=now, cause=cause)
+    follow_soon(session, appointment, now=now)
     if not let_replaced_go(session, account, appointment, now=now, cause=cause):
         tell(session, NoticeKind.APPOINTMENT_BOOKED, appointment, now=now)
 

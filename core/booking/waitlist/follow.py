@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.waitlist.offers import FOLLOW_OFFER
+from core.booking.waitlist.queue import ended_on_offer, was_let_go
 from core.jobs.queue import LeasedJob
 from core.locks import lock_appointments, lock_waitlist_entries, lock_waitlist_entry
 from core.notices.write import tell_of_dependent
 from core.transactions import Changed
 from core.workbench import Workbench
-from models.appointment import Appointment, AppointmentStatus, CancelReason
+from models.appointment import Appointment, AppointmentStatus
 from models.notice import NoticeKind
 from models.person import Dependent
 from models.states import Actor, Cause, CauseKind
@@ -24,12 +25,11 @@ __all__ = ["FOLLOW_OFFER", "expire_waitlist", "follow_offer"]
 
 _LOOK = timedelta(minutes=1)
 _AT_ONCE = 200
-_OWN_DOING = frozenset({CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT})
 
 
 def follow_offer(workbench: Workbench, job: LeasedJob) -> datetime | None:
-    """Comes back until it is known of every number that an entry was offered whether it is taken up. Each of those whom
-    it names stands for themselves (decision 0074)."""
+    """Comes back until it is known of every number that an entry was offered whether it is taken up; whoever ends one,
+    or makes one sure, has it look at once. Each of those whom it names stands for themselves (decision 0074)."""
     entry_id = UUID(job.payload["entry_id"])
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     return workbench.transactions.write(lambda session, now: _follow(session, entry_id, now=now, cause=cause))
@@ -46,7 +46,7 @@ def _follow(session: Session, entry_id: UUID, *, now: datetime, cause: Cause) ->
         raise Changed()  # meanwhile a number was found for another of them
     lost = _give_back_places(places, appointments)
     held = [appointments[one.appointment_id] for one in places if one.appointment_id is not None]
-    passed = [one for one in held if _was_let_go(one)]
+    passed = [one for one in held if was_let_go(one)]
     tell_ended(session, entry, [one for one in places if one.appointment_id in {it.id for it in passed}], now=now)
     if any(one.status is AppointmentStatus.PENDING for one in held):
         return now + _LOOK
@@ -64,18 +64,9 @@ def _give_back_places(places: list[WaitlistPlace], appointments: dict[UUID, Appo
     why = None
     for place in places:
         appointment = appointments.get(place.appointment_id) if place.appointment_id is not None else None
-        if appointment is not None and _ended_on_offer(appointment) and not _was_let_go(appointment):
+        if appointment is not None and ended_on_offer(appointment) and not was_let_go(appointment):
             place.appointment_id, why = None, str(appointment.cancel_reason)
     return why
-
-
-def _ended_on_offer(appointment: Appointment) -> bool:
-    """It never was theirs. One that was, and was given back since, or called off, was taken up all the same."""
-    return appointment.status is AppointmentStatus.CANCELLED and bool(appointment.awaiting)
-
-
-def _was_let_go(appointment: Appointment) -> bool:
-    return _ended_on_offer(appointment) and appointment.cancel_reason in _OWN_DOING
 
 
 def _is_there(session: Session, place: WaitlistPlace) -> bool:

@@ -22,7 +22,7 @@ from core.booking.rules.evaluation import refusals
 from core.booking.rules.overlap import elsewhere_during, meets
 from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.terms import Terms
-from core.booking.waitlist.queue import Waiting, pay_until, waiting_for
+from core.booking.waitlist.queue import Waiting, ended_on_offer, pay_until, waiting_for, was_let_go
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
 from core.jobs.queue import enqueue
@@ -114,7 +114,7 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
     if not is_on_offer(slot) or is_held(session, slot):
         return True
     session.refresh(place)
-    if entry.status not in OPEN_ENTRY or place.appointment_id is not None:
+    if entry.status not in OPEN_ENTRY or not _waits(session, place):
         return False
     if entry.max_fee_fen is not None and case.price.due_fen > entry.max_fee_fen:
         return False
@@ -125,6 +125,15 @@ def _make(session: Session, now: datetime, *, offer: _Offer) -> bool:
         return False
     _sell(session, offer, _Sold(case, around, wish, slot, entry, place), now=now)
     return True
+
+
+def _waits(session: Session, place: WaitlistPlace) -> bool:
+    """No number was found yet, or the one that was is lost through no fault of theirs, though the job that follows the
+    entry has not noted it yet."""
+    if place.appointment_id is None:
+        return True
+    had = session.get_one(Appointment, place.appointment_id, populate_existing=True)
+    return ended_on_offer(had) and not was_let_go(had)
 
 
 def _dependent_of(session: Session, place: WaitlistPlace) -> UUID:
@@ -195,6 +204,17 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
         sold.entry.offer(session, at=now, cause=cause)
     tell(session, NoticeKind.WAITLIST_OFFERED, made, now=now)
     follow(session, sold.entry.id, run_at=now + _LOOK if waits else now, now=now)
+
+
+def follow_soon(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """It has ended, or is sure now: where it was on offer to somebody who waits, the entry learns of it at once. The
+    caller holds the account's lock."""
+    if appointment.booked_through is not None:
+        return  # by the patient's own login: no entry was ever offered it, and nobody need be asked
+    of = select(WaitlistPlace.entry_id).join(WaitlistEntry, WaitlistEntry.id == WaitlistPlace.entry_id)
+    on_offer = (WaitlistEntry.status == WaitlistStatus.OFFERED) & (WaitlistPlace.appointment_id == appointment.id)
+    for entry_id in session.scalars(of.where(WaitlistEntry.account_id == appointment.account_id, on_offer)).all():
+        follow(session, entry_id, run_at=now, now=now)
 
 
 def follow(session: Session, entry_id: UUID, *, run_at: datetime, now: datetime) -> None:

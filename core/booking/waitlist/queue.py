@@ -1,7 +1,8 @@
 """Who waits for a number, in which order, and how long one that was found is kept.
 
 Strict order: by the instant at which an entry began, then by id, then as the entry names its people. One whom a rule
-refuses is passed over and keeps the place. While a number is held for one of an entry, the others of it wait on.
+refuses is passed over and keeps the place. While a number is held for one of an entry, the others of it wait on. Whose
+number was lost through no fault of theirs waits in the old place from that moment on, also before the job has noted it.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.tariff import least_fen
 from core.booking.terms import Terms
 from core.clock import HOSPITAL_ZONE
+from models.appointment import Appointment, AppointmentStatus, CancelReason
 from models.schedule import Schedule, Slot
 from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace
 
 _DAY = timedelta(hours=24)
+_OWN_DOING = frozenset({CancelReason.PATIENT, CancelReason.PAYMENT_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: dateti
             entry.expires_at > now,
             entry.not_within_minutes <= minutes_left,
             or_(entry.max_fee_fen.is_(None), entry.max_fee_fen >= least_fen(schedule, terms)),
-            WaitlistPlace.appointment_id.is_(None),
+            has_no_number(),
         )
         .order_by(entry.created_at, entry.id, WaitlistPlace.position)
     )
@@ -58,6 +61,27 @@ def waiting_for(session: Session, slot: Slot, schedule: Schedule, *, now: dateti
         for entry_id, place_id, doctor_ids, periods in rows
         if suits(schedule, doctor_ids=doctor_ids, periods=periods)
     ]
+
+
+def has_no_number() -> ColumnElement[bool]:
+    """Of a place: none was found yet, or the one that was is lost through no fault of whoever waits."""
+    ended = and_(
+        Appointment.status == AppointmentStatus.CANCELLED,
+        or_(Appointment.awaiting_payment, Appointment.awaiting_hospital),
+        Appointment.cancel_reason.not_in(sorted(_OWN_DOING)),
+    )
+    return or_(
+        WaitlistPlace.appointment_id.is_(None), exists().where(Appointment.id == WaitlistPlace.appointment_id, ended)
+    )
+
+
+def ended_on_offer(appointment: Appointment) -> bool:
+    """It never was theirs. One that was, and was given back since, or called off, was taken up all the same."""
+    return appointment.status is AppointmentStatus.CANCELLED and bool(appointment.awaiting)
+
+
+def was_let_go(appointment: Appointment) -> bool:
+    return ended_on_offer(appointment) and appointment.cancel_reason in _OWN_DOING
 
 
 def suits(schedule: Schedule, *, doctor_ids: Iterable[str], periods: Iterable[str]) -> bool:
