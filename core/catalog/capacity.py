@@ -1,4 +1,5 @@
-"""More or fewer numbers in a half day that stands: free ones come and go, those that somebody has stay (F-91)."""
+"""More or fewer numbers in a half day that stands: free ones come and go, those that somebody has stay (F-91). What is
+added goes first to whoever waits for it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.booking.endings.resting import sell_first_to_waiting
 from core.catalog.standing import Segments
 from models.base import new_id
 from models.schedule import Schedule, Slot, SlotStatus, Surplus
@@ -35,7 +37,7 @@ def fit_numbers(
     for slot in sorted(slots, key=lambda one: one.sequence):
         by_segment[slot.starts_at, slot.ends_at].append(slot)
         last = slot.sequence
-    done = Fitted()
+    done, more = Fitted(), list[Slot]()
     for segment, count in sorted(wanted.items()):
         own = [one for one in by_segment[segment] if one.surplus is not Surplus.EXTRA and not one.is_withdrawn]
         if len(own) > count:
@@ -44,11 +46,13 @@ def fit_numbers(
         for slot in own:
             slot.surplus = None
         gone = [one for one in by_segment[segment] if one.is_withdrawn and one.surplus is None][: count - len(own)]
-        for slot in gone:
-            slot.free(session, at=now, cause=cause)
-        fresh = count - len(own) - len(gone)
-        session.add_all(_slot(schedule, segment, last + number) for number in range(1, fresh + 1))
-        last, done.added = last + fresh, done.added + len(gone) + fresh
+        born = range(1, count - len(own) - len(gone) + 1)
+        fresh = [_slot(schedule, segment, last + number) for number in born]
+        session.add_all(fresh)
+        more += [*gone, *fresh]
+        last, done.added = last + len(fresh), done.added + len(gone) + len(fresh)
+    session.flush()
+    sell_first_to_waiting(session, schedule, more, now=now, cause=cause)
     session.flush()
     return done
 

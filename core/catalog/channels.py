@@ -1,6 +1,7 @@
 """Numbers kept for a channel (rules.md 2.1.3, 2.1.4): the hospital's own, the desk, elders, return visits.
 
-They are withheld when the half day is published, spread over its time, and become everybody's at a set time by a job.
+They are withheld when the half day is published, spread over its time, and become everybody's at a set time by a job,
+behind whoever waits for them.
 A change of shares holds for half days that are published after it.
 """
 
@@ -15,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.booking.endings.resting import sell_first_to_waiting
 from core.booking.terms import CompiledTerms
 from core.jobs.queue import LeasedJob
 from core.locks import lock_schedules
@@ -97,7 +99,11 @@ def _due(session: Session, now: datetime) -> Sequence[UUID]:
 
 def _return(session: Session, now: datetime, *, schedule_ids: Sequence[UUID], cause: Cause) -> None:
     schedules, slots = lock_schedules(session, schedule_ids)
-    live = {one.id for one in schedules if one.status is ScheduleStatus.OPEN}
-    for slot in slots:
-        if slot.schedule_id in live and slot.withheld_reason is WithheldReason.CHANNEL:
-            slot.free(session, at=now, cause=cause)
+    for schedule in schedules:
+        if schedule.status is ScheduleStatus.OPEN:
+            kept = [one for one in slots if one.schedule_id == schedule.id and _is_kept(one)]
+            sell_first_to_waiting(session, schedule, kept, now=now, cause=cause)
+
+
+def _is_kept(slot: Slot) -> bool:
+    return slot.withheld_reason is WithheldReason.CHANNEL

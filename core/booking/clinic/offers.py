@@ -17,9 +17,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.booking.clinic.alternatives import Alternative, first_free, suited
 from core.booking.clinic.soon import settle_suspension_soon
+from core.booking.endings.resting import return_slot_soon
 from core.booking.tariff import price_for
 from core.booking.terms import Terms
-from core.jobs.queue import enqueue
 from core.locks import lock_charge
 from core.notices.write import tell
 from core.payments.charge_account import ChargeAccount, lock_charge_account
@@ -161,7 +161,7 @@ def end_lapsed(session: Session, offered: Offered, *, now: datetime, cause: Caus
             offer.withdraw(session, at=now, cause=cause, reason="suspended")
         elif now >= offer.expires_at and not offered.waits_for_hospital:
             offer.expire(session, at=now, cause=cause)
-            _let_go(session, offered.slot(offer), now=now)
+            return_slot_soon(session, offered.slot(offer), now=now)
 
 
 def withdraw_offers(session: Session, offered: Offered, *, reason: str, now: datetime, cause: Cause) -> None:
@@ -169,13 +169,13 @@ def withdraw_offers(session: Session, offered: Offered, *, reason: str, now: dat
     for offer in offered.open:
         offer.withdraw(session, at=now, cause=cause, reason=reason)
         if offered.is_held(offer):
-            _let_go(session, offered.slot(offer), now=now)
+            return_slot_soon(session, offered.slot(offer), now=now)
 
 
 def decline(session: Session, offered: Offered, offer: Offer, *, now: datetime, cause: Cause) -> None:
     offer.decline(session, at=now, cause=cause)
     if offered.is_held(offer):
-        _let_go(session, offered.slot(offer), now=now)
+        return_slot_soon(session, offered.slot(offer), now=now)
 
 
 def resume_offers(session: Session, account: ChargeAccount, ended: Appointment, *, now: datetime) -> None:
@@ -194,9 +194,3 @@ def resume_offers(session: Session, account: ChargeAccount, ended: Appointment, 
 def _sold_until(session: Session, offer: Offer) -> datetime:
     terms = Terms.from_document(session.get_one(Schedule, offer.schedule_id).terms)
     return terms.segment_closes_at(session.get_one(Slot, offer.slot_id).starts_at)
-
-
-def _let_go(session: Session, slot: Slot, *, now: datetime) -> None:
-    """Nobody gave it up: it goes back on sale without a pause."""
-    slot.cool(returns_at=now)
-    enqueue(session, "return_slot", run_at=now, now=now, dedup=f"return_slot:{slot.id}", slot_id=str(slot.id))

@@ -12,9 +12,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from core.booking.endings.resting import rest
 from core.booking.terms import Terms
 from core.booking.waitlist.offers import is_held, is_resting, offer_to_waiting
-from core.jobs.queue import LeasedJob, enqueue
+from core.jobs.queue import LeasedJob
 from core.locks import lock_slot
 from core.workbench import Workbench
 from models.appointment import Appointment
@@ -32,9 +33,7 @@ def return_slot_later(session: Session, slot: Slot, appointment: Appointment, *,
     lets a number go for somebody else does not know when to be there."""
     schedule = session.get_one(Schedule, slot.schedule_id)
     returns_at = _returns_at(slot, schedule, Terms.from_document(appointment.terms), now=now)
-    slot.cool(returns_at=returns_at)
-    slot_id = str(slot.id)
-    enqueue(session, "return_slot", run_at=now, now=now, dedup=f"return_slot:{slot_id}", slot_id=slot_id)
+    rest(session, slot, returns_at=returns_at, now=now)
 
 
 def _returns_at(slot: Slot, schedule: Schedule, terms: Terms, *, now: datetime) -> datetime:
