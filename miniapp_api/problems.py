@@ -89,14 +89,15 @@ PROBLEMS: Mapping[str, Problem] = {
         409, "还有余号", "有号可约，请直接预约。",
         "There are numbers", "Please book one: nobody needs to wait."),
     "waitlist_closed": _p(
-        409, "暂不能候补", "所选日期没有可候补的号，或不在候补时间内。",
-        "Nobody waits here now", "There is nothing to wait for on these days, or not at this hour."),
+        409, "暂不能候补", "所选日期没有可候补的号，或费用高于您设的上限，或不在候补时间内。",
+        "Nobody waits here now",
+        "There is nothing to wait for on these days, or only above your price, or not at this hour."),
     "waitlist_exists": _p(
         409, "已经在候补了", "该就诊人已在候补同一医生同一天的号，可在“我的候补”中查看。",
         "Waiting already", "This dependent waits for the same doctor and day. See your waitlist."),
     "waitlist_limit": _p(
-        409, "候补数已达上限", "该就诊人的候补已满，请先退出一个。",
-        "The waitlist limit is reached", "Please leave another waitlist of this dependent first."),
+        409, "候补数已达上限", "该就诊人可同时候补的数目已满；有候补结束后可再试。",
+        "The waitlist limit is reached", "This dependent can wait for no more now. Try again once one has ended."),
     "not_released": _p(
         409, "还没到放号时间", "放号后即可预约。",
         "Not released yet", "It can be booked once numbers are released."),

@@ -14,7 +14,7 @@ from core.booking.claim import latest_free
 from core.booking.rules.evaluation import sold_until
 from core.booking.tariff import price_for
 from core.booking.terms import Terms
-from core.booking.waitlist.queue import closes_at, suits
+from core.booking.waitlist.queue import closes_at, has_no_number, suits
 from core.booking.waitlist.refusals import NumbersFree, WaitlistClosed, WaitlistExists, WaitlistLimit
 from core.catalog.who_sits import sits_in
 from core.clock import HOSPITAL_ZONE, hospital_day
@@ -137,11 +137,8 @@ def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Depend
     )
     doctors, periods = [str(one) for one in wish.doctor_ids], [str(one) for one in wish.periods]
     found = session.scalars(on_sale.order_by(Schedule.starts_at, Schedule.id))
-    wanted = [
-        one
-        for one in found
-        if suits(one, doctor_ids=doctors, periods=periods) and _is_affordable(one, wish.max_fee_fen, dependents)
-    ]
+    suited = [one for one in found if suits(one, doctor_ids=doctors, periods=periods)]
+    wanted = _affordable(suited, wish.max_fee_fen, dependents)
     free = latest_free(session, [one.id for one in wanted])
     last: Terms | None = None
     for schedule in wanted:
@@ -153,12 +150,22 @@ def _terms_of_full(session: Session, wish: WaitWish, dependents: Sequence[Depend
     return last
 
 
-def _is_affordable(schedule: Schedule, max_fee_fen: int | None, dependents: Sequence[Dependent]) -> bool:
-    """For one of them at least, who may pay less than others."""
-    if max_fee_fen is None:
-        return True
+def _affordable(
+    schedules: Sequence[Schedule], max_fee_fen: int | None, dependents: Sequence[Dependent]
+) -> Sequence[Schedule]:
+    """For one of them at least, who may pay less than others. Raises: WaitlistClosed where each costs more; a fact says
+    what the cheapest does."""
+    if max_fee_fen is None or not schedules:
+        return schedules
+    least = {one.id: _least_fen(one, dependents) for one in schedules}
+    if min(least.values()) > max_fee_fen:
+        raise WaitlistClosed(least_fee_fen=min(least.values()))
+    return [one for one in schedules if least[one.id] <= max_fee_fen]
+
+
+def _least_fen(schedule: Schedule, dependents: Sequence[Dependent]) -> int:
     terms = Terms.from_document(schedule.terms)
-    return min(price_for(one, schedule, terms).due_fen for one in dependents) <= max_fee_fen
+    return min(price_for(one, schedule, terms).due_fen for one in dependents)
 
 
 def _last_of_use(wish: WaitWish) -> datetime:
@@ -197,7 +204,7 @@ def _refuse_past_limits(
     if len(same) >= terms.max_waitlist_person_doctor_day:
         if any(one.account_id == dependent.account_id for one in same):
             raise WaitlistExists(dependent_id=str(dependent.id))
-        raise WaitlistLimit(dependent_id=str(dependent.id), limit=terms.max_waitlist_person)
+        raise WaitlistLimit(dependent_id=str(dependent.id), limit=terms.max_waitlist_person_doctor_day)
 
 
 def _open_of_person(session: Session, person_id: UUID) -> list[WaitlistEntry]:
@@ -246,23 +253,34 @@ def leave_for(session: Session, dependent: Dependent, *, now: datetime, cause: C
 
 
 def people_ahead(session: Session, entry: WaitlistEntry) -> int:
-    """Those who wait for some of the same half days and began earlier, each once for each number that they need."""
+    """Those who wait for some of the same half days and began earlier, each once for each number that they need. Whom a
+    rule or a price will pass over is known only when a number comes: they count."""
     earlier = or_(
         WaitlistEntry.created_at < entry.created_at,
         (WaitlistEntry.created_at == entry.created_at) & (WaitlistEntry.id < entry.id),
     )
     rows = session.execute(
-        select(WaitlistEntry.doctor_ids, func.count())
+        select(WaitlistEntry.doctor_ids, WaitlistEntry.periods, func.count())
         .join(WaitlistPlace, WaitlistPlace.entry_id == WaitlistEntry.id)
+        .join(Dependent, Dependent.id == WaitlistPlace.dependent_id)
         .where(
             WaitlistEntry.department_id == entry.department_id,
             WaitlistEntry.status.in_(sorted(OPEN_ENTRY)),
             WaitlistEntry.date_from <= entry.date_to,
             WaitlistEntry.date_to >= entry.date_from,
-            WaitlistPlace.appointment_id.is_(None),
+            or_(Dependent.archived_at.is_(None), Dependent.merged_into_id.is_not(None)),
+            has_no_number(),
             earlier,
         )
-        .group_by(WaitlistEntry.id, WaitlistEntry.doctor_ids)
+        .group_by(WaitlistEntry.id, WaitlistEntry.doctor_ids, WaitlistEntry.periods)
     )
-    own = set(entry.doctor_ids)
-    return sum(count for doctors, count in rows if not own or not doctors or own & set(doctors))
+    return sum(
+        count
+        for doctors, periods, count in rows
+        if _share(entry.doctor_ids, doctors) and _share(entry.periods, periods)
+    )
+
+
+def _share(mine: Sequence[str], theirs: Sequence[str]) -> bool:
+    """None named, any will do."""
+    return not mine or not theirs or not set(mine).isdisjoint(theirs)
