@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.clinic.suspended import end_suspended
-from core.booking.day.check_in import arrive, refuse_unless_in_time, refuse_unless_theirs
+from core.booking.day.check_in import arrive, refuse_unless_in_time, refuse_unless_theirs, taking_place
 from core.booking.day.not_me import decide, freeze
 from core.booking.day.presumed import is_presumed_seen
 from core.booking.day.queue import pass_over
@@ -47,7 +47,8 @@ def appointment_named(session: Session, tickets: Tickets, named: str, *, now: da
 def check_in_at_desk(
     session: Session, *, appointment_id: UUID, operator: str, overrule: bool = False, now: datetime, cause: Cause
 ) -> Appointment:
-    """They are there. The desk may `overrule` the window. Whoever is there already stays there.
+    """They are there. The desk may `overrule` the window, and nothing else: nobody is seen where no clinic takes place.
+    Whoever is there already stays there.
 
     Raises: NotFound, CheckInRefused, AppointmentFrozen, ScheduleSuspended, CheckInTooEarly, CheckInTooLate."""
     account, appointment = lock_appointment_account(session, appointment_id)
@@ -55,8 +56,9 @@ def check_in_at_desk(
         return appointment
     slot = account.slots[appointment.slot_id]
     refuse_unless_theirs(session, appointment)
+    schedule = taking_place(session, appointment)
     if not overrule:
-        refuse_unless_in_time(session, appointment, slot, now=now)
+        refuse_unless_in_time(appointment, slot, schedule, now=now)
     arrive(session, appointment, slot, now=now, cause=cause)
     result = "overruled" if overrule else "done"
     _note(session, appointment, AccessAction.CHECKED_IN, operator, result=result, now=now)

@@ -65,7 +65,8 @@ def check_in_by_place(
         return appointment
     slot = account.slots[appointment.slot_id]
     refuse_unless_theirs(session, appointment)
-    refuse_unless_in_time(session, appointment, slot, now=now)
+    schedule = taking_place(session, appointment)
+    refuse_unless_in_time(appointment, slot, schedule, now=now)
     if appointment.pay_mode is PayMode.ON_SITE and appointment.fee_fen:
         raise CheckInAtDesk()
     _refuse_unless_near(session, appointment, where)
@@ -90,11 +91,17 @@ def refuse_unless_theirs(session: Session, appointment: Appointment) -> None:
         raise AppointmentFrozen()
 
 
-def refuse_unless_in_time(session: Session, appointment: Appointment, slot: Slot, *, now: datetime) -> None:
-    """Raises: ScheduleSuspended, CheckInTooEarly, CheckInTooLate."""
+def taking_place(session: Session, appointment: Appointment) -> Schedule:
+    """Its half day, as it is now; a closed one takes place for whoever has a number of it. The caller holds the slot,
+    and with it whoever would suspend it. Raises: ScheduleSuspended."""
     schedule = session.get_one(Schedule, appointment.schedule_id, populate_existing=True)
     if schedule.status is ScheduleStatus.SUSPENDED:
         raise ScheduleSuspended()
+    return schedule
+
+
+def refuse_unless_in_time(appointment: Appointment, slot: Slot, schedule: Schedule, *, now: datetime) -> None:
+    """Raises: CheckInTooEarly, CheckInTooLate."""
     terms = Terms.from_document(appointment.terms)
     opens_at, closes_at = terms.check_in_window(slot.starts_at, schedule.ends_at)
     if now < opens_at:

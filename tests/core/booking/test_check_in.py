@@ -9,8 +9,10 @@ import pytest
 from arriving import METRE, at_segment, at_the_desk, build_campus, come, north, set_terms
 from fakes import FakeAdapters, ManualClock
 from harness import Patient, beside, join, make_patient, race
+from hospital_acts import ORDER, suspend
 from sqlalchemy import select, update
 
+from core.booking.clinic.change_clinic import close_schedule
 from core.booking.terms import Terms
 from core.refusals import (
     CancelDeadlinePassed,
@@ -27,7 +29,7 @@ from models.appointment import Appointment, AppointmentStatus, CancelReason, Pay
 from models.arrival import Arrival
 from models.errors import NotFound
 from models.hospital import Campus
-from models.payment import RefundStatus
+from models.payment import RefundReason, RefundStatus
 from models.schedule import Schedule, ScheduleStatus
 from models.states import StateEvent
 
@@ -156,6 +158,27 @@ def test_a_clinic_that_is_called_off_has_no_check_in(patient: Patient, booked: U
     patient.clock.set(opens(patient, booked))
     with pytest.raises(ScheduleSuspended):
         come(patient, booked)
+
+
+@pytest.mark.parametrize("overrule", [False, True])
+def test_the_desk_overrules_the_time_and_no_suspension(patient: Patient, overrule: bool) -> None:
+    """Whoever stood at the desk before the worker came to them gets all of their money back like everybody else."""
+    patient.schedule_id = beside(patient, fee_fen=3000)
+    paid = patient.paid()
+    at_segment(patient, paid)
+    suspend(patient)
+    with pytest.raises(ScheduleSuspended):
+        at_the_desk(patient, "check_in_at_desk", paid, overrule=overrule)
+    patient.work()
+    assert patient.appointment(paid).cancel_reason is CancelReason.SUSPENDED
+    assert [(one.amount_fen, one.reason) for one in patient.refunds()] == [(3000, RefundReason.SUSPENDED)]
+    patient.assert_sound()
+
+
+def test_a_closed_half_day_takes_place_for_whoever_has_a_number(patient: Patient, booked: UUID) -> None:
+    schedule_id = patient.schedule_id
+    patient.write(lambda session, now: close_schedule(session, schedule_id=schedule_id, order=ORDER, now=now))
+    assert at_the_desk(patient, "check_in_at_desk", booked, overrule=True).status is AppointmentStatus.ARRIVED
 
 
 def test_once_arrived_only_the_desk_takes_the_number_back(patient: Patient) -> None:

@@ -21,8 +21,8 @@ from core.booking.clinic import affected
 from core.booking.clinic.change_clinic import reopen_schedule
 from core.booking.clinic.suspend import preview_suspension
 from core.booking.views import view_appointment
-from core.ports import HospitalRefusal, HospitalSays
-from core.refusals import OfferEnded
+from core.ports import HospitalRefusal, HospitalSays, VisitEvent, VisitKind
+from core.refusals import OfferEnded, ScheduleSuspended
 from core.workbench import Workbench
 from models.appointment import AppointmentStatus, CancelReason, PayMode
 from models.hospital import Hospital
@@ -329,8 +329,15 @@ def test_the_lost_clinic_takes_place_after_all(clinics: Clinics, his: FakeHospit
 
 
 def test_a_patient_who_comes_all_the_same_has_no_other(clinics: Clinics, his: FakeHospital) -> None:
+    """By the word of the hospital's own system: our desk checks nobody in where no clinic takes place."""
     old, new = taken(clinics, his)
-    at_the_desk(clinics.patient, "check_in_at_desk", old, overrule=True)
+    with pytest.raises(ScheduleSuspended):
+        at_the_desk(clinics.patient, "check_in_at_desk", old, overrule=True)
+    numbers = [clinics.patient.appointment(one).number for one in (old, new)]
+    his.seen.append(VisitEvent("0", numbers[0], VisitKind.ARRIVED, clinics.patient.clock.now()))
+    his.away, his.deaf_to = False, {(verb, numbers[1]) for verb in ("hold", "confirm", "ask")}
+    clinics.patient.work(after=MINUTE)
+    his.deaf_to = set()
     back(clinics, his)
     assert states(clinics.patient, old, new) == [AppointmentStatus.ARRIVED, CancelReason.ERROR]
     assert (money_kept(clinics.patient), offers(clinics)[1:]) == (FEE, ["withdrawn", "withdrawn"])
