@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.booking.day.check_in import arrive
 from core.booking.day.no_show import miss, missed_from
 from core.booking.day.not_me import is_frozen
-from core.booking.strikes.ledger import lift_later
+from core.booking.strikes.ledger import lift_of_seen
 from core.booking.terms import Terms
 from core.hospital.pull import Connected, pull_each
 from core.jobs.queue import LeasedJob
@@ -27,7 +27,6 @@ from models.appointment import Appointment, AppointmentStatus
 from models.hospital import Hospital
 from models.schedule import Schedule, Slot, SlotStatus
 from models.states import Actor, Cause, CauseKind
-from models.strike import Lift
 
 log = structlog.get_logger()
 
@@ -81,7 +80,7 @@ def _follow(
         arrive(session, appointment, slot, now=now, cause=cause)
     if kind is VisitKind.FULFILLED and appointment.status in {AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW}:
         if was is AppointmentStatus.NOSHOW:
-            lift_later(session, appointment.id, Lift.SEEN, now=now)
+            lift_of_seen(session, appointment, now=now)
         appointment.fulfil(session, at=now, cause=cause)
     return appointment.status is not was
 

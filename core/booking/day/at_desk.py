@@ -20,7 +20,7 @@ from core.booking.day.queue import pass_over
 from core.booking.day.visit_pass import read_visit_pass
 from core.booking.endings.ending import end_appointment, end_replacement
 from core.booking.follow_up.right import renew_after_suspension
-from core.booking.strikes.ledger import count_later, lift, lift_later
+from core.booking.strikes.ledger import count_later, lift, lift_of_seen
 from core.payments.charge_account import ChargeAccount, lock_appointment_account
 from core.refusals import CheckInRefused, NotCancellable
 from core.rights.access import AccessAction, AccessPurpose, note_access
@@ -81,7 +81,7 @@ def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: dateti
     if appointment.status is AppointmentStatus.FULFILLED:
         return appointment
     if appointment.status is AppointmentStatus.NOSHOW:
-        lift_later(session, appointment.id, Lift.SEEN, now=now)
+        lift_of_seen(session, appointment, now=now)
     try:
         appointment.fulfil(session, at=now, cause=cause)
     except IllegalTransition as error:

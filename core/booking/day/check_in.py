@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.day.not_me import is_frozen
 from core.booking.day.queue import line_up
-from core.booking.strikes.ledger import lift_of_giver
+from core.booking.strikes.ledger import lift_of_day, lift_of_giver
 from core.booking.terms import Terms
 from core.catalog.hospitals import Point, distance_m
 from core.dependents.granted import Use, note_uses
@@ -81,6 +81,7 @@ def arrive(session: Session, appointment: Appointment, slot: Slot, *, now: datet
     appointment.check_in(session, at=now, cause=cause)
     line_up(session, appointment, slot, now=now)
     lift_of_giver(session, appointment, now=now)
+    lift_of_day(session, appointment, now=now)
 
 
 def refuse_unless_theirs(session: Session, appointment: Appointment) -> None:

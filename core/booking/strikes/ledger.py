@@ -12,14 +12,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.ladders import restricted_until
 from core.booking.strikes.open_appeal import grant_open
 from core.booking.terms import Terms
 from core.jobs.queue import LeasedJob, enqueue
-from core.locks import lock_appointment, lock_person, lock_slot
+from core.locks import lock_appointment, lock_person, lock_slot, root_of
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus
 from models.arrival import Arrival
@@ -54,6 +54,25 @@ def lift_later(session: Session, appointment_id: UUID, why: Lift, *, now: dateti
     """Where there is a strike for the appointment, or one under way."""
     named, dedup = str(appointment_id), f"{LIFT}:{appointment_id}"
     enqueue(session, LIFT, run_at=now, now=now, dedup=dedup, appointment_id=named, why=str(why))
+
+
+def lift_of_day(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Whoever comes, or was there after all, has missed no other number of that hospital on that day, as when strikes
+    are counted. Also of those that are still to be missed: one may be counted before this transaction is over."""
+    others = select(Appointment.id).where(
+        _of_that_day(appointment),
+        Appointment.id != appointment.id,
+        Appointment.person_id.in_(_same(root_of(session, appointment.person_id))),
+        Appointment.status.in_([AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW]),
+    )
+    for appointment_id in session.scalars(others.order_by(Appointment.id)):
+        lift_later(session, appointment_id, Lift.SEEN, now=now)
+
+
+def lift_of_seen(session: Session, appointment: Appointment, *, now: datetime) -> None:
+    """Of a no-show that was there after all, and of whatever else they are said to have missed that day."""
+    lift_later(session, appointment.id, Lift.SEEN, now=now)
+    lift_of_day(session, appointment, now=now)
 
 
 def lift_of_giver(session: Session, appointment: Appointment, *, now: datetime) -> None:
@@ -116,8 +135,10 @@ def lift_strike(workbench: Workbench, job: LeasedJob) -> None:
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
 
     def step(session: Session, now: datetime) -> None:
+        # Whoever is counting it has the person, and may have looked before what excuses it was there.
+        lock_person(session, session.get_one(Appointment, appointment_id).person_id)
         found = session.scalars(select(Strike).where(Strike.appointment_id == appointment_id)).one_or_none()
-        if found is not None:
+        if found is not None and (why is not Lift.SEEN or found.kind is StrikeKind.NO_SHOW):
             lift(session, found, why, now=now, cause=cause)
 
     workbench.transactions.write(step)
@@ -171,9 +192,7 @@ def _evidence(
         return None
     if kind is not StrikeKind.NO_SHOW:
         return {"cancel_before": appointment.cancel_before.isoformat()}
-    that_day = and_(
-        Appointment.hospital_id == appointment.hospital_id, Appointment.visit_date == appointment.visit_date
-    )
+    that_day = _of_that_day(appointment)
     came = func.count().filter(Appointment.id != appointment.id)
     arrived = session.scalar(select(came).join(Arrival, Arrival.appointment_id == Appointment.id).where(that_day)) or 0
     under_another = session.scalar(
@@ -219,6 +238,11 @@ def _ladder(terms: Terms, kind: StrikeKind) -> tuple[Mapping[str, Any], ...]:
         StrikeKind.CANCEL: terms.cancel_ladder,
         StrikeKind.LATE_CANCEL: terms.late_cancel_ladder,
     }[kind]
+
+
+def _of_that_day(appointment: Appointment) -> ColumnElement[bool]:
+    """All that one might come with instead."""
+    return and_(Appointment.hospital_id == appointment.hospital_id, Appointment.visit_date == appointment.visit_date)
 
 
 def _same(person_id: UUID) -> Any:
