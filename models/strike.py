@@ -28,7 +28,7 @@ class Lift(StrEnum):
     """Why a strike counts no longer."""
 
     SEEN = "seen"
-    """They were there after all."""
+    """They were there after all, with this number or with another one of that day."""
     USED_AGAIN = "used_again"
     """Somebody else came with the number that was given back late."""
     APPEAL = "appeal"
@@ -41,7 +41,7 @@ class Strike(Base):
 
     `at` is the instant from which windows count: the end of the half day that was missed, or the cancelling.
     `restricts_until` is set where this strike filled a step of the ladder; it is half-open. `platform_wide` strikes
-    count and restrict at every hospital that has its strikes so.
+    count and restrict at every hospital whose number is sold under terms that have its strikes so, and at their own.
 
     From `paused_at` on it does not count until its appeal is decided: the hospital has not answered it in time.
     """

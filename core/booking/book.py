@@ -111,17 +111,17 @@ def locked_case(
 
     Raises: NotFound, ValidationFailed."""
     left: Left | None = None if around.may_be_free else count_left(session, wanted)
-    hospital_id = around.schedule.hospital_id
+    hospital_id, dependent_id = around.schedule.hospital_id, wish.dependent_id
     if around.person_id is None:
         whom, person_id = lock_for_another(
-            session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=hospital_id, now=now
+            session, account_id=account_id, dependent_id=dependent_id, hospital_id=hospital_id, terms=terms, now=now
         )
     else:
         person_id = around.person_id
         if left is None or left.free:
             person_id = lock_account_and_person(session, account_id, person_id)
         whom = own_dependent(
-            session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=hospital_id, now=now
+            session, account_id=account_id, dependent_id=dependent_id, hospital_id=hospital_id, terms=terms, now=now
         )
         if whom.dependent.person_id != around.person_id:  # changed before we had the lock
             person_id = lock_person(session, whom.dependent.person_id).id

@@ -166,7 +166,12 @@ def _case(
     Raises: NotFound, Changed, ValidationFailed, FeeChanged, every refusal of eligibility."""
     schedule, wish = part.around.schedule, part.wish
     whom = own_dependent(
-        session, account_id=account_id, dependent_id=wish.dependent_id, hospital_id=schedule.hospital_id, now=now
+        session,
+        account_id=account_id,
+        dependent_id=wish.dependent_id,
+        hospital_id=schedule.hospital_id,
+        terms=part.terms,
+        now=now,
     )
     if whom.dependent.person_id != part.around.person_id:
         raise Changed()

@@ -165,7 +165,12 @@ def own_case(
     Raises: NotFound, Changed where the dependent was another person when `around` was looked at."""
     schedule = around.schedule
     whom = own_dependent(
-        session, account_id=account_id, dependent_id=dependent_id, hospital_id=schedule.hospital_id, now=now
+        session,
+        account_id=account_id,
+        dependent_id=dependent_id,
+        hospital_id=schedule.hospital_id,
+        terms=terms,
+        now=now,
     )
     if whom.dependent.person_id != around.person_id:
         raise Changed()

@@ -74,7 +74,12 @@ def explain(
         answers |= answers_to(session, booker_of(grant), now=now)
     consents = granted_purposes(session, dependent.account_id)
     restriction = restriction_of(
-        session, person_id=person_id, account_id=dependent.account_id, hospital_id=schedule.hospital_id, now=now
+        session,
+        person_id=person_id,
+        account_id=dependent.account_id,
+        hospital_id=schedule.hospital_id,
+        platform_wide=terms.strikes_platform_wide,
+        now=now,
     )
     whom = Whom(dependent, consents, has_agreed(session, dependent), answers, grant, restriction)
     card = card_to_bring(session, schedule=schedule, terms=terms, dependent=dependent, named=None)

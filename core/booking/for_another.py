@@ -19,6 +19,7 @@ from core.booking.day.visit_pass import VisitPass, issue_visit_pass
 from core.booking.eligibility import Eligibility, explain_for
 from core.booking.look import Whom, own_dependent
 from core.booking.rules.answers import answers_to
+from core.booking.terms import Terms
 from core.booking.views import AppointmentView, list_appointments, views_of
 from core.dependents.granted import Granted, Use, granted_dependent, granted_to, hold_live
 from core.identity.twins import with_twins
@@ -36,7 +37,7 @@ from models.sealing import Vault
 
 
 def lock_for_another(
-    session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime
+    session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, terms: Terms, now: datetime
 ) -> tuple[Whom, UUID]:
     """Another account's dependent, with both accounts, the person and the grant locked; and the person's alias root.
 
@@ -48,7 +49,9 @@ def lock_for_another(
         raise Changed()
     person_id = lock_person(session, granted.dependent.person_id).id
     hold_live(session, granted.grant, now=now)
-    whom = own_dependent(session, account_id=owner_id, dependent_id=dependent_id, hospital_id=hospital_id, now=now)
+    whom = own_dependent(
+        session, account_id=owner_id, dependent_id=dependent_id, hospital_id=hospital_id, terms=terms, now=now
+    )
     if whom.dependent.person_id != granted.dependent.person_id:
         raise Changed()
     answers = whom.answers | answers_to(session, account_id, now=now)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.rules.answers import Answers, cool_down_until, is_stepped_up
 from core.booking.strikes.restricted import UNRESTRICTED, Restriction, restricts_until
+from core.booking.terms import Terms
 from core.dependents.agreements import agreed_at, is_own_word
 from core.identity.consents import purposes_stood_by
 from models.account import Consent, Purpose
@@ -108,9 +109,17 @@ def has_segment(session: Session, schedule_id: UUID, starts_at: datetime) -> boo
     return bool(session.scalar(select(of_segment)))
 
 
-def own_dependent(session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, now: datetime) -> Whom:
-    """As it is now, whatever was read before, for a number of that hospital. Raises: NotFound."""
-    given = {"account": account_id, "dependent": dependent_id, "hospital": hospital_id, "now": now}
+def own_dependent(
+    session: Session, *, account_id: UUID, dependent_id: UUID, hospital_id: UUID, terms: Terms, now: datetime
+) -> Whom:
+    """As it is now, whatever was read before, for a number of that hospital with those terms. Raises: NotFound."""
+    given = {
+        "account": account_id,
+        "dependent": dependent_id,
+        "hospital": hospital_id,
+        "platform_wide": terms.strikes_platform_wide,
+        "now": now,
+    }
     rows = rows_of(session, _WHOM, given)
     if not rows:
         raise NotFound()

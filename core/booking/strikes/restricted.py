@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Uuid, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Boolean, ColumnElement, ScalarSelect, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.appointment import Appointment
@@ -28,12 +28,14 @@ UNRESTRICTED = Restriction()
 
 
 def restricts_until(person: ColumnElement[UUID] | Any, *, own: bool) -> ScalarSelect[datetime | None]:
-    """For a statement that binds `now`, `hospital` and `account`: until when the human being is restricted there. It
-    is the account's own where every strike that may have led to it is."""
+    """For a statement that binds `now`, `hospital`, `account`, and `platform_wide`, which is whether the terms of the
+    number have it so: until when the human being is restricted there. Strikes of another hospital restrict where both
+    say so. It is the account's own where every strike that may have led to it is."""
     named, human = aliased(Person), aliased(Person)
     root = func.coalesce(named.alias_of_id, named.id)
     instant, account = Strike.restricts_until.type, bindparam("account", type_=Uuid())
-    here = or_(Strike.platform_wide, Strike.hospital_id == bindparam("hospital", type_=Uuid()))
+    everywhere = and_(Strike.platform_wide, bindparam("platform_wide", type_=Boolean()))
+    here = or_(everywhere, Strike.hospital_id == bindparam("hospital", type_=Uuid()))
     is_own = and_(Appointment.account_id == account, ~counts_others_too(root, account))
     return (
         select(func.max(Strike.restricts_until, type_=instant))
@@ -64,9 +66,15 @@ def counts_others_too(root: ColumnElement[UUID] | Any, account: ColumnElement[UU
 
 
 def restriction_of(
-    session: Session, *, person_id: UUID, account_id: UUID, hospital_id: UUID, now: datetime
+    session: Session, *, person_id: UUID, account_id: UUID, hospital_id: UUID, platform_wide: bool, now: datetime
 ) -> Restriction:
-    given = {"person": person_id, "account": account_id, "hospital": hospital_id, "now": now}
+    given = {
+        "person": person_id,
+        "account": account_id,
+        "hospital": hospital_id,
+        "platform_wide": platform_wide,
+        "now": now,
+    }
     return Restriction(*session.execute(_RESTRICTION, given).one())
 
 
