@@ -26,6 +26,7 @@ from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.errors import NotFound
 from models.payment import Payment, PaymentStatus
 from models.person import Dependent, Person
+from models.states import Actor, Machine, StateEvent
 
 LOOK_BACK = timedelta(days=7)
 DROPPED = 5
@@ -82,7 +83,7 @@ def note_signs(session: Session, found: Iterable[Sign], *, now: datetime) -> lis
         fresh = set(sign.facts["appointments"]) - shown
         if not fresh or (shown and len(fresh) < AGAIN):
             continue
-        answer, until = _answer(before, now=now)
+        answer, until = _answer((one for one in before if not _is_same_act(one, sign)), now=now)
         signal = BookingSignal(
             id=new_id(),
             account_id=sign.account_id,
@@ -131,6 +132,11 @@ def _remembered(session: Session, account_id: UUID, *, now: datetime) -> list[Bo
         BookingSignal.account_id == account_id, BookingSignal.created_at > now - REMEMBERED
     )
     return list(session.scalars(query))
+
+
+def _is_same_act(signal: BookingSignal, sign: Sign) -> bool:
+    """What was held, dropped and taken by another is one act under two names, and is answered once."""
+    return signal.kind is not sign.kind and not set(signal.facts["appointments"]).isdisjoint(sign.facts["appointments"])
 
 
 def _answer(before: Iterable[BookingSignal], *, now: datetime) -> tuple[SignalAnswer, datetime | None]:
@@ -188,7 +194,8 @@ def _held_and_dropped(since: datetime) -> ColumnElement[bool]:
 
 
 def _rebooked(session: Session, *, since: datetime) -> Iterator[Sign]:
-    """One account lets go, one other takes the very number soon after, again and again between the same two."""
+    """One account lets go, one other takes the very number soon after, again and again between the same two. What we
+    found for whoever waited is nobody's arrangement: who is the first in a queue, neither of them decides."""
     taker = aliased(Appointment)
     rows = session.execute(
         select(Appointment.account_id, taker.account_id, Appointment.id, taker.id)
@@ -199,6 +206,7 @@ def _rebooked(session: Session, *, since: datetime) -> Iterator[Sign]:
             Appointment.ended_at > since,
             taker.created_at >= Appointment.ended_at,
             taker.account_id != Appointment.account_id,
+            ~_found_by_us(taker.id),
         )
         .add_columns(Appointment.ended_at, taker.created_at)
         .order_by(Appointment.id)
@@ -211,3 +219,13 @@ def _rebooked(session: Session, *, since: datetime) -> Iterator[Sign]:
         if len(numbers) >= REBOOKED:
             yield Sign(giver, SignalKind.REBOOKED_BY_ANOTHER, "given", tuple(let_go for let_go, _ in numbers))
             yield Sign(receiver, SignalKind.REBOOKED_BY_ANOTHER, "taken", tuple(taken for _, taken in numbers))
+
+
+def _found_by_us(appointment_id: ColumnElement[UUID] | Any) -> ColumnElement[bool]:
+    """By the job that hands out freed numbers, and at nobody's own request."""
+    return exists().where(
+        StateEvent.machine == Machine.APPOINTMENT,
+        StateEvent.record_id == appointment_id,
+        StateEvent.from_status.is_(None),
+        StateEvent.actor == Actor.SYSTEM,
+    )

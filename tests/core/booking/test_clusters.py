@@ -11,6 +11,7 @@ from fakes import FakeAdapters, ManualClock
 from families import bundled, family
 from harness import Patient, beside, join, make_patient, same_person
 from sqlalchemy import select
+from waiting import fresh, wait
 
 from core.booking.eligibility import explain
 from core.booking.watch.clusters import (
@@ -29,7 +30,7 @@ from core.booking.watch.clusters import (
 from core.clock import hospital_day
 from core.refusals import IdentityRequired, Restricted
 from core.workbench import Workbench
-from models.appointment import PayMode
+from models.appointment import Appointment, PayMode
 from models.booking_signal import BookingSignal, SignalAnswer, SignalKind
 from models.errors import NotFound
 from models.person import Dependent, IdentityLevel
@@ -168,6 +169,35 @@ def test_one_takes_what_the_other_lets_go(patient: Patient) -> None:
     made = {one.account_id: one for one in noted(patient) if one.kind is SignalKind.REBOOKED_BY_ANOTHER}
     assert {buyer.account_id, patient.account_id} <= made.keys()
     assert made[patient.account_id].facts["common"] == "given"
+
+
+def test_one_act_under_two_names_is_answered_once(patient: Patient) -> None:
+    patient.schedule_id = beside(patient, numbers=1)
+    buyer = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
+    for _ in range(DROPPED):
+        drop(patient, 1)
+        buyer.cancel(buyer.book(PayMode.ON_SITE))
+        patient.work(after=SOON)
+    noted(patient)
+    made = {one.kind: one.answer for one in signals_of(patient)}
+    assert made == dict.fromkeys([SignalKind.HOLD_AND_DROP, SignalKind.REBOOKED_BY_ANOTHER], SignalAnswer.COOL_DOWN)
+
+
+def test_what_the_waitlist_hands_over_is_nobodys_arrangement(patient: Patient) -> None:
+    """Whoever is first in every queue gets all that one other gives back."""
+    waiter = join(patient.workbench, patient.clock, patient.adapters, patient.schedule_id)
+    today, booked = hospital_day(patient.clock.now()), list[UUID]()
+    for nth in range(REBOOKED):
+        half_day = fresh(patient, numbers=1, fee_fen=0, visit_date=today + timedelta(days=3 + nth)).schedule_id
+        patient.schedule_id = waiter.schedule_id = half_day
+        booked.append(patient.book(PayMode.ON_SITE))
+        wait(waiter, pay=PayMode.ON_SITE)
+    for one in booked:
+        patient.cancel(one)
+    patient.work(after=timedelta(minutes=5))
+    taken = select(Appointment.slot_id).where(Appointment.account_id == waiter.account_id)
+    assert set(patient.read(lambda session: session.scalars(taken).all())) == {patient.slot(one).id for one in booked}
+    assert noted(patient) == []
 
 
 # --- what is answered
