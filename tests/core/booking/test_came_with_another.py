@@ -51,6 +51,7 @@ def two_of_one_day(patient: Patient, *, ahead: int = 1) -> tuple[UUID, UUID]:
     other = join(patient.workbench, patient.clock, patient.adapters, schedules[0])
     theirs = other.book(PayMode.ON_SITE)
     first = patient.book(PayMode.ON_SITE, schedule_id=schedules[0])
+    patient.work()
     second = same_person(patient).book(PayMode.ON_SITE, schedule_id=schedules[1])
     patient.work()
     at_the_desk(other, "check_in_at_desk", theirs, overrule=True)
