@@ -12,6 +12,7 @@ from itertools import count
 import pytest
 
 from core.gathered import Gathered
+from core.transactions import Overloaded
 
 PEOPLE = 40
 
@@ -123,3 +124,35 @@ def test_a_look_that_answers_too_few_fails_for_all(crowd: ThreadPoolExecutor) ->
         gathered.ask(1)
     with pytest.raises(ValueError, match="argument"):
         gathered.ask(2)
+
+
+def test_nobody_waits_for_ever_on_a_look_that_does_not_come_back(crowd: ThreadPoolExecutor) -> None:
+    """Whoever waits gives up, also the one whose turn would be next, and the next to come has the turn."""
+    looks = Looks()
+    gathered = Gathered[int, int](looks, seconds=0.2)
+    first = crowd.submit(gathered.ask, 1)
+    looks.await_looks(1)
+    others = [crowd.submit(gathered.ask, one) for one in (2, 3)]
+    for one in others:
+        assert isinstance(one.exception(10), Overloaded)
+    assert not gathered._waiting
+    looks.go_on.release(2)
+    assert first.result(10) == 10
+    assert gathered.ask(4) == 40
+    assert looks.asked == [[1], [4]]
+
+
+def test_whoever_gives_up_takes_nobodys_turn_with_them(crowd: ThreadPoolExecutor) -> None:
+    """Looks take about as long as people wait, so that turns are given while somebody gives up."""
+
+    def look(asked: Sequence[int]) -> list[int]:
+        time.sleep(random.uniform(0.001, 0.006))
+        return list(asked)
+
+    gathered = Gathered[int, int](look, seconds=0.004)
+    told = [crowd.submit(gathered.ask, at) for at in range(30 * PEOPLE)]
+    gave_up = [isinstance(one.exception(20), Overloaded) for one in told]
+    assert True in gave_up
+    assert all(over or one.result() == at for at, (one, over) in enumerate(zip(told, gave_up, strict=True)))
+    assert gathered.ask(7) == 7
+    assert not gathered._is_looking
