@@ -154,7 +154,8 @@ class Appointment(Stateful, Base):
             {AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED, AppointmentStatus.NOSHOW}
         ),
         AppointmentStatus.NOSHOW: frozenset({AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED}),
-        AppointmentStatus.FULFILLED: frozenset({AppointmentStatus.CANCELLED}),
+        # By the clock first, and then by whoever saw them.
+        AppointmentStatus.FULFILLED: frozenset({AppointmentStatus.FULFILLED, AppointmentStatus.CANCELLED}),
     }
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

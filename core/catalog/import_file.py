@@ -180,10 +180,15 @@ def _at_one_time(
     sittings = [
         Sitting(one.half_day, one.row.sitting.department_code, one.row.line, one.standing is None or one.moves)
         for one in plans
-        if not one.is_beside
+        if not one.is_beside and not _is_suspended(one.standing)
     ]
     meant = [one.standing.schedule.id for one in plans if one.standing is not None]
     return doctors_at_one_time(session, file, sittings, meant, places)
+
+
+def _is_suspended(standing: Standing | None) -> bool:
+    """Nobody sits there, though most hospitals go on listing it."""
+    return standing is not None and standing.schedule.status is ScheduleStatus.SUSPENDED
 
 
 def _change(

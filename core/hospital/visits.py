@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.booking.day.check_in import arrive
 from core.booking.day.no_show import miss, missed_from
 from core.booking.day.not_me import is_frozen
+from core.booking.day.presumed import is_presumed_seen
 from core.booking.strikes.ledger import lift_of_seen
 from core.booking.terms import Terms
 from core.hospital.pull import Connected, pull_each
@@ -78,11 +79,18 @@ def _follow(
         return _miss(session, appointment, slot, now=now, cause=cause)
     if was is AppointmentStatus.BOOKED:
         arrive(session, appointment, slot, now=now, cause=cause)
-    if kind is VisitKind.FULFILLED and appointment.status in {AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW}:
+    if kind is VisitKind.FULFILLED and _may_be_seen(session, appointment):
         if was is AppointmentStatus.NOSHOW:
             lift_of_seen(session, appointment, now=now)
         appointment.fulfil(session, at=now, cause=cause)
+        return True
     return appointment.status is not was
+
+
+def _may_be_seen(session: Session, appointment: Appointment) -> bool:
+    if appointment.status is AppointmentStatus.FULFILLED:
+        return is_presumed_seen(session, appointment)
+    return appointment.status in {AppointmentStatus.ARRIVED, AppointmentStatus.NOSHOW}
 
 
 def _miss(session: Session, appointment: Appointment, slot: Slot, *, now: datetime, cause: Cause) -> bool:

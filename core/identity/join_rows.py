@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from core.identity.join_cards import CARDS, CURRENT_CARDS, carry_cards, return_cards
 from core.identity.join_proofs import return_phone, return_proofs
 from core.identity.join_twins import archive_twins, choose_default, defaults_of, lead_back, restore_twins
-from core.locks import lock_charges, lock_dependents_of
+from core.locks import lock_appointments, lock_charges, lock_dependents_of
 from models.account import Account, Consent, LoginSession, PlatformIdentity
 from models.account_join import AccountJoin
 from models.agreement import Agreement
@@ -60,6 +60,8 @@ def carry(session: Session, *, kept: Account, emptied: Account, now: datetime) -
     """Move everything to the account that is kept; what was moved, by table, and which dependents were archived."""
     dependents = lock_dependents_of(session, [kept.id, emptied.id])
     lock_charges(session, Charge.account_id == emptied.id)
+    # One by one: the job that follows a waitlist entry takes several of them without their charges.
+    lock_appointments(session, session.scalars(select(Appointment.id).where(Appointment.account_id == emptied.id)))
     defaults = defaults_of(dependents, kept_id=kept.id)
     archived = archive_twins(session, dependents, kept_id=kept.id, now=now)
     emptied.joined_into_id = kept.id
@@ -92,6 +94,7 @@ def give_back(session: Session, join: AccountJoin, *, kept: Account, emptied: Ac
     appointments = list(session.scalars(select(Appointment.id).where(Appointment.dependent_id.in_(dependents))))
     named = Appointment.visit_card_id.in_(came.named(CARDS))  # also of those that stay: they lose the card
     lock_charges(session, Charge.id.in_(select(Appointment.charge_id).where(Appointment.id.in_(appointments) | named)))
+    lock_appointments(session, appointments)
     charges = list(session.scalars(select(Appointment.charge_id).where(Appointment.id.in_(appointments))))
     identities = _with_descendants(session, came.ids(PlatformIdentity))
     returning: dict[type[Base], ColumnElement[bool]] = {

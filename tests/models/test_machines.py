@@ -36,7 +36,7 @@ APPOINTMENT = """
     booked   > arrived cancelled noshow
     arrived  > fulfilled cancelled noshow
     noshow   > fulfilled cancelled
-    fulfilled > cancelled
+    fulfilled > fulfilled cancelled
 """
 PAYMENT = """
     created  > pending failed unknown succeeded closed
@@ -294,6 +294,7 @@ REASONS = {
     "booked": {"patient", "rescheduled", "suspended", "desk", "error"},
     "arrived": {"desk"},
     "noshow": {"suspended"},
+    "fulfilled": {"suspended"},
 }
 
 

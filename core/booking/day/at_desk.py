@@ -74,11 +74,12 @@ def pass_number(session: Session, *, appointment_id: UUID, operator: str, now: d
 
 
 def fulfil(session: Session, *, appointment_id: UUID, operator: str, now: datetime, cause: Cause) -> Appointment:
-    """The doctor has seen them. Of a no-show it is the correction: they were there after all.
+    """The doctor has seen them. Of a no-show it is the correction: they were there after all; of whom the clock took
+    for seen it is the word that they were.
 
     Raises: NotFound, CheckInRefused."""
     _, appointment = lock_appointment_account(session, appointment_id)
-    if appointment.status is AppointmentStatus.FULFILLED:
+    if appointment.status is AppointmentStatus.FULFILLED and not is_presumed_seen(session, appointment):
         return appointment
     if appointment.status is AppointmentStatus.NOSHOW:
         lift_of_seen(session, appointment, now=now)
@@ -160,6 +161,7 @@ def _take_back_unseen(
     suspended = account.slots[appointment.slot_id].status is SlotStatus.SUSPENDED
     if not suspended or not is_presumed_seen(session, appointment):
         raise NotCancellable(status=str(appointment.status))
+    end_replacement(session, account, appointment, why=CancelReason.ERROR, now=now, cause=cause)
     end_suspended(session, account, appointment, now=now, cause=cause)
     renew_after_suspension(session, appointment)
 

@@ -210,11 +210,13 @@ def _refuse_past_limits(
 def _open_of_person(session: Session, person_id: UUID) -> list[WaitlistEntry]:
     """Those in which the person waits, or is offered a number; in others only the rest of the family does."""
     same_human = select(Person.id).where(or_(Person.id == person_id, Person.alias_of_id == person_id))
-    is_settled = exists().where(
-        Appointment.id == WaitlistPlace.appointment_id, Appointment.status != AppointmentStatus.PENDING
+    is_offered = exists().where(
+        Appointment.id == WaitlistPlace.appointment_id, Appointment.status == AppointmentStatus.PENDING
     )
     names = exists().where(
-        WaitlistPlace.entry_id == WaitlistEntry.id, WaitlistPlace.person_id.in_(same_human), ~is_settled
+        WaitlistPlace.entry_id == WaitlistEntry.id,
+        WaitlistPlace.person_id.in_(same_human),
+        or_(has_no_number(), is_offered),
     )
     query = select(WaitlistEntry).where(WaitlistEntry.status.in_(sorted(OPEN_ENTRY)), names)
     return list(session.scalars(query))

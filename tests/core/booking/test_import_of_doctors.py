@@ -139,6 +139,15 @@ def test_a_suspended_clinic_is_not_in_the_way(clerk: Clerk, doctor: str, campuse
     assert (done.new.schedules, told(done)) == (1, [])
 
 
+def test_nor_where_the_hospital_goes_on_listing_it(clerk: Clerk, doctor: str, campuses: tuple[str, str]) -> None:
+    old, new = campuses
+    listed = clerk.row(doctor_code=doctor, campus_code=old)
+    clerk.load(listed)
+    suspend(clerk.patient, clerk.half_day().id)
+    done = clerk.load(listed, clerk.row(doctor_code=doctor, campus_code=new, clinic_type="EXPERT"))
+    assert (done.new.schedules, done.unchanged, told(done)) == (1, 1, [])
+
+
 def test_one_that_sells_nothing_more_takes_place(clerk: Clerk, doctor: str, campuses: tuple[str, str]) -> None:
     old, new = campuses
     clerk.load(clerk.row(doctor_code=doctor, campus_code=old))

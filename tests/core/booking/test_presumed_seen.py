@@ -90,3 +90,32 @@ def test_the_hospitals_own_word_is_no_presumption(patient: Patient) -> None:
     assert suspend(patient).presumed_seen == []
     with pytest.raises(NotCancellable):
         at_the_desk(patient, "cancel_at_desk", waited)
+
+
+def test_whose_visit_the_desk_confirms_after_the_clock_was_seen(patient: Patient) -> None:
+    waited = came(patient)
+    patient.work(after=OVER)
+    for _ in range(2):
+        assert at_the_desk(patient, "fulfil", waited).status is AppointmentStatus.FULFILLED
+    assert patient.appointment(waited).moved == 5  # held, booked, arrived, by the clock, by the desk
+    assert suspend(patient).presumed_seen == []
+    with pytest.raises(NotCancellable):
+        at_the_desk(patient, "cancel_at_desk", waited)
+    patient.work()
+    assert patient.refunds() == []
+    patient.assert_sound()
+
+
+def test_whose_visit_the_hospital_confirms_after_the_clock_was_seen(patient: Patient) -> None:
+    his = connect(patient)
+    waited = patient.paid()
+    patient.work()
+    at_the_desk(patient, "check_in_at_desk", waited, overrule=True)
+    patient.work(after=OVER)
+    assert patient.appointment(waited).status is AppointmentStatus.FULFILLED
+    his.seen.append(VisitEvent("0", patient.appointment(waited).number, VisitKind.FULFILLED, patient.clock.now()))
+    patient.work(after=timedelta(minutes=1))
+    patient.work()
+    assert suspend(patient).presumed_seen == []
+    with pytest.raises(NotCancellable):
+        at_the_desk(patient, "cancel_at_desk", waited)
