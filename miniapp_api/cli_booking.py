@@ -47,6 +47,8 @@ def tell_signals() -> None:
 @with_appcontext
 def clear_one(signal_id: UUID, operator: str, why: str) -> None:
     """A person has looked at a sign of resale and found nothing: what was answered to it ends at once."""
+    if not why.strip():
+        raise click.BadParameter("say what was found", param_hint="--why")
     try:
         cleared = services().workbench.transactions.write(
             lambda session, now: clear_signal(session, signal_id, operator=operator, why=why.strip(), now=now)

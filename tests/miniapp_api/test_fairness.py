@@ -28,6 +28,7 @@ from models.states import Actor, Cause, CauseKind
 
 DESK = Cause(Actor.OPERATOR, CauseKind.COMMAND, "dr-li")
 AN_HOUR = 3600 * 10**9
+CLEAR = ["clear-signal", str(uuid4()), "--operator", "dr-li"]
 ANYBODY = {"min_identity_level": 0}
 
 
@@ -186,3 +187,9 @@ def test_the_operator_reads_the_same(clinic: Clinic, schedule_id: str) -> None:
     told = clinic.app.test_cli_runner().invoke(args=["fairness", schedule_id])
     assert (told.exit_code, '"taken": 1' in told.output) == (0, True)
     assert clinic.app.test_cli_runner().invoke(args=["fairness", str(uuid4())]).exit_code == 1
+
+
+def test_a_sign_of_resale_is_cleared_with_a_reason_alone(clinic: Clinic) -> None:
+    said = {why: clinic.app.test_cli_runner().invoke(args=[*CLEAR, "--why", why]) for why in (" ", "a big family")}
+    assert [one.exit_code for one in said.values()] == [2, 1]
+    assert "no such signal" in said["a big family"].output
