@@ -90,8 +90,7 @@ PROBLEMS: Mapping[str, Problem] = {
         "There are numbers", "Please book one: nobody needs to wait."),
     "waitlist_closed": _p(
         409, "暂不能候补", "所选日期没有可候补的号，或费用高于您设的上限，或不在候补时间内。",
-        "Nobody waits here now",
-        "There is nothing to wait for on these days, or only above your price, or not at this hour."),
+        "Nobody waits here now", "There is nothing to wait for on these days, at your price, or at this hour."),
     "waitlist_exists": _p(
         409, "已经在候补了", "该就诊人已在候补同一医生同一天的号，可在“我的候补”中查看。",
         "Waiting already", "This dependent waits for the same doctor and day. See your waitlist."),

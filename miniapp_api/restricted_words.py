@@ -9,10 +9,11 @@ from typing import Any
 from schemas.words import Words
 
 _COOL_DOWN = Words(
-    "近期占号或退号情况异常，平台暂停了该账号的新预约，到期自动恢复，与医院无关；医院窗口和急诊不受影响。如有异议，请联系客服。",
-    "Numbers were held or given back in an unusual way, and this service, not the hospital, takes nothing new of the "
-    "account for a while. It ends by itself; the hospital desk and the emergency room stay open. If this is wrong, "
-    "please contact us.",
+    "近期占号或退号情况异常，平台暂停了预约账号或就诊人所在账号的新预约，到期自动恢复，与医院无关；"
+    "医院窗口和急诊不受影响。如有异议，请联系客服。",
+    "Numbers were held or given back in an unusual way, and this service, not the hospital, takes nothing new for a "
+    "while of the account that books, or of that of the dependent. It ends by itself; the hospital desk and the "
+    "emergency room stay open. If this is wrong, please contact us.",
 )
 _STRIKES = Words(
     "因爽约或退号次数较多，到期自动恢复；原因可在就诊人所在账号的爽约和退号记录中查看并申诉。医院窗口和急诊不受影响。",

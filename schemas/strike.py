@@ -53,7 +53,7 @@ class StrikeReply(ReplySchema):
     platform_wide = fields.Boolean(
         attribute="strike.platform_wide",
         required=True,
-        metadata={"description": "counts and restricts at other hospitals, too", "example": False},
+        metadata={"description": "counts and restricts at other hospitals that have it so, too", "example": False},
     )
     at = Instant(attribute="strike.at", required=True)
     evidence = fields.Nested(WordsSchema, required=True)
@@ -73,7 +73,7 @@ class StrikeReply(ReplySchema):
         metadata={"description": "since then it does not count, as the hospital has not answered in time"},
     )
     lifted_at = Instant(attribute="strike.lifted_at", allow_none=True, required=True)
-    lifted_why = fields.Enum(Lift, by_value=True, attribute="strike.lifted_why", allow_none=True, required=True)
+    lifted_why = fields.Enum(Lift, by_value=True, allow_none=True, required=True)
     may_appeal = fields.Boolean(required=True)
     appeal = fields.Nested(AppealReply, allow_none=True, required=True)
 
@@ -86,6 +86,7 @@ class StrikeReply(ReplySchema):
             "appeal",
             "restricts_until",
             "restricts_until_appeal",
+            "lifted_why",
             "may_appeal",
         )
         return {name: getattr(view, name) for name in plain} | {"evidence": evidence_of(view.strike.kind)}

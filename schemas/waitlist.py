@@ -67,7 +67,8 @@ class WaitingDependentReply(ReplySchema):
         metadata={
             "description": "why not yet: `people_ahead`, `no_number_yet`; before it, the code of the rule that refused "
             "the last number that came by, at `passed_over_at`: those of eligibility, `own_number` (one that oneself "
-            "let go), `pay_mode_not_offered`, `dependent_removed`"
+            "let go), `hospital_refused` (one that the hospital did not let them have), `pay_mode_not_offered`, "
+            "`dependent_removed`"
         },
     )
     passed_over_at = Instant(attribute="place.skipped_at", allow_none=True, required=True)

@@ -100,7 +100,13 @@ def _may_appeal(session: Session, case: Case) -> bool:
     if case.grant is not None or case.restriction.own_until is None:
         return False
     account_id, hospital_id = case.dependent.account_id, case.schedule.hospital_id
-    return may_appeal(session, account_id=account_id, person_id=case.person_id, hospital_id=hospital_id)
+    return may_appeal(
+        session,
+        account_id=account_id,
+        person_id=case.person_id,
+        hospital_id=hospital_id,
+        platform_wide=case.terms.strikes_platform_wide,
+    )
 
 
 def _has_free(case: Case, wanted: Wanted, condition: ColumnElement[bool]) -> ColumnElement[bool]:

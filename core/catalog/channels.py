@@ -25,7 +25,8 @@ from models.base import new_id
 from models.schedule import PoolChannel, Schedule, ScheduleStatus, Slot, SlotStatus, WithheldReason
 from models.states import Actor, Cause, CauseKind, Machine
 
-_AT_ONCE = 50
+_AT_ONCE = 5
+"""Half days in one transaction: their numbers are locked meanwhile."""
 _PUBLISHING = "publish"
 
 

@@ -92,7 +92,7 @@ def doctors_of(
     """Each with their own department, though they sit here as well. Raises: NotFound, ValidationFailed."""
     department = find_department(session, department_id)
     hospital = find_hospital(session, department.hospital_id)
-    here = select(Doctor).where(sits_in(department_id, today=today))
+    here = select(Doctor).where(Doctor.hospital_id == department.hospital_id, sits_in(department_id, today=today))
     page = page_of(session, here, Doctor.id, cursor=cursor, limit=limit)
     elsewhere = {one.department_id for one in page.items} - {department_id}
     own = {department_id: department}

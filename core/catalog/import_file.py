@@ -32,6 +32,7 @@ from core.catalog.standing import Standing, StandingHalfDays, clinic_key, standi
 from core.catalog.withdraw import take_away
 from core.clock import HOSPITAL_ZONE
 from core.locks import lock_hospitals, lock_schedules
+from core.transactions import Changed
 from models.appointment import HOLDS_SLOT, Appointment
 from models.schedule import Schedule, ScheduleStatus, Slot
 from models.schedule_change import ScheduleChange
@@ -206,6 +207,8 @@ def _change(
             faults.append(Fault(file, plan.row.line, "", "not_open", "it was ended just now"))
         elif not plan.moves:
             own = [slot for slot in slots if slot.schedule_id == schedule.id]
+            if plan.standing and {(one.starts_at, one.ends_at) for one in own} != plan.standing.segments.keys():
+                raise Changed()  # it was moved while this was looked at
             _refit(session, plan, schedule, own, done, now=now, cause=cause)
         elif schedule.id in fixed:
             detail = f"{fixed[schedule.id]}: move or suspend it, fee and time stay"

@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from core.booking.half_day_names import names_of_half_days
-from core.booking.policy import BookingPolicy, policy_version
+from core.booking.policy import BookingPolicy, merged, policy_version
 from core.booking.policy_book import PolicyBook
 from core.booking.rules.notice import renew_notices, stale_notices
 from core.booking.terms import compile_terms
@@ -60,7 +60,7 @@ def _stale(session: Session, *, now: datetime, every: bool = False) -> list[_Sta
     found = _stale_single(session, book, single, every=every)
     for department_id, doctor_id, version, *codes_of in versions:
         policies = _levels(book, codes_of)
-        if every or policy_version(policies) != version:
+        if policy_version(policies) != version or (every and _by_calendar(policies)):
             ids = session.scalars(
                 select(Schedule.id).where(
                     Schedule.department_id == department_id,
@@ -71,6 +71,12 @@ def _stale(session: Session, *, now: datetime, every: bool = False) -> list[_Sta
             ).all()
             found.append(_Stale(policies, [one for one in ids if one not in single]))
     return found
+
+
+def _by_calendar(policies: Sequence[BookingPolicy]) -> bool:
+    """Whether they count working days; nothing else of a half day follows the calendar."""
+    whole = merged(policies).to_document()
+    return bool(whole["cancel_in_working_days"] or whole["booking_ends_in_working_days"])
 
 
 def _with_codes(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
@@ -110,7 +116,7 @@ def _stale_single(session: Session, book: PolicyBook, single: Mapping[UUID, list
     found = []
     for schedule_id, version, *codes in rows:
         policies = _levels(book, codes, single[schedule_id])
-        if every or policy_version(policies) != version:
+        if policy_version(policies) != version or (every and _by_calendar(policies)):
             found.append(_Stale(policies, [schedule_id]))
     return found
 

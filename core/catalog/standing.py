@@ -131,7 +131,10 @@ class StandingHalfDays:
         self, standing: Mapping[ClinicKey, Sequence[Standing]], named: Set[tuple[ClinicKey, datetime]]
     ) -> None:
         self._standing, self._named = standing, named
-        self._former = {was.key: one for here in standing.values() for one in here for was in one.was}
+        every = [one for here in standing.values() for one in here]
+        self._former = {was.key: one for one in every for was in one.was}
+        # What was published so comes before what only passed through.
+        self._former |= {one.was[-1].key: one for one in every if one.was}
         self._meant: set[UUID] = set()
 
     def meant_by(self, half_day: HalfDay) -> Meant:
@@ -139,13 +142,21 @@ class StandingHalfDays:
         same clinic that overlaps, unless another row means it."""
         here = self._standing.get(clinic_key(half_day), ())
         for one in here:
-            if one.schedule.starts_at == half_day.starts_at:
+            if one.schedule.starts_at == half_day.starts_at and self._is_meant_as_it_is(one):
                 return Meant(one)
         if (changed := self._former.get(half_day.key)) is not None:
-            is_beside = changed.key in self._named or changed.schedule.id in self._meant
+            is_beside = self._is_meant_as_it_is(changed) or changed.schedule.id in self._meant
             self._meant.add(changed.schedule.id)
             return Meant(changed, is_former=True, is_beside=is_beside)
         return Meant(next((one for one in here if one.overlaps(half_day) and one.key not in self._named), None))
+
+    def _is_meant_as_it_is(self, one: Standing) -> bool:
+        """Whether a row names it as it is now, and not another one that was so before and is named nowhere else."""
+        if one.key not in self._named:
+            return False
+        other = self._former.get(half_day_key(one.schedule), one)
+        was_named = any((was.key[:-1], was.key[-1]) in self._named for was in one.was)
+        return other is one or other.key in self._named or not was_named
 
 
 def imported_half_days(

@@ -54,7 +54,13 @@ def _pull(workbench: Workbench, system: HospitalSystem, connected: Connected, jo
             wrong = {fault.line for fault in refused.faults}
             rows = [row for row in rows if row.line not in wrong]
         else:
-            log.info("half_days_pulled", hospital=connected.code, new=done.new.schedules, changed=done.refitted)
+            log.info(
+                "half_days_pulled",
+                hospital=connected.code,
+                new=done.new.schedules,
+                changed=done.refitted,
+                changed_since=len(done.changed_since),
+            )
             return
 
 

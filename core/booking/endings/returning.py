@@ -47,6 +47,8 @@ def return_slot(workbench: Workbench, job: LeasedJob) -> datetime | None:
     """Offer a resting number to whoever waits for it; else put it back on sale, unless somebody holds it or its prepay
     is still being closed, and not before its time."""
     slot_id = UUID(job.payload["slot_id"])
+    if workbench.transactions.read(lambda session, _now: session.get(Slot, slot_id)) is None:
+        return None  # its half day was made anew by a file: nobody has it, and nobody can
     cause = Cause(Actor.SYSTEM, CauseKind.JOB, str(job.id))
     offer_to_waiting(workbench, slot_id, cause=cause)
     return workbench.transactions.write(lambda session, now: _return(session, slot_id, now=now, cause=cause))

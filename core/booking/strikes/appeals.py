@@ -48,14 +48,16 @@ def own_strike(session: Session, *, account_id: UUID, strike_id: UUID) -> Strike
     return found
 
 
-def may_appeal(session: Session, *, account_id: UUID, person_id: UUID, hospital_id: UUID) -> bool:
-    """Whether the account has a strike of this human being left to appeal against, of those that may count there."""
+def may_appeal(session: Session, *, account_id: UUID, person_id: UUID, hospital_id: UUID, platform_wide: bool) -> bool:
+    """Whether the account has a strike of this human being left to appeal against, of those that count there; those of
+    other hospitals do where it says so, `platform_wide`."""
+    here = Strike.hospital_id == hospital_id
     left = select(Strike.id).join(Appointment, Appointment.id == Strike.appointment_id)
     left = left.join(Person, Person.id == Strike.person_id)
     left = left.outerjoin(StrikeAppeal, StrikeAppeal.strike_id == Strike.id).where(
         Appointment.account_id == account_id,
         func.coalesce(Person.alias_of_id, Person.id) == person_id,
-        or_(Strike.platform_wide, Strike.hospital_id == hospital_id),
+        or_(here, Strike.platform_wide) if platform_wide else here,
         Strike.lifted_at.is_(None),
         StrikeAppeal.id.is_(None),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.booking.strikes.ladders import restricted_until
@@ -52,27 +52,31 @@ def count_later(
 
 def lift_later(session: Session, appointment_id: UUID, why: Lift, *, now: datetime) -> None:
     """Where there is a strike for the appointment, or one under way."""
-    named, dedup = str(appointment_id), f"{LIFT}:{appointment_id}"
+    named, dedup = str(appointment_id), f"{LIFT}:{appointment_id}:{why}"
     enqueue(session, LIFT, run_at=now, now=now, dedup=dedup, appointment_id=named, why=str(why))
 
 
 def lift_of_day(session: Session, appointment: Appointment, *, now: datetime) -> None:
-    """Whoever comes, or was there after all, has missed no other number of that hospital on that day, as when strikes
-    are counted. Also of those that are still to be missed: one may be counted before this transaction is over."""
-    others = select(Appointment.id).where(
-        _of_that_day(appointment),
-        Appointment.id != appointment.id,
-        Appointment.person_id.in_(_same(root_of(session, appointment.person_id))),
-        Appointment.status.in_([AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW]),
-    )
-    for appointment_id in session.scalars(others.order_by(Appointment.id)):
-        lift_later(session, appointment_id, Lift.SEEN, now=now)
+    """Whoever comes has missed no other number of that hospital on that day, as when strikes are counted. Also of those
+    that are still to be missed: one may be counted before this transaction is over."""
+    _lift_seen(session, appointment, Appointment.id != appointment.id, now=now)
 
 
 def lift_of_seen(session: Session, appointment: Appointment, *, now: datetime) -> None:
     """Of a no-show that was there after all, and of whatever else they are said to have missed that day."""
-    lift_later(session, appointment.id, Lift.SEEN, now=now)
-    lift_of_day(session, appointment, now=now)
+    _lift_seen(session, appointment, true(), now=now)
+
+
+def _lift_seen(session: Session, appointment: Appointment, which: ColumnElement[bool], *, now: datetime) -> None:
+    """In the order of their ids: two desks may put right two numbers of one person at once."""
+    missed = select(Appointment.id).where(
+        _of_that_day(appointment),
+        which,
+        Appointment.person_id.in_(_same(root_of(session, appointment.person_id))),
+        Appointment.status.in_([AppointmentStatus.BOOKED, AppointmentStatus.NOSHOW]),
+    )
+    for appointment_id in session.scalars(missed.order_by(Appointment.id)):
+        lift_later(session, appointment_id, Lift.SEEN, now=now)
 
 
 def lift_of_giver(session: Session, appointment: Appointment, *, now: datetime) -> None:

@@ -38,11 +38,11 @@ def restricts_until(person: ColumnElement[UUID] | Any, *, own: bool) -> ScalarSe
     here = or_(everywhere, Strike.hospital_id == bindparam("hospital", type_=Uuid()))
     is_own = and_(Appointment.account_id == account, ~counts_others_too(root, account))
     return (
-        select(func.max(Strike.restricts_until, type_=instant))
+        select(func.max(Strike.restricts_until, type_=instant).filter(here))
         .join_from(named, human, or_(human.id == root, human.alias_of_id == root))
         .join(Strike, Strike.person_id == human.id)
         .join(Appointment, Appointment.id == Strike.appointment_id)
-        .where(named.id == person, Strike.restricts_until > bindparam("now", type_=instant), here)
+        .where(named.id == person, Strike.restricts_until > bindparam("now", type_=instant))
         .where(is_own if own else ~is_own)
         .scalar_subquery()
     )

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from core.booking.strikes.appeals import own_strike
 from core.booking.strikes.restricted import counts_others_too
 from core.paging import Page, page_of
-from models.appointment import Appointment
+from models.appointment import Appointment, AppointmentStatus
 from models.hospital import Hospital
 from models.person import Person
 from models.sealing import Vault
-from models.strike import UNTIL_APPEAL, Strike, StrikeAppeal
+from models.strike import UNTIL_APPEAL, Lift, Strike, StrikeAppeal
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class StrikeView:
     @property
     def restricts_until_appeal(self) -> bool:
         return self.restricts_alone and self.strike.restricts_until == UNTIL_APPEAL
+
+    @property
+    def lifted_why(self) -> Lift | None:
+        """None where they came with another number: who booked that one, and that somebody did, is told to nobody."""
+        why, was = self.strike.lifted_why, self.appointment.status
+        return None if why is Lift.SEEN and was is AppointmentStatus.NOSHOW else why
 
     @property
     def may_appeal(self) -> bool:

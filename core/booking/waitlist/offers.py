@@ -31,7 +31,7 @@ from core.notices.write import tell
 from core.refusals import PersonLimit, ScheduleClosed, ScheduleSuspended
 from core.transactions import Changed
 from core.workbench import Workbench
-from models.appointment import HOLDS_SLOT, Appointment
+from models.appointment import HOLDS_SLOT, Appointment, CancelReason
 from models.errors import NotFound
 from models.notice import NoticeKind
 from models.person import Dependent
@@ -41,6 +41,8 @@ from models.states import Cause
 from models.waitlist import OPEN_ENTRY, WaitlistEntry, WaitlistPlace, WaitlistStatus
 
 FOLLOW_OFFER = "follow_offer"
+_REFUSED = "hospital_refused"
+_NOT_AGAIN = [CancelReason.HOSPITAL_REFUSED, CancelReason.ERROR]
 _LOOK = timedelta(minutes=1)
 _OWN_NUMBER, _NOT_OFFERED, _GONE = "own_number", "pay_mode_not_offered", "dependent_removed"
 
@@ -162,10 +164,30 @@ def _refused(session: Session, case: Case, wish: Wish, slot: Slot) -> str | None
             return Overlaps.code
         if meets(elsewhere, slot):
             return PersonLimit.code
+    return _kept_from(session, case, slot)
+
+
+def _kept_from(session: Session, case: Case, slot: Slot) -> str | None:
+    """Why this very number is not for them. What another account did is not told."""
+    lost_by = _lost_by(session, case.person_id, slot)
+    if lost_by:
+        return _REFUSED if lost_by & case.own_accounts else PersonLimit.code
     taker = taker_in(case)
     if is_kept_from(session, slot.id, replace(taker, person_id=NOBODY)):
         return _OWN_NUMBER
     return PersonLimit.code if is_kept_from(session, slot.id, taker) else None
+
+
+def _lost_by(session: Session, person_id: UUID, slot: Slot) -> set[UUID]:
+    """Under which accounts the hospital, or the desk, did not let them have this number: it would be lost again, and
+    whoever is behind them would wait for ever."""
+    lost = select(Appointment.account_id).where(
+        Appointment.schedule_id == slot.schedule_id,
+        Appointment.slot_id == slot.id,
+        Appointment.person_id == person_id,
+        Appointment.cancel_reason.in_(_NOT_AGAIN),
+    )
+    return set(session.scalars(lost))
 
 
 @dataclass(frozen=True)
@@ -208,7 +230,7 @@ def _sell(session: Session, offer: _Offer, sold: _Sold, *, now: datetime) -> Non
 
 def follow_soon(session: Session, appointment: Appointment, *, now: datetime) -> None:
     """It has ended, or is sure now: where it was on offer to somebody who waits, the entry learns of it at once. The
-    caller holds the account's lock."""
+    caller holds the charge's lock."""
     if appointment.booked_through is not None:
         return  # by the patient's own login: no entry was ever offered it, and nobody need be asked
     of = select(WaitlistPlace.entry_id).join(WaitlistEntry, WaitlistEntry.id == WaitlistPlace.entry_id)

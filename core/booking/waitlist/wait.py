@@ -159,6 +159,8 @@ def _affordable(
         return schedules
     least = {one.id: _least_fen(one, dependents) for one in schedules}
     if min(least.values()) > max_fee_fen:
+        if not any(Terms.from_document(one.terms).waitlist for one in schedules):
+            raise WaitlistClosed()
         raise WaitlistClosed(least_fee_fen=min(least.values()))
     return [one for one in schedules if least[one.id] <= max_fee_fen]
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.booking.strikes import ledger
 from core.booking.strikes.appeals import file_appeal
+from core.booking.strikes.views import list_strikes
 from core.clock import hospital_day
 from core.ports import VisitEvent, VisitKind
 from core.workbench import Workbench
@@ -135,3 +136,16 @@ def test_whoever_comes_while_it_is_counted_has_missed_nothing(
     called[0].join()
     patient.work()
     assert strikes(patient) == {first: Lift.SEEN}
+
+
+def test_of_a_number_that_another_account_booked_nothing_is_told(patient: Patient) -> None:
+    first, second = two_of_one_day(patient)
+    first_is_missed(patient, first, second)
+    at_the_desk(patient, "check_in_at_desk", second, overrule=True)
+    patient.work()
+    assert strikes(patient) == {first: Lift.SEEN}
+    account_id, vault = patient.account_id, patient.workbench.vault
+    (shown,) = patient.read(
+        lambda session: list_strikes(session, account_id=account_id, vault=vault, cursor=None, limit=10)
+    ).items
+    assert (shown.strike.lifted_at is not None, shown.lifted_why) == (True, None)

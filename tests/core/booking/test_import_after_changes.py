@@ -81,6 +81,22 @@ def test_the_same_file_again_publishes_nothing_that_was_moved_or_given_away(
     clerk.patient.assert_sound()
 
 
+def test_of_a_chain_of_moves_each_row_stands_for_what_was_published_as_it_says(clerk: Clerk) -> None:
+    """The second at ten goes to noon, then the first takes its time."""
+    early = clerk.row(**MORNING, fee="50", numbers_per_segment="2")
+    late = clerk.row(period="morning", starts="10:00", ends="11:00", fee="20", numbers_per_segment="4")
+    clerk.load(early, late)
+    query = select(Schedule.id).where(Schedule.clinic_type == "FILE").order_by(Schedule.starts_at)
+    first, second = clerk.patient.read(lambda session: session.scalars(query).all())
+    move(clerk, second, AT_TEN + timedelta(hours=2))
+    move(clerk, first)
+    for rows in ((early, late), (late, early)):
+        done = clerk.load(*rows)
+        assert (done.new.schedules, done.unchanged, done.refitted, done.replaced) == (0, 2, 0, 0)
+    assert half_days(clerk) == [("", "10:00"), ("", "12:00")]
+    clerk.patient.assert_sound()
+
+
 def test_another_doctor_and_then_another_time_is_still_the_same_half_day(
     clerk: Clerk, doctors: tuple[str, str]
 ) -> None:

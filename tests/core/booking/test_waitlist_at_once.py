@@ -6,12 +6,15 @@ from datetime import time
 from uuid import UUID
 
 import pytest
+from arriving import at_the_desk
+from fakes_hospital import connect
 from harness import Patient, beside
 from hospital_acts import suspend
 from sqlalchemy import event
 from waiting import SLOW, another, found, fresh, notices, pay, status, wait
 
 from core.booking.endings import let_go
+from core.ports import HospitalRefusal
 from models.account import Provider
 from models.appointment import PayMode
 from models.notice import NoticeKind
@@ -100,3 +103,28 @@ def test_of_what_a_login_booked_it_is_known_without_a_question(patient: Patient)
     event.remove(engine, "before_cursor_execute", listen)
     assert asked
     assert not [one for one in asked if "waitlist" in one]
+
+
+def test_whom_the_hospital_refuses_a_number_is_not_offered_it_again(patient: Patient) -> None:
+    """Else nobody behind them would ever have it."""
+    one = fresh(patient, numbers=1, terms=SLOW)
+    had = one.book(PayMode.ON_SITE)
+    first, second = another(one), another(one)
+    entries = [wait(first), wait(second)]
+    his = connect(one)
+    his.faults = [("hold", HospitalRefusal.PATIENT)]
+    one.cancel(had)
+    for _ in range(4):
+        one.work()
+    assert [str(status(who, entry)) for who, entry in zip((first, second), entries, strict=True)] == [
+        "waiting",
+        "offered",
+    ]
+    assert found(first, entries[0]) is None
+    assert notices(first).count(NoticeKind.WAITLIST_OFFERED) == 1
+
+
+def test_what_the_desk_takes_back_goes_to_the_next(clinics: TwoClinics) -> None:
+    at_the_desk(clinics.first, "cancel_at_desk", clinics.offered())
+    clinics.patient.work()
+    assert clinics.states() == ["waiting", "offered"]
