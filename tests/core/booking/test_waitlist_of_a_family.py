@@ -256,7 +256,6 @@ def test_a_number_found_between_look_and_lock_is_looked_at_too(
     clinic = Clinic(patient, of_family=2, numbers=2)
     clinic.free()
     clinic.patient.work()
-    pay(clinic.family, clinic.offered(0))
     look, looks = waitlist_follow.places_of, list[int]()
 
     def stale_once(session: Session, entry_id: UUID) -> Any:
@@ -264,8 +263,9 @@ def test_a_number_found_between_look_and_lock_is_looked_at_too(
         looks.append(len(looks))
         return [] if looks == [0] else places
 
+    first = clinic.offered(0)
     monkeypatch.setattr(waitlist_follow, "places_of", stale_once)
-    clinic.follow()
+    pay(clinic.family, first)
     assert len(looks) == 4
     assert (clinic.states(), status(clinic.family, clinic.entry)) == (["booked", None], "waiting")
 
