@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.waitlist.offers import FOLLOW_OFFER
-from core.booking.waitlist.queue import ended_on_offer, was_let_go
+from core.booking.waitlist.queue import was_let_go, was_lost
 from core.jobs.queue import LeasedJob
 from core.locks import lock_appointments, lock_waitlist_entries, lock_waitlist_entry
 from core.notices.write import tell_of_dependent
@@ -64,7 +64,7 @@ def _give_back_places(places: list[WaitlistPlace], appointments: dict[UUID, Appo
     why = None
     for place in places:
         appointment = appointments.get(place.appointment_id) if place.appointment_id is not None else None
-        if appointment is not None and ended_on_offer(appointment) and not was_let_go(appointment):
+        if appointment is not None and was_lost(appointment):
             place.appointment_id, why = None, str(appointment.cancel_reason)
     return why
 

@@ -22,7 +22,7 @@ from core.booking.rules.evaluation import refusals
 from core.booking.rules.overlap import elsewhere_during, meets
 from core.booking.rules.refusals import ClosedHours, Overlaps
 from core.booking.terms import Terms
-from core.booking.waitlist.queue import Waiting, ended_on_offer, pay_until, waiting_for, was_let_go
+from core.booking.waitlist.queue import Waiting, pay_until, waiting_for, was_lost
 from core.booking.wish import Wish
 from core.booking.write import Sale, write_booking
 from core.jobs.queue import enqueue
@@ -135,7 +135,7 @@ def _waits(session: Session, place: WaitlistPlace) -> bool:
     if place.appointment_id is None:
         return True
     had = session.get_one(Appointment, place.appointment_id, populate_existing=True)
-    return ended_on_offer(had) and not was_let_go(had)
+    return was_lost(had)
 
 
 def _dependent_of(session: Session, place: WaitlistPlace) -> UUID:

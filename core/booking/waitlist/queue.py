@@ -84,6 +84,11 @@ def was_let_go(appointment: Appointment) -> bool:
     return ended_on_offer(appointment) and appointment.cancel_reason in _OWN_DOING
 
 
+def was_lost(appointment: Appointment) -> bool:
+    """Through no fault of whoever waits, who has the old place again; `has_no_number` asks the same in SQL."""
+    return ended_on_offer(appointment) and not was_let_go(appointment)
+
+
 def suits(schedule: Schedule, *, doctor_ids: Iterable[str], periods: Iterable[str]) -> bool:
     """Whether it is by one of these doctors and in one of these periods; none named, any will do."""
     doctors, wanted = set(doctor_ids), set(periods)
