@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,7 @@ class Keyring:
         return next((merchant for merchant in self.merchants if merchant.name == name), None)
 
 
+@lru_cache(maxsize=256)
 def load_private_key(pem: str) -> RSAPrivateKey:
     """Read an RSA key. Raises: ValueError for any other kind."""
     key = serialization.load_pem_private_key(pem.encode(), password=None)

@@ -22,6 +22,7 @@ from canaries import watched
 from fakes import ManualClock
 from hypothesis import HealthCheck, settings
 from key_rings import SUITE, new_ring
+from one_compiler import compile_once
 from playwright.sync_api import Browser
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -69,6 +70,13 @@ def _opened_databases_are_patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patient = Timeouts(statement=PATIENT.statement, idle_in_transaction=PATIENT.idle_in_transaction)
         patch.setattr("models.database.Timeouts", lambda: patient)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        compile_once(patch)
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -46,8 +46,9 @@ from models.states import Actor, Cause, CauseKind, StateEvent
 R = TypeVar("R")
 
 # Publishing would compile the made-up terms of these schedules anew, and who holds and drops again and again is what
-# many a test plays: those that look for that ask for it themselves.
-_PERIODIC = tuple(one for one in PERIODIC if one.kind not in {"extend_schedules", "watch_bookings"})
+# many a test plays. A week's bills of every merchant, and a look for what is kept too long, are most of a test's work
+# and nothing to most tests. Those that look for any of it ask for it themselves.
+_WHEN_ASKED_FOR = frozenset({"ask_for_bills", "erase_expired", "extend_schedules", "watch_bookings"})
 
 REQUEST = Cause(Actor.ACCOUNT, CauseKind.REQUEST, "test")
 
@@ -96,9 +97,11 @@ def far_away(database: Database, *, seconds: float = 0.002) -> Iterator[None]:
         remove(database.engine, "before_cursor_execute", on_its_way)
 
 
-def make_runner(workbench: Workbench, *, threads: int = 4) -> Runner:
-    """A worker with every job of the house."""
-    return Runner(workbench, HANDLERS, periodic=_PERIODIC, name="test", threads=threads)
+def make_runner(workbench: Workbench, *, threads: int = 4, also: Collection[str] = ()) -> Runner:
+    """A worker that can do every job of the house. `also`: what else comes back by itself, though it is only begun
+    when asked for."""
+    periodic = tuple(one for one in PERIODIC if one.kind not in _WHEN_ASKED_FOR.difference(also))
+    return Runner(workbench, HANDLERS, periodic=periodic, name="test", threads=threads)
 
 
 def make_workbench(transactions: Transactions, vault: Vault, adapters: FakeAdapters) -> Workbench:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -138,6 +139,7 @@ def require_url(name: str, url: str) -> str:
     return url
 
 
+@lru_cache(maxsize=256)
 def _private_key(text: str) -> RSAPrivateKey:
     try:
         if "-----BEGIN" in text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -119,14 +120,7 @@ class MerchantAccount:
 
     def private_key(self) -> RSAPrivateKey:
         """The key that signs what we send. Raises: ValueError."""
-        try:
-            key = load_pem_private_key(self.private_key_pem.encode(), password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            # Not chained: nothing that read the key may speak about it.
-            raise ValueError("private_key_pem is not an unencrypted PEM private key") from None
-        if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_RSA_BITS:
-            raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
-        return key
+        return _private_key(self.private_key_pem)
 
     def configured_keys(self) -> KeyRing:
         """What the configuration holds to prove WeChat's word. Raises: ValueError."""
@@ -159,6 +153,19 @@ def require_notify_url(name: str, url: str) -> str:
     if len(url) > LONGEST_NOTIFY_URL:
         raise ValueError(f"{name} is longer than {LONGEST_NOTIFY_URL} characters")
     return url
+
+
+@lru_cache(maxsize=256)
+def _private_key(pem: str) -> RSAPrivateKey:
+    """Remembered: all that speak for a merchant ask for it, and its primes are proved anew by each reading."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Not chained: nothing that read the key may speak about it.
+        raise ValueError("private_key_pem is not an unencrypted PEM private key") from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < SMALLEST_RSA_BITS:
+        raise ValueError(f"private_key_pem must be an RSA key of {SMALLEST_RSA_BITS} bits or more")
+    return key
 
 
 def _read(name: str, read: Callable[..., PlatformKey], *texts: str) -> PlatformKey:

@@ -408,6 +408,8 @@ def test_a_merchant_that_nobody_has(patient: Patient) -> None:
 
 def test_f_56_a_bill_that_is_not_there_yet_is_asked_for_again(patient: Patient, bills: FakeBills) -> None:
     patient.paid()
+    ask(patient)
+    patient.work()
     patient.clock.advance(ONE_DAY)
     bills.ready = False
     ask(patient)
@@ -449,7 +451,9 @@ def test_a_day_that_is_given_up_is_an_alarm(patient: Patient, bills: FakeBills) 
     patient.work()
     with capture_logs() as lines:
         for _ in range(8):
-            patient.work(after=ONE_DAY)
+            patient.clock.advance(ONE_DAY)
+            ask(patient)
+            patient.work()
     given_up = [line for line in lines if line["event"] == "bill_given_up"]
     assert given_up
     assert all(line["alarm"] for line in given_up)
