@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -121,10 +121,10 @@ class Ward:
         """One more, where nothing is sold."""
         return self.workbench.transactions.write(lambda session, _now: str(make_hospital(session).id))
 
-    def work(self, *, after: timedelta = timedelta(0), also: Collection[str] = ()) -> None:
-        """Let time pass, then run what is due."""
+    def work(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let time pass, then run what is due, and erase what is over."""
         self.clock.advance(after)
-        runner = make_runner(self.workbench, also=also)
+        runner = make_runner(self.workbench, also={"erase_expired"})
         while runner.run_due():
             pass
 

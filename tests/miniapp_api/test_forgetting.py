@@ -241,7 +241,7 @@ def test_a_number_that_a_hospital_was_told_is_shown_and_goes_with_the_record(war
     assert (told["id_number"], told["earlier_id_number"]) == (RIGHT, SLIP)
     assert an.send("DELETE", "/account").status < 300
     assert numbers(ward) == {SLIP, RIGHT}
-    ward.work(after=timedelta(days=3 * 366 + 30), also={"erase_expired"})
+    ward.work(after=timedelta(days=3 * 366 + 30))
     assert numbers(ward) == set()
 
 
