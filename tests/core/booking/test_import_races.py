@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -12,10 +13,12 @@ from uuid import UUID
 import pytest
 from clerk import CLERK, Clerk, another, opened
 from harness import Patient, race
+from hospital_acts import ORDER
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.booking.claim import Left
+from core.booking.clinic.change_clinic import move_schedule
 from core.booking.write import refuse_for_none
 from core.catalog.faults import InvalidDirectory
 from core.catalog.import_file import Imported, import_schedules
@@ -161,4 +164,25 @@ def test_f_91_a_booking_gets_no_number_that_is_being_taken_back(clerk: Clerk) ->
     assert isinstance(done, Imported)
     assert done.numbers_removed == 1
     assert isinstance(refused, SoldOut | NumbersInFlight)
+    clerk.patient.assert_sound()
+
+
+def test_an_import_that_a_move_overtakes_looks_again(clerk: Clerk) -> None:
+    """It found the half day at its old time, and must neither make numbers there nor undo the move."""
+    clerk.load(clerk.row())
+    one = clerk.half_day()
+    ten = one.starts_at - timedelta(hours=4)
+    moved, done = in_hand(
+        lambda session, now: move_schedule(
+            session, schedule_id=one.id, order=ORDER, now=now, starts_at=ten, campus_id=None
+        ),
+        clerk,
+        lambda: clerk.load(clerk.row(numbers_per_segment="3")),
+    )
+    assert not isinstance(moved, Exception)
+    assert isinstance(done, Imported)
+    assert (done.new.schedules, done.refitted, done.numbers_added, done.replaced) == (0, 1, 2, 0)
+    assert [one.line for one in done.changed_since] == [2]
+    assert clerk.half_day().starts_at == ten
+    assert Counter(slot.starts_at for slot in clerk.slots()) == {ten: 3, ten + timedelta(minutes=30): 3}
     clerk.patient.assert_sound()

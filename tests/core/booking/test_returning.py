@@ -18,10 +18,12 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from core.booking.eligibility import explain_for
-from core.jobs.queue import enqueue
+from core.booking.endings.returning import return_slot
+from core.jobs.queue import LeasedJob, enqueue
 from core.refusals import AlreadyBooked, NumbersInFlight, PersonLimit, SoldOut
 from core.workbench import Workbench
 from models.appointment import Appointment, AppointmentStatus, CancelReason, PayMode
+from models.base import new_id
 from models.job import Job
 from models.person import Dependent
 from models.schedule import Schedule, SlotStatus
@@ -285,3 +287,10 @@ def test_a_freed_number_returns_while_it_can_still_be_had(patient: Patient, clos
     patient.clock.set(returns_at(patient, first))
     patient.work()
     another(patient).book(PayMode.ON_SITE)
+
+
+def test_a_resting_number_whose_half_day_was_made_anew_is_nobodys(patient: Patient) -> None:
+    """A file may take the half day away while its number rests: the job has nothing to do, and fails nothing."""
+    job = LeasedJob(new_id(), "return_slot", {"slot_id": str(new_id())}, 1, 1)
+    assert return_slot(patient.workbench, job) is None
+    patient.assert_sound()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from catalog_folder import Folder
 from fakes import ManualClock
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from core.booking.policy import BookingPolicy
 from core.catalog.calendar import (
     CalendarRow,
     WorkCalendar,
@@ -32,6 +35,7 @@ from core.jobs.queue import LeasedJob
 from core.transactions import Transactions
 from models.base import new_id
 from models.calendar import DayKind
+from models.hospital import Doctor
 from models.schedule import Schedule
 
 SHIPPED = Path(__file__).parents[3] / "data" / "calendar_days.csv"
@@ -231,3 +235,28 @@ def test_deadlines_in_working_days_follow_a_calendar_that_changes(folder: Folder
     assert recompile_terms(transactions, every=True) == 1
     assert deadline() == date(2026, 11, 30)
     assert recompile_terms(transactions, every=True) == 0
+
+
+@pytest.mark.parametrize("counting", ["cancel_in_working_days", "booking_ends_in_working_days"])
+def test_only_what_counts_working_days_is_compiled_for_a_calendar(
+    folder: Folder, transactions: Transactions, monkeypatch: pytest.MonkeyPatch, counting: str
+) -> None:
+    """A large hospital has a hundred thousand half days to come, and most of them do not care."""
+    days = {"cancel_days_before": 1, "booking_ends_days_before": 1, "booking_ends_time": "18:00"}
+    folder.policies = [
+        {"level": "hospital", "code": "H1", "policy": days},
+        {"level": "doctor", "code": "DOC1", "policy": {counting: True}},
+        {"level": "hospital", "code": "H2", "policy": days},
+    ]
+    folder.load(transactions)
+    extend_schedules(transactions)
+    looked_at: set[UUID] = set()
+
+    def compiled(_session: Session, _now: datetime, *, policies: list[BookingPolicy], ids: Sequence[UUID]) -> int:
+        looked_at.update(ids)
+        return 0
+
+    monkeypatch.setattr("core.catalog.recompile._compile", compiled)
+    recompile_terms(transactions, every=True)
+    his = select(Schedule.id).join(Doctor, Doctor.id == Schedule.doctor_id).where(Doctor.code == "DOC1")
+    assert looked_at == set(transactions.read(lambda session, _now: session.scalars(his).all())) != set()

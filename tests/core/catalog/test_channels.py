@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import pytest
 from catalog_folder import Folder
 from fakes import ManualClock
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.catalog.channels import keep_for_channels, return_channels
 from core.catalog.publish import extend_schedules
 from core.catalog.recompile import recompile_terms
 from core.invariants import check_invariants
 from core.jobs.queue import LeasedJob
+from core.locks import lock_schedules
 from core.transactions import Transactions
 from models.base import new_id
 from models.schedule import PoolChannel, Schedule, Slot, SlotStatus, WithheldReason
@@ -74,6 +79,29 @@ def test_2_1_4_they_flow_back_at_the_instant_and_not_before(
     assert {slot.status for slot in of_friday(transactions)} == {SlotStatus.FREE}
     moves = select(StateEvent).where(StateEvent.to_status == "free")
     assert len(transactions.read(lambda session, _now: session.scalars(moves).all())) == 6
+    assert sound(transactions)
+
+
+def test_many_half_days_flow_back_a_few_in_each_transaction(
+    folder: Folder, transactions: Transactions, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patients who book of the others do not wait for all of them."""
+    publish(folder, transactions, release_days_before=60)
+    clock.set(BACK + timedelta(days=60))
+    locked: list[int] = []
+
+    def seen(session: Session, schedule_ids: Sequence[UUID]) -> tuple[Sequence[Schedule], Sequence[Slot]]:
+        locked.append(len(schedule_ids))
+        return lock_schedules(session, schedule_ids)
+
+    monkeypatch.setattr("core.catalog.channels.lock_schedules", seen)
+    run(transactions)
+    every = transactions.read(lambda session, _now: session.scalars(select(Schedule.id)).all())
+    assert sum(locked) > 5, "else nothing is seen here"
+    assert max(locked) == 5
+    assert sum(locked) <= len(every)
+    kept = select(Slot.id).where(Slot.status == SlotStatus.WITHHELD)
+    assert transactions.read(lambda session, _now: session.scalars(kept).all()) == []
     assert sound(transactions)
 
 
