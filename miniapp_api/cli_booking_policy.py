@@ -12,6 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from core.booking.policy import BookingPolicy, InvalidPolicy
+from core.booking.policy_checks import read_policy_json
 from core.booking.replay.simulate import AS_TODAY, LEFT_OUT, REPLAYED, Asked, Refused, Totals, UnknownCode, simulate
 from miniapp_api.services import services
 from models.errors import Unavailable
@@ -48,9 +49,11 @@ def simulate_command(
 
 def _read(file: Path) -> BookingPolicy:
     try:
-        return BookingPolicy.parse(json.loads(file.read_text("utf-8")))
-    except ValueError:
-        sys.exit(f"{file.name}: this is no JSON in UTF-8")
+        return BookingPolicy.parse(read_policy_json(file.read_text("utf-8-sig")))
+    except UnicodeDecodeError:
+        sys.exit(f"{file.name}: not in UTF-8")
+    except ValueError as error:
+        sys.exit(f"{file.name}: this is no JSON: {error}")
     except InvalidPolicy as error:
         for fault in error.faults:
             click.echo(f"{file.name}: {fault.key} {fault.code}: {fault.detail}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.booking.policy import BookingPolicy, InvalidPolicy
+from core.booking.policy_checks import read_policy_json
 from core.catalog.faults import Fault, InvalidDirectory
 from core.catalog.references import Known, References, first_of_each, sitting_key
 from core.catalog.rows import (
@@ -143,8 +143,8 @@ def _policies(path: Path, faults: list[Fault]) -> list[PolicyEntry]:
     if text is None:
         return []
     try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        entries = read_policy_json(text)
+    except ValueError as error:
         faults.append(Fault(path.name, getattr(error, "lineno", 0), "", "bad_json", str(error)))
         return []
     if not isinstance(entries, list):
@@ -168,6 +168,10 @@ def _policy(file: str, number: int, entry: Any, faults: list[Fault]) -> PolicyEn
         policy = BookingPolicy.parse(entry["policy"])
     except InvalidPolicy as error:
         faults += [Fault(file, number, one.key, one.code, one.detail) for one in error.faults]
+    else:
+        kept = sum(value for key, value in policy.to_document().items() if key.startswith("share_"))
+        if kept > 100:
+            faults.append(Fault(file, number, "share_…", "bad_value", f"{kept} percent are kept for channels"))
     return PolicyEntry(number, PolicyLevel(level), code, policy) if len(faults) == before else None
 
 

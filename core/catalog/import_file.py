@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -30,13 +30,16 @@ from core.catalog.import_places import Places
 from core.catalog.import_rows import ImportRow
 from core.catalog.standing import Standing, StandingHalfDays, clinic_key, standing_half_days, wanted_segments
 from core.catalog.withdraw import take_away
-from core.clock import HOSPITAL_ZONE
+from core.clock import HOSPITAL_ZONE, hospital_day
 from core.locks import lock_hospitals, lock_schedules
 from core.transactions import Changed
 from models.appointment import HOLDS_SLOT, Appointment
 from models.schedule import Schedule, ScheduleStatus, Slot
 from models.schedule_change import ScheduleChange
 from models.states import Cause
+
+_FARTHEST = timedelta(days=400)
+"""Nobody plans a clinic so far ahead: a day beyond is a slip in the year."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,8 @@ def _stands(standing: Standing) -> str:
 def _fault_of(plan: _Plan, file: str, *, now: datetime) -> Fault | None:
     if (plan.standing is None or plan.moves) and now >= plan.compiled.closes_at:
         return Fault(file, plan.row.line, "visit_date", "in_the_past", "nobody could book it any more")
+    if plan.standing is None and plan.row.visit_date > hospital_day(now) + _FARTHEST:
+        return Fault(file, plan.row.line, "visit_date", "too_far", f"more than {_FARTHEST.days} days ahead")
     if plan.changes and plan.standing and plan.standing.schedule.status is not ScheduleStatus.OPEN:
         return Fault(file, plan.row.line, "", "not_open", f"it is {plan.standing.schedule.status}: reopen it first")
     return None

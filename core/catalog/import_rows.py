@@ -33,6 +33,15 @@ _PERIODS: Mapping[str, Period] = {str(period): period for period in Period} | {
 }
 
 
+_STARTS: Mapping[Period, tuple[time, time]] = {
+    Period.MORNING: (time(0), time(13)),
+    Period.AFTERNOON: (time(11), time(19)),
+    Period.EVENING: (time(16), time.max),
+    Period.ALL_DAY: (time(0), time.max),
+}
+"""From when to before when a half day of the name may begin; hospitals differ, but none has a morning at six p.m."""
+
+
 @dataclass(frozen=True)
 class ImportRow:
     """One half day. `sitting.campus_code` is empty where the hospital's only campus is meant."""
@@ -90,6 +99,8 @@ class ImportCells(Cells):
 def read_import(path: Path, faults: list[Fault]) -> list[ImportRow]:
     """The rows that stand by themselves; what is wrong goes to `faults`."""
     rows = [_import_row(ImportCells(path.name, row, faults)) for row in read_sheet(path, faults)]
+    if not rows and not faults:
+        faults.append(Fault(path.name, 1, "", "empty_file", "no row below the headings"))
     return first_of_each(path.name, "", [row for row in rows if row], _key, faults)
 
 
@@ -112,6 +123,8 @@ def _import_row(cells: ImportCells) -> ImportRow | None:
     segment_minutes = cells.whole("segment_minutes", 5, 720)
     numbers = cells.whole("numbers_per_segment", 1, 200)
     check_times(cells, starts, ends, segment_minutes, numbers)
+    if period is not None and starts is not None and not _STARTS[period][0] <= starts < _STARTS[period][1]:
+        cells.refuse("period", "bad_range", f"no {period} clinic begins at {starts:%H:%M}")
     sitting = Sitting(
         hospital_code=cells.code("hospital_code"),
         department_code=cells.code("department_code"),

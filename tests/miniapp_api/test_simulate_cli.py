@@ -49,9 +49,11 @@ def test_who_would_have_been_refused_is_told(app: App, patient: Patient, tmp_pat
     assert (one["name"], [rule["code"] for rule in one["refused_by"]]) == ("测**", ["person_limit"])
     assert (totals["replayed"], totals["refused"], totals["by_rule"]) == (3, 1, {"person_limit": 1})
     assert not set(totals["by_rule"]) & set(totals["rules_left_out"])
-    assert json.loads(run("{}", "--hospital", code).stdout)["refused"] == 0
+    assert json.loads(run("\ufeff{}", "--hospital", code).stdout)["refused"] == 0
     for written, words, said in (
         ("{", ["--hospital", code], "no JSON"),
+        ("[" * 100_000, ["--hospital", code], "nested too deeply"),
+        ('{"hold_minutes": 9, "hold_minutes": 90}', ["--hospital", code], "stands twice: hold_minutes"),
         ('{"max_per_person_day": 0, "nonsense": 1}', ["--hospital", code], "2 faults"),
         ("{}", ["--hospital", "nowhere"], "nowhere"),
         ("{}", ["--hospital", code, "--department", "nowhere"], "nowhere"),

@@ -52,12 +52,14 @@ def test_all_or_nothing_and_every_bad_row_named(clerk: Clerk) -> None:
         clerk.row(doctor_code="DOC-NONE"),
         clerk.row(visit_date="2026-11-21"),
         clerk.row(fee="free"),
+        clerk.row(visit_date="2036-11-26"),
     ) == [
         (3, "hospital_code", "unknown_code"),
         (4, "department_code", "unknown_code"),
         (5, "doctor_code", "unknown_code"),
         (6, "visit_date", "in_the_past"),
         (7, "fee", "bad_amount"),
+        (8, "visit_date", "too_far"),
     ]
     count = select(func.count()).where(Schedule.clinic_type == "FILE")
     assert clerk.patient.read(lambda session: session.scalar(count)) == 0

@@ -306,6 +306,14 @@ def test_a_bad_policy_is_told_with_its_place_in_the_list(folder: Folder, entry: 
     assert places(folder) == [("policies.json", 2, column, code)]
 
 
+def test_no_more_numbers_are_kept_for_channels_than_there_are(folder: Folder) -> None:
+    shares = {"share_own": 60, "share_elders": 40}
+    folder.policies = [{"level": "hospital", "code": "H1", "policy": shares}]
+    read_directory(folder.write())
+    folder.policies[0]["policy"] |= {"share_on_site": 1}
+    assert places(folder) == [("policies.json", 1, "share_…", "bad_value")]
+
+
 def test_two_policies_of_one_subject_are_refused(folder: Folder) -> None:
     folder.policies = [{"level": "hospital", "code": "H1", "policy": {}}] * 2
     assert [place[3] for place in places(folder)] == ["duplicate"]
@@ -313,7 +321,13 @@ def test_two_policies_of_one_subject_are_refused(folder: Folder) -> None:
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"{", "bad_json"), (b"[" * 100_000, "bad_json"), (b"{}", "not_a_list"), (b"\xff", "bad_encoding")],
+    [
+        (b"{", "bad_json"),
+        (b"[" * 100_000, "bad_json"),
+        (b'[{"level": "hospital", "code": "H1", "policy": {"hold_minutes": 9, "hold_minutes": 90}}]', "bad_json"),
+        (b"{}", "not_a_list"),
+        (b"\xff", "bad_encoding"),
+    ],
 )
 def test_policies_that_are_no_list_of_them_are_told(folder: Folder, content: bytes, code: str) -> None:
     folder.raw["policies.json"] = content

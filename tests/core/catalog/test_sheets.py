@@ -62,7 +62,7 @@ def test_a_csv_is_read_in_the_encodings_and_headings_of_clerks(read: Any, encodi
         ("fee", "２５．０５", 2505),
         ("fee", "0", 0),
         ("fee", "100000", 10_000_000),
-        ("period", "下午", Period.AFTERNOON),
+        ("period", "全天", Period.ALL_DAY),
         ("period", "all_day", Period.ALL_DAY),
         ("doctor_code", "　", ""),
     ],
@@ -84,6 +84,8 @@ def test_a_cell_is_read_as_it_is_meant(read: Any, column: str, written: str, rea
         ("visit_date", "2026-11-28 08:00", "bad_date"),
         ("visit_date", "46354.5", "bad_date"),
         ("period", "早上", "bad_word"),
+        ("period", "下午", "bad_range"),
+        ("period", "晚上", "bad_range"),
         ("starts", "24:00", "bad_time"),
         ("starts", "0.3334", "bad_time"),
         ("starts", "8", "bad_time"),
@@ -109,6 +111,21 @@ def test_a_bad_cell_is_named(read: Any, column: str, written: str, code: str) ->
     rows, faults = read(csv_bytes([row(), row(**{column: written})]))
     assert faults == [(3, column, code)]
     assert len(rows) == 1
+
+
+def test_a_morning_does_not_begin_in_the_evening(read: Any) -> None:
+    """A half day is told by its name and its time, and whoever typed one of them wrong is asked which."""
+    evening = row(period="上午", starts="18:00", ends="20:00")
+    assert read(csv_bytes([evening])) == ([], [(2, "period", "bad_range")])
+    for period, starts, ends in (
+        ("上午", "12:30", "13:30"), ("下午", "11:30", "13:30"), ("晚上", "16:30", "18:30"), ("全天", "08:00", "18:00"),
+    ):  # fmt: skip
+        rows, faults = read(csv_bytes([row(period=period, starts=starts, ends=ends)]))
+        assert (len(rows), faults) == (1, [])
+
+
+def test_headings_alone_are_no_file(read: Any) -> None:
+    assert read(csv_bytes([])) == ([], [(1, "", "empty_file")])
 
 
 def test_every_bad_row_is_named_and_a_blank_one_is_none(read: Any) -> None:
