@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
+from core.json_objects import each_once
 from models.errors import DomainError, FieldError, ValidationFailed
 from schemas.base import SAFE_INTEGER
 
@@ -90,14 +91,6 @@ class StrictRequest(Request):
         """Raises: UnsupportedMediaType."""
         if self.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise UnsupportedMediaType()
-
-
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these pairs. Raises: ValueError where a key stands there twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -25,10 +25,10 @@ from core.booking.nothing_left import Asking, Full, still_full
 from core.booking.rules.evaluation import full
 from core.gathered import Gathered
 from core.identity.login import token_digest
+from core.json_objects import each_once
 from core.transactions import Transactions
 from miniapp_api import errors
 from miniapp_api.auth import bearer_in
-from miniapp_api.body import each_once
 from miniapp_api.command import is_key
 from miniapp_api.config import Config
 from miniapp_api.full_lately import EXTENSION, FullLately

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from core.json_objects import KeyTwice, each_once
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
@@ -88,17 +89,11 @@ def read_policy_json(text: str) -> Any:
     """What an operator wrote, as it stands. Raises: ValueError, also for a key that stands twice in one object: which
     of the two holds would be chance to whoever reads it."""
     try:
-        return json.loads(text, object_pairs_hook=_each_key_once)
+        return json.loads(text, object_pairs_hook=each_once)
+    except KeyTwice as error:
+        raise ValueError(f"stands twice: {', '.join(error.keys)}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = sorted({key for key, count in Counter(key for key, _ in pairs).items() if count > 1})
-        raise ValueError(f"stands twice: {', '.join(twice)}")
-    return found
 
 
 def refuse_unless_policy(document: Any, checks: Mapping[str, Check]) -> None:

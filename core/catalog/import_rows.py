@@ -31,8 +31,6 @@ _PERIODS: Mapping[str, Period] = {str(period): period for period in Period} | {
     "夜间": Period.EVENING,
     "全天": Period.ALL_DAY,
 }
-
-
 _STARTS: Mapping[Period, tuple[time, time]] = {
     Period.MORNING: (time(0), time(13)),
     Period.AFTERNOON: (time(11), time(19)),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,8 @@ class CalledTooLate(threading.Semaphore):
 class AlwaysLate(_Waiting[Q, A]):
     def __init__(self, question: Q) -> None:
         super().__init__(question)
-        self.called = CalledTooLate()  # type: ignore[assignment]
+        called: Any = CalledTooLate()
+        self.called = called
         self.called.acquire()
 
 

@@ -117,11 +117,14 @@ def test_a_morning_does_not_begin_in_the_evening(read: Any) -> None:
     """A half day is told by its name and its time, and whoever typed one of them wrong is asked which."""
     evening = row(period="上午", starts="18:00", ends="20:00")
     assert read(csv_bytes([evening])) == ([], [(2, "period", "bad_range")])
-    for period, starts, ends in (
-        ("上午", "12:30", "13:30"), ("下午", "11:30", "13:30"), ("晚上", "16:30", "18:30"), ("全天", "08:00", "18:00"),
-    ):  # fmt: skip
+    for period, starts, ends, read_as in (
+        ("上午", "12:30", "13:30", Period.MORNING),
+        ("下午", "11:30", "13:30", Period.AFTERNOON),
+        ("晚上", "16:30", "18:30", Period.EVENING),
+        ("全天", "08:00", "18:00", Period.ALL_DAY),
+    ):
         rows, faults = read(csv_bytes([row(period=period, starts=starts, ends=ends)]))
-        assert (len(rows), faults) == (1, [])
+        assert ([one.sitting.period for one in rows], faults) == ([read_as], [])
 
 
 def test_headings_alone_are_no_file(read: Any) -> None:
